@@ -1,0 +1,3 @@
+//! What every provider client shares.
+
+pub mod transport;

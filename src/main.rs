@@ -1,0 +1,2 @@
+//! Hangar.
+fn main() {}
