@@ -1,0 +1,226 @@
+//! The resource graph of a fleet.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::resource::{AppName, ComponentName, EnvName, IpKind, MachineSlot, OrgSlug, OwnerId, VolumeSlot};
+use crate::secret::SecretText;
+use crate::template::Fingerprinter;
+
+/// Whether an answer is all there is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase", tag = "state")]
+pub enum Completeness {
+    /// Every part answered.
+    Complete,
+    /// Something is missing; nothing may be concluded from absence.
+    Incomplete {
+        /// What is missing and why.
+        reason: String,
+    },
+}
+
+impl Completeness {
+    /// Whether absence means absence.
+    pub const fn is_complete(&self) -> bool {
+        matches!(self, Self::Complete)
+    }
+}
+
+/// Everything that one controller is asked for.
+#[derive(Debug, Clone)]
+pub struct Fleet {
+    /// The controller's identity.
+    pub owner: OwnerId,
+    /// The environments by name.
+    pub environments: BTreeMap<EnvName, Wanted>,
+    /// Whether all sources answered completely.
+    pub source: Completeness,
+    /// The commit that the specs come from, where they come from git.
+    pub commit: Option<String>,
+    /// Makes keyed fingerprints of secret values; absent where no master key is at hand (then secrets cannot be compared).
+    pub fingerprinter: Option<Fingerprinter>,
+}
+
+/// An environment that a spec asks for.
+#[derive(Debug, Clone)]
+pub enum Wanted {
+    /// Its graph is known.
+    Ready(Box<Environment>),
+    /// A spec names it, but its graph cannot be known now. It is nobody's orphan, and nothing of it is changed.
+    Broken {
+        /// Why, and what to do.
+        reason: String,
+    },
+}
+
+/// How much may go wrong in an environment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Class {
+    /// Short-lived.
+    Preview,
+    /// Long-lived, not customers'.
+    Staging,
+    /// Customers'. Always protected.
+    Production,
+}
+
+/// What Hangar may do in an environment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Level {
+    /// Nothing but look.
+    Observe,
+    /// Create what is missing.
+    CreateOnly,
+    /// Create and update.
+    NoDelete,
+    /// Everything.
+    Full,
+}
+
+/// What must hold before an environment is changed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Gates {
+    /// A person has to consent to each pass that changes something.
+    pub approval: bool,
+    /// These environments must be converged.
+    pub environments: Vec<EnvName>,
+}
+
+/// The private network of an environment's apps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Network {
+    /// One of its own, from the owner's pool.
+    Isolated,
+    /// The organization's default network.
+    Shared,
+    /// A named network.
+    Named(String),
+}
+
+/// One environment's graph.
+#[derive(Debug, Clone)]
+pub struct Environment {
+    /// Its name.
+    pub name: EnvName,
+    /// Where its spec stands, as `file:line`.
+    pub origin: String,
+    /// Its class.
+    pub class: Class,
+    /// What may be done in it.
+    pub level: Level,
+    /// Never collected.
+    pub protect: bool,
+    /// Kept when its spec goes.
+    pub retain: bool,
+    /// Left exactly as it is.
+    pub paused: bool,
+    /// When it ends, if that is a fixed moment.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// How long after its creation it ends.
+    pub max_age: Option<Duration>,
+    /// What must hold before it is changed.
+    pub requires: Gates,
+    /// The Fly organization.
+    pub org: OrgSlug,
+    /// The private network of its apps.
+    pub network: Network,
+    /// Its apps, in the order of the spec.
+    pub apps: Vec<App>,
+}
+
+/// One Fly app with everything in it.
+#[derive(Debug, Clone)]
+pub struct App {
+    /// The component it is.
+    pub component: ComponentName,
+    /// Its name at Fly.
+    pub name: AppName,
+    /// Take over an app of this name that is not ours.
+    pub adopt: bool,
+    /// Never collected.
+    pub protect: bool,
+    /// Kept when its spec goes.
+    pub retain: bool,
+    /// The image reference of its machines (the first group's), for people.
+    pub image: String,
+    /// Components whose machines must be as wanted before this app's machines are changed, because it uses their outputs.
+    pub after: BTreeSet<ComponentName>,
+    /// Its secrets by name.
+    pub secrets: BTreeMap<String, SecretValue>,
+    /// Its addresses.
+    pub ips: BTreeMap<IpKind, IpRequest>,
+    /// Host names it has certificates for.
+    pub certificates: BTreeSet<String>,
+    /// Its volumes, one per machine slot that mounts one.
+    pub volumes: Vec<Volume>,
+    /// Its machines, one per slot, in slot order.
+    pub machines: Vec<Machine>,
+    /// How long a machine may take to start and pass its checks.
+    pub health_timeout: Duration,
+}
+
+/// The value of a secret, as far as it is known here.
+#[derive(Debug, Clone)]
+pub enum SecretValue {
+    /// Known; may hold placeholders for outputs.
+    Known(SecretText),
+    /// Not known on this machine.
+    Unavailable {
+        /// Why, naming the variable or file.
+        reason: String,
+    },
+}
+
+/// Details of a wanted address.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct IpRequest {
+    /// For Flycast: the network whose machines may reach it; the organization's default where absent.
+    pub network: Option<String>,
+    /// For Flycast: the organization of that network.
+    pub org: Option<OrgSlug>,
+}
+
+/// One wanted volume.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Volume {
+    /// Its slot.
+    pub slot: VolumeSlot,
+    /// Size in GB (Fly's unit).
+    pub size_gb: u64,
+    /// Days that snapshots are kept; left as it is where absent.
+    pub snapshot_retention: Option<u64>,
+    /// Whether Fly makes daily snapshots; left as it is where absent.
+    pub auto_backup: Option<bool>,
+    /// Whether it is encrypted.
+    pub encrypted: bool,
+    /// Whether volumes of one name are spread over hosts.
+    pub unique_zone: bool,
+    /// The snapshot it starts from.
+    pub from_snapshot: Option<String>,
+    /// Kept when the spec no longer has it.
+    pub retain: bool,
+}
+
+/// One wanted machine.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Machine {
+    /// Its slot.
+    pub slot: MachineSlot,
+    /// Its configuration in normal form, without metadata. A mount's `volume` is the placeholder of the volume's id.
+    pub config: Value,
+    /// Metadata that the spec sets itself.
+    pub metadata: BTreeMap<String, String>,
+    /// The volume it mounts.
+    pub volume: Option<VolumeSlot>,
+    /// Whether it should be running at all times: no autostop, no schedule, no `autoDestroy`.
+    pub always_on: bool,
+    /// Whether it has checks that must pass before it counts as healthy.
+    pub has_checks: bool,
+}

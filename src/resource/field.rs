@@ -1,0 +1,146 @@
+//! Which fields of a machine's configuration a spec has set: the record that tells "removed from the spec" from "never set".
+//!
+//! The record is kept in machine metadata in a compact, readable form, for example
+//! `env(LOG,PORT)guest(cpus,memory_mb)services(tcp:8080(ports(443(handlers))))`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde_json::Value;
+
+use super::machine::list_key;
+
+/// A set of field paths, as a tree. A node without children is a field that was set whole.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FieldSet(BTreeMap<String, FieldSet>);
+
+impl FieldSet {
+    /// All fields that `config` (in normal form) sets.
+    pub fn of(config: &Value) -> Self {
+        Self::of_named("", config)
+    }
+
+    fn of_named(list: &str, value: &Value) -> Self {
+        match value {
+            Value::Object(map) => Self(
+                map.iter()
+                    .map(|(key, item)| (key.clone(), Self::of_named(key, item)))
+                    .collect(),
+            ),
+            Value::Array(items) => {
+                let keys: Option<Vec<String>> = items.iter().map(|item| list_key(list, item)).collect();
+                match keys {
+                    Some(keys) => Self(
+                        keys.into_iter()
+                            .zip(items.iter().map(|item| Self::of_named("", item)))
+                            .collect(),
+                    ),
+                    None => Self::default(),
+                }
+            }
+            _ => Self::default(),
+        }
+    }
+
+    /// The fields below `key`, if any field there was set.
+    pub fn below(&self, key: &str) -> Option<&Self> {
+        self.0.get(key)
+    }
+
+    /// Whether nothing was set.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Reads what [`fmt::Display`] wrote. A damaged record yields what could be read of it: then fewer fields count as set by
+    /// us, and fields that a spec no longer has are left alone rather than removed.
+    pub fn parse(text: &str) -> Self {
+        let mut characters = text.chars().peekable();
+        Self::parse_level(&mut characters, 0)
+    }
+
+    fn parse_level(characters: &mut std::iter::Peekable<std::str::Chars<'_>>, depth: usize) -> Self {
+        let mut set = BTreeMap::new();
+        let mut name = String::new();
+        loop {
+            let next = characters.next();
+            match next {
+                Some('(') if depth < 32 => {
+                    let below = Self::parse_level(characters, depth.saturating_add(1));
+                    set.insert(unescape(&std::mem::take(&mut name)), below);
+                }
+                Some(',' | ')') | None => {
+                    if !name.is_empty() {
+                        set.insert(unescape(&std::mem::take(&mut name)), Self::default());
+                    }
+                    if next != Some(',') {
+                        return Self(set);
+                    }
+                }
+                Some(other) => name.push(other),
+            }
+        }
+    }
+}
+
+impl fmt::Display for FieldSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut needs_comma = false;
+        for (key, below) in &self.0 {
+            if needs_comma {
+                f.write_str(",")?;
+            }
+            f.write_str(&escape(key))?;
+            needs_comma = below.is_empty();
+            if !below.is_empty() {
+                write!(f, "({below})")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn escape(key: &str) -> String {
+    key.replace('%', "%25")
+        .replace('(', "%28")
+        .replace(')', "%29")
+        .replace(',', "%2C")
+}
+
+fn unescape(text: &str) -> String {
+    text.replace("%2C", ",")
+        .replace("%29", ")")
+        .replace("%28", "(")
+        .replace("%25", "%")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_record_survives_a_round_trip() {
+        let config = json!({
+            "env": {"PORT": "80", "ODD(,)%": "1"},
+            "guest": {"cpus": 1},
+            "image": "a",
+            "services": [{"protocol": "tcp", "internal_port": 80, "ports": [{"port": 443, "handlers": ["http", "tls"]}]}],
+            "init": {"cmd": ["a", "b"]},
+        });
+        let fields = FieldSet::of(&config);
+        let text = fields.to_string();
+        assert_eq!(
+            text,
+            "env(ODD%28%2C%29%25,PORT)guest(cpus)image,init(cmd)services(tcp:80(internal_port,ports(443(handlers,port))protocol))"
+        );
+        assert_eq!(FieldSet::parse(&text), fields);
+    }
+
+    #[test]
+    fn a_damaged_record_does_not_panic() {
+        for text in ["", "(", ")))", "a(b(c", ",,,", "a)b(c)", &"(".repeat(10_000)] {
+            let _: FieldSet = FieldSet::parse(text);
+        }
+    }
+}

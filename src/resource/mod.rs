@@ -1,0 +1,16 @@
+//! The resource kinds: identity, markers, normal forms and field-level differences.
+//!
+//! Everything here is plain data and pure functions. A *resource* is one object at a provider; its [`ResourceKey`] is how specs,
+//! plans, notes and conditions name it, whether or not it exists yet.
+
+pub mod diff;
+pub mod field;
+pub mod image;
+pub mod key;
+pub mod machine;
+pub mod marker;
+pub mod output;
+pub mod secret_record;
+
+pub use diff::{Change, ChangeKind, FieldChange};
+pub use key::{AppName, ComponentName, EnvName, IpKind, MachineSlot, OrgSlug, OwnerId, ResourceKey, VolumeSlot};

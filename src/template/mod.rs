@@ -1,0 +1,5 @@
+//! Expressions in spec values, secret derivation and fingerprints.
+
+mod fingerprint;
+
+pub use fingerprint::Fingerprinter;
