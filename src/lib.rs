@@ -1,10 +1,15 @@
 //! Hangar: a reconciling controller for Fly.io environments.
 
+pub mod check;
 #[cfg(feature = "controller")]
 pub mod clock;
 pub mod desired;
 #[cfg(feature = "controller")]
 pub mod http;
+pub mod memory;
+pub mod observed;
+pub mod plan;
+pub mod policy;
 #[cfg(feature = "controller")]
 pub mod random;
 pub mod resource;

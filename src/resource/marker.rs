@@ -237,9 +237,9 @@ pub fn network_slot(owner: &OwnerId, network: &str) -> Option<u32> {
 
 /// The name of the secret that marks an app which cannot carry the marker otherwise: an app on a shared network before its first
 /// machine. Only the name speaks; the value means nothing.
-pub fn app_marker_secret(owner: &OwnerId, env: &EnvName, app: &AppName) -> String {
+pub fn app_marker_secret(owner: &OwnerId, app: &AppName) -> String {
     use sha2::Digest as _;
-    let digest = sha2::Sha256::digest(format!("{owner}/{env}/{app}").as_bytes());
+    let digest = sha2::Sha256::digest(format!("{owner}/{app}").as_bytes());
     format!(
         "HANGAR_OWNED_{}",
         hex::encode_upper(digest.get(..8).unwrap_or_default())
