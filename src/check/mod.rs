@@ -29,21 +29,11 @@ pub struct Violation {
 
 /// All rules that `plan` breaks.
 pub fn check(plan: &Plan, fleet: &Fleet, observed: &Observed, memory: &Memory, policy: &Policy) -> Vec<Violation> {
-    let checker = Checker {
-        plan,
-        fleet,
-        observed,
-        memory,
-        policy,
-    };
+    let checker = Checker { plan, fleet, observed, memory, policy };
     let mut broken = Vec::new();
     for (index, step) in plan.steps.iter().enumerate() {
         for rule in checker.rules_broken_by(index, step) {
-            broken.push(Violation {
-                rule,
-                step: index,
-                what: format!("{} {}", step.action.name(), step.key),
-            });
+            broken.push(Violation { rule, step: index, what: format!("{} {}", step.action.name(), step.key) });
         }
     }
     broken
@@ -66,22 +56,13 @@ impl Checker<'_> {
             }
         };
         rule(step.id == StepId(index), "a step's id is its place");
-        rule(
-            step.after.iter().all(|id| id.0 < index),
-            "a step comes after every step it waits for",
-        );
-        rule(
-            self.plan.environments.contains_key(&step.env),
-            "a step belongs to an environment of the plan",
-        );
+        rule(step.after.iter().all(|id| id.0 < index), "a step comes after every step it waits for");
+        rule(self.plan.environments.contains_key(&step.env), "a step belongs to an environment of the plan");
         rule(
             self.is_alone(index, step),
             "one plan does not do two things to one object, except destroy and then create",
         );
-        rule(
-            self.outputs_are_produced(step),
-            "an output that a step uses is known, or produced by a step before it",
-        );
+        rule(self.outputs_are_produced(step), "an output that a step uses is known, or produced by a step before it");
         rule(self.level_allows(step), "a step is within the level of its environment");
         match step.action.verb() {
             Some(Verb::Delete) => {
@@ -90,21 +71,14 @@ impl Checker<'_> {
                     "a delete carries the proof for its own app",
                 );
                 rule(
-                    self.memory
-                        .quarantined_until(self.plan.made_at, self.policy.timing)
-                        .is_none(),
+                    self.memory.quarantined_until(self.plan.made_at, self.policy.timing).is_none(),
                     "nothing is deleted in quarantine",
                 );
                 rule(
-                    self.memory
-                        .open_note(&step.key, self.plan.made_at, self.policy.timing)
-                        .is_none(),
+                    self.memory.open_note(&step.key, self.plan.made_at, self.policy.timing).is_none(),
                     "nothing is deleted while its key is open",
                 );
-                rule(
-                    self.is_ours(step),
-                    "nothing is deleted that carries no evidence of being ours",
-                );
+                rule(self.is_ours(step), "nothing is deleted that carries no evidence of being ours");
                 rule(self.is_unprotected(step), "nothing protected is deleted");
                 rule(
                     self.orphan_rules_hold(step),
@@ -112,10 +86,7 @@ impl Checker<'_> {
                 );
             }
             Some(Verb::Create) => {
-                let open = self
-                    .memory
-                    .open_note(&step.key, self.plan.made_at, self.policy.timing)
-                    .is_some();
+                let open = self.memory.open_note(&step.key, self.plan.made_at, self.policy.timing).is_some();
                 rule(!open, "nothing is created while its key is open");
             }
             _ => {}
@@ -135,20 +106,13 @@ impl Checker<'_> {
         };
         let Some(this) = object(step) else { return true };
         let verb = step.action.verb();
-        self.plan
-            .steps
-            .iter()
-            .take(index)
-            .filter(|other| object(other).as_ref() == Some(&this))
-            .all(|other| {
-                // A machine may be marked and started in one plan: neither touches what the other does.
-                matches!(
-                    (&other.action, &step.action),
-                    (Action::MarkMachine { .. }, Action::StartMachine { .. })
-                ) || (other.action.verb() == Some(Verb::Delete)
+        self.plan.steps.iter().take(index).filter(|other| object(other).as_ref() == Some(&this)).all(|other| {
+            // A machine may be marked and started in one plan: neither touches what the other does.
+            matches!((&other.action, &step.action), (Action::MarkMachine { .. }, Action::StartMachine { .. }))
+                || (other.action.verb() == Some(Verb::Delete)
                     && verb == Some(Verb::Create)
                     && step.after.contains(&other.id))
-            })
+        })
     }
 
     fn outputs_are_produced(&self, step: &Step) -> bool {
@@ -156,11 +120,9 @@ impl Checker<'_> {
             Action::CreateMachine(write) | Action::UpdateMachine { write, .. } => {
                 output::waits_for_in(&write.config).into_iter().collect()
             }
-            Action::SetSecrets(write) => write
-                .set
-                .values()
-                .flat_map(|value| output::waits_for(value.expose()))
-                .collect(),
+            Action::SetSecrets(write) => {
+                write.set.values().flat_map(|value| output::waits_for(value.expose())).collect()
+            }
             _ => return true,
         };
         let producers = |id: &StepId| {
@@ -176,11 +138,7 @@ impl Checker<'_> {
         let Some(Wanted::Ready(env)) = self.fleet.environments.get(&step.env) else {
             return true;
         };
-        if step
-            .action
-            .proof()
-            .is_some_and(|proof| *proof.evidence() == Evidence::Requested)
-        {
+        if step.action.proof().is_some_and(|proof| *proof.evidence() == Evidence::Requested) {
             return true;
         }
         match env.level {
@@ -235,20 +193,12 @@ impl Checker<'_> {
                 .values()
                 .all(|scope| scope.apps.completeness.is_complete() && scope.machines.completeness.is_complete());
         let grace = chrono::TimeDelta::from_std(self.policy.grace).unwrap_or(chrono::TimeDelta::MAX);
-        complete
-            && since
-                .checked_add_signed(grace)
-                .is_some_and(|until| until <= self.plan.made_at)
+        complete && since.checked_add_signed(grace).is_some_and(|until| until <= self.plan.made_at)
     }
 
     fn machines_of<'m>(&'m self, app: &'m AppName) -> impl Iterator<Item = &'m crate::observed::Machine> {
         self.observed.scopes.values().flat_map(move |scope| {
-            let direct = scope
-                .details
-                .get(app)
-                .and_then(|detail| detail.machines.known())
-                .into_iter()
-                .flatten();
+            let direct = scope.details.get(app).and_then(|detail| detail.machines.known()).into_iter().flatten();
             direct.chain(scope.machines.items.iter().filter(move |machine| machine.app == *app))
         })
     }
@@ -259,12 +209,7 @@ impl Checker<'_> {
                 Presence::Here(row) => Some(&row.network),
                 _ => None,
             });
-            let listed = scope
-                .apps
-                .items
-                .iter()
-                .filter(move |row| row.name == *app)
-                .map(|row| &row.network);
+            let listed = scope.apps.items.iter().filter(move |row| row.name == *app).map(|row| &row.network);
             direct.into_iter().chain(listed)
         })
     }

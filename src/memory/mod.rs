@@ -24,10 +24,7 @@ pub struct Timing {
 impl Timing {
     /// Fly: listings lag by up to a minute (users of the org listing re-read with 60 s of overlap), and a request may take effect
     /// up to a minute after it was sent (Fly's proxy cuts connections at 60 s).
-    pub const FLY: Self = Self {
-        listing_lag: Duration::from_secs(60),
-        in_flight: Duration::from_secs(60),
-    };
+    pub const FLY: Self = Self { listing_lag: Duration::from_secs(60), in_flight: Duration::from_secs(60) };
 
     /// F + S: how long a write of unknown outcome keeps its key open.
     pub fn open_for(self) -> TimeDelta {
@@ -163,9 +160,7 @@ impl Memory {
 
     /// Until when nothing may be removed and nothing minted twice, if that is still to come.
     pub fn quarantined_until(&self, now: DateTime<Utc>, timing: Timing) -> Option<DateTime<Utc>> {
-        self.blank_since
-            .map(|since| add(since, timing.open_for()))
-            .filter(|until| now < *until)
+        self.blank_since.map(|since| add(since, timing.open_for())).filter(|until| now < *until)
     }
 
     /// The note that keeps `key` open now, if any; the one that lasts longest.
@@ -186,8 +181,7 @@ impl Memory {
 
     /// Notes a write that is about to be sent. An older note of the same key and verb is replaced.
     pub fn note(&mut self, note: Note) {
-        self.notes
-            .retain(|other| !(other.key == note.key && other.verb == note.verb));
+        self.notes.retain(|other| !(other.key == note.key && other.verb == note.verb));
         self.notes.push(note);
     }
 
@@ -195,11 +189,7 @@ impl Memory {
     pub fn conclude(&mut self, key: &ResourceKey, verb: Verb, conclusion: Conclusion) {
         match conclusion {
             Conclusion::Done { at, id } => {
-                for note in self
-                    .notes
-                    .iter_mut()
-                    .filter(|note| note.key == *key && note.verb == verb)
-                {
+                for note in self.notes.iter_mut().filter(|note| note.key == *key && note.verb == verb) {
                     note.outcome = NoteOutcome::Done { at };
                     if let Some(id) = &id {
                         note.detail.clone_from(id);
@@ -217,8 +207,7 @@ impl Memory {
 
     /// Clears every note whose effect `observed` shows, or whose time is over.
     pub fn settle(&mut self, observed: &Observed, now: DateTime<Utc>, timing: Timing, budget_window: Duration) {
-        self.notes
-            .retain(|note| now < note.open_until(timing) && !shows_effect(note, observed));
+        self.notes.retain(|note| now < note.open_until(timing) && !shows_effect(note, observed));
         self.deletions.retain(|(_, at)| now < add(*at, delta(budget_window)));
         if self.quarantined_until(now, timing).is_none() {
             self.blank_since = None;
@@ -228,11 +217,7 @@ impl Memory {
 
 /// Whether `observed` shows that the noted write has had its effect.
 fn shows_effect(note: &Note, observed: &Observed) -> bool {
-    let Some(detail) = observed
-        .scopes
-        .values()
-        .find_map(|scope| scope.details.get(note.key.app()))
-    else {
+    let Some(detail) = observed.scopes.values().find_map(|scope| scope.details.get(note.key.app())) else {
         return false;
     };
     let seen = match &note.key {
@@ -242,33 +227,27 @@ fn shows_effect(note: &Note, observed: &Observed) -> bool {
             _ => None,
         },
         ResourceKey::Machine { slot, .. } => reading(&detail.machines, |machines| {
-            machines
-                .iter()
-                .filter(|machine| machine.is_live())
-                .any(|machine| match note.verb {
-                    Verb::Create => machine.name == slot.machine_name(),
-                    Verb::Update | Verb::Delete => machine.id == note.detail,
-                })
+            machines.iter().filter(|machine| machine.is_live()).any(|machine| match note.verb {
+                Verb::Create => machine.name == slot.machine_name(),
+                Verb::Update | Verb::Delete => machine.id == note.detail,
+            })
         }),
         ResourceKey::Volume { slot, .. } => reading(&detail.volumes, |volumes| {
-            volumes
-                .iter()
-                .filter(|volume| volume.is_live())
-                .any(|volume| match note.verb {
-                    // Without an id in the answer, an unattached volume of that name is the one that was asked for.
-                    Verb::Create if note.detail.is_empty() => {
-                        volume.name == slot.name
-                            && volume.region == slot.machine.region
-                            && volume.attached_machine.is_none()
-                    }
-                    Verb::Create => volume.id == note.detail,
-                    Verb::Update | Verb::Delete => volume.id == note.detail,
-                })
+            volumes.iter().filter(|volume| volume.is_live()).any(|volume| match note.verb {
+                // Without an id in the answer, an unattached volume of that name is the one that was asked for.
+                Verb::Create if note.detail.is_empty() => {
+                    volume.name == slot.name
+                        && volume.region == slot.machine.region
+                        && volume.attached_machine.is_none()
+                }
+                Verb::Create => volume.id == note.detail,
+                Verb::Update | Verb::Delete => volume.id == note.detail,
+            })
         }),
         ResourceKey::Ip { ip, .. } => reading(&detail.ips, |ips| ips.iter().any(|seen| seen.kind == Some(*ip))),
-        ResourceKey::Certificate { hostname, .. } => reading(&detail.certificates, |all| {
-            all.iter().any(|seen| seen.hostname == *hostname)
-        }),
+        ResourceKey::Certificate { hostname, .. } => {
+            reading(&detail.certificates, |all| all.iter().any(|seen| seen.hostname == *hostname))
+        }
         ResourceKey::Secrets { .. } => None,
     };
     match (seen, note.verb, &note.outcome) {

@@ -167,14 +167,8 @@ pub struct Volume {
 impl Volume {
     /// Whether the volume exists for practical purposes: not being destroyed (soft-deleted volumes stay listed for a day).
     pub fn is_live(&self) -> bool {
-        const GOING: [&str; 6] = [
-            "scheduling_destroy",
-            "fork_cleanup",
-            "waiting_for_detach",
-            "pending_destroy",
-            "destroying",
-            "destroyed",
-        ];
+        const GOING: [&str; 6] =
+            ["scheduling_destroy", "fork_cleanup", "waiting_for_detach", "pending_destroy", "destroying", "destroyed"];
         !GOING.contains(&self.state.as_str())
     }
 }

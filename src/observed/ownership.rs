@@ -56,33 +56,18 @@ pub fn ownership<'a>(
     if environments.len() > 1 {
         let names: Vec<&str> = environments.iter().map(EnvName::as_str).collect();
         return Ownership::NotOurs {
-            reason: format!(
-                "its machines carry markers of several environments: {}",
-                names.join(", ")
-            ),
+            reason: format!("its machines carry markers of several environments: {}", names.join(", ")),
         };
     }
     if let Some(env) = environments.pop_first() {
-        return Ownership::Ours {
-            env: Some(env),
-            component,
-            created_by_us: born_ours || marked_by_secret,
-        };
+        return Ownership::Ours { env: Some(env), component, created_by_us: born_ours || marked_by_secret };
     }
     if !others.is_empty() {
         let names: Vec<&str> = others.iter().map(OwnerId::as_str).collect();
-        return Ownership::NotOurs {
-            reason: format!("its machines carry the marker of owner {}", names.join(", ")),
-        };
+        return Ownership::NotOurs { reason: format!("its machines carry the marker of owner {}", names.join(", ")) };
     }
     if born_ours || marked_by_secret {
-        return Ownership::Ours {
-            env: None,
-            component: None,
-            created_by_us: true,
-        };
+        return Ownership::Ours { env: None, component: None, created_by_us: true };
     }
-    Ownership::NotOurs {
-        reason: "it carries no marker of ours".to_owned(),
-    }
+    Ownership::NotOurs { reason: "it carries no marker of ours".to_owned() }
 }

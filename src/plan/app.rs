@@ -72,35 +72,17 @@ impl<'a> Planner<'a> {
     }
 
     fn plan_app(&mut self, env: &'a Environment, app: &'a App, outputs: &Outputs, progress: &mut Progress) {
-        let place = Place {
-            env: &env.name,
-            component: Some(&app.component),
-            org: &env.org,
-        };
+        let place = Place { env: &env.name, component: Some(&app.component), org: &env.org };
         let key = ResourceKey::App { app: app.name.clone() };
         let Some(detail) = self.observed.detail(&env.org, &app.name) else {
             let message = format!("app `{}` was not looked at in this pass", app.name);
-            self.wait(
-                &env.name,
-                Some(&app.component),
-                Some(&key),
-                Reason::ObservationIncomplete,
-                message,
-                None,
-            );
+            self.wait(&env.name, Some(&app.component), Some(&key), Reason::ObservationIncomplete, message, None);
             return;
         };
         let view = match &detail.presence {
             Presence::Unknown { reason } => {
                 let message = format!("whether app `{}` exists cannot be told: {reason}", app.name);
-                self.wait(
-                    &env.name,
-                    Some(&app.component),
-                    Some(&key),
-                    Reason::ObservationIncomplete,
-                    message,
-                    None,
-                );
+                self.wait(&env.name, Some(&app.component), Some(&key), Reason::ObservationIncomplete, message, None);
                 return;
             }
             Presence::Elsewhere => {
@@ -137,31 +119,13 @@ impl<'a> Planner<'a> {
         let network = match self.network_of(env) {
             Ok(network) => network,
             Err(message) => {
-                self.wait(
-                    &env.name,
-                    Some(&app.component),
-                    Some(key),
-                    Reason::ObservationIncomplete,
-                    message,
-                    None,
-                );
+                self.wait(&env.name, Some(&app.component), Some(key), Reason::ObservationIncomplete, message, None);
                 return None;
             }
         };
         let mut changes = vec![FieldChange::plain("org", None, Some(env.org.as_str().into()))];
-        changes.extend(
-            network
-                .as_ref()
-                .map(|name| FieldChange::plain("network", None, Some(name.as_str().into()))),
-        );
-        let creation = self.step(
-            &place,
-            key.clone(),
-            Action::CreateApp { network },
-            "it does not exist",
-            changes,
-            &[],
-        );
+        changes.extend(network.as_ref().map(|name| FieldChange::plain("network", None, Some(name.as_str().into()))));
+        let creation = self.step(&place, key.clone(), Action::CreateApp { network }, "it does not exist", changes, &[]);
         Some(AppView {
             env,
             app,
@@ -188,22 +152,10 @@ impl<'a> Planner<'a> {
         detail: &'a AppDetail,
     ) -> Option<AppView<'a>> {
         let key = ResourceKey::App { app: app.name.clone() };
-        let parts = (
-            detail.machines.known(),
-            detail.secrets.known(),
-            detail.volumes.known(),
-            detail.ips.known(),
-        );
+        let parts = (detail.machines.known(), detail.secrets.known(), detail.volumes.known(), detail.ips.known());
         let (Some(machines), Some(secrets), Some(volumes), Some(ips)) = parts else {
             let message = format!("app `{}` was not read completely: {}", app.name, unread(detail));
-            self.wait(
-                &env.name,
-                Some(&app.component),
-                Some(&key),
-                Reason::ObservationIncomplete,
-                message,
-                None,
-            );
+            self.wait(&env.name, Some(&app.component), Some(&key), Reason::ObservationIncomplete, message, None);
             return None;
         };
         let created_by_us = match ownership(&self.fleet.owner, row, machines.iter(), secrets) {
@@ -267,11 +219,7 @@ impl<'a> Planner<'a> {
             None => marker::network_slot(&self.fleet.owner, &row.network).is_some(),
         };
         if !is_right {
-            let live = if row.network.is_empty() {
-                "the default network"
-            } else {
-                row.network.as_str()
-            };
+            let live = if row.network.is_empty() { "the default network" } else { row.network.as_str() };
             let message = format!(
                 "app `{}` lives on {live}, and Fly cannot move an app to another network; to move it, destroy and create the environment",
                 app.name
@@ -314,13 +262,7 @@ impl<'a> Planner<'a> {
         }
         if !decision.missing.is_empty() {
             let message = decision.missing.join("; ");
-            self.block(
-                &view.env.name,
-                Some(&app.component),
-                Some(&key),
-                Reason::SecretUnavailable,
-                message,
-            );
+            self.block(&view.env.name, Some(&app.component), Some(&key), Reason::SecretUnavailable, message);
             return None;
         }
         decision.write.is_first = view.creation.is_some();
@@ -337,14 +279,7 @@ impl<'a> Planner<'a> {
         {
             let until = Some(note.open_until(self.policy.timing));
             let message = "an earlier write of these secrets may still take effect".to_owned();
-            self.wait(
-                &view.env.name,
-                Some(&app.component),
-                Some(&key),
-                Reason::OwnWritePending,
-                message,
-                until,
-            );
+            self.wait(&view.env.name, Some(&app.component), Some(&key), Reason::OwnWritePending, message, until);
             return None;
         }
         let mut after: Vec<StepId> = view.creation.into_iter().collect();
@@ -402,11 +337,7 @@ pub(super) struct Recorded {
 
 impl Recorded {
     fn of(marker: &MachineMarker) -> Self {
-        Self {
-            secrets: marker.secrets.clone(),
-            ips: marker.ips.clone(),
-            certificates: marker.certificates.clone(),
-        }
+        Self { secrets: marker.secrets.clone(), ips: marker.ips.clone(), certificates: marker.certificates.clone() }
     }
 }
 

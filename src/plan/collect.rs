@@ -46,11 +46,7 @@ impl Orphan {
 
     /// What counts once towards the budget: an environment, or an app that its environment no longer has.
     fn unit(&self, wanted: bool) -> String {
-        if wanted {
-            format!("{}/{}", self.env, self.app)
-        } else {
-            self.env.to_string()
-        }
+        if wanted { format!("{}/{}", self.env, self.app) } else { self.env.to_string() }
     }
 }
 
@@ -64,10 +60,7 @@ impl Planner<'_> {
             }
         }
         for orphan in &orphans {
-            self.plan
-                .environments
-                .entry(orphan.env.clone())
-                .or_insert(EnvironmentKind::Orphan);
+            self.plan.environments.entry(orphan.env.clone()).or_insert(EnvironmentKind::Orphan);
         }
         let (kept, leaving): (Vec<Orphan>, Vec<Orphan>) = orphans.into_iter().partition(|orphan| orphan.kept.is_some());
         for orphan in &kept {
@@ -138,46 +131,30 @@ impl Planner<'_> {
         let direct = detail.and_then(|detail| detail.machines.known());
         let machines: Vec<&Machine> = match direct {
             Some(machines) => machines.iter().filter(|machine| machine.is_live()).collect(),
-            None => scope
-                .machines
-                .items
-                .iter()
-                .filter(|machine| machine.app == row.name && machine.is_live())
-                .collect(),
+            None => {
+                scope.machines.items.iter().filter(|machine| machine.app == row.name && machine.is_live()).collect()
+            }
         };
-        let secrets: &[Secret] = detail
-            .and_then(|detail| detail.secrets.known())
-            .map_or(&[], Vec::as_slice);
-        let Ownership::Ours {
-            env,
-            component,
-            created_by_us,
-        } = ownership(&self.fleet.owner, row, machines.iter().copied(), secrets)
+        let secrets: &[Secret] = detail.and_then(|detail| detail.secrets.known()).map_or(&[], Vec::as_slice);
+        let Ownership::Ours { env, component, created_by_us } =
+            ownership(&self.fleet.owner, row, machines.iter().copied(), secrets)
         else {
             return None;
         };
         let asker = self.environment_asking_for(org, &row.name);
-        let env = env
-            .or_else(|| asker.map(|asker| asker.name.clone()))
-            .unwrap_or_else(|| EnvName::new(row.name.as_str()));
+        let env =
+            env.or_else(|| asker.map(|asker| asker.name.clone())).unwrap_or_else(|| EnvName::new(row.name.as_str()));
         let reason = match doomed {
             Some(doomed) if *doomed != env => return None,
             Some(_) => "a person asked for its end".to_owned(),
             None => self.reason_unwanted(&env, asker)?,
         };
-        let mut owned: Vec<&&Machine> = machines
-            .iter()
-            .filter(|machine| machine.owned_by(&self.fleet.owner).is_some())
-            .collect();
+        let mut owned: Vec<&&Machine> =
+            machines.iter().filter(|machine| machine.owned_by(&self.fleet.owner).is_some()).collect();
         owned.sort_by_key(|machine| machine.seniority());
-        let markers: Vec<_> = owned
-            .iter()
-            .filter_map(|machine| machine.owned_by(&self.fleet.owner))
-            .collect();
-        let by_secret = secrets
-            .iter()
-            .find(|secret| secret.name == TOMBSTONE_SECRET)
-            .and_then(|secret| secret.created_at);
+        let markers: Vec<_> = owned.iter().filter_map(|machine| machine.owned_by(&self.fleet.owner)).collect();
+        let by_secret =
+            secrets.iter().find(|secret| secret.name == TOMBSTONE_SECRET).and_then(|secret| secret.created_at);
         let tombstone = markers.iter().filter_map(|marker| marker.tombstone).min().or(by_secret);
         let kept = self.kept(
             &env,
@@ -205,10 +182,7 @@ impl Planner<'_> {
     fn reason_unwanted(&self, env: &EnvName, asker: Option<&Environment>) -> Option<String> {
         if let Some(asker) = asker {
             let expiry = self.expiry(asker).filter(|at| *at <= self.now && !asker.paused)?;
-            return Some(format!(
-                "its environment expired at {}",
-                expiry.format("%Y-%m-%d %H:%M UTC")
-            ));
+            return Some(format!("its environment expired at {}", expiry.format("%Y-%m-%d %H:%M UTC")));
         }
         match self.fleet.environments.get(env) {
             None => Some("no spec asks for its environment".to_owned()),
@@ -246,10 +220,7 @@ impl Planner<'_> {
             return Some((Reason::Protected, message));
         }
         (retain && !requested).then(|| {
-            let message = format!(
-                "app `{}` of `{env}` is retained; `hangar destroy --env {env}` deletes it",
-                row.name
-            );
+            let message = format!("app `{}` of `{env}` is retained; `hangar destroy --env {env}` deletes it", row.name);
             (Reason::Retained, message)
         })
     }
@@ -290,15 +261,10 @@ impl Planner<'_> {
         if self.memory.acknowledged.contains(&hash) {
             return None;
         }
-        let how = format!(
-            "`hangar gc --acknowledge {hash}` lets exactly this set go: {}",
-            join(&units)
-        );
+        let how = format!("`hangar gc --acknowledge {hash}` lets exactly this set go: {}", join(&units));
         if self.fleet.environments.is_empty() {
-            let message = format!(
-                "the source has no environment at all, so {} held. {how}",
-                plural(units.len(), "deletion")
-            );
+            let message =
+                format!("the source has no environment at all, so {} held. {how}", plural(units.len(), "deletion"));
             return Some((Reason::SourceSuddenlyEmpty, message));
         }
         let done = self.memory.deletions.len();
@@ -339,11 +305,7 @@ impl Planner<'_> {
         match self.grace_is_over(since) {
             Ok(()) => self.delete(orphan, Evidence::Orphan { since }),
             Err(obstacle) => {
-                let place = Place {
-                    env: &orphan.env,
-                    component: orphan.component.as_ref(),
-                    org: &orphan.org,
-                };
+                let place = Place { env: &orphan.env, component: orphan.component.as_ref(), org: &orphan.org };
                 let what = format!("delete app `{}` ({})", orphan.app, orphan.reason);
                 self.withhold(&place, &Orphan::key_of(orphan.app.clone()), &what, obstacle);
             }
@@ -352,23 +314,12 @@ impl Planner<'_> {
 
     /// The first of two steps: says on the live object itself since when nobody asks for it.
     fn plan_tombstone(&mut self, orphan: &Orphan) {
-        let place = Place {
-            env: &orphan.env,
-            component: orphan.component.as_ref(),
-            org: &orphan.org,
-        };
+        let place = Place { env: &orphan.env, component: orphan.component.as_ref(), org: &orphan.org };
         let key = Orphan::key_of(orphan.app.clone());
-        let reason = format!(
-            "{}: it is deleted after {} s of grace",
-            orphan.reason,
-            self.policy.grace.as_secs()
-        );
+        let reason = format!("{}: it is deleted after {} s of grace", orphan.reason, self.policy.grace.as_secs());
         match &orphan.bearer {
             Some(id) => {
-                let action = Action::MarkMachine {
-                    id: id.clone(),
-                    metadata: self.tombstone_patch(),
-                };
+                let action = Action::MarkMachine { id: id.clone(), metadata: self.tombstone_patch() };
                 self.step(&place, key, action, reason, Vec::new(), &[]);
             }
             None => {
@@ -376,20 +327,14 @@ impl Planner<'_> {
                     set: BTreeMap::from([(TOMBSTONE_SECRET.to_owned(), SecretText::new("1"))]),
                     ..SecretWrite::default()
                 };
-                let key = ResourceKey::Secrets {
-                    app: orphan.app.clone(),
-                };
+                let key = ResourceKey::Secrets { app: orphan.app.clone() };
                 self.step(&place, key, Action::SetSecrets(write), reason, Vec::new(), &[]);
             }
         }
     }
 
     fn delete(&mut self, orphan: &Orphan, evidence: Evidence) {
-        let place = Place {
-            env: &orphan.env,
-            component: orphan.component.as_ref(),
-            org: &orphan.org,
-        };
+        let place = Place { env: &orphan.env, component: orphan.component.as_ref(), org: &orphan.org };
         let key = Orphan::key_of(orphan.app.clone());
         if !orphan.created_by_us && orphan.foreign > 0 {
             let message = format!(
@@ -397,13 +342,7 @@ impl Planner<'_> {
                 orphan.app,
                 plural(orphan.foreign, "machine")
             );
-            self.block(
-                &orphan.env,
-                orphan.component.as_ref(),
-                Some(&key),
-                Reason::ForeignContent,
-                message,
-            );
+            self.block(&orphan.env, orphan.component.as_ref(), Some(&key), Reason::ForeignContent, message);
             return;
         }
         match self.prove(&key, evidence, orphan.created_by_us, orphan.another_writer.as_deref()) {

@@ -36,10 +36,7 @@ struct Rolling<'r> {
 }
 
 impl Planner<'_> {
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "each is a different part of what was planned for the app before"
-    )]
+    #[expect(clippy::too_many_arguments, reason = "each is a different part of what was planned for the app before")]
     pub(super) fn plan_machines(
         &mut self,
         view: &AppView<'_>,
@@ -54,10 +51,7 @@ impl Planner<'_> {
         for (slot, binding) in volumes {
             if let Binding::Live(id) = binding {
                 outputs.insert(volume_id_path(view.app.component.as_str(), slot), id.clone());
-                outputs.insert(
-                    format!("fly.{}.volumes.{}.id", view.app.component, slot.name),
-                    id.clone(),
-                );
+                outputs.insert(format!("fly.{}.volumes.{}.id", view.app.component, slot.name), id.clone());
             }
         }
         let mut rolling = Rolling {
@@ -71,19 +65,11 @@ impl Planner<'_> {
         };
         let adopted = self.adoption(view);
         for machine in &view.app.machines {
-            if machine
-                .volume
-                .as_ref()
-                .is_some_and(|slot| volumes.get(slot) == Some(&Binding::Withheld))
-            {
+            if machine.volume.as_ref().is_some_and(|slot| volumes.get(slot) == Some(&Binding::Withheld)) {
                 continue;
             }
-            let holders: Vec<&Machine> = view
-                .owned
-                .iter()
-                .filter(|seen| self.slot_of(seen) == Some(&machine.slot))
-                .copied()
-                .collect();
+            let holders: Vec<&Machine> =
+                view.owned.iter().filter(|seen| self.slot_of(seen) == Some(&machine.slot)).copied().collect();
             match (holders.first(), adopted.get(&machine.slot)) {
                 (Some(live), _) => self.plan_existing(&mut rolling, machine, live),
                 (None, Some(live)) => self.plan_existing(&mut rolling, machine, live),
@@ -109,18 +95,9 @@ impl Planner<'_> {
         if !view.app.adopt || view.created_by_us {
             return adopted;
         }
-        let mut free: Vec<&Machine> = view
-            .others
-            .iter()
-            .filter(|machine| machine.marker.is_none())
-            .copied()
-            .collect();
+        let mut free: Vec<&Machine> = view.others.iter().filter(|machine| machine.marker.is_none()).copied().collect();
         for wanted in &view.app.machines {
-            if view
-                .owned
-                .iter()
-                .any(|machine| self.slot_of(machine) == Some(&wanted.slot))
-            {
+            if view.owned.iter().any(|machine| self.slot_of(machine) == Some(&wanted.slot)) {
                 continue;
             }
             let fits = |machine: &&Machine| {
@@ -136,23 +113,14 @@ impl Planner<'_> {
 
     fn plan_missing(&mut self, rolling: &mut Rolling<'_>, wanted: &desired::Machine) {
         let view = rolling.view;
-        let key = ResourceKey::Machine {
-            app: view.app.name.clone(),
-            slot: wanted.slot.clone(),
-        };
+        let key = ResourceKey::Machine { app: view.app.name.clone(), slot: wanted.slot.clone() };
         let name = wanted.slot.machine_name();
         if let Some(other) = view.others.iter().find(|machine| machine.name == name) {
             let message = format!(
                 "a machine named `{name}` ({}) is in the app and is not ours; it is left alone: destroy or rename it",
                 other.id
             );
-            self.block(
-                &view.env.name,
-                Some(&view.app.component),
-                Some(&key),
-                Reason::NotOurs,
-                message,
-            );
+            self.block(&view.env.name, Some(&view.app.component), Some(&key), Reason::NotOurs, message);
             return;
         }
         if let Err(obstacle) = self.may_create(&key, view.born_here) {
@@ -174,19 +142,9 @@ impl Planner<'_> {
             FieldChange::plain("image", None, wanted.config.get("image").cloned()),
         ];
         changes.extend(summary_of(&wanted.config));
-        let reason = if view.creation.is_some() || view.owned.is_empty() {
-            "it does not exist"
-        } else {
-            "its slot is empty"
-        };
-        let step = self.step(
-            &view.place,
-            key.clone(),
-            Action::CreateMachine(Box::new(write)),
-            reason,
-            changes,
-            &after,
-        );
+        let reason =
+            if view.creation.is_some() || view.owned.is_empty() { "it does not exist" } else { "its slot is empty" };
+        let step = self.step(&view.place, key.clone(), Action::CreateMachine(Box::new(write)), reason, changes, &after);
         if start {
             self.wait_healthy(view, wanted, key, hash, step);
         }
@@ -194,34 +152,18 @@ impl Planner<'_> {
 
     fn plan_existing(&mut self, rolling: &mut Rolling<'_>, wanted: &desired::Machine, live: &Machine) {
         let view = rolling.view;
-        let key = ResourceKey::Machine {
-            app: view.app.name.clone(),
-            slot: wanted.slot.clone(),
-        };
+        let key = ResourceKey::Machine { app: view.app.name.clone(), slot: wanted.slot.clone() };
         let what = format!("machine {} ({})", wanted.slot, live.id);
         let live_config = match (&live.state, &live.config) {
             (MachineState::Passing(state), _) => {
                 let message = format!("{what} is {state}");
-                self.wait(
-                    &view.env.name,
-                    Some(&view.app.component),
-                    Some(&key),
-                    Reason::InTransition,
-                    message,
-                    None,
-                );
+                self.wait(&view.env.name, Some(&view.app.component), Some(&key), Reason::InTransition, message, None);
                 return;
             }
             (MachineState::Other(state), _) => {
                 let message =
                     format!("{what} is in state `{state}`, which this version does not know; it is left alone");
-                self.block(
-                    &view.env.name,
-                    Some(&view.app.component),
-                    Some(&key),
-                    Reason::InTransition,
-                    message,
-                );
+                self.block(&view.env.name, Some(&view.app.component), Some(&key), Reason::InTransition, message);
                 return;
             }
             (_, Some(config)) if live.host_ok => config,
@@ -255,18 +197,8 @@ impl Planner<'_> {
             return;
         }
         if !rolling.stuck.is_empty() {
-            let message = format!(
-                "update {what}: it uses {}, which is not as wanted yet",
-                rolling.stuck.join(" and ")
-            );
-            self.wait(
-                &view.env.name,
-                Some(&view.app.component),
-                Some(&key),
-                Reason::DependencyBlocked,
-                message,
-                None,
-            );
+            let message = format!("update {what}: it uses {}, which is not as wanted yet", rolling.stuck.join(" and "));
+            self.wait(&view.env.name, Some(&view.app.component), Some(&key), Reason::DependencyBlocked, message, None);
             return;
         }
         let hash = hash_of(wanted);
@@ -277,15 +209,11 @@ impl Planner<'_> {
         after.extend(rolling.rollout.gate());
         let replaces = found.changes.iter().any(|change| change.kind == ChangeKind::Replace);
         let mut changes = found.changes;
-        changes.extend(stale_secrets.iter().map(|name| {
-            FieldChange {
-                path: format!("secrets.{name}"),
-                old: marker
-                    .and_then(|marker| marker.secrets.0.get(name))
-                    .map(|_| Change::Secret),
-                new: rolling.secrets.record.0.contains_key(name).then_some(Change::Secret),
-                kind: ChangeKind::InPlace,
-            }
+        changes.extend(stale_secrets.iter().map(|name| FieldChange {
+            path: format!("secrets.{name}"),
+            old: marker.and_then(|marker| marker.secrets.0.get(name)).map(|_| Change::Secret),
+            new: rolling.secrets.record.0.contains_key(name).then_some(Change::Secret),
+            kind: ChangeKind::InPlace,
         }));
         let last = if replaces {
             self.plan_replacement(rolling, wanted, live, config, changes, &after)
@@ -293,17 +221,10 @@ impl Planner<'_> {
             let start = wanted.always_on || live.state == MachineState::Started;
             let write = self.write(rolling, wanted, found.config, Some(live), live.name.clone(), start);
             let reason = update_reason(&changes, marker.is_some());
-            let action = Action::UpdateMachine {
-                id: live.id.clone(),
-                version: live.version.clone(),
-                write: Box::new(write),
-            };
+            let action =
+                Action::UpdateMachine { id: live.id.clone(), version: live.version.clone(), write: Box::new(write) };
             let step = self.step(&view.place, key.clone(), action, reason, changes, &after);
-            if start {
-                Some(self.wait_healthy(view, wanted, key, hash, step))
-            } else {
-                Some(step)
-            }
+            if start { Some(self.wait_healthy(view, wanted, key, hash, step)) } else { Some(step) }
         };
         if let Some(last) = last {
             rolling.rollout.advance(last);
@@ -325,11 +246,7 @@ impl Planner<'_> {
         let write = self.write(rolling, wanted, found.config, Some(live), live.name.clone(), true);
         let metadata = metadata_patch(marker, &write, live);
         if !metadata.is_empty() {
-            let reason = if marker.is_some() {
-                "our record of it changes"
-            } else {
-                "it is taken over"
-            };
+            let reason = if marker.is_some() { "our record of it changes" } else { "it is taken over" };
             let changes = metadata
                 .iter()
                 .filter(|(name, _)| !name.starts_with(PREFIX))
@@ -338,10 +255,7 @@ impl Planner<'_> {
                     FieldChange::plain(format!("metadata.{name}"), old, value.as_deref().map(Value::from))
                 })
                 .collect();
-            let action = Action::MarkMachine {
-                id: live.id.clone(),
-                metadata,
-            };
+            let action = Action::MarkMachine { id: live.id.clone(), metadata };
             self.step(&view.place, key.clone(), action, reason, changes, rolling.gates);
         }
         let is_resting = matches!(
@@ -365,22 +279,11 @@ impl Planner<'_> {
             rolling.rollout.advance(healthy);
             return;
         }
-        let failing: Vec<&str> = live
-            .checks
-            .iter()
-            .filter(|check| !check.passing)
-            .map(|check| check.name.as_str())
-            .collect();
+        let failing: Vec<&str> =
+            live.checks.iter().filter(|check| !check.passing).map(|check| check.name.as_str()).collect();
         if live.state == MachineState::Started && !failing.is_empty() {
             let message = format!("machine {} runs, but {} does not pass", wanted.slot, failing.join(", "));
-            self.wait(
-                &view.env.name,
-                Some(&view.app.component),
-                Some(key),
-                Reason::Unhealthy,
-                message,
-                None,
-            );
+            self.wait(&view.env.name, Some(&view.app.component), Some(key), Reason::Unhealthy, message, None);
         }
     }
 
@@ -395,61 +298,29 @@ impl Planner<'_> {
         after: &[StepId],
     ) -> Option<StepId> {
         let view = rolling.view;
-        let key = ResourceKey::Machine {
-            app: view.app.name.clone(),
-            slot: wanted.slot.clone(),
-        };
+        let key = ResourceKey::Machine { app: view.app.name.clone(), slot: wanted.slot.clone() };
         if view.env.level != Level::Full {
-            let message = format!(
-                "machine {} must be replaced, which level {:?} does not allow",
-                wanted.slot, view.env.level
-            );
-            self.block(
-                &view.env.name,
-                Some(&view.app.component),
-                Some(&key),
-                Reason::Level,
-                message,
-            );
+            let message =
+                format!("machine {} must be replaced, which level {:?} does not allow", wanted.slot, view.env.level);
+            self.block(&view.env.name, Some(&view.app.component), Some(&key), Reason::Level, message);
             return None;
         }
-        let proof = match self.prove(
-            &key,
-            Evidence::Replaced,
-            view.created_by_us,
-            view.another_writer.as_deref(),
-        ) {
+        let proof = match self.prove(&key, Evidence::Replaced, view.created_by_us, view.another_writer.as_deref()) {
             Ok(proof) => proof,
             Err(obstacle) => {
                 self.withhold(&view.place, &key, &format!("replace machine {}", wanted.slot), obstacle);
                 return None;
             }
         };
-        let action = Action::DestroyMachine {
-            id: live.id.clone(),
-            proof,
-        };
-        let destroyed = self.step(
-            &view.place,
-            key.clone(),
-            action,
-            "a change needs a new machine",
-            changes,
-            after,
-        );
+        let action = Action::DestroyMachine { id: live.id.clone(), proof };
+        let destroyed = self.step(&view.place, key.clone(), action, "a change needs a new machine", changes, after);
         let write = self.write(rolling, wanted, config, None, wanted.slot.machine_name(), true);
         let changes = vec![FieldChange::plain("image", None, wanted.config.get("image").cloned())];
         let mut after = after.to_vec();
         after.push(destroyed);
         let action = Action::CreateMachine(Box::new(write));
-        let created = self.step(
-            &view.place,
-            key.clone(),
-            action,
-            "it takes the place of the destroyed one",
-            changes,
-            &after,
-        );
+        let created =
+            self.step(&view.place, key.clone(), action, "it takes the place of the destroyed one", changes, &after);
         Some(self.wait_healthy(view, wanted, key, hash_of(wanted), created))
     }
 
@@ -458,50 +329,26 @@ impl Planner<'_> {
         let Some(marker) = double.owned_by(&self.fleet.owner) else {
             return;
         };
-        let key = ResourceKey::Machine {
-            app: view.app.name.clone(),
-            slot: marker.slot.clone(),
-        };
+        let key = ResourceKey::Machine { app: view.app.name.clone(), slot: marker.slot.clone() };
         let Some(since) = marker.tombstone else {
             let metadata = self.tombstone_patch();
-            let action = Action::MarkMachine {
-                id: double.id.clone(),
-                metadata,
-            };
-            let reason = format!(
-                "{} holds the same slot and is older; this one goes after grace",
-                survivor.id
-            );
+            let action = Action::MarkMachine { id: double.id.clone(), metadata };
+            let reason = format!("{} holds the same slot and is older; this one goes after grace", survivor.id);
             self.step(&view.place, key, action, reason, Vec::new(), &[]);
             return;
         };
-        let evidence = Evidence::Duplicate {
-            survivor: survivor.id.clone(),
-        };
+        let evidence = Evidence::Duplicate { survivor: survivor.id.clone() };
         let proof = self
             .grace_is_over(since)
             .and_then(|()| self.prove(&key, evidence, view.created_by_us, view.another_writer.as_deref()));
         match proof {
             Ok(proof) => {
-                let action = Action::DestroyMachine {
-                    id: double.id.clone(),
-                    proof,
-                };
-                self.step(
-                    &view.place,
-                    key,
-                    action,
-                    format!("{} holds the same slot", survivor.id),
-                    Vec::new(),
-                    &[],
-                );
+                let action = Action::DestroyMachine { id: double.id.clone(), proof };
+                self.step(&view.place, key, action, format!("{} holds the same slot", survivor.id), Vec::new(), &[]);
             }
-            Err(obstacle) => self.withhold(
-                &view.place,
-                &key,
-                &format!("destroy surplus machine {}", double.id),
-                obstacle,
-            ),
+            Err(obstacle) => {
+                self.withhold(&view.place, &key, &format!("destroy surplus machine {}", double.id), obstacle)
+            }
         }
     }
 
@@ -513,31 +360,13 @@ impl Planner<'_> {
             if view.app.machines.iter().any(|machine| machine.slot == *slot) {
                 continue;
             }
-            let key = ResourceKey::Machine {
-                app: view.app.name.clone(),
-                slot: slot.clone(),
-            };
-            match self.prove(
-                &key,
-                Evidence::NotWanted,
-                view.created_by_us,
-                view.another_writer.as_deref(),
-            ) {
+            let key = ResourceKey::Machine { app: view.app.name.clone(), slot: slot.clone() };
+            match self.prove(&key, Evidence::NotWanted, view.created_by_us, view.another_writer.as_deref()) {
                 Ok(proof) => {
-                    let action = Action::DestroyMachine {
-                        id: live.id.clone(),
-                        proof,
-                    };
+                    let action = Action::DestroyMachine { id: live.id.clone(), proof };
                     let change = FieldChange::plain("state", Some(live.state.as_str().into()), None);
                     let after: Vec<StepId> = rolling.rollout.gate().into_iter().collect();
-                    self.step(
-                        &view.place,
-                        key,
-                        action,
-                        "the spec no longer has its slot",
-                        vec![change],
-                        &after,
-                    );
+                    self.step(&view.place, key, action, "the spec no longer has its slot", vec![change], &after);
                 }
                 Err(obstacle) => self.withhold(&view.place, &key, &format!("destroy machine {slot}"), obstacle),
             }
@@ -546,11 +375,8 @@ impl Planner<'_> {
 
     fn notice_others(&mut self, view: &AppView<'_>, adopted: &BTreeMap<MachineSlot, &Machine>) {
         let taken: BTreeSet<&str> = adopted.values().map(|machine| machine.id.as_str()).collect();
-        let others: Vec<&&Machine> = view
-            .others
-            .iter()
-            .filter(|machine| !taken.contains(machine.id.as_str()))
-            .collect();
+        let others: Vec<&&Machine> =
+            view.others.iter().filter(|machine| !taken.contains(machine.id.as_str())).collect();
         if others.is_empty() {
             return;
         }
@@ -622,16 +448,8 @@ impl Planner<'_> {
         hash: String,
         after: StepId,
     ) -> StepId {
-        let action = Action::WaitHealthy {
-            timeout: view.app.health_timeout,
-            has_checks: wanted.has_checks,
-            hash,
-        };
-        let reason = if wanted.has_checks {
-            "until it runs and its checks pass"
-        } else {
-            "until it runs"
-        };
+        let action = Action::WaitHealthy { timeout: view.app.health_timeout, has_checks: wanted.has_checks, hash };
+        let reason = if wanted.has_checks { "until it runs and its checks pass" } else { "until it runs" };
         self.step(&view.place, key, action, reason, Vec::new(), &[after])
     }
 
@@ -646,9 +464,7 @@ impl Planner<'_> {
     ) -> MachineWrite {
         let view = rolling.view;
         let before = live.and_then(|machine| machine.owned_by(&self.fleet.owner));
-        let set_before = before
-            .and_then(|marker| marker.fields.below("metadata").cloned())
-            .unwrap_or_default();
+        let set_before = before.and_then(|marker| marker.fields.below("metadata").cloned()).unwrap_or_default();
         let mut metadata: BTreeMap<String, String> = live
             .map(|machine| machine.metadata.clone())
             .unwrap_or_default()
@@ -676,13 +492,11 @@ impl Planner<'_> {
             retain: view.app.retain || view.env.retain || view.env.level != Level::Full,
             tombstone: None,
         };
-        MachineWrite {
-            config,
-            metadata,
-            marker,
-            pending_digests: rolling.secrets.pending.clone(),
-            start,
-        }
+        let owned = view.owned.iter();
+        let min_secrets_version =
+            owned.filter_map(|machine| machine.owned_by(&self.fleet.owner)?.secrets_version).max();
+        let pending_digests = rolling.secrets.pending.clone();
+        MachineWrite { config, metadata, marker, pending_digests, min_secrets_version, start }
     }
 
     /// The metadata that says since when nobody asks for a machine.
@@ -693,9 +507,7 @@ impl Planner<'_> {
     /// Whether grace has passed since `since`.
     pub(super) fn grace_is_over(&self, since: chrono::DateTime<chrono::Utc>) -> Result<(), Obstacle> {
         let grace = chrono::TimeDelta::from_std(self.policy.grace).unwrap_or(chrono::TimeDelta::MAX);
-        let until = since
-            .checked_add_signed(grace)
-            .unwrap_or(chrono::DateTime::<chrono::Utc>::MAX_UTC);
+        let until = since.checked_add_signed(grace).unwrap_or(chrono::DateTime::<chrono::Utc>::MAX_UTC);
         if self.now >= until {
             return Ok(());
         }
@@ -767,11 +579,7 @@ fn update_reason(changes: &[FieldChange], is_ours: bool) -> String {
         return "it is taken over, and is not as the spec has it".to_owned();
     }
     let only_secrets = changes.iter().all(|change| change.path.starts_with("secrets."));
-    if only_secrets {
-        "it has to take changed secrets".to_owned()
-    } else {
-        "it is not as the spec has it".to_owned()
-    }
+    if only_secrets { "it has to take changed secrets".to_owned() } else { "it is not as the spec has it".to_owned() }
 }
 
 /// The few fields of a new machine that people look for first.
@@ -781,10 +589,8 @@ fn summary_of(config: &Value) -> Vec<FieldChange> {
         changes.push(FieldChange::plain("guest", None, Some(guest.clone())));
     }
     if let Some(env) = config.get("env").and_then(Value::as_object) {
-        changes.extend(
-            env.iter()
-                .map(|(key, value)| FieldChange::plain(format!("env.{key}"), None, Some(value.clone()))),
-        );
+        changes
+            .extend(env.iter().map(|(key, value)| FieldChange::plain(format!("env.{key}"), None, Some(value.clone()))));
     }
     if let Some(mount) = config.get("mounts").and_then(|mounts| mounts.as_array()?.first()) {
         changes.push(FieldChange::plain("mount", None, mount.get("path").cloned()));

@@ -81,11 +81,7 @@ impl Plan {
         if self.steps.iter().any(|step| step.env == *env) {
             return Standing::Changes;
         }
-        let stances = self
-            .withheld
-            .iter()
-            .filter(|withheld| withheld.env == *env)
-            .map(|withheld| withheld.stance);
+        let stances = self.withheld.iter().filter(|withheld| withheld.env == *env).map(|withheld| withheld.stance);
         match stances.max() {
             None => Standing::Converged,
             Some(Stance::Waiting) => Standing::Waiting,
@@ -100,10 +96,6 @@ impl Plan {
 
     /// The earliest moment at which something that waits may go on, after `now`.
     pub fn next_due(&self, env: &EnvName) -> Option<DateTime<Utc>> {
-        self.withheld
-            .iter()
-            .filter(|withheld| withheld.env == *env)
-            .filter_map(|withheld| withheld.until)
-            .min()
+        self.withheld.iter().filter(|withheld| withheld.env == *env).filter_map(|withheld| withheld.until).min()
     }
 }

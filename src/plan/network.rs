@@ -28,23 +28,16 @@ impl Planner<'_> {
             self.networks.entry(env.org.clone()).or_default().insert(slot);
             return Ok(network_name(owner, slot));
         }
-        let scope = self
-            .observed
-            .scopes
-            .get(&env.org)
-            .ok_or_else(|| format!("organization `{}` was not listed", env.org))?;
+        let scope =
+            self.observed.scopes.get(&env.org).ok_or_else(|| format!("organization `{}` was not listed", env.org))?;
         if !scope.apps.completeness.is_complete() {
             return Err(format!(
                 "the apps of organization `{}` were not listed completely, so no free network is known",
                 env.org
             ));
         }
-        let mut taken: BTreeSet<u32> = scope
-            .apps
-            .items
-            .iter()
-            .filter_map(|app| network_slot(owner, &app.network))
-            .collect();
+        let mut taken: BTreeSet<u32> =
+            scope.apps.items.iter().filter_map(|app| network_slot(owner, &app.network)).collect();
         taken.extend(scope.details.values().filter_map(|detail| match &detail.presence {
             Presence::Here(row) => network_slot(owner, &row.network),
             _ => None,
@@ -68,13 +61,10 @@ impl Planner<'_> {
     /// The pool place that `env` already lives in: that of its live apps, or of an app that is being created for it.
     fn network_in_use_by(&self, env: &Environment) -> Option<u32> {
         let owner = &self.fleet.owner;
-        let live = env
-            .apps
-            .iter()
-            .find_map(|app| match &self.observed.detail(&env.org, &app.name)?.presence {
-                Presence::Here(row) => network_slot(owner, &row.network),
-                _ => None,
-            });
+        let live = env.apps.iter().find_map(|app| match &self.observed.detail(&env.org, &app.name)?.presence {
+            Presence::Here(row) => network_slot(owner, &row.network),
+            _ => None,
+        });
         let noted = || {
             self.memory
                 .notes

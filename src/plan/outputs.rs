@@ -14,26 +14,15 @@ pub(super) fn of_environment(env: &Environment, observed: &Observed, owner: &Own
         };
         for ip in detail.ips.known().into_iter().flatten() {
             if let Some(kind) = ip.kind {
-                outputs
-                    .entry(ip_path(app.component.as_str(), kind))
-                    .or_insert_with(|| ip.address.clone());
+                outputs.entry(ip_path(app.component.as_str(), kind)).or_insert_with(|| ip.address.clone());
             }
         }
-        for machine in detail
-            .machines
-            .known()
-            .into_iter()
-            .flatten()
-            .filter(|machine| machine.is_live())
-        {
+        for machine in detail.machines.known().into_iter().flatten().filter(|machine| machine.is_live()) {
             let Some(marker) = machine.owned_by(owner) else {
                 continue;
             };
-            let mounts = machine
-                .config
-                .as_ref()
-                .and_then(|config| config.get("mounts"))
-                .and_then(|mounts| mounts.as_array());
+            let mounts =
+                machine.config.as_ref().and_then(|config| config.get("mounts")).and_then(|mounts| mounts.as_array());
             let Some(id) = mounts.and_then(|mounts| mounts.first()?.get("volume")?.as_str()) else {
                 continue;
             };

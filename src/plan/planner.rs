@@ -124,22 +124,12 @@ impl<'a> Planner<'a> {
 
     fn plan_environment(&mut self, env: &'a Environment) {
         if env.paused {
-            self.notice(
-                &env.name,
-                None,
-                Reason::Paused,
-                "paused: nothing in it is changed".to_owned(),
-            );
+            self.notice(&env.name, None, Reason::Paused, "paused: nothing in it is changed".to_owned());
             return;
         }
         if let Some(at) = self.expiry(env).filter(|at| *at <= self.now) {
             // The end of its life is collection's business.
-            self.notice(
-                &env.name,
-                None,
-                Reason::Expired,
-                format!("expired at {}", at.format("%Y-%m-%d %H:%M UTC")),
-            );
+            self.notice(&env.name, None, Reason::Expired, format!("expired at {}", at.format("%Y-%m-%d %H:%M UTC")));
             return;
         }
         let violations = self.policy.violations(env);
@@ -218,13 +208,8 @@ impl<'a> Planner<'a> {
             return;
         }
         for step in self.plan.steps.iter().filter(|step| refused.contains(&step.id)) {
-            let message = format!(
-                "{} {} is not done at level {:?}: {}",
-                step.action.name(),
-                step.key,
-                env.level,
-                step.reason
-            );
+            let message =
+                format!("{} {} is not done at level {:?}: {}", step.action.name(), step.key, env.level, step.reason);
             let (component, key) = (step.component.clone(), Some(step.key.clone()));
             self.plan.withheld.push(Withheld {
                 env: env.name.clone(),
@@ -240,14 +225,8 @@ impl<'a> Planner<'a> {
     }
 
     fn hold_by_gates(&mut self, env: &Environment, first_step: usize) {
-        let planned: BTreeSet<StepId> = self
-            .plan
-            .steps
-            .get(first_step..)
-            .unwrap_or_default()
-            .iter()
-            .map(|step| step.id)
-            .collect();
+        let planned: BTreeSet<StepId> =
+            self.plan.steps.get(first_step..).unwrap_or_default().iter().map(|step| step.id).collect();
         if planned.is_empty() {
             return;
         }
@@ -306,19 +285,10 @@ impl<'a> Planner<'a> {
                     || component.is_none()
                     || component == self.request.component.as_ref())
         };
-        let gone = self
-            .plan
-            .steps
-            .iter()
-            .filter(|step| !wants(&step.env, step.component.as_ref()))
-            .map(|step| step.id);
+        let gone = self.plan.steps.iter().filter(|step| !wants(&step.env, step.component.as_ref())).map(|step| step.id);
         let gone: BTreeSet<StepId> = gone.collect();
-        self.plan
-            .withheld
-            .retain(|withheld| wants(&withheld.env, withheld.component.as_ref()));
-        self.plan
-            .notices
-            .retain(|notice| wants(&notice.env, notice.component.as_ref()));
+        self.plan.withheld.retain(|withheld| wants(&withheld.env, withheld.component.as_ref()));
+        self.plan.notices.retain(|notice| wants(&notice.env, notice.component.as_ref()));
         self.plan.environments.retain(|env, _| wants(env, None));
         self.plan.outputs.retain(|env, _| wants(env, None));
         self.remove_steps(&gone);
@@ -333,11 +303,7 @@ impl<'a> Planner<'a> {
                 .machines
                 .items
                 .iter()
-                .filter(|machine| {
-                    machine
-                        .owned_by(&self.fleet.owner)
-                        .is_some_and(|marker| marker.env == env.name)
-                })
+                .filter(|machine| machine.owned_by(&self.fleet.owner).is_some_and(|marker| marker.env == env.name))
                 .filter_map(|machine| machine.created_at)
                 .min()?;
             created.checked_add_signed(chrono::TimeDelta::from_std(age).ok()?)
@@ -436,12 +402,7 @@ impl<'a> Planner<'a> {
 
     /// Tells people something.
     pub(super) fn notice(&mut self, env: &EnvName, component: Option<&ComponentName>, reason: Reason, message: String) {
-        self.plan.notices.push(Notice {
-            env: env.clone(),
-            component: component.cloned(),
-            reason,
-            message,
-        });
+        self.plan.notices.push(Notice { env: env.clone(), component: component.cloned(), reason, message });
     }
 }
 
@@ -460,9 +421,5 @@ const fn is_part_of_creating(action: &Action) -> bool {
 
 /// `1 step`, `2 steps`.
 pub(super) fn plural(count: usize, noun: &str) -> String {
-    if count == 1 {
-        format!("1 {noun}")
-    } else {
-        format!("{count} {noun}s")
-    }
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }

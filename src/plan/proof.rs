@@ -87,11 +87,7 @@ impl Planner<'_> {
                 until: None,
             });
         }
-        Ok(Proof {
-            evidence,
-            app: key.app().clone(),
-            created_by_us,
-        })
+        Ok(Proof { evidence, app: key.app().clone(), created_by_us })
     }
 
     /// Whether no write of ours to `key` may still be under way or unseen.

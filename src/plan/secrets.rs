@@ -85,30 +85,17 @@ pub(super) fn decide(
         };
         let resolved = SecretText::new(output::resolve_text(text.expose(), outputs));
         let is_final = output::waits_for(resolved.expose()).is_empty();
-        let fingerprint = if is_final {
-            fingerprinter.fingerprint(&app.name, name, &resolved)
-        } else {
-            String::new()
-        };
+        let fingerprint = if is_final { fingerprinter.fingerprint(&app.name, name, &resolved) } else { String::new() };
         let known_right = is_final && record.is_some_and(|record| record.fingerprint == fingerprint);
         if (undisturbed && known_right) || (app.machines.is_empty() && live.is_some()) {
-            decision
-                .record
-                .0
-                .extend(record.map(|record| (name.clone(), record.clone())));
+            decision.record.0.extend(record.map(|record| (name.clone(), record.clone())));
             continue;
         }
         if known_right && live.is_some() {
             decision.changed_elsewhere.push(name.clone());
         }
         decision.change(name, live.map(|_| Change::Secret), Some(Change::Secret));
-        decision.record.0.insert(
-            name.clone(),
-            RecordedSecret {
-                fingerprint,
-                digest: String::new(),
-            },
-        );
+        decision.record.0.insert(name.clone(), RecordedSecret { fingerprint, digest: String::new() });
         decision.pending.insert(name.clone());
         decision.write.set.insert(name.clone(), resolved);
     }
@@ -116,11 +103,7 @@ pub(super) fn decide(
         // The app is wanted (again): nothing of it is on its way out.
         decision.write.unset.insert(TOMBSTONE_SECRET.to_owned());
     }
-    for name in recorded
-        .0
-        .keys()
-        .filter(|name| !app.secrets.contains_key(*name) && !is_marker_secret(name))
-    {
+    for name in recorded.0.keys().filter(|name| !app.secrets.contains_key(*name) && !is_marker_secret(name)) {
         if listed.iter().any(|secret| secret.name == *name) {
             decision.change(name, Some(Change::Secret), None);
             decision.write.unset.insert(name.clone());
@@ -140,12 +123,8 @@ impl SecretDecision {
         dry_run: bool,
     ) {
         if is_there {
-            self.unknown.push(format!(
-                "secret `{name}` is there; whether it is as wanted cannot be told: {reason}"
-            ));
-            self.record
-                .0
-                .extend(record.map(|record| (name.to_owned(), record.clone())));
+            self.unknown.push(format!("secret `{name}` is there; whether it is as wanted cannot be told: {reason}"));
+            self.record.0.extend(record.map(|record| (name.to_owned(), record.clone())));
         } else if dry_run {
             self.change(name, None, Some(Change::Unknown(reason.to_owned())));
         } else {
@@ -154,11 +133,6 @@ impl SecretDecision {
     }
 
     fn change(&mut self, name: &str, old: Option<Change>, new: Option<Change>) {
-        self.changes.push(FieldChange {
-            path: format!("secrets.{name}"),
-            old,
-            new,
-            kind: ChangeKind::InPlace,
-        });
+        self.changes.push(FieldChange { path: format!("secrets.{name}"), old, new, kind: ChangeKind::InPlace });
     }
 }

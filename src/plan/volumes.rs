@@ -77,9 +77,7 @@ impl Planner<'_> {
         let holder = self.holder(view, volume)?;
         let mounts = holder.config.as_ref()?.get("mounts")?.as_array()?;
         let id = mounts.first()?.get("volume")?.as_str()?;
-        view.volumes
-            .iter()
-            .find(|seen| seen.id == id && seen.name == volume.slot.name && seen.is_live())
+        view.volumes.iter().find(|seen| seen.id == id && seen.name == volume.slot.name && seen.is_live())
     }
 
     /// The id of a volume that the machine in the slot mounts and the volume list does not have (yet): then none is made.
@@ -95,9 +93,7 @@ impl Planner<'_> {
         view.owned
             .iter()
             .find(|machine| {
-                machine
-                    .owned_by(&self.fleet.owner)
-                    .is_some_and(|marker| marker.slot == volume.slot.machine)
+                machine.owned_by(&self.fleet.owner).is_some_and(|marker| marker.slot == volume.slot.machine)
             })
             .copied()
     }
@@ -108,73 +104,39 @@ impl Planner<'_> {
         volume: &desired::Volume,
         progress: &mut Progress,
     ) -> Binding {
-        let key = ResourceKey::Volume {
-            app: view.app.name.clone(),
-            slot: volume.slot.clone(),
-        };
+        let key = ResourceKey::Volume { app: view.app.name.clone(), slot: volume.slot.clone() };
         if let Err(obstacle) = self.may_create(&key, view.born_here) {
-            self.withhold(
-                &view.place,
-                &key,
-                &format!("create volume `{}`", volume.slot.name),
-                obstacle,
-            );
+            self.withhold(&view.place, &key, &format!("create volume `{}`", volume.slot.name), obstacle);
             return Binding::Withheld;
         }
-        let machine = view
-            .app
-            .machines
-            .iter()
-            .find(|machine| machine.slot == volume.slot.machine);
+        let machine = view.app.machines.iter().find(|machine| machine.slot == volume.slot.machine);
         let guest = machine.and_then(|machine| machine.config.get("guest").cloned());
         let mut changes = vec![
             FieldChange::plain("region", None, Some(volume.slot.machine.region.as_str().into())),
             FieldChange::plain("size", None, Some(format!("{}GB", volume.size_gb).into())),
         ];
         changes.extend(
-            volume
-                .from_snapshot
-                .as_ref()
-                .map(|id| FieldChange::plain("fromSnapshot", None, Some(id.as_str().into()))),
+            volume.from_snapshot.as_ref().map(|id| FieldChange::plain("fromSnapshot", None, Some(id.as_str().into()))),
         );
         let after: Vec<StepId> = view.creation.into_iter().collect();
-        let action = Action::CreateVolume {
-            volume: volume.clone(),
-            guest,
-        };
+        let action = Action::CreateVolume { volume: volume.clone(), guest };
         let step = self.step(&view.place, key, action, "it does not exist", changes, &after);
         let component = view.app.component.as_str();
         progress.producers.insert(volume_id_path(component, &volume.slot), step);
-        progress
-            .producers
-            .entry(format!("fly.{component}.volumes.{}.id", volume.slot.name))
-            .or_insert(step);
+        progress.producers.entry(format!("fly.{component}.volumes.{}.id", volume.slot.name)).or_insert(step);
         Binding::Made(step)
     }
 
     fn plan_volume_update(&mut self, view: &AppView<'_>, wanted: &desired::Volume, seen: &Volume) {
-        let key = ResourceKey::Volume {
-            app: view.app.name.clone(),
-            slot: wanted.slot.clone(),
-        };
+        let key = ResourceKey::Volume { app: view.app.name.clone(), slot: wanted.slot.clone() };
         if wanted.size_gb > seen.size_gb {
             let change = FieldChange::plain(
                 "size",
                 Some(format!("{}GB", seen.size_gb).into()),
                 Some(format!("{}GB", wanted.size_gb).into()),
             );
-            let action = Action::ExtendVolume {
-                id: seen.id.clone(),
-                size_gb: wanted.size_gb,
-            };
-            self.step(
-                &view.place,
-                key.clone(),
-                action,
-                "the spec asks for a larger one",
-                vec![change],
-                &[],
-            );
+            let action = Action::ExtendVolume { id: seen.id.clone(), size_gb: wanted.size_gb };
+            self.step(&view.place, key.clone(), action, "the spec asks for a larger one", vec![change], &[]);
         } else if wanted.size_gb < seen.size_gb {
             let message = format!(
                 "volume `{}` has {} GB and the spec asks for {}; Fly cannot shrink a volume: raise `size`, or make a new volume",
@@ -182,12 +144,9 @@ impl Planner<'_> {
             );
             self.notice(&view.env.name, Some(&view.app.component), Reason::Immutable, message);
         }
-        let retention = wanted
-            .snapshot_retention
-            .filter(|days| seen.snapshot_retention.is_some_and(|live| live != *days));
-        let backup = wanted
-            .auto_backup
-            .filter(|on| seen.auto_backup.is_some_and(|live| live != *on));
+        let retention =
+            wanted.snapshot_retention.filter(|days| seen.snapshot_retention.is_some_and(|live| live != *days));
+        let backup = wanted.auto_backup.filter(|on| seen.auto_backup.is_some_and(|live| live != *on));
         if retention.is_some() || backup.is_some() {
             let mut changes = Vec::new();
             if let Some(days) = retention {
@@ -198,29 +157,17 @@ impl Planner<'_> {
                 ));
             }
             if let Some(on) = backup {
-                changes.push(FieldChange::plain(
-                    "autoBackup",
-                    seen.auto_backup.map(Into::into),
-                    Some(on.into()),
-                ));
+                changes.push(FieldChange::plain("autoBackup", seen.auto_backup.map(Into::into), Some(on.into())));
             }
-            let action = Action::UpdateVolume {
-                id: seen.id.clone(),
-                snapshot_retention: retention,
-                auto_backup: backup,
-            };
+            let action =
+                Action::UpdateVolume { id: seen.id.clone(), snapshot_retention: retention, auto_backup: backup };
             self.step(&view.place, key, action, "its snapshot settings differ", changes, &[]);
         }
     }
 
     /// Volumes that no slot uses. One that this memory knows we made is deleted, unless data is kept here; any other is shown.
     fn plan_leftover_volumes(&mut self, view: &AppView<'_>, claimed: &BTreeSet<&str>) {
-        let names: BTreeSet<&str> = view
-            .app
-            .volumes
-            .iter()
-            .map(|volume| volume.slot.name.as_str())
-            .collect();
+        let names: BTreeSet<&str> = view.app.volumes.iter().map(|volume| volume.slot.name.as_str()).collect();
         let keeps_data =
             view.app.retain || self.policy.keeps(view.env) || view.app.volumes.iter().any(|volume| volume.retain);
         let left_over = view
@@ -230,11 +177,8 @@ impl Planner<'_> {
         for seen in left_over {
             let is_ours = self.memory.volumes.get(&seen.id) == Some(&view.app.name);
             if !is_ours || keeps_data {
-                let wanted = if names.contains(seen.name.as_str()) {
-                    "no machine uses it"
-                } else {
-                    "no spec asks for it"
-                };
+                let wanted =
+                    if names.contains(seen.name.as_str()) { "no machine uses it" } else { "no spec asks for it" };
                 let message = format!(
                     "volume {} (`{}`, {} GB, {}) is left alone: {wanted}; delete it with `fly volumes destroy {}` if its data is not needed",
                     seen.id, seen.name, seen.size_gb, seen.region, seen.id
@@ -250,21 +194,10 @@ impl Planner<'_> {
                     ordinal: 0,
                 },
             };
-            let key = ResourceKey::Volume {
-                app: view.app.name.clone(),
-                slot,
-            };
-            match self.prove(
-                &key,
-                Evidence::NotWanted,
-                view.created_by_us,
-                view.another_writer.as_deref(),
-            ) {
+            let key = ResourceKey::Volume { app: view.app.name.clone(), slot };
+            match self.prove(&key, Evidence::NotWanted, view.created_by_us, view.another_writer.as_deref()) {
                 Ok(proof) => {
-                    let action = Action::DeleteVolume {
-                        id: seen.id.clone(),
-                        proof,
-                    };
+                    let action = Action::DeleteVolume { id: seen.id.clone(), proof };
                     self.step(&view.place, key, action, "no slot uses it any more", Vec::new(), &[]);
                 }
                 Err(obstacle) => self.withhold(&view.place, &key, &format!("delete volume {}", seen.id), obstacle),

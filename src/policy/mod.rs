@@ -70,12 +70,7 @@ impl Default for Policy {
             max_memory_mb: None,
             protected: Vec::new(),
             approval: Vec::new(),
-            budget: DeletionBudget {
-                max_deletions: 10,
-                max_percent: 30,
-                floor: 10,
-                window: Duration::from_secs(3600),
-            },
+            budget: DeletionBudget { max_deletions: 10, max_percent: 30, floor: 10, window: Duration::from_secs(3600) },
             grace: Duration::from_secs(300),
             timing: Timing::FLY,
         }
@@ -112,32 +107,21 @@ impl Policy {
     pub fn violations(&self, env: &Environment) -> Vec<String> {
         let mut found = Vec::new();
         if !self.orgs.is_empty() && !self.orgs.contains(env.org.as_str()) {
-            found.push(format!(
-                "organization `{}` is not allowed (allowed: {})",
-                env.org,
-                list(&self.orgs)
-            ));
+            found.push(format!("organization `{}` is not allowed (allowed: {})", env.org, list(&self.orgs)));
         }
         let machines: usize = env.apps.iter().map(|app| app.machines.len()).sum();
         if let Some(most) = self.max_machines_per_environment.filter(|most| machines > *most) {
-            found.push(format!(
-                "{machines} machines are more than the {most} that an environment may have"
-            ));
+            found.push(format!("{machines} machines are more than the {most} that an environment may have"));
         }
         for app in &env.apps {
             let count = app.machines.len();
             if let Some(most) = self.max_machines_per_app.filter(|most| count > *most) {
-                found.push(format!(
-                    "`{}` asks for {count} machines; an app may have {most}",
-                    app.component
-                ));
+                found.push(format!("`{}` asks for {count} machines; an app may have {most}", app.component));
             }
             for volume in &app.volumes {
                 if let Some(most) = self.max_volume_gb.filter(|most| volume.size_gb > *most) {
-                    found.push(format!(
-                        "volume `{}` of `{}` is larger than {most} GB",
-                        volume.slot.name, app.component
-                    ));
+                    found
+                        .push(format!("volume `{}` of `{}` is larger than {most} GB", volume.slot.name, app.component));
                 }
             }
             let mut told = BTreeSet::new();
@@ -156,28 +140,18 @@ impl Policy {
     fn machine_violations(&self, machine: &crate::desired::Machine) -> Vec<String> {
         let mut found = Vec::new();
         if !self.regions.is_empty() && !self.regions.contains(&machine.slot.region) {
-            found.push(format!(
-                "region `{}` is not allowed (allowed: {})",
-                machine.slot.region,
-                list(&self.regions)
-            ));
+            found.push(format!("region `{}` is not allowed (allowed: {})", machine.slot.region, list(&self.regions)));
         }
         let guest = machine.config.get("guest");
         let number = |field: &str, default: u64| {
-            guest
-                .and_then(|guest| guest.get(field))
-                .and_then(serde_json::Value::as_u64)
-                .unwrap_or(default)
+            guest.and_then(|guest| guest.get(field)).and_then(serde_json::Value::as_u64).unwrap_or(default)
         };
         let memory = number("memory_mb", 256);
         if let Some(most) = self.max_memory_mb.filter(|most| memory > *most) {
             found.push(format!("{memory} MB of memory are more than the {most} MB allowed"));
         }
         if !self.sizes.is_empty() {
-            let kind = guest
-                .and_then(|guest| guest.get("cpu_kind"))
-                .and_then(|kind| kind.as_str())
-                .unwrap_or("shared");
+            let kind = guest.and_then(|guest| guest.get("cpu_kind")).and_then(|kind| kind.as_str()).unwrap_or("shared");
             let prefix = if kind == "shared" { "shared-cpu" } else { kind };
             let size = format!("{prefix}-{}x", number("cpus", 1));
             if !self.sizes.contains(&size) {
@@ -185,21 +159,12 @@ impl Policy {
             }
         }
         if !self.images.is_empty() {
-            let containers = machine
-                .config
-                .get("containers")
-                .and_then(|all| all.as_array())
-                .into_iter()
-                .flatten();
-            let images = std::iter::once(&machine.config)
-                .chain(containers)
-                .filter_map(|holder| holder.get("image")?.as_str());
+            let containers = machine.config.get("containers").and_then(|all| all.as_array()).into_iter().flatten();
+            let images =
+                std::iter::once(&machine.config).chain(containers).filter_map(|holder| holder.get("image")?.as_str());
             for image in images {
                 if !self.images.iter().any(|glob| glob_matches(glob, image)) {
-                    found.push(format!(
-                        "image `{image}` is not allowed (allowed: {})",
-                        self.images.join(", ")
-                    ));
+                    found.push(format!("image `{image}` is not allowed (allowed: {})", self.images.join(", ")));
                 }
             }
         }
@@ -255,21 +220,11 @@ mod tests {
 
     #[test]
     fn the_budget_counts_the_window_and_spares_small_sets() {
-        let budget = DeletionBudget {
-            max_deletions: 10,
-            max_percent: 30,
-            floor: 10,
-            window: Duration::from_secs(3600),
-        };
-        assert!(
-            !budget.is_exceeded(10, 0, 10),
-            "a small set has only the absolute limit"
-        );
+        let budget =
+            DeletionBudget { max_deletions: 10, max_percent: 30, floor: 10, window: Duration::from_secs(3600) };
+        assert!(!budget.is_exceeded(10, 0, 10), "a small set has only the absolute limit");
         assert!(budget.is_exceeded(11, 0, 100));
-        assert!(
-            budget.is_exceeded(1, 10, 100),
-            "what was deleted within the window counts"
-        );
+        assert!(budget.is_exceeded(1, 10, 100), "what was deleted within the window counts");
         assert!(budget.is_exceeded(4, 0, 12), "33 % of 12");
         assert!(!budget.is_exceeded(3, 0, 12));
         assert!(budget.is_exceeded(2, 2, 10), "4 of the 12 that there were");
