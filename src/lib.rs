@@ -6,3 +6,6 @@ pub mod clock;
 pub mod http;
 #[cfg(feature = "controller")]
 pub mod random;
+#[cfg(feature = "controller")]
+pub mod providers;
+pub mod secret;
