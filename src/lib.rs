@@ -5,7 +5,7 @@ pub mod clock;
 #[cfg(feature = "controller")]
 pub mod http;
 #[cfg(feature = "controller")]
-pub mod random;
-#[cfg(feature = "controller")]
 pub mod providers;
+#[cfg(feature = "controller")]
+pub mod random;
 pub mod secret;

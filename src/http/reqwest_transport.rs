@@ -62,7 +62,12 @@ impl Transport for ReqwestTransport {
         let headers = response
             .headers()
             .iter()
-            .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+            .map(|(name, value)| {
+                (
+                    name.as_str().to_owned(),
+                    String::from_utf8_lossy(value.as_bytes()).into_owned(),
+                )
+            })
             .collect();
         let body = failed.read_body(&mut response).await?;
         Ok(Response { status, headers, body })
@@ -77,12 +82,20 @@ struct Failed {
 
 impl Failed {
     fn on(request: &Request) -> Self {
-        let host = url::Url::parse(&request.url).ok().and_then(|url| url.host_str().map(str::to_owned));
-        Self { host: host.unwrap_or_else(|| "an address that is not a URL".to_owned()), timeout: request.timeout }
+        let host = url::Url::parse(&request.url)
+            .ok()
+            .and_then(|url| url.host_str().map(str::to_owned));
+        Self {
+            host: host.unwrap_or_else(|| "an address that is not a URL".to_owned()),
+            timeout: request.timeout,
+        }
     }
 
     fn unsendable(&self, reason: &str) -> TransportError {
-        TransportError::Connect { host: self.host.clone(), reason: format!("the request cannot be built: {reason}") }
+        TransportError::Connect {
+            host: self.host.clone(),
+            reason: format!("the request cannot be built: {reason}"),
+        }
     }
 
     /// Tells apart whether the request can have arrived. A connection that times out while it is made is a connection that was never
@@ -90,11 +103,20 @@ impl Failed {
     fn because(&self, error: reqwest::Error) -> TransportError {
         let host = self.host.clone();
         if error.is_connect() || error.is_builder() {
-            TransportError::Connect { host, reason: innermost(&error.without_url()) }
+            TransportError::Connect {
+                host,
+                reason: innermost(&error.without_url()),
+            }
         } else if error.is_timeout() {
-            TransportError::Timeout { host, after: self.timeout }
+            TransportError::Timeout {
+                host,
+                after: self.timeout,
+            }
         } else {
-            TransportError::Broken { host, reason: innermost(&error.without_url()) }
+            TransportError::Broken {
+                host,
+                reason: innermost(&error.without_url()),
+            }
         }
     }
 
@@ -103,7 +125,10 @@ impl Failed {
         while let Some(chunk) = response.chunk().await.map_err(|error| self.because(error))? {
             if body.len().saturating_add(chunk.len()) > LONGEST_BODY {
                 let reason = format!("the answer is longer than {} MB", LONGEST_BODY / (1024 * 1024));
-                return Err(TransportError::Broken { host: self.host.clone(), reason });
+                return Err(TransportError::Broken {
+                    host: self.host.clone(),
+                    reason,
+                });
             }
             body.extend_from_slice(&chunk);
         }
