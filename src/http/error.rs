@@ -240,9 +240,11 @@ pub(super) fn request_id(response: &Response) -> Option<&str> {
 
 /// The problem in an answer whose status is not expected. Texts in `hidden` are cut out.
 pub(super) fn status_problem<'a>(response: &Response, hidden: impl Iterator<Item = &'a str>) -> Problem {
-    let (mut message, code) = read_body(&response.body);
+    let (mut message, mut code) = read_body(&response.body);
+    // A value of one to three characters would cut up words that have nothing to do with it.
     for secret in hidden.filter(|secret| secret.len() >= 4) {
         message = message.replace(secret, REDACTED);
+        code = code.filter(|code| !code.contains(secret));
     }
     Problem::Status {
         status: response.status,

@@ -77,8 +77,12 @@ impl Limiter {
         let lane = self.lane(key);
         let _turn = lane.turn.lock().await;
         // Looked at again after each sleep: the key may have been paused in the meantime.
-        while let Some(delay) = lane.pace().take(self.clock.now(), rate) {
-            self.clock.sleep(delay).await;
+        loop {
+            let delay = lane.pace().take(self.clock.now(), rate);
+            match delay {
+                Some(delay) => self.clock.sleep(delay).await,
+                None => return,
+            }
         }
     }
 

@@ -30,3 +30,6 @@ pub use requests::Requests;
 pub use reqwest_transport::{ReqwestTransport, StartError};
 pub use retry::{Outcome, RetryPolicy};
 pub use token::{Token, TokenError};
+
+#[cfg(test)]
+mod tests;

@@ -83,6 +83,7 @@ impl RetryPolicy {
         ExponentialBuilder::new()
             .with_min_delay(self.first_delay)
             .with_max_delay(self.longest_delay)
+            .with_jitter()
             .with_jitter_seed(random.next_u64())
             .without_max_times()
             .build()
