@@ -11,6 +11,8 @@ pub mod observed;
 pub mod plan;
 pub mod policy;
 #[cfg(feature = "controller")]
+pub mod providers;
+#[cfg(feature = "controller")]
 pub mod random;
 pub mod resource;
 pub mod secret;

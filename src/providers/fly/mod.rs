@@ -1,0 +1,4 @@
+//! Fly.io: the Machines API.
+
+pub mod client;
+pub mod wire;
