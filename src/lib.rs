@@ -6,3 +6,5 @@ pub mod clock;
 pub mod http;
 #[cfg(feature = "controller")]
 pub mod random;
+#[cfg(feature = "controller")]
+pub mod sim;
