@@ -16,4 +16,6 @@ pub mod providers;
 pub mod random;
 pub mod resource;
 pub mod secret;
+#[cfg(feature = "controller")]
+pub mod sim;
 pub mod template;

@@ -37,9 +37,8 @@ impl Call {
         let mut defect = None;
         for segment in segments {
             if matches!(*segment, "" | "." | "..") {
-                defect = Some(format!(
-                    "`{segment}` cannot be a part of the path, so the call would go to another object"
-                ));
+                defect =
+                    Some(format!("`{segment}` cannot be a part of the path, so the call would go to another object"));
             }
             path.push('/');
             path.push_str(&encode(segment));
@@ -135,10 +134,7 @@ impl Call {
 impl Debug for Call {
     /// Leaves out query, headers and body: they may hold secret values.
     fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Call")
-            .field("action", &self.action)
-            .field("path", &self.path)
-            .finish_non_exhaustive()
+        f.debug_struct("Call").field("action", &self.action).field("path", &self.path).finish_non_exhaustive()
     }
 }
 
@@ -161,27 +157,17 @@ mod tests {
 
     #[test]
     fn names_cannot_change_the_path() {
-        let call = Call::new(
-            "read certificate",
-            "chat",
-            &["v1", "apps", "chat/../x", "certificates", "*.acme.dev"],
-        );
+        let call = Call::new("read certificate", "chat", &["v1", "apps", "chat/../x", "certificates", "*.acme.dev"]);
         assert_eq!(call.target(), "/v1/apps/chat%2F..%2Fx/certificates/%2A.acme.dev");
         assert_eq!(call.defect, None);
         for segment in ["", ".", ".."] {
-            assert!(
-                Call::new("delete machine", "m", &["v1", "apps", "chat", "machines", segment])
-                    .defect
-                    .is_some()
-            );
+            assert!(Call::new("delete machine", "m", &["v1", "apps", "chat", "machines", segment]).defect.is_some());
         }
     }
 
     #[test]
     fn the_query_is_encoded() {
-        let call = Call::new("list", "acme", &["v1"])
-            .query("cursor", "a b&c=ü")
-            .query("limit", "5");
+        let call = Call::new("list", "acme", &["v1"]).query("cursor", "a b&c=ü").query("limit", "5");
         assert_eq!(call.target(), "/v1?cursor=a%20b%26c%3D%C3%BC&limit=5");
     }
 }

@@ -35,13 +35,7 @@ impl Shared {
     /// What a run shares, with a new limiter and a counter at zero.
     pub fn new(transport: SharedTransport, clock: SharedClock, random: Random) -> Self {
         let limiter = Arc::new(Limiter::new(Arc::clone(&clock)));
-        Self {
-            transport,
-            limiter,
-            clock,
-            random,
-            requests: Arc::default(),
-        }
+        Self { transport, limiter, clock, random, requests: Arc::default() }
     }
 }
 
@@ -80,11 +74,7 @@ impl Connection {
     }
 
     pub(super) const fn timeout_of(&self, method: Method) -> Duration {
-        if method.is_read() {
-            self.read_timeout
-        } else {
-            self.write_timeout
-        }
+        if method.is_read() { self.read_timeout } else { self.write_timeout }
     }
 }
 
@@ -117,9 +107,7 @@ pub enum Answer<T> {
 impl ReadClient {
     /// A client that can only read.
     pub fn new(connection: Connection) -> Self {
-        Self {
-            exchange: Arc::new(Exchange::new(connection)),
-        }
+        Self { exchange: Arc::new(Exchange::new(connection)) }
     }
 
     /// What it sends through.
@@ -148,19 +136,14 @@ impl ReadClient {
         if is_success(response.status) {
             return self.exchange.decode(method, call, response).map(Answer::Given);
         }
-        Ok(Answer::Refused {
-            status: response.status,
-            message: self.exchange.message(call, response),
-        })
+        Ok(Answer::Refused { status: response.status, message: self.exchange.message(call, response) })
     }
 }
 
 impl WriteClient {
     /// A client that reads and writes.
     pub fn new(connection: Connection) -> Self {
-        Self {
-            reader: ReadClient::new(connection),
-        }
+        Self { reader: ReadClient::new(connection) }
     }
 
     /// The same connection, for reading. Limits, cookies and counters are shared.
@@ -182,11 +165,7 @@ impl WriteClient {
 
     /// Sends a write of whose answer only the refusals that the call accepts matter. Returns the status.
     pub async fn tell(&self, method: Method, call: Call) -> Result<u16, HttpError> {
-        self.reader
-            .exchange
-            .send(method, &call, Expects::Anything)
-            .await
-            .map(|response| response.status)
+        self.reader.exchange.send(method, &call, Expects::Anything).await.map(|response| response.status)
     }
 }
 

@@ -75,24 +75,14 @@ mod tests {
     use super::*;
 
     fn answer(cookies: &[&str]) -> Response {
-        let headers = cookies
-            .iter()
-            .map(|line| ("set-cookie".to_owned(), (*line).to_owned()))
-            .collect();
-        Response {
-            status: 201,
-            headers,
-            body: Bytes::new(),
-        }
+        let headers = cookies.iter().map(|line| ("set-cookie".to_owned(), (*line).to_owned())).collect();
+        Response { status: 201, headers, body: Bytes::new() }
     }
 
     #[test]
     fn a_cookie_goes_back_only_below_its_path() {
         let jar = AffinityCookies::default();
-        jar.remember(
-            "node",
-            &answer(&["node=n1; Path=/v1/apps/chat", "other=x; Path=/v1/apps/chat"]),
-        );
+        jar.remember("node", &answer(&["node=n1; Path=/v1/apps/chat", "other=x; Path=/v1/apps/chat"]));
         assert_eq!(jar.value_for("/v1/apps/chat").as_deref(), Some("n1"));
         assert_eq!(jar.value_for("/v1/apps/chat/machines/1").as_deref(), Some("n1"));
         assert_eq!(jar.value_for("/v1/apps/chat-2"), None);
@@ -102,10 +92,7 @@ mod tests {
     #[test]
     fn a_cookie_for_everything_or_an_expired_one_is_not_kept() {
         let jar = AffinityCookies::default();
-        jar.remember(
-            "node",
-            &answer(&["node=n1", "node=n1; Path=/", "node=n1; path=/v1/apps/a"]),
-        );
+        jar.remember("node", &answer(&["node=n1", "node=n1; Path=/", "node=n1; path=/v1/apps/a"]));
         assert_eq!(jar.value_for("/v1/apps/b"), None);
         jar.remember("node", &answer(&["node=n1; Max-Age=0; Path=/v1/apps/a"]));
         assert_eq!(jar.value_for("/v1/apps/a"), None);

@@ -199,14 +199,7 @@ impl std::error::Error for HttpError {
 impl Display for HttpError {
     fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
         let failure = &*self.0;
-        write!(
-            f,
-            "could not {}: {} {}: {}",
-            failure.action,
-            failure.method.as_str(),
-            failure.path,
-            failure.problem
-        )?;
+        write!(f, "could not {}: {} {}: {}", failure.action, failure.method.as_str(), failure.path, failure.problem)?;
         if failure.attempts > 1 {
             write!(f, ", after {} attempts", failure.attempts)?;
         }
@@ -246,11 +239,7 @@ pub(super) fn status_problem<'a>(response: &Response, hidden: impl Iterator<Item
         message = message.replace(secret, REDACTED);
         code = code.filter(|code| !code.contains(secret));
     }
-    Problem::Status {
-        status: response.status,
-        message: shorten(&message),
-        code,
-    }
+    Problem::Status { status: response.status, message: shorten(&message), code }
 }
 
 /// A word for what `body` is, where JSON was expected.
@@ -287,23 +276,11 @@ fn read_body(body: &Bytes) -> (String, Option<String>) {
         return (read_text(&String::from_utf8_lossy(body)), None);
     };
     let nested = fields.get("error").filter(|error| error.is_object());
-    let text = |value: Option<&Value>| {
-        value
-            .and_then(Value::as_str)
-            .filter(|text| !text.is_empty())
-            .map(str::to_owned)
-    };
+    let text = |value: Option<&Value>| value.and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned);
     let message = text(fields.get("error"))
         .or_else(|| text(nested.and_then(|error| error.get("message"))))
         .or_else(|| text(fields.get("message")))
-        .or_else(|| {
-            text(
-                fields
-                    .get("errors")
-                    .and_then(|errors| errors.get(0))
-                    .and_then(|error| error.get("message")),
-            )
-        })
+        .or_else(|| text(fields.get("errors").and_then(|errors| errors.get(0)).and_then(|error| error.get("message"))))
         .unwrap_or_default();
     let code = text(nested.and_then(|error| error.get("code")))
         .or_else(|| text(fields.get("code")))
@@ -317,10 +294,8 @@ fn read_text(text: &str) -> String {
     if !text.trim_start().starts_with('<') {
         return text.to_owned();
     }
-    let title = text
-        .split_once("<title>")
-        .and_then(|(_, rest)| rest.split_once("</title>"))
-        .map(|(title, _)| title.trim());
+    let title =
+        text.split_once("<title>").and_then(|(_, rest)| rest.split_once("</title>")).map(|(title, _)| title.trim());
     match title {
         Some(title) if !title.is_empty() => format!("an HTML page titled `{title}`"),
         _ => "an HTML page".to_owned(),
@@ -329,10 +304,8 @@ fn read_text(text: &str) -> String {
 
 /// One line of at most [`MESSAGE_LIMIT`] characters, without control characters.
 fn shorten(text: &str) -> String {
-    let words: Vec<&str> = text
-        .split(|c: char| c.is_whitespace() || c.is_control())
-        .filter(|word| !word.is_empty())
-        .collect();
+    let words: Vec<&str> =
+        text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()).collect();
     let line = words.join(" ");
     if line.chars().count() <= MESSAGE_LIMIT {
         return line;
@@ -347,11 +320,7 @@ mod tests {
     use super::*;
 
     fn problem(body: &str) -> (String, Option<String>) {
-        let response = Response {
-            status: 422,
-            headers: Vec::new(),
-            body: Bytes::copy_from_slice(body.as_bytes()),
-        };
+        let response = Response { status: 422, headers: Vec::new(), body: Bytes::copy_from_slice(body.as_bytes()) };
         match status_problem(&response, ["hunter22"].into_iter()) {
             Problem::Status { message, code, .. } => (message, code),
             other => panic!("{other:?}"),
@@ -361,30 +330,14 @@ mod tests {
     #[test]
     fn every_shape_of_error_body_gives_its_message() {
         let cases = [
-            (
-                r#"{"error":"gone","status":"name_taken","details":{}}"#,
-                "gone",
-                Some("name_taken"),
-            ),
+            (r#"{"error":"gone","status":"name_taken","details":{}}"#, "gone", Some("name_taken")),
             (r#"{"error":"gone","status":"unknown"}"#, "gone", None),
             (r#"{"message":"gone"}"#, "gone", None),
-            (
-                r#"{"status":"error","message":"held","code":"invalid"}"#,
-                "held",
-                Some("invalid"),
-            ),
-            (
-                r#"{"error":{"code":"bad_request","message":"gone"}}"#,
-                "gone",
-                Some("bad_request"),
-            ),
+            (r#"{"status":"error","message":"held","code":"invalid"}"#, "held", Some("invalid")),
+            (r#"{"error":{"code":"bad_request","message":"gone"}}"#, "gone", Some("bad_request")),
             (r#"{"errors":[{"message":"gone"}]}"#, "gone", None),
             ("upstream\n  timed out\u{7}", "upstream timed out", None),
-            (
-                "<html><head><title>500 Oops</title></head></html>",
-                "an HTML page titled `500 Oops`",
-                None,
-            ),
+            ("<html><head><title>500 Oops</title></head></html>", "an HTML page titled `500 Oops`", None),
             ("<!doctype html><p>x", "an HTML page", None),
             ("", "", None),
             ("{}", "", None),

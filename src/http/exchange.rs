@@ -42,10 +42,7 @@ struct Flaw {
 
 impl Exchange {
     pub(super) fn new(connection: Connection) -> Self {
-        Self {
-            connection,
-            cookies: AffinityCookies::default(),
-        }
+        Self { connection, cookies: AffinityCookies::default() }
     }
 
     pub(super) const fn connection(&self) -> &Connection {
@@ -73,23 +70,14 @@ impl Exchange {
             shared.limiter.wait(&key, call.rate).await;
             let began = *began.get_or_insert_with(|| shared.clock.now());
             let result = self.attempt(method, call, timeout).await;
-            let Flaw {
-                reply,
-                problem,
-                response,
-            } = match self.judge(call, expects, result) {
+            let Flaw { reply, problem, response } = match self.judge(call, expects, result) {
                 Ok(response) => return Ok(response),
                 Err(flaw) => flaw,
             };
             let outcome = Outcome::of(method, reply);
             let overall = history.add(outcome);
-            let retry_after = response
-                .as_ref()
-                .and_then(|response| retry_after(response, shared.clock.now()));
-            let delay = delays
-                .next()
-                .unwrap_or(policy.longest_delay)
-                .max(retry_after.unwrap_or_default());
+            let retry_after = response.as_ref().and_then(|response| retry_after(response, shared.clock.now()));
+            let delay = delays.next().unwrap_or(policy.longest_delay).max(retry_after.unwrap_or_default());
             if reply == Reply::Status(429) {
                 shared.limiter.pause(&key, delay.min(LONGEST_PAUSE));
             }
@@ -111,15 +99,9 @@ impl Exchange {
         response: &Response,
     ) -> Result<T, HttpError> {
         serde_json::from_slice(&response.body).map_err(|error| {
-            let problem = Problem::Shape {
-                reason: describe_mismatch(&error),
-            };
+            let problem = Problem::Shape { reason: describe_mismatch(&error) };
             // The provider did what was asked, but what it made cannot be told: the planner has to look.
-            let outcome = if method.is_read() {
-                Outcome::Permanent
-            } else {
-                Outcome::Unknown
-            };
+            let outcome = if method.is_read() { Outcome::Permanent } else { Outcome::Unknown };
             self.error(problem, method, call, outcome, 1, Some(response))
         })
     }
@@ -136,16 +118,8 @@ impl Exchange {
         let response = match result {
             Ok(response) => response,
             Err(error) => {
-                let reply = if error.may_have_had_effect() {
-                    Reply::Lost
-                } else {
-                    Reply::NotSent
-                };
-                return Err(Flaw {
-                    reply,
-                    problem: Problem::Transport(error),
-                    response: None,
-                });
+                let reply = if error.may_have_had_effect() { Reply::Lost } else { Reply::NotSent };
+                return Err(Flaw { reply, problem: Problem::Transport(error), response: None });
             }
         };
         let status = response.status;
@@ -154,22 +128,11 @@ impl Exchange {
         }
         if !(200..300).contains(&status) {
             let problem = self.problem_of(call, &response);
-            return Err(Flaw {
-                reply: Reply::Status(status),
-                problem,
-                response: Some(response),
-            });
+            return Err(Flaw { reply: Reply::Status(status), problem, response: Some(response) });
         }
         if expects == Expects::Json && serde_json::from_slice::<IgnoredAny>(&response.body).is_err() {
-            let problem = Problem::NotJson {
-                status,
-                found: describe_body(&response.body),
-            };
-            return Err(Flaw {
-                reply: Reply::Lost,
-                problem,
-                response: Some(response),
-            });
+            let problem = Problem::NotJson { status, found: describe_body(&response.body) };
+            return Err(Flaw { reply: Reply::Lost, problem, response: Some(response) });
         }
         Ok(response)
     }
@@ -197,10 +160,7 @@ impl Exchange {
     fn request(&self, method: Method, call: &Call, timeout: Duration) -> Request {
         let mut headers = vec![
             ("accept".to_owned(), "application/json".to_owned()),
-            (
-                "authorization".to_owned(),
-                self.connection.token.authorization().expose().to_owned(),
-            ),
+            ("authorization".to_owned(), self.connection.token.authorization().expose().to_owned()),
         ];
         if call.body.is_some() {
             headers.push(("content-type".to_owned(), "application/json".to_owned()));
@@ -210,11 +170,7 @@ impl Exchange {
         {
             headers.push(("cookie".to_owned(), format!("{name}={value}")));
         }
-        headers.extend(
-            call.headers
-                .iter()
-                .map(|(name, value)| ((*name).to_owned(), value.expose().to_owned())),
-        );
+        headers.extend(call.headers.iter().map(|(name, value)| ((*name).to_owned(), value.expose().to_owned())));
         Request {
             method,
             url: format!("{}{}", self.connection.base_url.trim_end_matches('/'), call.target()),
@@ -226,11 +182,7 @@ impl Exchange {
 
     fn problem_of(&self, call: &Call, response: &Response) -> Problem {
         let token = self.connection.token.value();
-        let hidden = call
-            .hidden
-            .iter()
-            .chain(call.headers.iter().map(|(_, value)| value))
-            .chain([token]);
+        let hidden = call.hidden.iter().chain(call.headers.iter().map(|(_, value)| value)).chain([token]);
         status_problem(response, hidden.map(|secret| secret.expose()))
     }
 
@@ -244,17 +196,7 @@ impl Exchange {
         response: Option<&Response>,
     ) -> HttpError {
         let token = self.connection.token.label();
-        HttpError::new(
-            problem,
-            &Circumstances {
-                call,
-                method,
-                token,
-                outcome,
-                attempts,
-                response,
-            },
-        )
+        HttpError::new(problem, &Circumstances { call, method, token, outcome, attempts, response })
     }
 }
 

@@ -26,19 +26,9 @@ pub(crate) struct FakeTransport {
 impl FakeTransport {
     /// What was sent, as `METHOD path?query`.
     pub(crate) fn lines(&self) -> Vec<String> {
-        let line = |request: &Request| {
-            format!(
-                "{} {}",
-                request.method.as_str(),
-                &request.url["https://fly.test".len()..]
-            )
-        };
-        self.seen
-            .lock()
-            .unwrap()
-            .iter()
-            .map(|(_, request)| line(request))
-            .collect()
+        let line =
+            |request: &Request| format!("{} {}", request.method.as_str(), &request.url["https://fly.test".len()..]);
+        self.seen.lock().unwrap().iter().map(|(_, request)| line(request)).collect()
     }
 
     /// When each request was sent, in whole seconds since the first.
@@ -50,12 +40,7 @@ impl FakeTransport {
     /// The value of a header of request number `index`.
     pub(crate) fn header(&self, index: usize, name: &str) -> Option<String> {
         let seen = self.seen.lock().unwrap();
-        seen[index]
-            .1
-            .headers
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.clone())
+        seen[index].1.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone())
     }
 
     /// The JSON body of request number `index`.
@@ -69,11 +54,7 @@ impl Transport for FakeTransport {
     async fn send(&self, request: Request) -> Result<Response, TransportError> {
         let line = format!("{request:?}");
         self.seen.lock().unwrap().push((self.clock.now(), request));
-        self.script
-            .lock()
-            .unwrap()
-            .pop_front()
-            .unwrap_or_else(|| panic!("no answer is left for {line}"))
+        self.script.lock().unwrap().pop_front().unwrap_or_else(|| panic!("no answer is left for {line}"))
     }
 }
 
@@ -96,11 +77,7 @@ pub(crate) fn connection(script: Vec<Result<Response, TransportError>>) -> (Arc<
 #[expect(clippy::unnecessary_wraps, reason = "stands in a script beside errors")]
 pub(crate) fn answer(status: u16, body: &str) -> Result<Response, TransportError> {
     let headers = vec![("fly-request-id".to_owned(), "01K7REQ-fra".to_owned())];
-    Ok(Response {
-        status,
-        headers,
-        body: Bytes::copy_from_slice(body.as_bytes()),
-    })
+    Ok(Response { status, headers, body: Bytes::copy_from_slice(body.as_bytes()) })
 }
 
 /// The same with one more header.
@@ -117,26 +94,17 @@ pub(crate) fn with_header(
 
 /// No connection.
 pub(crate) fn refused() -> Result<Response, TransportError> {
-    Err(TransportError::Connect {
-        host: "fly.test".to_owned(),
-        reason: "connection refused".to_owned(),
-    })
+    Err(TransportError::Connect { host: "fly.test".to_owned(), reason: "connection refused".to_owned() })
 }
 
 /// No answer in time.
 pub(crate) fn timed_out() -> Result<Response, TransportError> {
-    Err(TransportError::Timeout {
-        host: "fly.test".to_owned(),
-        after: Duration::from_secs(30),
-    })
+    Err(TransportError::Timeout { host: "fly.test".to_owned(), after: Duration::from_secs(30) })
 }
 
 /// A connection that broke.
 pub(crate) fn broken() -> Result<Response, TransportError> {
-    Err(TransportError::Broken {
-        host: "fly.test".to_owned(),
-        reason: "connection reset by peer".to_owned(),
-    })
+    Err(TransportError::Broken { host: "fly.test".to_owned(), reason: "connection reset by peer".to_owned() })
 }
 
 /// Everything that is logged, at the finest level, while `work` runs on a paused clock.
@@ -159,11 +127,7 @@ pub(crate) fn log_of<F: Future<Output = ()>>(work: impl FnOnce() -> F) -> String
         .with_ansi(false)
         .with_writer(move || writer.clone())
         .finish();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .start_paused(true)
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
     tracing::subscriber::with_default(subscriber, || runtime.block_on(work()));
     let bytes = sink.0.lock().unwrap().clone();
     String::from_utf8(bytes).unwrap()

@@ -66,10 +66,7 @@ struct Pace {
 impl Limiter {
     /// A limiter with all buckets full.
     pub fn new(clock: SharedClock) -> Self {
-        Self {
-            clock,
-            lanes: Mutex::default(),
-        }
+        Self { clock, lanes: Mutex::default() }
     }
 
     /// Returns when a request of `key` may be sent.
@@ -101,14 +98,8 @@ impl Limiter {
             lanes.retain(|_, lane| Arc::strong_count(lane) > 1 || !lane.pace().is_rested(now));
         }
         Arc::clone(lanes.entry(key.clone()).or_insert_with(|| {
-            let pace = Pace {
-                full_at: now,
-                paused_until: now,
-            };
-            Arc::new(Lane {
-                turn: tokio::sync::Mutex::new(()),
-                pace: Mutex::new(pace),
-            })
+            let pace = Pace { full_at: now, paused_until: now };
+            Arc::new(Lane { turn: tokio::sync::Mutex::new(()), pace: Mutex::new(pace) })
         }))
     }
 }
@@ -164,11 +155,7 @@ mod tests {
     }
 
     fn key(object: &str) -> LimitKey {
-        LimitKey {
-            token: "T".into(),
-            action: "update machine",
-            object: object.into(),
-        }
+        LimitKey { token: "T".into(), action: "update machine", object: object.into() }
     }
 
     #[tokio::test(start_paused = true)]
@@ -212,10 +199,7 @@ mod tests {
             task.await.unwrap();
         }
         // At 10.5 s the bucket is full again, so the three that waited go at once.
-        assert_eq!(
-            *log.lock().unwrap(),
-            [(0, 0), (1, 0), (2, 0), (3, 10), (4, 10), (5, 10)]
-        );
+        assert_eq!(*log.lock().unwrap(), [(0, 0), (1, 0), (2, 0), (3, 10), (4, 10), (5, 10)]);
     }
 
     #[tokio::test(start_paused = true)]
@@ -233,10 +217,7 @@ mod tests {
     fn a_clock_set_back_by_a_day_costs_no_day() {
         let now: DateTime<Utc> = "2026-10-01T00:00:00Z".parse().unwrap();
         let tomorrow = later(now, Duration::from_hours(24));
-        let mut pace = Pace {
-            full_at: tomorrow,
-            paused_until: now,
-        };
+        let mut pace = Pace { full_at: tomorrow, paused_until: now };
         assert_eq!(pace.take(now, PER_SECOND), Some(Duration::from_secs(1)));
     }
 }

@@ -68,12 +68,7 @@ impl Transport for ReqwestTransport {
         let headers = response
             .headers()
             .iter()
-            .map(|(name, value)| {
-                (
-                    name.as_str().to_owned(),
-                    String::from_utf8_lossy(value.as_bytes()).into_owned(),
-                )
-            })
+            .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
             .collect();
         let body = failed.read_body(&mut response).await?;
         Ok(Response { status, headers, body })
@@ -88,20 +83,12 @@ struct Failed {
 
 impl Failed {
     fn on(request: &Request) -> Self {
-        let host = url::Url::parse(&request.url)
-            .ok()
-            .and_then(|url| url.host_str().map(str::to_owned));
-        Self {
-            host: host.unwrap_or_else(|| "an address that is not a URL".to_owned()),
-            timeout: request.timeout,
-        }
+        let host = url::Url::parse(&request.url).ok().and_then(|url| url.host_str().map(str::to_owned));
+        Self { host: host.unwrap_or_else(|| "an address that is not a URL".to_owned()), timeout: request.timeout }
     }
 
     fn unsendable(&self, reason: &str) -> TransportError {
-        TransportError::Connect {
-            host: self.host.clone(),
-            reason: format!("the request cannot be built: {reason}"),
-        }
+        TransportError::Connect { host: self.host.clone(), reason: format!("the request cannot be built: {reason}") }
     }
 
     /// Tells apart whether the request can have arrived. A connection that times out while it is made is a connection that was never
@@ -109,20 +96,11 @@ impl Failed {
     fn because(&self, error: reqwest::Error) -> TransportError {
         let host = self.host.clone();
         if error.is_connect() || error.is_builder() {
-            TransportError::Connect {
-                host,
-                reason: innermost(&error.without_url()),
-            }
+            TransportError::Connect { host, reason: innermost(&error.without_url()) }
         } else if error.is_timeout() {
-            TransportError::Timeout {
-                host,
-                after: self.timeout,
-            }
+            TransportError::Timeout { host, after: self.timeout }
         } else {
-            TransportError::Broken {
-                host,
-                reason: innermost(&error.without_url()),
-            }
+            TransportError::Broken { host, reason: innermost(&error.without_url()) }
         }
     }
 
@@ -131,10 +109,7 @@ impl Failed {
         while let Some(chunk) = response.chunk().await.map_err(|error| self.because(error))? {
             if body.len().saturating_add(chunk.len()) > LONGEST_BODY {
                 let reason = format!("the answer is longer than {} MB", LONGEST_BODY / (1024 * 1024));
-                return Err(TransportError::Broken {
-                    host: self.host.clone(),
-                    reason,
-                });
+                return Err(TransportError::Broken { host: self.host.clone(), reason });
             }
             body.extend_from_slice(&chunk);
         }
@@ -174,13 +149,7 @@ mod tests {
 
     fn request(url: String, timeout: Duration) -> Request {
         let headers = vec![("authorization".to_owned(), "Bearer planted".to_owned())];
-        Request {
-            method: Method::Post,
-            url,
-            headers,
-            body: Bytes::from_static(b"{}"),
-            timeout,
-        }
+        Request { method: Method::Post, url, headers, body: Bytes::from_static(b"{}"), timeout }
     }
 
     /// A server that takes one connection, reads once, writes `answer` and hangs up, or holds the line if there is no answer.
@@ -213,11 +182,7 @@ mod tests {
         );
         let seen = task.await.unwrap();
         assert!(seen.starts_with("POST /v1/apps?secret=planted HTTP/1.1\r\n"), "{seen}");
-        assert!(
-            seen.to_lowercase()
-                .contains(concat!("user-agent: hangar/", env!("CARGO_PKG_VERSION"))),
-            "{seen}"
-        );
+        assert!(seen.to_lowercase().contains(concat!("user-agent: hangar/", env!("CARGO_PKG_VERSION"))), "{seen}");
     }
 
     #[tokio::test]
@@ -225,28 +190,16 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/?secret=planted", listener.local_addr().unwrap());
         drop(listener);
-        let error = transport()
-            .send(request(url, Duration::from_mins(1)))
-            .await
-            .unwrap_err();
-        assert!(
-            matches!(&error, TransportError::Connect { host, .. } if host == "127.0.0.1"),
-            "{error}"
-        );
-        assert!(
-            !error.may_have_had_effect() && !format!("{error} {error:?}").contains("planted"),
-            "{error:?}"
-        );
+        let error = transport().send(request(url, Duration::from_mins(1))).await.unwrap_err();
+        assert!(matches!(&error, TransportError::Connect { host, .. } if host == "127.0.0.1"), "{error}");
+        assert!(!error.may_have_had_effect() && !format!("{error} {error:?}").contains("planted"), "{error:?}");
     }
 
     #[tokio::test]
     async fn an_answer_that_breaks_off_may_have_had_its_effect() {
         for answer in ["", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf"] {
             let (url, _task) = server(Some(answer)).await;
-            let error = transport()
-                .send(request(url, Duration::from_mins(1)))
-                .await
-                .unwrap_err();
+            let error = transport().send(request(url, Duration::from_mins(1))).await.unwrap_err();
             assert!(matches!(error, TransportError::Broken { .. }), "{error}");
             assert!(!format!("{error} {error:?}").contains("planted"), "{error:?}");
         }
@@ -264,9 +217,6 @@ mod tests {
         let mut request = request("http://127.0.0.1:1/".to_owned(), Duration::from_mins(1));
         request.headers.push(("cookie".to_owned(), "planted\n".to_owned()));
         let error = transport().send(request).await.unwrap_err();
-        assert!(
-            !error.may_have_had_effect() && !error.to_string().contains("planted"),
-            "{error}"
-        );
+        assert!(!error.may_have_had_effect() && !error.to_string().contains("planted"), "{error}");
     }
 }

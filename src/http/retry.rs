@@ -156,12 +156,7 @@ mod tests {
 
     #[test]
     fn delays_grow_stay_in_bounds_and_repeat_from_the_seed() {
-        let delays = |seed| {
-            RetryPolicy::default()
-                .delays(&Random::from_seed(seed))
-                .take(8)
-                .collect::<Vec<_>>()
-        };
+        let delays = |seed| RetryPolicy::default().delays(&Random::from_seed(seed)).take(8).collect::<Vec<_>>();
         assert_eq!(delays(1), delays(1));
         assert_ne!(delays(1), delays(2));
         let mut least = Duration::from_millis(250);

@@ -40,10 +40,7 @@ impl Token {
         if !value.chars().all(|c| c.is_ascii_graphic() || c == ' ') {
             return Err(TokenError::Unsendable { label });
         }
-        Ok(Self {
-            label,
-            value: SecretText::new(value),
-        })
+        Ok(Self { label, value: SecretText::new(value) })
     }
 
     /// The name under which people know this token. Not secret.
@@ -65,11 +62,7 @@ impl Token {
         if value.starts_with("FlyV1 ") || value.starts_with("Bearer ") {
             return self.value.clone();
         }
-        let macaroons: Vec<&str> = value
-            .split(',')
-            .map(str::trim)
-            .filter(|part| is_macaroon(part))
-            .collect();
+        let macaroons: Vec<&str> = value.split(',').map(str::trim).filter(|part| is_macaroon(part)).collect();
         if macaroons.is_empty() {
             return SecretText::new(format!("Bearer {value}"));
         }
@@ -87,11 +80,7 @@ mod tests {
     use super::*;
 
     fn header(value: &str) -> String {
-        Token::new("FLY_TOKEN", value)
-            .unwrap()
-            .authorization()
-            .expose()
-            .to_owned()
+        Token::new("FLY_TOKEN", value).unwrap().authorization().expose().to_owned()
     }
 
     #[test]
@@ -106,10 +95,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_a_token_is_refused_without_being_shown() {
-        assert_eq!(
-            Token::new("T", " \n").unwrap_err(),
-            TokenError::Empty { label: "T".into() }
-        );
+        assert_eq!(Token::new("T", " \n").unwrap_err(), TokenError::Empty { label: "T".into() });
         let error = Token::new("T", "abc\ndef").unwrap_err();
         assert_eq!(error, TokenError::Unsendable { label: "T".into() });
         assert!(!error.to_string().contains("abc"));
@@ -117,9 +103,6 @@ mod tests {
 
     #[test]
     fn debug_shows_the_label_and_never_the_value() {
-        assert_eq!(
-            format!("{:?}", Token::new("T", "abc").unwrap()),
-            r#"Token { label: "T", value: [REDACTED] }"#
-        );
+        assert_eq!(format!("{:?}", Token::new("T", "abc").unwrap()), r#"Token { label: "T", value: [REDACTED] }"#);
     }
 }

@@ -50,42 +50,27 @@ pub struct Place {
 impl Place {
     /// An organization.
     pub fn org(org: &str) -> Self {
-        Self {
-            org: Some(org.to_owned()),
-            ..Self::default()
-        }
+        Self { org: Some(org.to_owned()), ..Self::default() }
     }
 
     /// An app.
     pub fn app(app: &str) -> Self {
-        Self {
-            app: Some(app.to_owned()),
-            ..Self::default()
-        }
+        Self { app: Some(app.to_owned()), ..Self::default() }
     }
 
     /// A machine.
     pub fn machine(app: &str, id: &str) -> Self {
-        Self {
-            machine: Some(id.to_owned()),
-            ..Self::app(app)
-        }
+        Self { machine: Some(id.to_owned()), ..Self::app(app) }
     }
 
     /// A volume.
     pub fn volume(app: &str, id: &str) -> Self {
-        Self {
-            volume: Some(id.to_owned()),
-            ..Self::app(app)
-        }
+        Self { volume: Some(id.to_owned()), ..Self::app(app) }
     }
 
     /// A certificate.
     pub fn certificate(app: &str, host: &str) -> Self {
-        Self {
-            name: Some(host.to_owned()),
-            ..Self::app(app)
-        }
+        Self { name: Some(host.to_owned()), ..Self::app(app) }
     }
 
     /// The same in an organization.
@@ -98,20 +83,12 @@ impl Place {
 
 impl FlyError {
     pub(super) fn new(problem: FlyProblem, place: Place) -> Self {
-        Self(Box::new(Failure {
-            problem,
-            place,
-            http: None,
-        }))
+        Self(Box::new(Failure { problem, place, http: None }))
     }
 
     pub(super) fn from_http(http: HttpError, place: Place) -> Self {
         let problem = FlyProblem::of(&http, &place);
-        Self(Box::new(Failure {
-            problem,
-            place,
-            http: Some(http),
-        }))
+        Self(Box::new(Failure { problem, place, http: Some(http) }))
     }
 
     /// What went wrong.
@@ -141,11 +118,7 @@ impl FlyError {
 
     /// How to go on. Whatever the problem is called, an outcome that is not known stays that.
     pub fn class(&self) -> Class {
-        if self.may_have_had_effect() {
-            Class::Unknown
-        } else {
-            self.0.problem.class()
-        }
+        if self.may_have_had_effect() { Class::Unknown } else { self.0.problem.class() }
     }
 
     /// Whether the write may have had its effect all the same.
@@ -203,14 +176,8 @@ impl Display for Place {
             ("organization ", &self.org),
             ("region ", &self.region),
         ];
-        let known: Vec<String> = parts
-            .iter()
-            .filter_map(|(kind, name)| name.as_ref().map(|name| format!("{kind}`{name}`")))
-            .collect();
-        if known.is_empty() {
-            Ok(())
-        } else {
-            write!(f, " ({})", known.join(", "))
-        }
+        let known: Vec<String> =
+            parts.iter().filter_map(|(kind, name)| name.as_ref().map(|name| format!("{kind}`{name}`"))).collect();
+        if known.is_empty() { Ok(()) } else { write!(f, " ({})", known.join(", ")) }
     }
 }

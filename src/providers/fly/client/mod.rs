@@ -28,10 +28,7 @@ const AFFINITY_COOKIE: &str = "fly_flaps_affinity";
 
 /// A connection to the Machines API at `base_url` (without `/v1`) with one organization's token.
 pub fn connection(base_url: &str, token: Token, shared: Shared) -> Connection {
-    Connection {
-        affinity_cookie: Some(AFFINITY_COOKIE),
-        ..Connection::new(base_url, token, shared)
-    }
+    Connection { affinity_cookie: Some(AFFINITY_COOKIE), ..Connection::new(base_url, token, shared) }
 }
 
 #[cfg(test)]

@@ -218,31 +218,14 @@ impl FlyProblem {
     pub(super) fn of(error: &HttpError, place: &Place) -> Self {
         match error.problem() {
             Problem::Status { status, message, code } => {
-                let said = Said {
-                    status: *status,
-                    lower: message.to_lowercase(),
-                    message,
-                    code: code.as_deref(),
-                };
-                said.by_code(place)
-                    .or_else(|| said.by_words(place))
-                    .unwrap_or_else(|| said.by_status(error, place))
+                let said = Said { status: *status, lower: message.to_lowercase(), message, code: code.as_deref() };
+                said.by_code(place).or_else(|| said.by_words(place)).unwrap_or_else(|| said.by_status(error, place))
             }
-            problem if error.outcome() == Outcome::Unknown => Self::UnknownOutcome {
-                message: problem.to_string(),
-            },
-            problem @ Problem::Transport(_) => Self::NoConnection {
-                message: problem.to_string(),
-            },
-            problem @ Problem::NotJson { .. } => Self::Unavailable {
-                message: problem.to_string(),
-            },
-            problem @ Problem::Shape { .. } => Self::UnexpectedAnswer {
-                message: problem.to_string(),
-            },
-            problem @ Problem::Request { .. } => Self::CannotSend {
-                message: problem.to_string(),
-            },
+            problem if error.outcome() == Outcome::Unknown => Self::UnknownOutcome { message: problem.to_string() },
+            problem @ Problem::Transport(_) => Self::NoConnection { message: problem.to_string() },
+            problem @ Problem::NotJson { .. } => Self::Unavailable { message: problem.to_string() },
+            problem @ Problem::Shape { .. } => Self::UnexpectedAnswer { message: problem.to_string() },
+            problem @ Problem::Request { .. } => Self::CannotSend { message: problem.to_string() },
         }
     }
 
@@ -399,15 +382,9 @@ impl Said<'_> {
     /// By Fly's own word for it, where there is one.
     fn by_code(&self, place: &Place) -> Option<FlyProblem> {
         match self.code? {
-            "name_taken" => Some(FlyProblem::NameTaken {
-                name: place.app.clone().unwrap_or_default(),
-            }),
-            "insufficient_capacity" => Some(FlyProblem::RegionFull {
-                region: place.region.clone(),
-            }),
-            "volume_placement_capacity" => Some(FlyProblem::VolumePlacementFull {
-                region: place.region.clone(),
-            }),
+            "name_taken" => Some(FlyProblem::NameTaken { name: place.app.clone().unwrap_or_default() }),
+            "insufficient_capacity" => Some(FlyProblem::RegionFull { region: place.region.clone() }),
+            "volume_placement_capacity" => Some(FlyProblem::VolumePlacementFull { region: place.region.clone() }),
             _ => None,
         }
     }
@@ -425,9 +402,7 @@ impl Said<'_> {
         {
             FlyProblem::Replacing
         } else if self.has("insufficient resources") && self.has("existing volume") {
-            FlyProblem::VolumeHostFull {
-                volume: self.word_after("existing volume "),
-            }
+            FlyProblem::VolumeHostFull { volume: self.word_after("existing volume ") }
         } else if self.has("could not reserve resource") {
             FlyProblem::HostFull { message }
         } else if self.has("deploys to this host are temporarily disabled") {
@@ -445,13 +420,9 @@ impl Said<'_> {
         } else if self.has("manifest_unknown") || (self.has("failed to get manifest") && self.has("not found")) {
             FlyProblem::ManifestUnknown { message }
         } else if self.has("currently bound to machine") {
-            FlyProblem::VolumeBound {
-                machine: self.word_after("bound to machine: "),
-            }
+            FlyProblem::VolumeBound { machine: self.word_after("bound to machine: ") }
         } else if self.has("name has already been taken") {
-            FlyProblem::NameTaken {
-                name: place.app.clone().unwrap_or_default(),
-            }
+            FlyProblem::NameTaken { name: place.app.clone().unwrap_or_default() }
         } else if self.has("invalid machine id") {
             FlyProblem::InvalidMachineId { message }
         } else if self.has("network not found") {
@@ -469,31 +440,27 @@ impl Said<'_> {
     fn by_status(&self, error: &HttpError, place: &Place) -> FlyProblem {
         let message = self.message.to_owned();
         let token = error.token().to_owned();
-        let exists = ["taken", "already", "unique", "exists"]
-            .iter()
-            .any(|word| self.has(word));
+        let exists = ["taken", "already", "unique", "exists"].iter().any(|word| self.has(word));
         match (self.status, error.action()) {
             (401, _) => FlyProblem::TokenRejected { token },
             (403, _) => FlyProblem::Unauthorized { token, message },
             (404, _) => FlyProblem::NotFound { message },
             (429, _) => FlyProblem::RateLimited,
-            (409 | 422, "create app") if exists => FlyProblem::NameTaken {
-                name: place.app.clone().unwrap_or_default(),
-            },
-            (409 | 422, "create machine") if exists && self.has("name") => FlyProblem::MachineNameTaken {
-                name: place.name.clone().unwrap_or_default(),
-            },
+            (409 | 422, "create app") if exists => {
+                FlyProblem::NameTaken { name: place.app.clone().unwrap_or_default() }
+            }
+            (409 | 422, "create machine") if exists && self.has("name") => {
+                FlyProblem::MachineNameTaken { name: place.name.clone().unwrap_or_default() }
+            }
             (409 | 422, _) if exists => FlyProblem::AlreadyExists { message },
             (400 | 422, "create app") if self.has("name") => FlyProblem::InvalidName { message },
             (409 | 412, _) if self.has("version") => FlyProblem::VersionConflict { message },
             (409 | 412, _) => FlyProblem::Conflict { message },
             (400 | 422, _) => FlyProblem::InvalidRequest { message },
-            (408 | 425 | 500..=599, _) if error.outcome() == Outcome::Unknown => FlyProblem::UnknownOutcome {
-                message: error.problem().to_string(),
-            },
-            (408 | 425 | 500..=599, _) => FlyProblem::Unavailable {
-                message: error.problem().to_string(),
-            },
+            (408 | 425 | 500..=599, _) if error.outcome() == Outcome::Unknown => {
+                FlyProblem::UnknownOutcome { message: error.problem().to_string() }
+            }
+            (408 | 425 | 500..=599, _) => FlyProblem::Unavailable { message: error.problem().to_string() },
             (status, _) => FlyProblem::Refused { status, message },
         }
     }
@@ -505,10 +472,8 @@ impl Said<'_> {
     /// The word behind `words`, without quotes and punctuation around it.
     fn word_after(&self, words: &str) -> Option<String> {
         let (_, rest) = self.message.split_once(words)?;
-        let word = rest
-            .split_whitespace()
-            .next()?
-            .trim_matches(|c: char| matches!(c, '\'' | '"' | '`' | ',' | '.' | ';'));
+        let word =
+            rest.split_whitespace().next()?.trim_matches(|c: char| matches!(c, '\'' | '"' | '`' | ',' | '.' | ';'));
         (!word.is_empty()).then(|| word.to_owned())
     }
 }
@@ -518,7 +483,5 @@ fn of(name: Option<&str>) -> String {
 }
 
 fn until(moment: Option<DateTime<Utc>>) -> String {
-    moment.map_or_else(String::new, |moment| {
-        format!(" until {}", moment.format("%Y-%m-%dT%H:%M:%SZ"))
-    })
+    moment.map_or_else(String::new, |moment| format!(" until {}", moment.format("%Y-%m-%dT%H:%M:%SZ")))
 }

@@ -101,17 +101,13 @@ impl FlyReader {
     /// All apps of the organization.
     pub async fn apps(&self, org: &str) -> Result<Vec<App>, FlyError> {
         let call = Call::new("list apps", org, &["v1", "apps"]).query("org_slug", org);
-        self.get::<AppsAnswer>(call, &Place::org(org))
-            .await
-            .map(|answer| answer.apps)
+        self.get::<AppsAnswer>(call, &Place::org(org)).await.map(|answer| answer.apps)
     }
 
     /// All machines of an app, with their whole configurations.
     pub async fn machines(&self, app: &str) -> Result<Vec<Machine>, FlyError> {
         let call = Call::new("list machines", app, &["v1", "apps", app, "machines"]);
-        self.get::<Option<Vec<Machine>>>(call, &Place::app(app))
-            .await
-            .map(Option::unwrap_or_default)
+        self.get::<Option<Vec<Machine>>>(call, &Place::app(app)).await.map(Option::unwrap_or_default)
     }
 
     /// One machine; `None` on a 404. A destroyed machine may go on being there as [`MachineState::Destroyed`].
@@ -127,9 +123,7 @@ impl FlyReader {
         let limit = limit.clamp(1, 50).to_string();
         let call = machine_call("list events of machine", app, id, &["events"]).query("limit", limit);
         let place = Place::machine(app, id);
-        self.get::<Option<Vec<MachineEvent>>>(call, &place)
-            .await
-            .map(Option::unwrap_or_default)
+        self.get::<Option<Vec<MachineEvent>>>(call, &place).await.map(Option::unwrap_or_default)
     }
 
     /// Waits on the server's side until a machine is in a state.
@@ -162,17 +156,13 @@ impl FlyReader {
     pub async fn metadata(&self, app: &str, id: &str) -> Result<BTreeMap<String, String>, FlyError> {
         let call = machine_call("read metadata of machine", app, id, &["metadata"]);
         let place = Place::machine(app, id);
-        self.get::<Option<BTreeMap<String, String>>>(call, &place)
-            .await
-            .map(Option::unwrap_or_default)
+        self.get::<Option<BTreeMap<String, String>>>(call, &place).await.map(Option::unwrap_or_default)
     }
 
     /// All volumes of an app, deleted ones included for as long as Fly lists them.
     pub async fn volumes(&self, app: &str) -> Result<Vec<Volume>, FlyError> {
         let call = Call::new("list volumes", app, &["v1", "apps", app, "volumes"]);
-        self.get::<Option<Vec<Volume>>>(call, &Place::app(app))
-            .await
-            .map(Option::unwrap_or_default)
+        self.get::<Option<Vec<Volume>>>(call, &Place::app(app)).await.map(Option::unwrap_or_default)
     }
 
     /// One volume; `None` on a 404.
@@ -185,25 +175,19 @@ impl FlyReader {
     pub async fn snapshots(&self, app: &str, id: &str) -> Result<Vec<VolumeSnapshot>, FlyError> {
         let call = Call::new("list snapshots", id, &["v1", "apps", app, "volumes", id, "snapshots"]);
         let place = Place::volume(app, id);
-        self.get::<Option<Vec<VolumeSnapshot>>>(call, &place)
-            .await
-            .map(Option::unwrap_or_default)
+        self.get::<Option<Vec<VolumeSnapshot>>>(call, &place).await.map(Option::unwrap_or_default)
     }
 
     /// Names and digests of an app's secrets.
     pub async fn secrets(&self, app: &str) -> Result<Vec<SecretDigest>, FlyError> {
         let call = Call::new("list secrets", app, &["v1", "apps", app, "secrets"]);
-        self.get::<SecretsAnswer>(call, &Place::app(app))
-            .await
-            .map(|answer| answer.secrets)
+        self.get::<SecretsAnswer>(call, &Place::app(app)).await.map(|answer| answer.secrets)
     }
 
     /// An app's addresses.
     pub async fn ips(&self, app: &str) -> Result<Vec<IpAssignment>, FlyError> {
         let call = Call::new("list IPs", app, &["v1", "apps", app, "ip_assignments"]);
-        self.get::<IpsAnswer>(call, &Place::app(app))
-            .await
-            .map(|answer| answer.ips)
+        self.get::<IpsAnswer>(call, &Place::app(app)).await.map(|answer| answer.ips)
     }
 
     /// All certificates of an app.
@@ -216,11 +200,7 @@ impl FlyReader {
                 let http = &self.http;
                 async move {
                     let answer = http.get::<CertificatesAnswer>(call).await?;
-                    Ok(Page {
-                        items: answer.certificates,
-                        next: answer.next_cursor,
-                        error_regions: Vec::new(),
-                    })
+                    Ok(Page { items: answer.certificates, next: answer.next_cursor, error_regions: Vec::new() })
                 }
             })
             .await
@@ -228,11 +208,7 @@ impl FlyReader {
         if !listing.complete {
             return Err(FlyError::new(FlyProblem::EndlessList, place));
         }
-        let by_name: BTreeMap<_, _> = listing
-            .items
-            .into_iter()
-            .map(|item| (item.hostname.clone(), item))
-            .collect();
+        let by_name: BTreeMap<_, _> = listing.items.into_iter().map(|item| (item.hostname.clone(), item)).collect();
         Ok(by_name.into_values().collect())
     }
 
@@ -252,11 +228,7 @@ impl FlyReader {
                 let http = &self.http;
                 async move {
                     let page = http.get::<OrgMachinesPage>(call).await?;
-                    Ok(Page {
-                        items: page.machines,
-                        next: page.next_cursor,
-                        error_regions: page.error_regions,
-                    })
+                    Ok(Page { items: page.machines, next: page.next_cursor, error_regions: page.error_regions })
                 }
             })
             .await;
@@ -275,11 +247,7 @@ impl FlyReader {
                 let http = &self.http;
                 async move {
                     let page = http.get::<OrgVolumesPage>(call).await?;
-                    Ok(Page {
-                        items: page.volumes,
-                        next: page.next_cursor,
-                        error_regions: page.error_regions,
-                    })
+                    Ok(Page { items: page.volumes, next: page.next_cursor, error_regions: page.error_regions })
                 }
             })
             .await;
@@ -291,9 +259,7 @@ impl FlyReader {
     /// All regions.
     pub async fn regions(&self) -> Result<Vec<Region>, FlyError> {
         let call = Call::new("list regions", "", &["v1", "platform", "regions"]);
-        self.get::<RegionsAnswer>(call, &Place::default())
-            .await
-            .map(|answer| answer.regions)
+        self.get::<RegionsAnswer>(call, &Place::default()).await.map(|answer| answer.regions)
     }
 
     /// Reads pages until there is no next cursor: a page may be short or empty while more remain. A cursor that comes a second time
@@ -313,38 +279,22 @@ impl FlyReader {
             error_regions.extend(page.error_regions);
             let Some(next) = page.next.filter(|next| !next.is_empty()) else {
                 let complete = error_regions.is_empty();
-                return Ok(Listing {
-                    items,
-                    complete,
-                    error_regions,
-                    started_at,
-                });
+                return Ok(Listing { items, complete, error_regions, started_at });
             };
             if !seen.insert(next.clone()) {
                 break;
             }
             cursor = Some(next);
         }
-        Ok(Listing {
-            items,
-            complete: false,
-            error_regions,
-            started_at,
-        })
+        Ok(Listing { items, complete: false, error_regions, started_at })
     }
 
     async fn get<T: DeserializeOwned>(&self, call: Call, place: &Place) -> Result<T, FlyError> {
-        self.http
-            .get(call)
-            .await
-            .map_err(|error| FlyError::from_http(error, place.clone()))
+        self.http.get(call).await.map_err(|error| FlyError::from_http(error, place.clone()))
     }
 
     async fn find<T: DeserializeOwned>(&self, call: Call, place: &Place) -> Result<Answer<T>, FlyError> {
-        self.http
-            .find(call)
-            .await
-            .map_err(|error| FlyError::from_http(error, place.clone()))
+        self.http.find(call).await.map_err(|error| FlyError::from_http(error, place.clone()))
     }
 
     /// `None` on a 404.
@@ -361,10 +311,7 @@ impl<T> Listing<T> {
     /// counts.
     fn by_id(self, id: impl Fn(&T) -> &String) -> Self {
         let by_id: BTreeMap<String, T> = self.items.into_iter().map(|item| (id(&item).clone(), item)).collect();
-        Self {
-            items: by_id.into_values().collect(),
-            ..self
-        }
+        Self { items: by_id.into_values().collect(), ..self }
     }
 }
 

@@ -163,20 +163,12 @@ pub struct WaitFor {
 impl WaitFor {
     /// Waits for `state`.
     pub fn state(state: &MachineState, version: Option<String>, timeout: Duration) -> Self {
-        Self {
-            state: state.as_str().to_owned(),
-            version,
-            timeout,
-        }
+        Self { state: state.as_str().to_owned(), version, timeout }
     }
 
     /// Waits for any state that does not pass by itself.
     pub fn settled(version: Option<String>, timeout: Duration) -> Self {
-        Self {
-            state: "settled".to_owned(),
-            version,
-            timeout,
-        }
+        Self { state: "settled".to_owned(), version, timeout }
     }
 }
 

@@ -55,11 +55,7 @@ impl FlyWriter {
         Ok(App {
             id: created.id,
             name: name.to_owned(),
-            network: if created.network.is_empty() {
-                network.unwrap_or_default().to_owned()
-            } else {
-                created.network
-            },
+            network: if created.network.is_empty() { network.unwrap_or_default().to_owned() } else { created.network },
             status: created.status,
             machine_count: None,
             volume_count: None,
@@ -77,11 +73,7 @@ impl FlyWriter {
     /// Creates a machine. After an unknown outcome, look for it before another attempt.
     pub async fn create_machine(&self, app: &str, machine: &CreateMachine) -> Result<Machine, FlyError> {
         let call = Call::new("create machine", app, &["v1", "apps", app, "machines"]).json(machine);
-        let place = Place {
-            name: machine.name.clone(),
-            region: machine.region.clone(),
-            ..Place::app(app)
-        };
+        let place = Place { name: machine.name.clone(), region: machine.region.clone(), ..Place::app(app) };
         self.send(Method::Post, call, &place).await
     }
 
@@ -109,8 +101,7 @@ impl FlyWriter {
     /// Stops a machine, with the signal and time limit of its configuration.
     pub async fn stop_machine(&self, app: &str, id: &str, nonce: Option<&SecretText>) -> Result<(), FlyError> {
         let call = machine_call("stop machine", app, id, &["stop"]).json(&json!({}));
-        self.tell(Method::Post, with_nonce(call, nonce), &Place::machine(app, id))
-            .await
+        self.tell(Method::Post, with_nonce(call, nonce), &Place::machine(app, id)).await
     }
 
     /// Keeps traffic away from a machine.
@@ -145,9 +136,7 @@ impl FlyWriter {
     pub async fn acquire_lease(&self, app: &str, id: &str, ttl: Duration, purpose: &str) -> Result<Lease, FlyError> {
         let body = json!({"ttl": ttl.as_secs(), "description": purpose});
         let call = machine_call("take lease of machine", app, id, &["lease"]).json(&body);
-        self.send::<LeaseAnswer>(Method::Post, call, &Place::machine(app, id))
-            .await
-            .map(Lease::from)
+        self.send::<LeaseAnswer>(Method::Post, call, &Place::machine(app, id)).await.map(Lease::from)
     }
 
     /// Keeps a lease that is ours for another `ttl` (whole seconds) from now.
@@ -160,17 +149,12 @@ impl FlyWriter {
     ) -> Result<Lease, FlyError> {
         let call = machine_call("keep lease of machine", app, id, &["lease"]).json(&json!({"ttl": ttl.as_secs()}));
         let call = with_nonce(call, Some(nonce)).replay_safe();
-        self.send::<LeaseAnswer>(Method::Post, call, &Place::machine(app, id))
-            .await
-            .map(Lease::from)
+        self.send::<LeaseAnswer>(Method::Post, call, &Place::machine(app, id)).await.map(Lease::from)
     }
 
     /// Gives a lease back. One that has ended already counts as given back.
     pub async fn release_lease(&self, app: &str, id: &str, nonce: &SecretText) -> Result<Deleted, FlyError> {
-        let call = with_nonce(
-            machine_call("give back lease of machine", app, id, &["lease"]),
-            Some(nonce),
-        );
+        let call = with_nonce(machine_call("give back lease of machine", app, id, &["lease"]), Some(nonce));
         self.delete(call.replay_safe(), &Place::machine(app, id)).await
     }
 
@@ -187,9 +171,7 @@ impl FlyWriter {
         if let (Some(version), Some(fields)) = (version, body.as_object_mut()) {
             fields.insert("machine_version".to_owned(), Value::from(version));
         }
-        let call = machine_call("change metadata of machine", app, id, &["metadata"])
-            .json(&body)
-            .replay_safe();
+        let call = machine_call("change metadata of machine", app, id, &["metadata"]).json(&body).replay_safe();
         self.tell(Method::Patch, call, &Place::machine(app, id)).await
     }
 
@@ -209,11 +191,7 @@ impl FlyWriter {
     /// Creates a volume. After an unknown outcome, look for it before another attempt: names are not unique.
     pub async fn create_volume(&self, app: &str, volume: &CreateVolume) -> Result<Volume, FlyError> {
         let call = Call::new("create volume", app, &["v1", "apps", app, "volumes"]).json(volume);
-        let place = Place {
-            name: Some(volume.name.clone()),
-            region: Some(volume.region.clone()),
-            ..Place::app(app)
-        };
+        let place = Place { name: Some(volume.name.clone()), region: Some(volume.region.clone()), ..Place::app(app) };
         self.send(Method::Post, call, &place).await
     }
 
@@ -222,17 +200,12 @@ impl FlyWriter {
         let call = Call::new("extend volume", id, &["v1", "apps", app, "volumes", id, "extend"]);
         let call = call.json(&json!({"size_gb": size_gb})).replay_safe();
         let answer: ExtendAnswer = self.send(Method::Put, call, &Place::volume(app, id)).await?;
-        Ok(Extended {
-            volume: answer.volume,
-            needs_restart: answer.needs_restart,
-        })
+        Ok(Extended { volume: answer.volume, needs_restart: answer.needs_restart })
     }
 
     /// Changes a volume's settings.
     pub async fn update_volume(&self, app: &str, id: &str, update: &UpdateVolume) -> Result<Volume, FlyError> {
-        let call = Call::new("update volume", id, &["v1", "apps", app, "volumes", id])
-            .json(update)
-            .replay_safe();
+        let call = Call::new("update volume", id, &["v1", "apps", app, "volumes", id]).json(update).replay_safe();
         self.send(Method::Put, call, &Place::volume(app, id)).await
     }
 
@@ -256,22 +229,11 @@ impl FlyWriter {
     ) -> Result<SecretsVersion, FlyError> {
         let values: Map<String, Value> = changes
             .iter()
-            .map(|(name, value)| {
-                (
-                    name.clone(),
-                    value.as_ref().map_or(Value::Null, |value| value.expose().into()),
-                )
-            })
+            .map(|(name, value)| (name.clone(), value.as_ref().map_or(Value::Null, |value| value.expose().into())))
             .collect();
         let call = Call::new("set secrets", app, &["v1", "apps", app, "secrets"]).json(&json!({"values": values}));
-        let call = changes
-            .values()
-            .flatten()
-            .fold(call, |call, value| call.hiding(value.clone()))
-            .replay_safe();
-        self.send::<SecretsChanged>(Method::Post, call, &Place::app(app))
-            .await
-            .map(SecretsVersion::from)
+        let call = changes.values().flatten().fold(call, |call, value| call.hiding(value.clone())).replay_safe();
+        self.send::<SecretsChanged>(Method::Post, call, &Place::app(app)).await.map(SecretsVersion::from)
     }
 
     /// Assigns an address to an app. After an unknown outcome, look for it before another attempt: each call assigns one more.
@@ -283,14 +245,7 @@ impl FlyWriter {
     /// Takes an address from an app.
     pub async fn delete_ip(&self, app: &str, ip: &str) -> Result<Deleted, FlyError> {
         let call = Call::new("release IP", app, &["v1", "apps", app, "ip_assignments", ip]).replay_safe();
-        self.delete(
-            call,
-            &Place {
-                name: Some(ip.to_owned()),
-                ..Place::app(app)
-            },
-        )
-        .await
+        self.delete(call, &Place { name: Some(ip.to_owned()), ..Place::app(app) }).await
     }
 
     /// Asks Fly to get a certificate for a host name.
@@ -302,12 +257,8 @@ impl FlyWriter {
 
     /// Asks Fly to look at the host name's DNS again.
     pub async fn check_certificate(&self, app: &str, host: &str) -> Result<Certificate, FlyError> {
-        let call = Call::new(
-            "check certificate",
-            app,
-            &["v1", "apps", app, "certificates", host, "check"],
-        )
-        .replay_safe();
+        let call =
+            Call::new("check certificate", app, &["v1", "apps", app, "certificates", host, "check"]).replay_safe();
         self.send(Method::Post, call, &Place::certificate(app, host)).await
     }
 
@@ -318,10 +269,7 @@ impl FlyWriter {
     }
 
     async fn send<T: DeserializeOwned>(&self, method: Method, call: Call, place: &Place) -> Result<T, FlyError> {
-        self.http
-            .send(method, call)
-            .await
-            .map_err(|error| FlyError::from_http(error, place.clone()))
+        self.http.send(method, call).await.map_err(|error| FlyError::from_http(error, place.clone()))
     }
 
     async fn tell(&self, method: Method, call: Call, place: &Place) -> Result<(), FlyError> {

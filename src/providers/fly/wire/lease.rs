@@ -55,11 +55,7 @@ impl From<LeaseAnswer> for Lease {
         let flat = answer.data.unwrap_or(answer.flat);
         Self {
             nonce: flat.nonce.filter(|nonce| !nonce.is_empty()).map(SecretText::new),
-            holder: LeaseHolder {
-                owner: flat.owner,
-                description: flat.description,
-                expires_at: flat.expires_at,
-            },
+            holder: LeaseHolder { owner: flat.owner, description: flat.description, expires_at: flat.expires_at },
         }
     }
 }

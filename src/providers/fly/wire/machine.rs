@@ -51,10 +51,7 @@ words! {
 impl MachineState {
     /// Whether the machine stays in this state until something happens to it.
     pub const fn is_resting(&self) -> bool {
-        matches!(
-            self,
-            Self::Created | Self::Started | Self::Stopped | Self::Suspended | Self::Failed
-        )
+        matches!(self, Self::Created | Self::Started | Self::Stopped | Self::Suspended | Self::Failed)
     }
 
     /// Whether the machine is gone, or a remnant that is no machine any more.
@@ -197,13 +194,8 @@ pub struct MachineEvent {
 impl MachineEvent {
     /// How the main process ended, if this event says so.
     pub fn exit(&self) -> Option<ExitEvent> {
-        let monitor = self
-            .request
-            .get("MonitorEvent")
-            .and_then(|event| event.get("exit_event"));
-        let event = monitor
-            .filter(|event| !event.is_null())
-            .or_else(|| self.request.get("exit_event"))?;
+        let monitor = self.request.get("MonitorEvent").and_then(|event| event.get("exit_event"));
+        let event = monitor.filter(|event| !event.is_null()).or_else(|| self.request.get("exit_event"))?;
         if event.is_null() {
             return None;
         }

@@ -51,9 +51,6 @@ pub(in crate::providers::fly) struct SecretsChanged {
 
 impl From<SecretsChanged> for SecretsVersion {
     fn from(answer: SecretsChanged) -> Self {
-        Self {
-            version: answer.version.or(answer.old_version),
-            secrets: answer.secrets,
-        }
+        Self { version: answer.version.or(answer.old_version), secrets: answer.secrets }
     }
 }
