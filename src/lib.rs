@@ -5,6 +5,8 @@ pub mod check;
 pub mod clock;
 pub mod desired;
 #[cfg(feature = "controller")]
+pub mod execute;
+#[cfg(feature = "controller")]
 pub mod http;
 pub mod memory;
 pub mod observed;

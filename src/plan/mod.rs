@@ -29,6 +29,7 @@ pub use step::{Action, MachineWrite, Step, StepId};
 pub use withheld::{Notice, Reason, Stance, Withheld};
 
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 use std::collections::BTreeMap;
 
 use crate::resource::EnvName;
@@ -63,7 +64,8 @@ pub enum EnvironmentKind {
 }
 
 /// Where an environment stands, by its part of a plan.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Standing {
     /// Live is as desired.
     Converged,

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use serde::Serialize;
 use serde_json::Value;
 
 use super::proof::Proof;
@@ -13,7 +14,8 @@ use crate::resource::marker::MachineMarker;
 use crate::resource::{ComponentName, EnvName, FieldChange, OrgSlug, ResourceKey};
 
 /// Names a step inside its plan: its place in the list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
 pub struct StepId(pub usize);
 
 /// One change to one resource.

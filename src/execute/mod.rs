@@ -1,0 +1,3 @@
+//! Carries out plans.
+
+pub mod event;
