@@ -7,8 +7,10 @@
 //! It knows nothing of the rest of Hangar. Time, and with it everything that happens by itself, comes from the clock that it is
 //! given; identifiers come from a seed: two runs with the same requests at the same times are equal.
 
+mod admin;
 mod auth;
 mod config;
+mod edits;
 mod faults;
 mod inspect;
 mod limits;
@@ -23,6 +25,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use config::{Access, SimConfig, SimOrg, SimToken};
+pub use edits::EditError;
 pub use faults::{CrashPoint, Fault, FaultKind, Matcher};
 pub use inspect::{AddressView, AppView, CertificateView, MachineView, VolumeView};
 pub use log::RequestRecord;
@@ -92,9 +95,7 @@ impl Simulator {
 
     /// A transport that calls the simulator in process, whatever host its requests name.
     pub fn transport(&self) -> SharedTransport {
-        Arc::new(transport::InProcess {
-            simulator: self.clone(),
-        })
+        Arc::new(transport::InProcess::new(self))
     }
 
     /// Every request so far (or since [`Self::clear_requests`]), in order of arrival. Connections that were refused are not among them.

@@ -1,7 +1,13 @@
 //! The routes of the Machines API. Each one is a plain function from the world and a call to a reply.
 
+mod addresses;
 mod apps;
+mod certificates;
 mod machines;
+mod orgs;
+mod platform;
+mod secrets;
+mod volumes;
 
 use std::borrow::Cow;
 
@@ -119,9 +125,12 @@ pub(crate) enum Outcome {
 }
 
 impl Call {
-    /// The body as `T`; 400 if it is not. An empty body counts as `{}`.
+    /// The body as `T`; 400 if it is not. An empty body and `null` count as `{}`, as they do for Go.
     pub(crate) fn body<T: DeserializeOwned>(&self) -> Result<T, Box<Reply>> {
-        let bytes: &[u8] = if self.body.is_empty() { b"{}" } else { &self.body };
+        let bytes: &[u8] = match self.body.trim_ascii() {
+            b"" | b"null" => b"{}",
+            body => body,
+        };
         serde_json::from_slice(bytes)
             .map_err(|error| Box::new(Reply::error(400, &format!("invalid_argument: invalid JSON: {error}"))))
     }
@@ -186,23 +195,87 @@ pub(crate) fn dispatch(world: &mut World, call: &Call) -> Outcome {
 }
 
 fn route(world: &mut World, call: &Call, segments: &[&str]) -> Answer {
-    use Method::{Delete, Get, Post};
+    use Method::{Delete, Get, Post, Put};
     match (call.method, segments) {
         (Get, ["v1", "apps"]) => apps::list(world, call),
         (Post, ["v1", "apps"]) => apps::create(world, call),
         (Get, ["v1", "apps", app]) => apps::get(world, call, app),
         (Delete, ["v1", "apps", app]) => apps::delete(world, call, app),
-        (Get, ["v1", "apps", app, "machines"]) => machines::list(world, call, app),
-        (Post, ["v1", "apps", app, "machines"]) => machines::create(world, call, app),
-        (Get, ["v1", "apps", app, "machines", id]) => machines::get(world, call, app, id),
-        (Delete, ["v1", "apps", app, "machines", id]) => machines::delete(world, call, app, id),
-        (method, ["v1", ..]) => {
-            let path = format!("/{}", segments.join("/"));
-            let text = format!("not implemented: the simulator has no {} {path}", method.as_str());
-            Err(Box::new(Reply::error(501, &text)))
+        (_, ["v1", "apps", app, "machines", rest @ ..]) => route_machines(world, call, app, rest),
+
+        (Get, ["v1", "apps", app, "volumes"]) => volumes::list(world, call, app),
+        (Post, ["v1", "apps", app, "volumes"]) => volumes::create(world, call, app),
+        (Get, ["v1", "apps", app, "volumes", id]) => volumes::get(world, call, app, id),
+        (Put, ["v1", "apps", app, "volumes", id]) => volumes::update(world, call, app, id),
+        (Delete, ["v1", "apps", app, "volumes", id]) => volumes::delete(world, call, app, id),
+        (Put, ["v1", "apps", app, "volumes", id, "extend"]) => volumes::extend(world, call, app, id),
+        (Get, ["v1", "apps", app, "volumes", id, "snapshots"]) => volumes::snapshots(world, call, app, id),
+        (Post, ["v1", "apps", app, "volumes", id, "snapshots"]) => volumes::snapshot(world, call, app, id),
+
+        (Get, ["v1", "apps", app, "secrets"]) => secrets::list(world, call, app),
+        (Post, ["v1", "apps", app, "secrets"]) => secrets::write(world, call, app),
+        (Get, ["v1", "apps", app, "secrets", name]) => secrets::get(world, call, app, name),
+        (Post, ["v1", "apps", app, "secrets", name]) => secrets::set(world, call, app, name),
+        (Delete, ["v1", "apps", app, "secrets", name]) => secrets::delete(world, call, app, name),
+
+        (Get, ["v1", "apps", app, "ip_assignments"]) => addresses::list(world, call, app),
+        (Post, ["v1", "apps", app, "ip_assignments"]) => addresses::assign(world, call, app),
+        (Delete, ["v1", "apps", app, "ip_assignments", ip]) => addresses::release(world, call, app, ip),
+
+        (Get, ["v1", "apps", app, "certificates"]) => certificates::list(world, call, app),
+        (Post, ["v1", "apps", app, "certificates", "acme"]) => certificates::request(world, call, app),
+        (Get, ["v1", "apps", app, "certificates", hostname]) => certificates::get(world, call, app, hostname),
+        (Delete, ["v1", "apps", app, "certificates", hostname]) => certificates::delete(world, call, app, hostname),
+        (Post, ["v1", "apps", app, "certificates", hostname, "check"]) => {
+            certificates::check(world, call, app, hostname)
         }
+
+        (Get, ["v1", "orgs", org, "machines"]) => orgs::machines(world, call, org),
+        (Get, ["v1", "orgs", org, "volumes"]) => orgs::volumes(world, call, org),
+        (Get, ["v1", "platform", "regions"]) => platform::regions(world),
+        (Post, ["v1", "platform", "placements"]) => platform::placements(world, call),
+        (Get, ["v1", "tokens", "current"]) => platform::current_token(world, call),
+        (_, ["v1", ..]) => Err(Box::new(not_implemented(call))),
         _ => Err(Box::new(Reply::error(404, "not found"))),
     }
+}
+
+/// What is below `/v1/apps/{app}/machines`.
+fn route_machines(world: &mut World, call: &Call, app: &str, segments: &[&str]) -> Answer {
+    use Method::{Delete, Get, Patch, Post, Put};
+    use machines::{actions, lease, metadata, update};
+    match (call.method, segments) {
+        (Get, []) => machines::list(world, call, app),
+        (Post, []) => machines::create(world, call, app),
+        (Get, [id]) => machines::get(world, call, app, id),
+        (Post, [id]) => update::update(world, call, app, id),
+        (Delete, [id]) => machines::delete(world, call, app, id),
+        (Get, [id, "events"]) => actions::events(world, call, app, id),
+        (Get, [id, "versions"]) => actions::versions(world, call, app, id),
+        (Get, [id, "lease"]) => lease::get(world, call, app, id),
+        (Post, [id, "lease"]) => lease::acquire(world, call, app, id),
+        (Delete, [id, "lease"]) => lease::release(world, call, app, id),
+        (Get, [id, "metadata"]) => metadata::get(world, call, app, id),
+        (Put, [id, "metadata"]) => metadata::put(world, call, app, id, false),
+        (Patch, [id, "metadata"]) => metadata::put(world, call, app, id, true),
+        (Get, [id, "metadata", key]) => metadata::get_key(world, call, app, id, key),
+        (Post, [id, "metadata", key]) => metadata::set_key(world, call, app, id, key),
+        (Delete, [id, "metadata", key]) => metadata::delete_key(world, call, app, id, key),
+        (Post, [id, action]) => match actions::Action::named(action) {
+            Some(action) => actions::act(world, call, app, id, action),
+            None => Err(Box::new(not_implemented(call))),
+        },
+        _ => Err(Box::new(not_implemented(call))),
+    }
+}
+
+fn not_implemented(call: &Call) -> Reply {
+    let text = format!(
+        "not implemented: the simulator has no {} /{}",
+        call.method.as_str(),
+        call.segments.join("/")
+    );
+    Reply::error(501, &text)
 }
 
 /// The display name of an organization.

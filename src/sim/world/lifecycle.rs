@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use super::super::config::SimConfig;
 use super::ids::Ids;
-use super::image::{Behaviour, Images};
+use super::image::Behaviour;
 use super::machine::{Event, Machine, State};
 use super::schedule::{Due, Schedule, after};
 
@@ -26,7 +26,6 @@ pub(crate) struct Stage<'a> {
     pub(crate) ids: &'a mut Ids,
     pub(crate) schedule: &'a mut Schedule,
     pub(crate) config: &'a SimConfig,
-    pub(crate) images: &'a mut Images,
 }
 
 /// A step that a machine takes by itself.

@@ -129,19 +129,10 @@ impl World {
             ids,
             schedule,
             config,
-            images,
             ..
         } = self;
         let app = apps.get_mut(app)?;
-        Some((
-            app,
-            Stage {
-                ids,
-                schedule,
-                config,
-                images,
-            },
-        ))
+        Some((app, Stage { ids, schedule, config }))
     }
 
     /// The number of the network `name` of `org`; the network is made on first use.

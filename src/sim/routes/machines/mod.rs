@@ -1,5 +1,9 @@
 //! Machines: list, create, read, update, delete. What acts on a machine is in the modules below.
 
+pub(super) mod actions;
+pub(super) mod lease;
+pub(super) mod metadata;
+pub(super) mod update;
 pub(super) mod wait;
 
 use chrono::{DateTime, Utc};
