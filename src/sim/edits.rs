@@ -37,18 +37,18 @@ impl Simulator {
     /// A person creates an app. `network` is empty for the organization's default network.
     pub fn create_app(&self, org: &str, name: &str, network: &str) -> Result<(), EditError> {
         let body = json!({"name": name, "org_slug": org, "network": network});
-        self.by_hand(Method::Post, &["apps"], body).map(drop)
+        self.by_hand(Method::Post, &["apps"], &body).map(drop)
     }
 
     /// A person deletes an app. It is gone a moment later.
     pub fn delete_app(&self, app: &str) -> Result<(), EditError> {
-        self.by_hand(Method::Delete, &["apps", app], Value::Null).map(drop)
+        self.by_hand(Method::Delete, &["apps", app], &Value::Null).map(drop)
     }
 
     /// A person creates a machine; returns its id.
     pub fn create_machine(&self, app: &str, config: &Value, region: &str) -> Result<String, EditError> {
         let body = json!({"config": config, "region": region});
-        self.by_hand(Method::Post, &["apps", app, "machines"], body)
+        self.by_hand(Method::Post, &["apps", app, "machines"], &body)
             .map(|machine| id_of(&machine))
     }
 
@@ -63,7 +63,7 @@ impl Simulator {
             .map(str::to_owned);
         if let Some(volume) = mount.and_then(|id| self.volumes(app).into_iter().find(|volume| volume.id == id)) {
             let body = json!({"name": volume.name, "region": volume.region, "size_gb": volume.size_gb});
-            let copy = self.by_hand(Method::Post, &["apps", app, "volumes"], body)?;
+            let copy = self.by_hand(Method::Post, &["apps", app, "volumes"], &body)?;
             if let Some(mount) = config.pointer_mut("/mounts/0/volume") {
                 *mount = Value::from(id_of(&copy));
             }
@@ -76,20 +76,20 @@ impl Simulator {
         self.by_hand(
             Method::Delete,
             &["apps", app, "machines", id, "?force=true"],
-            Value::Null,
+            &Value::Null,
         )
         .map(drop)
     }
 
     /// A person stops a machine. Its exit event says that this was requested.
     pub fn stop_machine(&self, app: &str, id: &str) -> Result<(), EditError> {
-        self.by_hand(Method::Post, &["apps", app, "machines", id, "stop"], json!({}))
+        self.by_hand(Method::Post, &["apps", app, "machines", id, "stop"], &json!({}))
             .map(drop)
     }
 
     /// A person starts a machine.
     pub fn start_machine(&self, app: &str, id: &str) -> Result<(), EditError> {
-        self.by_hand(Method::Post, &["apps", app, "machines", id, "start"], json!({}))
+        self.by_hand(Method::Post, &["apps", app, "machines", id, "start"], &json!({}))
             .map(drop)
     }
 
@@ -97,32 +97,32 @@ impl Simulator {
     pub fn edit_machine_config(&self, app: &str, id: &str, change: impl FnOnce(&mut Value)) -> Result<(), EditError> {
         let mut config = self.machine(app, id).ok_or_else(|| no_machine(app, id))?.config;
         change(&mut config);
-        self.by_hand(Method::Post, &["apps", app, "machines", id], json!({"config": config}))
+        self.by_hand(Method::Post, &["apps", app, "machines", id], &json!({"config": config}))
             .map(drop)
     }
 
     /// A person sets a secret; it is staged until machines are updated.
     pub fn set_secret(&self, app: &str, name: &str, value: &str) -> Result<(), EditError> {
-        self.by_hand(Method::Post, &["apps", app, "secrets", name], json!({"value": value}))
+        self.by_hand(Method::Post, &["apps", app, "secrets", name], &json!({"value": value}))
             .map(drop)
     }
 
     /// A person removes a secret.
     pub fn unset_secret(&self, app: &str, name: &str) -> Result<(), EditError> {
-        self.by_hand(Method::Delete, &["apps", app, "secrets", name], Value::Null)
+        self.by_hand(Method::Delete, &["apps", app, "secrets", name], &Value::Null)
             .map(drop)
     }
 
     /// A person releases an address.
     pub fn release_ip(&self, app: &str, ip: &str) -> Result<(), EditError> {
-        self.by_hand(Method::Delete, &["apps", app, "ip_assignments", ip], Value::Null)
+        self.by_hand(Method::Delete, &["apps", app, "ip_assignments", ip], &Value::Null)
             .map(drop)
     }
 
     /// A person creates a volume; returns its id.
     pub fn create_volume(&self, app: &str, name: &str, region: &str, size_gb: u64) -> Result<String, EditError> {
         let body = json!({"name": name, "region": region, "size_gb": size_gb});
-        self.by_hand(Method::Post, &["apps", app, "volumes"], body)
+        self.by_hand(Method::Post, &["apps", app, "volumes"], &body)
             .map(|volume| id_of(&volume))
     }
 
@@ -245,7 +245,7 @@ impl Simulator {
     }
 
     /// Carries out a request of a person who may do everything. A last segment that begins with `?` is the query.
-    fn by_hand(&self, method: Method, segments: &[&str], body: Value) -> Result<Value, EditError> {
+    fn by_hand(&self, method: Method, segments: &[&str], body: &Value) -> Result<Value, EditError> {
         let now = self.inner.clock.now();
         let (query, path): (Vec<&str>, Vec<&str>) = segments.iter().partition(|segment| segment.starts_with('?'));
         let query = query.first().map_or("", |query| query.trim_start_matches('?'));

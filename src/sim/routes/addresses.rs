@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::super::world::World;
 use super::super::world::address::{Address, Kind};
-use super::{Answer, Call, Reply, check_org};
+use super::{Answer, Call, Refusal, Reply, check_org};
 
 #[derive(Deserialize)]
 struct Assign {
@@ -35,7 +35,7 @@ pub(super) fn assign(world: &mut World, call: &Call, app_name: &str) -> Answer {
         Some("egress_v4") => &[Kind::EgressV4],
         Some("egress_v6") => &[Kind::EgressV6],
         Some("egress_pair") => &[Kind::EgressV4, Kind::EgressV6],
-        _ => return Err(Box::new(Reply::error(400, "invalid ip address type"))),
+        _ => return Err(Refusal::from(Reply::error(400, "invalid ip address type"))),
     };
     // An app has one shared address: asking again gives the same one.
     let shared = app.addresses.iter().find(|address| address.kind == Kind::SharedV4);
@@ -50,7 +50,7 @@ pub(super) fn assign(world: &mut World, call: &Call, app_name: &str) -> Answer {
                 .network
                 .unwrap_or_else(|| if slug == org { own_network } else { String::new() });
             if !world.has_network(&slug, &name) {
-                return Err(Box::new(Reply::error(400, "network not found")));
+                return Err(Refusal::from(Reply::error(400, "network not found")));
             }
             Some((name, slug))
         }
@@ -96,11 +96,11 @@ pub(super) fn release(world: &mut World, call: &Call, app: &str, ip: &str) -> An
     let app = world
         .apps
         .get_mut(app)
-        .ok_or_else(|| Box::new(Reply::app_not_found()))?;
+        .ok_or_else(|| Refusal::from(Reply::app_not_found()))?;
     let before = app.addresses.len();
     app.addresses.retain(|address| address.ip != ip);
     if app.addresses.len() == before {
-        Err(Box::new(Reply::error(404, "ip address not found")))
+        Err(Refusal::from(Reply::error(404, "ip address not found")))
     } else {
         Ok(Reply::empty(204))
     }

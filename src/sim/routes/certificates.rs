@@ -6,15 +6,15 @@ use serde_json::{Value, json};
 
 use super::super::world::World;
 use super::super::world::certificate::Certificate;
-use super::{Answer, Call, Reply};
+use super::{Answer, Call, Refusal, Reply};
 
 #[derive(Deserialize)]
 struct Request {
     hostname: String,
 }
 
-fn not_found() -> Box<Reply> {
-    Box::new(Reply::error(404, "certificate not found"))
+fn not_found() -> Refusal {
+    Refusal::from(Reply::error(404, "certificate not found"))
 }
 
 pub(super) fn list(world: &mut World, call: &Call, app: &str) -> Answer {
@@ -47,10 +47,13 @@ pub(super) fn request(world: &mut World, call: &Call, app_name: &str) -> Answer 
     call.app(world, app_name)?;
     let Request { hostname } = call.body()?;
     if !is_hostname(&hostname) {
-        return Err(Box::new(Reply::error(422, "Validation failed: Hostname is invalid")));
+        return Err(Refusal::from(Reply::error(
+            422,
+            "Validation failed: Hostname is invalid",
+        )));
     }
     if world.apps.values().any(|app| app.certificates.contains_key(&hostname)) {
-        return Err(Box::new(Reply::error(
+        return Err(Refusal::from(Reply::error(
             422,
             "Validation failed: Hostname already exists on app",
         )));

@@ -114,8 +114,18 @@ impl Reply {
     }
 }
 
-/// An answer, or (as the error) a refusal. Both are answers; the difference lets routes use `?`.
-pub(crate) type Answer = Result<Reply, Box<Reply>>;
+/// An answer that says no. It is an answer like any other; the difference lets routes use `?`.
+#[derive(Debug)]
+pub(crate) struct Refusal(Box<Reply>);
+
+impl From<Reply> for Refusal {
+    fn from(reply: Reply) -> Self {
+        Self(Box::new(reply))
+    }
+}
+
+/// What a route returns.
+pub(crate) type Answer = Result<Reply, Refusal>;
 
 /// An answer now, or a wait for one.
 #[derive(Debug)]
@@ -126,13 +136,13 @@ pub(crate) enum Outcome {
 
 impl Call {
     /// The body as `T`; 400 if it is not. An empty body and `null` count as `{}`, as they do for Go.
-    pub(crate) fn body<T: DeserializeOwned>(&self) -> Result<T, Box<Reply>> {
+    pub(crate) fn body<T: DeserializeOwned>(&self) -> Result<T, Refusal> {
         let bytes: &[u8] = match self.body.trim_ascii() {
             b"" | b"null" => b"{}",
             body => body,
         };
         serde_json::from_slice(bytes)
-            .map_err(|error| Box::new(Reply::error(400, &format!("invalid_argument: invalid JSON: {error}"))))
+            .map_err(|error| Refusal::from(Reply::error(400, &format!("invalid_argument: invalid JSON: {error}"))))
     }
 
     /// The first value of a query parameter.
@@ -158,27 +168,27 @@ impl Call {
     }
 
     /// The app `name`, if the caller can see it from the node that it reaches.
-    pub(crate) fn app<'w>(&self, world: &'w World, name: &str) -> Result<&'w App, Box<Reply>> {
+    pub(crate) fn app<'w>(&self, world: &'w World, name: &str) -> Result<&'w App, Refusal> {
         let app = world
             .apps
             .get(name)
             .filter(|app| !app.deleting)
-            .ok_or_else(|| Box::new(Reply::app_not_found()))?;
+            .ok_or_else(|| Refusal::from(Reply::app_not_found()))?;
         if !self.caller.sees(&app.org) {
-            return Err(Box::new(Reply::unauthorized()));
+            return Err(Refusal::from(Reply::unauthorized()));
         }
         if app.visible_from > self.now && self.node.as_deref() != Some(app.node.as_str()) {
-            return Err(Box::new(Reply::app_not_found()));
+            return Err(Refusal::from(Reply::app_not_found()));
         }
         Ok(app)
     }
 
     /// The machine `id` of the app, destroyed or not.
-    pub(crate) fn machine<'w>(&self, world: &'w World, app: &str, id: &str) -> Result<&'w Machine, Box<Reply>> {
+    pub(crate) fn machine<'w>(&self, world: &'w World, app: &str, id: &str) -> Result<&'w Machine, Refusal> {
         self.app(world, app)?
             .machines
             .get(id)
-            .ok_or_else(|| Box::new(Reply::machine_not_found()))
+            .ok_or_else(|| Refusal::from(Reply::machine_not_found()))
     }
 }
 
@@ -188,10 +198,10 @@ pub(crate) fn dispatch(world: &mut World, call: &Call) -> Outcome {
     if let (Method::Get, ["v1", "apps", app, "machines", id, "wait"]) = (call.method, segments.as_slice()) {
         return match machines::wait::begin(world, call, app, id) {
             Ok(wait) => Outcome::Wait(wait),
-            Err(refusal) => Outcome::Reply(*refusal),
+            Err(refusal) => Outcome::Reply(*refusal.0),
         };
     }
-    Outcome::Reply(route(world, call, &segments).unwrap_or_else(|refusal| *refusal))
+    Outcome::Reply(route(world, call, &segments).unwrap_or_else(|refusal| *refusal.0))
 }
 
 fn route(world: &mut World, call: &Call, segments: &[&str]) -> Answer {
@@ -232,11 +242,11 @@ fn route(world: &mut World, call: &Call, segments: &[&str]) -> Answer {
 
         (Get, ["v1", "orgs", org, "machines"]) => orgs::machines(world, call, org),
         (Get, ["v1", "orgs", org, "volumes"]) => orgs::volumes(world, call, org),
-        (Get, ["v1", "platform", "regions"]) => platform::regions(world),
+        (Get, ["v1", "platform", "regions"]) => Ok(platform::regions(world)),
         (Post, ["v1", "platform", "placements"]) => platform::placements(world, call),
-        (Get, ["v1", "tokens", "current"]) => platform::current_token(world, call),
-        (_, ["v1", ..]) => Err(Box::new(not_implemented(call))),
-        _ => Err(Box::new(Reply::error(404, "not found"))),
+        (Get, ["v1", "tokens", "current"]) => Ok(platform::current_token(world, call)),
+        (_, ["v1", ..]) => Err(Refusal::from(not_implemented(call))),
+        _ => Err(Refusal::from(Reply::error(404, "not found"))),
     }
 }
 
@@ -263,9 +273,9 @@ fn route_machines(world: &mut World, call: &Call, app: &str, segments: &[&str]) 
         (Delete, [id, "metadata", key]) => metadata::delete_key(world, call, app, id, key),
         (Post, [id, action]) => match actions::Action::named(action) {
             Some(action) => actions::act(world, call, app, id, action),
-            None => Err(Box::new(not_implemented(call))),
+            None => Err(Refusal::from(not_implemented(call))),
         },
-        _ => Err(Box::new(not_implemented(call))),
+        _ => Err(Refusal::from(not_implemented(call))),
     }
 }
 
@@ -289,14 +299,14 @@ pub(crate) fn org_name<'a>(world: &'a World, slug: &'a str) -> Cow<'a, str> {
 }
 
 /// Whether the organization exists and the caller sees it.
-pub(crate) fn check_org(world: &World, call: &Call, slug: &str) -> Result<(), Box<Reply>> {
+pub(crate) fn check_org(world: &World, call: &Call, slug: &str) -> Result<(), Refusal> {
     let exists = world.config.open_orgs || world.config.orgs.iter().any(|org| org.slug == slug);
     if !exists {
-        return Err(Box::new(Reply::error(404, "organization not found")));
+        return Err(Refusal::from(Reply::error(404, "organization not found")));
     }
     if call.caller.sees(slug) {
         Ok(())
     } else {
-        Err(Box::new(Reply::unauthorized()))
+        Err(Refusal::from(Reply::unauthorized()))
     }
 }

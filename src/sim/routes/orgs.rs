@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::world::World;
 use super::super::world::rfc3339;
-use super::{Answer, Call, Reply, check_org};
+use super::{Answer, Call, Refusal, Reply, check_org};
 
 /// An object that is listed.
 struct Entry {
@@ -59,7 +59,7 @@ fn page(world: &World, call: &Call, mut entries: Vec<Entry>, noun: &str) -> Answ
         None => 1000,
         Some(Ok(limit)) if (1..=1000).contains(&limit) => limit,
         Some(_) => {
-            return Err(Box::new(Reply::error(
+            return Err(Refusal::from(Reply::error(
                 400,
                 "invalid_argument: limit must be from 1 to 1000",
             )));
@@ -74,7 +74,7 @@ fn page(world: &World, call: &Call, mut entries: Vec<Entry>, noun: &str) -> Answ
         None => None,
         Some(Ok(since)) => Some(since),
         Some(Err(_)) => {
-            return Err(Box::new(Reply::error(
+            return Err(Refusal::from(Reply::error(
                 400,
                 "invalid_argument: updated_after must be RFC 3339",
             )));
@@ -83,7 +83,7 @@ fn page(world: &World, call: &Call, mut entries: Vec<Entry>, noun: &str) -> Answ
     let cursor = match call.query("cursor").filter(|cursor| !cursor.is_empty()) {
         None => None,
         Some(text) => {
-            Some(decode(text).ok_or_else(|| Box::new(Reply::error(400, "invalid_argument: invalid cursor")))?)
+            Some(decode(text).ok_or_else(|| Refusal::from(Reply::error(400, "invalid_argument: invalid cursor")))?)
         }
     };
     entries.sort_by(|one, other| one.id.cmp(&other.id));

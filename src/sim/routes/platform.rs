@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::super::world::World;
-use super::{Answer, Call, Reply, check_org, org_name};
+use super::{Answer, Call, Refusal, Reply, check_org, org_name};
 
 /// Code, name, latitude, longitude of the regions that the simulator has.
 const REGIONS: [(&str, &str, f64, f64); 12] = [
@@ -29,7 +29,7 @@ struct Placement {
     count: Option<u64>,
 }
 
-pub(super) fn regions(world: &World) -> Answer {
+pub(super) fn regions(world: &World) -> Reply {
     let regions: Vec<Value> = REGIONS
         .iter()
         .map(|(code, name, latitude, longitude)| {
@@ -39,9 +39,7 @@ pub(super) fn regions(world: &World) -> Answer {
             })
         })
         .collect();
-    Ok(Reply::ok(
-        json!({"nearest": world.config.default_region, "regions": regions}),
-    ))
+    Reply::ok(json!({"nearest": world.config.default_region, "regions": regions}))
 }
 
 /// A dry run: there is always room.
@@ -67,7 +65,7 @@ pub(super) fn placements(world: &World, call: &Call) -> Answer {
         regions
     };
     if regions.is_empty() {
-        return Err(Box::new(Reply::error(400, "invalid_argument: no such region")));
+        return Err(Refusal::from(Reply::error(400, "invalid_argument: no such region")));
     }
     let shown: Vec<Value> = regions
         .iter()
@@ -77,11 +75,11 @@ pub(super) fn placements(world: &World, call: &Call) -> Answer {
     Ok(Reply::ok(json!({"regions": shown})))
 }
 
-pub(super) fn current_token(world: &World, call: &Call) -> Answer {
+pub(super) fn current_token(world: &World, call: &Call) -> Reply {
     let slug = call.caller.org.as_deref().unwrap_or("personal");
     let token = json!({
         "token_id": format!("simulated-{slug}"), "organization": org_name(world, slug), "org_slug": slug, "apps": [],
         "user": "", "source_machine_id": "", "restricted_to_machine": "",
     });
-    Ok(Reply::ok(json!({"tokens": [token]})))
+    Reply::ok(json!({"tokens": [token]}))
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::super::world::World;
 use super::super::world::vault::Vault;
-use super::{Answer, Call, Reply};
+use super::{Answer, Call, Refusal, Reply};
 
 #[derive(Deserialize)]
 struct Many {
@@ -19,8 +19,8 @@ struct One {
     value: String,
 }
 
-fn not_found() -> Box<Reply> {
-    Box::new(Reply::error(404, "secret not found"))
+fn not_found() -> Refusal {
+    Refusal::from(Reply::error(404, "secret not found"))
 }
 
 pub(super) fn list(world: &World, call: &Call, app: &str) -> Answer {
@@ -67,16 +67,16 @@ fn change<'w>(
     call: &Call,
     app: &str,
     values: BTreeMap<String, Option<String>>,
-) -> Result<&'w Vault, Box<Reply>> {
+) -> Result<&'w Vault, Refusal> {
     call.app(world, app)?;
     if let Some(name) = values.keys().find(|name| !is_secret_name(name)) {
         let text = format!("invalid_argument: {name:?} is not a valid name of a secret");
-        return Err(Box::new(Reply::error(400, &text)));
+        return Err(Refusal::from(Reply::error(400, &text)));
     }
     let app = world
         .apps
         .get_mut(app)
-        .ok_or_else(|| Box::new(Reply::app_not_found()))?;
+        .ok_or_else(|| Refusal::from(Reply::app_not_found()))?;
     app.vault.write(values, call.now);
     let in_use: Vec<u64> = app
         .machines

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::super::world::World;
 use super::super::world::schedule::{Due, after};
 use super::super::world::volume::{Snapshot, Volume, VolumeState, is_volume_name};
-use super::{Answer, Call, Reply};
+use super::{Answer, Call, Refusal, Reply};
 
 #[derive(Deserialize)]
 struct CreateVolume {
@@ -32,19 +32,19 @@ struct ExtendVolume {
     size_gb: u64,
 }
 
-fn invalid(text: &str) -> Box<Reply> {
-    Box::new(Reply::error(400, &format!("invalid_argument: {text}")))
+fn invalid(text: &str) -> Refusal {
+    Refusal::from(Reply::error(400, &format!("invalid_argument: {text}")))
 }
 
-fn not_found() -> Box<Reply> {
-    Box::new(Reply::error(404, "volume not found"))
+fn not_found() -> Refusal {
+    Refusal::from(Reply::error(404, "volume not found"))
 }
 
-fn find<'w>(world: &'w World, call: &Call, app: &str, id: &str) -> Result<&'w Volume, Box<Reply>> {
+fn find<'w>(world: &'w World, call: &Call, app: &str, id: &str) -> Result<&'w Volume, Refusal> {
     call.app(world, app)?.volumes.get(id).ok_or_else(not_found)
 }
 
-fn find_mut<'w>(world: &'w mut World, call: &Call, app: &str, id: &str) -> Result<&'w mut Volume, Box<Reply>> {
+fn find_mut<'w>(world: &'w mut World, call: &Call, app: &str, id: &str) -> Result<&'w mut Volume, Refusal> {
     call.app(world, app)?;
     world
         .apps
@@ -84,7 +84,7 @@ pub(super) fn create(world: &mut World, call: &Call, app_name: &str) -> Answer {
             .any(|volume| volume.snapshots.iter().any(|snapshot| snapshot.id == *id))
     };
     if wanted.snapshot_id.as_ref().is_some_and(|id| !known(id)) {
-        return Err(Box::new(Reply::error(404, "snapshot not found")));
+        return Err(Refusal::from(Reply::error(404, "snapshot not found")));
     }
     let size_gb = wanted
         .size_gb
@@ -127,7 +127,7 @@ pub(super) fn create(world: &mut World, call: &Call, app_name: &str) -> Answer {
     Ok(Reply::ok(shown))
 }
 
-fn check_retention(days: u64) -> Result<(), Box<Reply>> {
+fn check_retention(days: u64) -> Result<(), Refusal> {
     if (1..=60).contains(&days) {
         Ok(())
     } else {
@@ -174,7 +174,7 @@ pub(super) fn delete(world: &mut World, call: &Call, app: &str, id: &str) -> Ans
     let volume = find_mut(world, call, app, id)?;
     if let Some(machine) = &volume.attached_machine {
         let text = format!("failed_precondition: volume is currently bound to machine: {machine}");
-        return Err(Box::new(Reply::error(412, &text)));
+        return Err(Refusal::from(Reply::error(412, &text)));
     }
     if volume.is_deleted() {
         return Ok(Reply::ok(volume.render()));

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::super::world::World;
 use super::super::super::world::machine::{Event, State};
-use super::super::{Answer, Call, Reply};
+use super::super::{Answer, Call, Refusal, Reply};
 use super::guard;
 
 /// An action.
@@ -37,11 +37,11 @@ impl Action {
 
 pub(in super::super) fn act(world: &mut World, call: &Call, app: &str, id: &str, action: Action) -> Answer {
     guard(world, call, app, id)?;
-    let Some((app, mut stage)) = world.stage(app) else {
-        return Err(Box::new(Reply::app_not_found()));
+    let Some((app, mut actors)) = world.stage(app) else {
+        return Err(Refusal::from(Reply::app_not_found()));
     };
     let Some(machine) = app.machines.get_mut(id) else {
-        return Err(Box::new(Reply::machine_not_found()));
+        return Err(Refusal::from(Reply::machine_not_found()));
     };
     let state = machine.state;
     let refuse = |verb: &str| {
@@ -49,7 +49,7 @@ pub(in super::super) fn act(world: &mut World, call: &Call, app: &str, id: &str,
             "failed_precondition: unable to {verb} machine from current state: '{}'",
             state.as_str()
         );
-        Err(Box::new(Reply::error(412, &text)))
+        Err(Refusal::from(Reply::error(412, &text)))
     };
     let resting = machine.is_settled();
     match action {
@@ -57,12 +57,12 @@ pub(in super::super) fn act(world: &mut World, call: &Call, app: &str, id: &str,
             match state {
                 State::Replacing => {
                     let text = "failed_precondition: machine getting replaced, refusing to start";
-                    return Err(Box::new(Reply::error(412, text)));
+                    return Err(Refusal::from(Reply::error(412, text)));
                 }
                 State::Started | State::Starting => {}
                 _ if resting => {
                     machine.restarts = 0;
-                    machine.start("user", call.now, &mut stage);
+                    machine.start("user", call.now, &mut actors);
                 }
                 _ => return refuse("start"),
             }
@@ -72,22 +72,22 @@ pub(in super::super) fn act(world: &mut World, call: &Call, app: &str, id: &str,
         }
         Action::Stop => match state {
             State::Started | State::Starting | State::Suspended | State::Restarting => {
-                machine.stop("user", call.now, &mut stage)
+                machine.stop("user", call.now, &mut actors);
             }
             State::Stopping => {}
             _ if resting => {}
             _ => return refuse("stop"),
         },
         Action::Restart => match state {
-            State::Started => machine.restart(call.now, &mut stage),
-            _ if resting => machine.start("user", call.now, &mut stage),
+            State::Started => machine.restart(call.now, &mut actors),
+            _ if resting => machine.start("user", call.now, &mut actors),
             _ => return refuse("restart"),
         },
         Action::Suspend => match state {
-            State::Started if suspendable(&machine.config) => machine.suspend(call.now, &mut stage),
+            State::Started if suspendable(&machine.config) => machine.suspend(call.now, &mut actors),
             State::Started => {
                 let text = "failed_precondition: only machines with at most 2 GB of memory, no swap and no schedule can be suspended";
-                return Err(Box::new(Reply::error(412, text)));
+                return Err(Refusal::from(Reply::error(412, text)));
             }
             State::Suspended | State::Suspending => {}
             _ => return refuse("suspend"),

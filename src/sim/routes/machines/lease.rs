@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::super::super::world::World;
 use super::super::super::world::machine::Lease;
-use super::super::{Answer, Call, Reply};
+use super::super::{Answer, Call, Refusal, Reply};
 use super::{grant, lease_conflict};
 
 #[derive(Deserialize)]
@@ -14,8 +14,8 @@ struct Wanted {
     description: Option<String>,
 }
 
-fn not_found() -> Box<Reply> {
-    Box::new(Reply::with(
+fn not_found() -> Refusal {
+    Refusal::from(Reply::with(
         404,
         json!({"status": "error", "message": "lease not found", "code": "not_found"}),
     ))
@@ -46,23 +46,23 @@ pub(in super::super) fn acquire(world: &mut World, call: &Call, app: &str, id: &
         .or_else(|| call.query("ttl").and_then(|text| text.parse().ok()))
         .unwrap_or(60);
     if ttl == 0 {
-        return Err(Box::new(Reply::error(
+        return Err(Refusal::from(Reply::error(
             400,
             "invalid_argument: ttl must be at least 1 second",
         )));
     }
     let machine = call.machine(world, app, id)?;
     if machine.is_destroyed() {
-        return Err(Box::new(Reply::machine_not_found()));
+        return Err(Refusal::from(Reply::machine_not_found()));
     }
     let held = machine.lease(call.now);
     if let Some(lease) = held.filter(|lease| call.nonce.as_deref() != Some(lease.nonce.as_str())) {
-        return Err(Box::new(lease_conflict(machine, lease)));
+        return Err(Refusal::from(lease_conflict(machine, lease)));
     }
     let nonce = held.map(|lease| lease.nonce.clone());
     let nonce = nonce.unwrap_or_else(|| world.ids.hex(16));
     let machine = world.apps.get_mut(app).and_then(|app| app.machines.get_mut(id));
-    let machine = machine.ok_or_else(|| Box::new(Reply::machine_not_found()))?;
+    let machine = machine.ok_or_else(|| Refusal::from(Reply::machine_not_found()))?;
     let nonce = grant(machine, ttl, call, nonce);
     let Some(lease) = &mut machine.lease else {
         return Err(not_found());
@@ -75,7 +75,7 @@ pub(in super::super) fn release(world: &mut World, call: &Call, app: &str, id: &
     let machine = call.machine(world, app, id)?;
     let lease = machine.lease(call.now).ok_or_else(not_found)?;
     if call.nonce.as_deref() != Some(lease.nonce.as_str()) {
-        return Err(Box::new(lease_conflict(machine, lease)));
+        return Err(Refusal::from(lease_conflict(machine, lease)));
     }
     if let Some(machine) = world.apps.get_mut(app).and_then(|app| app.machines.get_mut(id)) {
         machine.lease = None;

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::super::super::world::World;
-use super::super::{Answer, Call, Reply};
+use super::super::{Answer, Call, Refusal, Reply};
 
 #[derive(Deserialize)]
 struct Many {
@@ -29,7 +29,7 @@ pub(in super::super) fn get(world: &World, call: &Call, app: &str, id: &str) -> 
 pub(in super::super) fn put(world: &mut World, call: &Call, app: &str, id: &str, keep: bool) -> Answer {
     let many: Many = call.body()?;
     if !many.metadata.values().all(|value| value.is_string() || value.is_null()) {
-        return Err(Box::new(Reply::error(
+        return Err(Refusal::from(Reply::error(
             400,
             "invalid_argument: metadata must be a map of strings to strings",
         )));
@@ -37,7 +37,7 @@ pub(in super::super) fn put(world: &mut World, call: &Call, app: &str, id: &str,
     let current = call.machine(world, app, id)?.version.clone();
     if many.machine_version.is_some_and(|version| version != current) {
         let text = format!("failed_precondition: the machine's version is {current}");
-        return Err(Box::new(Reply::error(412, &text)));
+        return Err(Refusal::from(Reply::error(412, &text)));
     }
     write(world, call, app, id, |metadata| {
         if !keep {
@@ -52,7 +52,7 @@ pub(in super::super) fn get_key(world: &World, call: &Call, app: &str, id: &str,
     let machine = call.machine(world, app, id)?;
     match machine.metadata(key) {
         Some(value) => Ok(Reply::ok(json!({"value": value}))),
-        None => Err(Box::new(Reply::error(404, "metadata key not found"))),
+        None => Err(Refusal::from(Reply::error(404, "metadata key not found"))),
     }
 }
 
@@ -75,10 +75,10 @@ pub(in super::super) fn delete_key(world: &mut World, call: &Call, app: &str, id
 
 fn write(world: &mut World, call: &Call, app: &str, id: &str, change: impl FnOnce(&mut Map<String, Value>)) -> Answer {
     if call.machine(world, app, id)?.is_destroyed() {
-        return Err(Box::new(Reply::machine_not_found()));
+        return Err(Refusal::from(Reply::machine_not_found()));
     }
     let machine = world.apps.get_mut(app).and_then(|app| app.machines.get_mut(id));
-    let machine = machine.ok_or_else(|| Box::new(Reply::machine_not_found()))?;
+    let machine = machine.ok_or_else(|| Refusal::from(Reply::machine_not_found()))?;
     if let Some(config) = machine.config.as_object_mut() {
         let metadata = config.entry("metadata").or_insert_with(|| json!({}));
         if let Some(metadata) = metadata.as_object_mut() {

@@ -5,13 +5,13 @@ use serde_json::Value;
 use super::super::super::world::World;
 use super::super::super::world::machine::{Detail, State};
 use super::super::super::world::normalise::normalise;
-use super::super::{Answer, Call, Reply};
+use super::super::{Answer, Call, Refusal, Reply};
 use super::{Wanted, grant, guard, mounted, pull, vault_version};
 
 pub(in super::super) fn update(world: &mut World, call: &Call, app_name: &str, id: &str) -> Answer {
     let wanted: Wanted = call.body()?;
     let machine = guard(world, call, app_name, id)?;
-    let refuse = |status: u16, text: &str| Err(Box::new(Reply::error(status, text)));
+    let refuse = |status: u16, text: &str| Err(Refusal::from(Reply::error(status, text)));
     match machine.state {
         State::Replacing => return refuse(409, "aborted: machine is replacing: concurrent update in progress"),
         State::Starting => {}
@@ -51,7 +51,7 @@ pub(in super::super) fn update(world: &mut World, call: &Call, app_name: &str, i
     let volume = machine
         .volume()
         .and_then(|volume| world.apps.get(app_name)?.volumes.get(volume));
-    let config = normalise(wanted.config.clone(), volume).map_err(|text| Box::new(Reply::error(400, &text)))?;
+    let config = normalise(wanted.config.clone(), volume).map_err(|text| Refusal::from(Reply::error(400, &text)))?;
     let vault_version = vault_version(world, app_name, &wanted, call.now)?;
     let image_ref = pull(world, &config)?;
     let behaviour = world.images.behaviour_of_config(&config);
@@ -60,10 +60,10 @@ pub(in super::super) fn update(world: &mut World, call: &Call, app_name: &str, i
     let settle = world.config.settle;
 
     let Some((app, mut stage)) = world.stage(app_name) else {
-        return Err(Box::new(Reply::app_not_found()));
+        return Err(Refusal::from(Reply::app_not_found()));
     };
     let Some(machine) = app.machines.get_mut(id) else {
-        return Err(Box::new(Reply::machine_not_found()));
+        return Err(Refusal::from(Reply::machine_not_found()));
     };
     machine.config = config;
     machine.image_ref = image_ref;
