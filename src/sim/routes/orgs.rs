@@ -7,12 +7,13 @@ use super::super::world::World;
 use super::super::world::rfc3339;
 use super::{Answer, Call, Refusal, Reply, check_org};
 
-/// An object that is listed.
-struct Entry {
-    id: String,
-    region: String,
+/// An object that can be listed.
+struct Entry<'a, T> {
+    id: &'a str,
+    region: &'a str,
+    state: &'a str,
     updated_at: DateTime<Utc>,
-    shown: Value,
+    object: T,
 }
 
 pub(super) fn machines(world: &World, call: &Call, org: &str) -> Answer {
@@ -24,19 +25,20 @@ pub(super) fn machines(world: &World, call: &Call, org: &str) -> Answer {
     let machines = apps
         .flat_map(|app| app.machines.values())
         .filter(|machine| deleted || !machine.is_destroyed());
-    let entries = machines.map(|machine| {
+    let entries = machines.map(|machine| Entry {
+        id: &machine.id,
+        region: &machine.region,
+        state: machine.state.as_str(),
+        updated_at: machine.updated_at,
+        object: machine,
+    });
+    page(world, call, entries.collect(), "machine", |machine| {
         let mut shown = machine.render_overview();
         if summary && let Some(map) = shown.as_object_mut() {
             map.remove("config");
         }
-        Entry {
-            id: machine.id.clone(),
-            region: machine.region.clone(),
-            updated_at: machine.updated_at,
-            shown,
-        }
-    });
-    page(world, call, entries.collect(), "machine")
+        shown
+    })
 }
 
 pub(super) fn volumes(world: &World, call: &Call, org: &str) -> Answer {
@@ -45,16 +47,25 @@ pub(super) fn volumes(world: &World, call: &Call, org: &str) -> Answer {
     let apps = listed.values().filter(|app| app.org == org && !app.deleting);
     let volumes = apps.flat_map(|app| app.volumes.values().map(move |volume| (app, volume)));
     let entries = volumes.map(|(app, volume)| Entry {
-        id: volume.id.clone(),
-        region: volume.region.clone(),
+        id: &volume.id,
+        region: &volume.region,
+        state: volume.state.as_str(),
         updated_at: volume.updated_at,
-        shown: volume.render_overview(&app.name),
+        object: (app, volume),
     });
-    page(world, call, entries.collect(), "volume")
+    page(world, call, entries.collect(), "volume", |(app, volume)| {
+        volume.render_overview(&app.name)
+    })
 }
 
 /// One page of `entries`, in order of their ids.
-fn page(world: &World, call: &Call, mut entries: Vec<Entry>, noun: &str) -> Answer {
+fn page<T>(
+    world: &World,
+    call: &Call,
+    mut entries: Vec<Entry<'_, T>>,
+    noun: &str,
+    show: impl Fn(&T) -> Value,
+) -> Answer {
     let limit = match call.query("limit").map(str::parse::<usize>) {
         None => 1000,
         Some(Ok(limit)) if (1..=1000).contains(&limit) => limit,
@@ -86,28 +97,21 @@ fn page(world: &World, call: &Call, mut entries: Vec<Entry>, noun: &str) -> Answ
             Some(decode(text).ok_or_else(|| Refusal::from(Reply::error(400, "invalid_argument: invalid cursor")))?)
         }
     };
-    entries.sort_by(|one, other| one.id.cmp(&other.id));
+    entries.sort_by(|one, other| one.id.cmp(other.id));
     let mut rest = entries
         .into_iter()
         .filter(|entry| region.is_none_or(|region| entry.region == region))
-        .filter(|entry| !call.listing.error_regions.contains(&entry.region))
-        .filter(|entry| {
-            states.is_empty()
-                || entry
-                    .shown
-                    .get("state")
-                    .and_then(Value::as_str)
-                    .is_some_and(|s| states.contains(&s))
-        })
+        .filter(|entry| !call.listing.error_regions.iter().any(|region| region == entry.region))
+        .filter(|entry| states.is_empty() || states.contains(&entry.state))
         .filter(|entry| match &cursor {
-            Some(last) => entry.id > *last,
+            Some(last) => entry.id > last.as_str(),
             None => since.is_none_or(|since| entry.updated_at > since),
         })
         .peekable();
     let start = cursor.clone().unwrap_or_default();
-    let shown: Vec<Entry> = rest.by_ref().take(kept).collect();
+    let shown: Vec<Entry<'_, T>> = rest.by_ref().take(kept).collect();
     let mut body = Map::new();
-    let last = shown.last().map_or(start, |entry| entry.id.clone());
+    let last = shown.last().map_or(start, |entry| entry.id.to_owned());
     if rest.peek().is_some() {
         body.insert("next_cursor".to_owned(), Value::from(encode(&last)));
     }
@@ -118,7 +122,10 @@ fn page(world: &World, call: &Call, mut entries: Vec<Entry>, noun: &str) -> Answ
     if noun == "machine" || !call.listing.error_regions.is_empty() {
         body.insert("error_regions".to_owned(), json!(call.listing.error_regions));
     }
-    body.insert(format!("{noun}s"), shown.into_iter().map(|entry| entry.shown).collect());
+    body.insert(
+        format!("{noun}s"),
+        shown.iter().map(|entry| show(&entry.object)).collect(),
+    );
     Ok(Reply::ok(Value::Object(body)))
 }
 
