@@ -52,12 +52,26 @@ impl Reference {
             Some(_) => ("docker-hub-mirror.fly.io".to_owned(), path.to_owned()),
             None => ("docker-hub-mirror.fly.io".to_owned(), format!("library/{path}")),
         };
-        let tag = if tag.is_none() && digest.is_none() { Some("latest".to_owned()) } else { tag };
-        Self { registry, repository, tag, digest }
+        let tag = if tag.is_none() && digest.is_none() {
+            Some("latest".to_owned())
+        } else {
+            tag
+        };
+        Self {
+            registry,
+            repository,
+            tag,
+            digest,
+        }
     }
 
     fn tagged(&self) -> String {
-        format!("{}/{}:{}", self.registry, self.repository, self.tag.as_deref().unwrap_or_default())
+        format!(
+            "{}/{}:{}",
+            self.registry,
+            self.repository,
+            self.tag.as_deref().unwrap_or_default()
+        )
     }
 }
 
@@ -75,20 +89,18 @@ impl Images {
     pub(crate) fn push(&mut self, image: &str, content: &str) {
         let tagged = Reference::parse(image).tagged();
         let digest = digest_of(&format!("{tagged} {content}"));
-        self.tags.insert(digest.clone(), Reference::parse(image).tag.unwrap_or_default());
+        self.tags
+            .insert(digest.clone(), Reference::parse(image).tag.unwrap_or_default());
         self.moved.insert(tagged, digest);
     }
 
     /// The `image_ref` of a machine that runs `image`.
     pub(crate) fn resolve(&mut self, image: &str) -> Value {
         let reference = Reference::parse(image);
-        let digest = match &reference.digest {
-            Some(digest) => digest.clone(),
-            None => {
-                let tagged = reference.tagged();
-                self.moved.get(&tagged).cloned().unwrap_or_else(|| digest_of(&tagged))
-            }
-        };
+        let digest = reference.digest.clone().unwrap_or_else(|| {
+            let tagged = reference.tagged();
+            self.moved.get(&tagged).cloned().unwrap_or_else(|| digest_of(&tagged))
+        });
         if let Some(tag) = &reference.tag {
             self.tags.entry(digest.clone()).or_insert_with(|| tag.clone());
         }
@@ -105,34 +117,52 @@ impl Images {
         let tag = reference
             .tag
             .as_deref()
-            .or_else(|| reference.digest.as_ref().and_then(|digest| self.tags.get(digest)).map(String::as_str))
+            .or_else(|| {
+                reference
+                    .digest
+                    .as_ref()
+                    .and_then(|digest| self.tags.get(digest))
+                    .map(String::as_str)
+            })
             .unwrap_or_default();
-        const WORDS: [(&str, Behaviour); 6] = [
-            ("missing", Behaviour::Missing),
-            ("crash", Behaviour::Crashes),
-            ("oom", Behaviour::RunsOutOfMemory),
-            ("unhealthy", Behaviour::Unhealthy),
-            ("slow", Behaviour::Slow),
-            ("oneshot", Behaviour::Finishes),
-        ];
-        WORDS.iter().find(|(word, _)| tag.contains(word)).map_or(Behaviour::Healthy, |(_, behaviour)| *behaviour)
+        WORDS
+            .iter()
+            .find(|(word, _)| tag.contains(word))
+            .map_or(Behaviour::Healthy, |(_, behaviour)| *behaviour)
     }
 
     /// How a machine with this config behaves: like the worst of its images.
     pub(crate) fn behaviour_of_config(&self, config: &Value) -> Behaviour {
-        images_of(config).map(|image| self.behaviour(image)).max().unwrap_or(Behaviour::Healthy)
+        images_of(config)
+            .map(|image| self.behaviour(image))
+            .max()
+            .unwrap_or(Behaviour::Healthy)
     }
 }
 
 /// The images that a machine config names: its own, then its containers'.
 pub(crate) fn images_of(config: &Value) -> impl Iterator<Item = &str> {
-    let containers = config.get("containers").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let containers = config
+        .get("containers")
+        .and_then(Value::as_array)
+        .map(Vec::as_slice)
+        .unwrap_or_default();
     config
         .get("image")
         .into_iter()
         .chain(containers.iter().filter_map(|container| container.get("image")))
         .filter_map(Value::as_str)
 }
+
+/// What a tag says about its image, the worst first.
+const WORDS: [(&str, Behaviour); 6] = [
+    ("missing", Behaviour::Missing),
+    ("crash", Behaviour::Crashes),
+    ("oom", Behaviour::RunsOutOfMemory),
+    ("unhealthy", Behaviour::Unhealthy),
+    ("slow", Behaviour::Slow),
+    ("oneshot", Behaviour::Finishes),
+];
 
 fn digest_of(text: &str) -> String {
     format!("sha256:{}", hex::encode(Sha256::digest(text.as_bytes())))
