@@ -22,24 +22,12 @@ async fn post(transport: &SharedTransport, path: &str, body: &str) -> Result<Res
 #[tokio::test(start_paused = true)]
 async fn a_month_passes_in_no_time_and_across_processes() {
     let clock: SharedClock = Arc::new(VirtualClock::starting_at("2026-11-21T08:00:00Z".parse().unwrap()));
-    let config = SimConfig {
-        open_orgs: true,
-        ..SimConfig::default()
-    };
+    let config = SimConfig { open_orgs: true, ..SimConfig::default() };
     let first = Simulator::new(config.clone(), Arc::clone(&clock));
     let transport = first.transport();
-    assert_eq!(
-        post(&transport, "/apps", r#"{"name": "demo", "org_slug": "anyone"}"#)
-            .await
-            .unwrap()
-            .status,
-        201
-    );
+    assert_eq!(post(&transport, "/apps", r#"{"name": "demo", "org_slug": "anyone"}"#).await.unwrap().status, 201);
     let machine = r#"{"config": {"image": "registry.fly.io/demo:v1"}}"#;
-    assert_eq!(
-        post(&transport, "/apps/demo/machines", machine).await.unwrap().status,
-        200
-    );
+    assert_eq!(post(&transport, "/apps/demo/machines", machine).await.unwrap().status, 200);
     assert_eq!((first.reads(), first.writes()), (0, 2));
 
     let saved = first.snapshot();

@@ -97,9 +97,7 @@ impl StepRun<'_> {
         match error.problem() {
             // Only a new plan can take a changed version into account.
             FlyProblem::VersionConflict { .. } => false,
-            FlyProblem::NotFound { .. } => {
-                lock(&self.shared.created).contains(self.step.key.app())
-            }
+            FlyProblem::NotFound { .. } => lock(&self.shared.created).contains(self.step.key.app()),
             _ => true,
         }
     }
@@ -123,7 +121,9 @@ impl StepRun<'_> {
         let saved = conclusion.map_or(Ok(()), |conclusion| journal.conclude(key, verb, conclusion));
         match saved {
             Ok(()) => ended,
-            Err(error) => Ended::Failed { reason: "StoreFailed".to_owned(), message: error.to_string(), transient: true },
+            Err(error) => {
+                Ended::Failed { reason: "StoreFailed".to_owned(), message: error.to_string(), transient: true }
+            }
         }
     }
 
@@ -241,7 +241,11 @@ impl StepRun<'_> {
                 apply::delete_app(writer, &self.executor.clock, app, expected).await?;
                 let (unit, at) = (self.step.env.to_string(), self.executor.clock.now());
                 let counted = self.executor.journal.change(|memory| {
-                    if !memory.deletions.iter().any(|(counted, when)| *counted == unit && (at - *when).num_minutes() < 10) {
+                    if !memory
+                        .deletions
+                        .iter()
+                        .any(|(counted, when)| *counted == unit && (at - *when).num_minutes() < 10)
+                    {
                         memory.deletions.push((unit, at));
                     }
                 });
@@ -435,4 +439,3 @@ const fn ip_kind(kind: crate::resource::IpKind) -> IpKind {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
-

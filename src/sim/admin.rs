@@ -80,25 +80,17 @@ async fn accident(
         "migrate" => simulator.migrate_host(&app, &id),
         "unreachable" => simulator.set_host_unreachable(&app, &id, true),
         "reachable" => simulator.set_host_unreachable(&app, &id, false),
-        other => Err(EditError::NotFound {
-            what: format!("accident `{other}`"),
-        }),
+        other => Err(EditError::NotFound { what: format!("accident `{other}`") }),
     };
     match outcome {
         Ok(()) => answer(StatusCode::OK, "application/json", json!({"ok": true}).to_string()),
-        Err(error) => answer(
-            StatusCode::CONFLICT,
-            "application/json",
-            json!({"error": error.to_string()}).to_string(),
-        ),
+        Err(error) => answer(StatusCode::CONFLICT, "application/json", json!({"error": error.to_string()}).to_string()),
     }
 }
 
 fn answer(status: StatusCode, kind: &'static str, body: String) -> Response<Body> {
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert("content-type", axum::http::HeaderValue::from_static(kind));
+    response.headers_mut().insert("content-type", axum::http::HeaderValue::from_static(kind));
     response
 }

@@ -48,8 +48,7 @@ impl Simulator {
     /// A person creates a machine; returns its id.
     pub fn create_machine(&self, app: &str, config: &Value, region: &str) -> Result<String, EditError> {
         let body = json!({"config": config, "region": region});
-        self.by_hand(Method::Post, &["apps", app, "machines"], &body)
-            .map(|machine| id_of(&machine))
+        self.by_hand(Method::Post, &["apps", app, "machines"], &body).map(|machine| id_of(&machine))
     }
 
     /// A person clones a machine, its metadata included; a mounted volume is replaced by a new one of the same name and size. Returns
@@ -57,10 +56,7 @@ impl Simulator {
     pub fn clone_machine(&self, app: &str, id: &str) -> Result<String, EditError> {
         let machine = self.machine(app, id).ok_or_else(|| no_machine(app, id))?;
         let mut config = machine.config;
-        let mount = config
-            .pointer("/mounts/0/volume")
-            .and_then(Value::as_str)
-            .map(str::to_owned);
+        let mount = config.pointer("/mounts/0/volume").and_then(Value::as_str).map(str::to_owned);
         if let Some(volume) = mount.and_then(|id| self.volumes(app).into_iter().find(|volume| volume.id == id)) {
             let body = json!({"name": volume.name, "region": volume.region, "size_gb": volume.size_gb});
             let copy = self.by_hand(Method::Post, &["apps", app, "volumes"], &body)?;
@@ -73,57 +69,45 @@ impl Simulator {
 
     /// A person destroys a machine, running or not.
     pub fn delete_machine(&self, app: &str, id: &str) -> Result<(), EditError> {
-        self.by_hand(
-            Method::Delete,
-            &["apps", app, "machines", id, "?force=true"],
-            &Value::Null,
-        )
-        .map(drop)
+        self.by_hand(Method::Delete, &["apps", app, "machines", id, "?force=true"], &Value::Null).map(drop)
     }
 
     /// A person stops a machine. Its exit event says that this was requested.
     pub fn stop_machine(&self, app: &str, id: &str) -> Result<(), EditError> {
-        self.by_hand(Method::Post, &["apps", app, "machines", id, "stop"], &json!({}))
-            .map(drop)
+        self.by_hand(Method::Post, &["apps", app, "machines", id, "stop"], &json!({})).map(drop)
     }
 
     /// A person starts a machine.
     pub fn start_machine(&self, app: &str, id: &str) -> Result<(), EditError> {
-        self.by_hand(Method::Post, &["apps", app, "machines", id, "start"], &json!({}))
-            .map(drop)
+        self.by_hand(Method::Post, &["apps", app, "machines", id, "start"], &json!({})).map(drop)
     }
 
     /// A person updates a machine's config: `change` gets it as the server shows it.
     pub fn edit_machine_config(&self, app: &str, id: &str, change: impl FnOnce(&mut Value)) -> Result<(), EditError> {
         let mut config = self.machine(app, id).ok_or_else(|| no_machine(app, id))?.config;
         change(&mut config);
-        self.by_hand(Method::Post, &["apps", app, "machines", id], &json!({"config": config}))
-            .map(drop)
+        self.by_hand(Method::Post, &["apps", app, "machines", id], &json!({"config": config})).map(drop)
     }
 
     /// A person sets a secret; it is staged until machines are updated.
     pub fn set_secret(&self, app: &str, name: &str, value: &str) -> Result<(), EditError> {
-        self.by_hand(Method::Post, &["apps", app, "secrets", name], &json!({"value": value}))
-            .map(drop)
+        self.by_hand(Method::Post, &["apps", app, "secrets", name], &json!({"value": value})).map(drop)
     }
 
     /// A person removes a secret.
     pub fn unset_secret(&self, app: &str, name: &str) -> Result<(), EditError> {
-        self.by_hand(Method::Delete, &["apps", app, "secrets", name], &Value::Null)
-            .map(drop)
+        self.by_hand(Method::Delete, &["apps", app, "secrets", name], &Value::Null).map(drop)
     }
 
     /// A person releases an address.
     pub fn release_ip(&self, app: &str, ip: &str) -> Result<(), EditError> {
-        self.by_hand(Method::Delete, &["apps", app, "ip_assignments", ip], &Value::Null)
-            .map(drop)
+        self.by_hand(Method::Delete, &["apps", app, "ip_assignments", ip], &Value::Null).map(drop)
     }
 
     /// A person creates a volume; returns its id.
     pub fn create_volume(&self, app: &str, name: &str, region: &str, size_gb: u64) -> Result<String, EditError> {
         let body = json!({"name": name, "region": region, "size_gb": size_gb});
-        self.by_hand(Method::Post, &["apps", app, "volumes"], &body)
-            .map(|volume| id_of(&volume))
+        self.by_hand(Method::Post, &["apps", app, "volumes"], &body).map(|volume| id_of(&volume))
     }
 
     /// The proxy stops a machine for want of traffic.
@@ -156,14 +140,7 @@ impl Simulator {
             if let Some((_, mut stage)) = state.world.stage(app)
                 && running
             {
-                machine.exited(
-                    Exit {
-                        code: exit_code,
-                        oom_killed,
-                    },
-                    now,
-                    &mut stage,
-                );
+                machine.exited(Exit { code: exit_code, oom_killed }, now, &mut stage);
             }
         })
     }
@@ -203,13 +180,7 @@ impl Simulator {
             before.state = VolumeState::PendingDestroy;
             before.updated_at = now;
             found.volumes.insert(volume_id.clone(), moved);
-            world.schedule.push(
-                purge,
-                Due::PurgeVolume {
-                    app: app.to_owned(),
-                    id: old,
-                },
-            );
+            world.schedule.push(purge, Due::PurgeVolume { app: app.to_owned(), id: old });
             if let Some(mount) = machine.config.pointer_mut("/mounts/0/volume") {
                 *mount = Value::from(volume_id);
             }
@@ -220,9 +191,7 @@ impl Simulator {
     pub fn set_host_unreachable(&self, app: &str, id: &str, unreachable: bool) -> Result<(), EditError> {
         self.with_machine(app, id, |machine, state, _| {
             machine.unreachable = unreachable;
-            let volume = machine
-                .volume()
-                .and_then(|volume| state.world.apps.get_mut(app)?.volumes.get_mut(volume));
+            let volume = machine.volume().and_then(|volume| state.world.apps.get_mut(app)?.volumes.get_mut(volume));
             if let Some(volume) = volume {
                 volume.unreachable = unreachable;
             }
@@ -252,26 +221,13 @@ impl Simulator {
         let mut state = self.present();
         let call = Call {
             method,
-            segments: std::iter::once("v1")
-                .chain(path.iter().copied())
-                .map(str::to_owned)
-                .collect(),
+            segments: std::iter::once("v1").chain(path.iter().copied()).map(str::to_owned).collect(),
             query: url::form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
             nonce: None,
             // A person waits until the app is known everywhere.
-            node: path
-                .get(1)
-                .and_then(|app| state.world.apps.get(*app))
-                .map(|app| app.node.clone()),
-            body: if body.is_null() {
-                Bytes::new()
-            } else {
-                Bytes::from(body.to_string())
-            },
-            caller: Caller {
-                org: None,
-                access: Access::Full,
-            },
+            node: path.get(1).and_then(|app| state.world.apps.get(*app)).map(|app| app.node.clone()),
+            body: if body.is_null() { Bytes::new() } else { Bytes::from(body.to_string()) },
+            caller: Caller { org: None, access: Access::Full },
             now,
             listing: ListingFault::default(),
         };
@@ -286,16 +242,9 @@ impl Simulator {
         if reply.status < 300 {
             return Ok(body);
         }
-        let text = body
-            .get("error")
-            .or_else(|| body.get("message"))
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned();
-        Err(EditError::Refused {
-            status: reply.status,
-            text,
-        })
+        let text =
+            body.get("error").or_else(|| body.get("message")).and_then(Value::as_str).unwrap_or_default().to_owned();
+        Err(EditError::Refused { status: reply.status, text })
     }
 
     /// Changes a machine in ways that no request can.
@@ -327,7 +276,5 @@ fn id_of(object: &Value) -> String {
 }
 
 fn no_machine(app: &str, id: &str) -> EditError {
-    EditError::NotFound {
-        what: format!("machine `{id}` in the app `{app}`"),
-    }
+    EditError::NotFound { what: format!("machine `{id}` in the app `{app}`") }
 }

@@ -97,14 +97,7 @@ impl Simulator {
             late: BTreeMap::new(),
             request_ids: Ids::from_seed(!config.seed),
         };
-        Self {
-            inner: Arc::new(Inner {
-                config,
-                clock,
-                state: Mutex::new(state),
-                changed: tokio::sync::Notify::new(),
-            }),
-        }
+        Self { inner: Arc::new(Inner { config, clock, state: Mutex::new(state), changed: tokio::sync::Notify::new() }) }
     }
 
     /// A transport that calls the simulator in process, whatever host its requests name.
@@ -150,20 +143,12 @@ impl Simulator {
     /// Lets everything end in the request number `count` from now (1 is the next one): its connection breaks at `point`, and every
     /// later one is refused until [`Self::revive`].
     pub fn kill_after(&self, count: u32, point: CrashPoint) {
-        self.lock().faults.kill_at(KillPoint {
-            remaining: count.max(1),
-            writes_only: false,
-            point,
-        });
+        self.lock().faults.kill_at(KillPoint { remaining: count.max(1), writes_only: false, point });
     }
 
     /// The same, counting only requests that could have an effect.
     pub fn kill_after_writes(&self, count: u32, point: CrashPoint) {
-        self.lock().faults.kill_at(KillPoint {
-            remaining: count.max(1),
-            writes_only: true,
-            point,
-        });
+        self.lock().faults.kill_at(KillPoint { remaining: count.max(1), writes_only: true, point });
     }
 
     /// Whether the kill point was reached.

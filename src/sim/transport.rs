@@ -99,10 +99,7 @@ pub(super) struct InProcess {
 
 impl InProcess {
     pub(super) fn new(simulator: &Simulator) -> Self {
-        Self {
-            router: simulator.router(),
-            clock: Arc::clone(&simulator.inner.clock),
-        }
+        Self { router: simulator.router(), clock: Arc::clone(&simulator.inner.clock) }
     }
 }
 

@@ -56,7 +56,8 @@ pub(crate) fn machine(app: &AppName, machine: wire::Machine) -> Machine {
     let host_ok = machine.host_status.as_ref().is_none_or(|status| *status == wire::HostStatus::Ok);
     let shown = machine.config.as_ref().or(machine.incomplete_config.as_ref()).cloned().unwrap_or_default();
     let metadata = metadata_of(&shown);
-    let newest_exit = machine.events.iter().filter_map(|event| Some((event.at?, event.exit()?))).max_by_key(|(at, _)| *at);
+    let newest_exit =
+        machine.events.iter().filter_map(|event| Some((event.at?, event.exit()?))).max_by_key(|(at, _)| *at);
     Machine {
         app: app.clone(),
         id: machine.id,

@@ -33,7 +33,9 @@ pub enum Unhealthy {
         events: String,
     },
     /// It could not be started.
-    #[error("machine {machine} of app {app} is {state}; last events: {events}. Look at `fly logs -a {app} -i {machine}`")]
+    #[error(
+        "machine {machine} of app {app} is {state}; last events: {events}. Look at `fly logs -a {app} -i {machine}`"
+    )]
     NotStarted {
         /// The machine.
         machine: String,

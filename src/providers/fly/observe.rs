@@ -94,9 +94,7 @@ async fn detail(
     }
     let started_at = clock.now();
     let name = app.as_str();
-    let certificates = async {
-        if wish.certificates { Some(reader.certificates(name).await) } else { None }
-    };
+    let certificates = async { if wish.certificates { Some(reader.certificates(name).await) } else { None } };
     let (machines, volumes, secrets, ips, certificates) = futures::join!(
         reader.machines(name),
         reader.volumes(name),
@@ -111,18 +109,28 @@ async fn detail(
     let known = |value| Reading::Known { value, started_at };
     AppDetail {
         presence,
-        machines: machines.map_or_else(|error| unknown(&error), |all| {
-            Reading::Known { value: all.into_iter().map(|machine| convert::machine(app, machine)).collect(), started_at }
-        }),
-        volumes: volumes.map_or_else(|error| unknown(&error), |all| {
-            Reading::Known { value: all.into_iter().map(|volume| convert::volume(app, volume)).collect(), started_at }
-        }),
-        secrets: secrets.map_or_else(|error| unknown(&error), |all| {
-            Reading::Known { value: all.into_iter().map(convert::secret).collect(), started_at }
-        }),
-        ips: ips.map_or_else(|error| unknown(&error), |all| {
-            Reading::Known { value: all.into_iter().filter_map(convert::ip).collect(), started_at }
-        }),
+        machines: machines.map_or_else(
+            |error| unknown(&error),
+            |all| Reading::Known {
+                value: all.into_iter().map(|machine| convert::machine(app, machine)).collect(),
+                started_at,
+            },
+        ),
+        volumes: volumes.map_or_else(
+            |error| unknown(&error),
+            |all| Reading::Known {
+                value: all.into_iter().map(|volume| convert::volume(app, volume)).collect(),
+                started_at,
+            },
+        ),
+        secrets: secrets.map_or_else(
+            |error| unknown(&error),
+            |all| Reading::Known { value: all.into_iter().map(convert::secret).collect(), started_at },
+        ),
+        ips: ips.map_or_else(
+            |error| unknown(&error),
+            |all| Reading::Known { value: all.into_iter().filter_map(convert::ip).collect(), started_at },
+        ),
         certificates: match certificates {
             None => Reading::Unknown { reason: "not asked for".to_owned() },
             Some(Err(error)) => unknown(&error),
@@ -138,7 +146,8 @@ async fn presence(reader: &FlyReader, clock: &SharedClock, app: &AppName, sees_o
         Ok(AppLookup::Elsewhere) => Presence::Elsewhere,
         Ok(AppLookup::Free) if sees_org => Presence::Absent { started_at },
         Ok(AppLookup::Free) => Presence::Unknown {
-            reason: "Fly says that it does not exist, but whether the token sees the organization is not known".to_owned(),
+            reason: "Fly says that it does not exist, but whether the token sees the organization is not known"
+                .to_owned(),
         },
         Err(error) => Presence::Unknown { reason: error.to_string() },
     }
@@ -159,4 +168,3 @@ fn unknown<T>(error: &FlyError) -> Reading<T> {
 fn failed<T>(error: &FlyError, started_at: chrono::DateTime<chrono::Utc>) -> Listing<T> {
     Listing { items: Vec::new(), completeness: Completeness::Incomplete { reason: error.to_string() }, started_at }
 }
-

@@ -46,9 +46,7 @@ pub(super) fn assign(world: &mut World, call: &Call, app_name: &str) -> Answer {
         [Kind::PrivateV6] => {
             let slug = wanted.org_slug.unwrap_or_else(|| org.clone());
             check_org(world, call, &slug)?;
-            let name = wanted
-                .network
-                .unwrap_or_else(|| if slug == org { own_network } else { String::new() });
+            let name = wanted.network.unwrap_or_else(|| if slug == org { own_network } else { String::new() });
             if !world.has_network(&slug, &name) {
                 return Err(Refusal::from(Reply::error(400, "network not found")));
             }
@@ -56,19 +54,13 @@ pub(super) fn assign(world: &mut World, call: &Call, app_name: &str) -> Answer {
         }
         _ => None,
     };
-    let number = network
-        .as_ref()
-        .map_or(0, |(name, slug)| world.network_number(slug, name));
+    let number = network.as_ref().map_or(0, |(name, slug)| world.network_number(slug, name));
     let addresses: Vec<Address> = kinds
         .iter()
         .map(|kind| Address {
             ip: kind.mint(number, &mut world.ids),
             kind: *kind,
-            region: wanted
-                .region
-                .clone()
-                .filter(|region| !region.is_empty())
-                .unwrap_or_else(|| "global".to_owned()),
+            region: wanted.region.clone().filter(|region| !region.is_empty()).unwrap_or_else(|| "global".to_owned()),
             service_name: wanted.service_name.clone().unwrap_or_default(),
             created_at: call.now,
             network: network.clone(),
@@ -93,10 +85,7 @@ pub(super) fn assign(world: &mut World, call: &Call, app_name: &str) -> Answer {
 
 pub(super) fn release(world: &mut World, call: &Call, app: &str, ip: &str) -> Answer {
     call.app(world, app)?;
-    let app = world
-        .apps
-        .get_mut(app)
-        .ok_or_else(|| Refusal::from(Reply::app_not_found()))?;
+    let app = world.apps.get_mut(app).ok_or_else(|| Refusal::from(Reply::app_not_found()))?;
     let before = app.addresses.len();
     app.addresses.retain(|address| address.ip != ip);
     if app.addresses.len() == before {

@@ -43,10 +43,7 @@ pub(super) fn create(world: &mut World, call: &Call) -> Answer {
     check_name(&name).map_err(|text| Refusal::from(Reply::error(422, &text)))?;
     let network = request.network.unwrap_or_default();
     if !is_network_name(&network) {
-        return Err(Refusal::from(Reply::error(
-            422,
-            "Validation failed: Network name is invalid",
-        )));
+        return Err(Refusal::from(Reply::error(422, "Validation failed: Network name is invalid")));
     }
     // One namespace over all customers: the name of somebody else's app is taken as well.
     if world.apps.contains_key(&name) {
@@ -61,10 +58,7 @@ pub(super) fn create(world: &mut World, call: &Call) -> Answer {
         map.insert("created_at".to_owned(), Value::from(call.now.timestamp_millis()));
     }
     let mut reply = Reply::with(201, body);
-    reply.headers.push((
-        "set-cookie".to_owned(),
-        format!("fly_flaps_affinity={}; Path=/v1/apps/{name}", app.node),
-    ));
+    reply.headers.push(("set-cookie".to_owned(), format!("fly_flaps_affinity={}; Path=/v1/apps/{name}", app.node)));
     world.apps.insert(name, app);
     Ok(reply)
 }
@@ -84,10 +78,7 @@ pub(super) fn delete(world: &mut World, call: &Call, name: &str) -> Answer {
             volume.state = VolumeState::PendingDestroy;
             volume.updated_at = call.now;
         }
-        let due = Due::RemoveApp {
-            app: name.to_owned(),
-            app_id: app.id.clone(),
-        };
+        let due = Due::RemoveApp { app: name.to_owned(), app_id: app.id.clone() };
         world.schedule.push(after(call.now, delay), due);
     }
     Ok(Reply::empty(202))

@@ -22,17 +22,9 @@ pub(super) fn list(world: &mut World, call: &Call, app: &str) -> Answer {
     validate(world, app, call.now);
     let app = call.app(world, app)?;
     let filter = call.query("filter").unwrap_or_default();
-    let limit = call
-        .query("limit")
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(25_usize)
-        .clamp(1, 500);
+    let limit = call.query("limit").and_then(|text| text.parse().ok()).unwrap_or(25_usize).clamp(1, 500);
     let start = call.query("cursor").unwrap_or_default();
-    let matching: Vec<&Certificate> = app
-        .certificates
-        .values()
-        .filter(|one| one.hostname.contains(filter))
-        .collect();
+    let matching: Vec<&Certificate> = app.certificates.values().filter(|one| one.hostname.contains(filter)).collect();
     let mut rest = matching.iter().filter(|one| one.hostname.as_str() > start);
     let page: Vec<&&Certificate> = rest.by_ref().take(limit).collect();
     let shown: Vec<Value> = page.iter().map(|one| one.render_summary()).collect();
@@ -47,16 +39,10 @@ pub(super) fn request(world: &mut World, call: &Call, app_name: &str) -> Answer 
     call.app(world, app_name)?;
     let Request { hostname } = call.body()?;
     if !is_hostname(&hostname) {
-        return Err(Refusal::from(Reply::error(
-            422,
-            "Validation failed: Hostname is invalid",
-        )));
+        return Err(Refusal::from(Reply::error(422, "Validation failed: Hostname is invalid")));
     }
     if world.apps.values().any(|app| app.certificates.contains_key(&hostname)) {
-        return Err(Refusal::from(Reply::error(
-            422,
-            "Validation failed: Hostname already exists on app",
-        )));
+        return Err(Refusal::from(Reply::error(422, "Validation failed: Hostname already exists on app")));
     }
     let challenge = world.ids.alphanumeric(7);
     let certificate = Certificate {
@@ -89,37 +75,21 @@ pub(super) fn check(world: &mut World, call: &Call, app: &str, hostname: &str) -
     let mut reply = get(world, call, app, hostname)?;
     if let Some(map) = reply.body.as_mut().and_then(Value::as_object_mut) {
         let cname: Vec<String> = ready.then(|| format!("{app}.fly.dev")).into_iter().collect();
-        map.insert(
-            "dns_records".to_owned(),
-            json!({"a": [], "aaaa": [], "cname": cname, "resolved_addresses": []}),
-        );
+        map.insert("dns_records".to_owned(), json!({"a": [], "aaaa": [], "cname": cname, "resolved_addresses": []}));
     }
     Ok(reply)
 }
 
 pub(super) fn delete(world: &mut World, call: &Call, app: &str, hostname: &str) -> Answer {
     call.app(world, app)?;
-    let removed = world
-        .apps
-        .get_mut(app)
-        .and_then(|app| app.certificates.remove(hostname));
-    if removed.is_some() {
-        Ok(Reply::empty(204))
-    } else {
-        Err(not_found())
-    }
+    let removed = world.apps.get_mut(app).and_then(|app| app.certificates.remove(hostname));
+    if removed.is_some() { Ok(Reply::empty(204)) } else { Err(not_found()) }
 }
 
 /// Issues the certificates whose hostnames point here by now.
 fn validate(world: &mut World, app: &str, now: DateTime<Utc>) {
-    let World {
-        apps, ready_hostnames, ..
-    } = world;
-    for certificate in apps
-        .get_mut(app)
-        .into_iter()
-        .flat_map(|app| app.certificates.values_mut())
-    {
+    let World { apps, ready_hostnames, .. } = world;
+    for certificate in apps.get_mut(app).into_iter().flat_map(|app| app.certificates.values_mut()) {
         let ready = ready_hostnames.contains(&certificate.hostname);
         if ready != certificate.configured {
             certificate.configured = ready;
@@ -132,9 +102,7 @@ fn is_hostname(name: &str) -> bool {
     let plain = name.strip_prefix("*.").unwrap_or(name);
     let label = |label: &str| {
         (1..=63).contains(&label.len())
-            && label
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
     };
     plain.contains('.') && plain.len() <= 253 && plain.split('.').all(label)
 }

@@ -44,10 +44,7 @@ pub(crate) struct Call {
 impl std::fmt::Debug for Call {
     /// Leaves out the body.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Call")
-            .field("method", &self.method)
-            .field("segments", &self.segments)
-            .finish_non_exhaustive()
+        f.debug_struct("Call").field("method", &self.method).field("segments", &self.segments).finish_non_exhaustive()
     }
 }
 
@@ -76,20 +73,12 @@ impl Reply {
     }
 
     pub(crate) const fn with(status: u16, body: Value) -> Self {
-        Self {
-            status,
-            headers: Vec::new(),
-            body: Some(body),
-        }
+        Self { status, headers: Vec::new(), body: Some(body) }
     }
 
     /// An answer without a body.
     pub(crate) const fn empty(status: u16) -> Self {
-        Self {
-            status,
-            headers: Vec::new(),
-            body: None,
-        }
+        Self { status, headers: Vec::new(), body: None }
     }
 
     /// An error in the usual shape.
@@ -147,19 +136,13 @@ impl Call {
 
     /// The first value of a query parameter.
     pub(crate) fn query(&self, name: &str) -> Option<&str> {
-        self.query
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
+        self.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     /// All values of a query parameter, which may be repeated or separated by commas.
     pub(crate) fn query_list(&self, name: &str) -> Vec<&str> {
         let values = self.query.iter().filter(|(key, _)| key == name);
-        values
-            .flat_map(|(_, value)| value.split(','))
-            .filter(|value| !value.is_empty())
-            .collect()
+        values.flat_map(|(_, value)| value.split(',')).filter(|value| !value.is_empty()).collect()
     }
 
     /// Whether a query parameter is set: `true`, `1` or empty.
@@ -169,11 +152,8 @@ impl Call {
 
     /// The app `name`, if the caller can see it from the node that it reaches.
     pub(crate) fn app<'w>(&self, world: &'w World, name: &str) -> Result<&'w App, Refusal> {
-        let app = world
-            .apps
-            .get(name)
-            .filter(|app| !app.deleting)
-            .ok_or_else(|| Refusal::from(Reply::app_not_found()))?;
+        let app =
+            world.apps.get(name).filter(|app| !app.deleting).ok_or_else(|| Refusal::from(Reply::app_not_found()))?;
         if !self.caller.sees(&app.org) {
             return Err(Refusal::from(Reply::unauthorized()));
         }
@@ -185,10 +165,7 @@ impl Call {
 
     /// The machine `id` of the app, destroyed or not.
     pub(crate) fn machine<'w>(&self, world: &'w World, app: &str, id: &str) -> Result<&'w Machine, Refusal> {
-        self.app(world, app)?
-            .machines
-            .get(id)
-            .ok_or_else(|| Refusal::from(Reply::machine_not_found()))
+        self.app(world, app)?.machines.get(id).ok_or_else(|| Refusal::from(Reply::machine_not_found()))
     }
 }
 
@@ -280,11 +257,7 @@ fn route_machines(world: &mut World, call: &Call, app: &str, segments: &[&str]) 
 }
 
 fn not_implemented(call: &Call) -> Reply {
-    let text = format!(
-        "not implemented: the simulator has no {} /{}",
-        call.method.as_str(),
-        call.segments.join("/")
-    );
+    let text = format!("not implemented: the simulator has no {} /{}", call.method.as_str(), call.segments.join("/"));
     Reply::error(501, &text)
 }
 
@@ -304,9 +277,5 @@ pub(crate) fn check_org(world: &World, call: &Call, slug: &str) -> Result<(), Re
     if !exists {
         return Err(Refusal::from(Reply::error(404, "organization not found")));
     }
-    if call.caller.sees(slug) {
-        Ok(())
-    } else {
-        Err(Refusal::from(Reply::unauthorized()))
-    }
+    if call.caller.sees(slug) { Ok(()) } else { Err(Refusal::from(Reply::unauthorized())) }
 }

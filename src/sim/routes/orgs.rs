@@ -22,9 +22,7 @@ pub(super) fn machines(world: &World, call: &Call, org: &str) -> Answer {
     let summary = call.flag("summary");
     let listed = world.listed_apps(call.now);
     let apps = listed.values().filter(|app| app.org == org && !app.deleting);
-    let machines = apps
-        .flat_map(|app| app.machines.values())
-        .filter(|machine| deleted || !machine.is_destroyed());
+    let machines = apps.flat_map(|app| app.machines.values()).filter(|machine| deleted || !machine.is_destroyed());
     let entries = machines.map(|machine| Entry {
         id: &machine.id,
         region: &machine.region,
@@ -53,9 +51,7 @@ pub(super) fn volumes(world: &World, call: &Call, org: &str) -> Answer {
         updated_at: volume.updated_at,
         object: (app, volume),
     });
-    page(world, call, entries.collect(), "volume", |(app, volume)| {
-        volume.render_overview(&app.name)
-    })
+    page(world, call, entries.collect(), "volume", |(app, volume)| volume.render_overview(&app.name))
 }
 
 /// One page of `entries`, in order of their ids.
@@ -70,10 +66,7 @@ fn page<T>(
         None => 1000,
         Some(Ok(limit)) if (1..=1000).contains(&limit) => limit,
         Some(_) => {
-            return Err(Refusal::from(Reply::error(
-                400,
-                "invalid_argument: limit must be from 1 to 1000",
-            )));
+            return Err(Refusal::from(Reply::error(400, "invalid_argument: limit must be from 1 to 1000")));
         }
     };
     // Advisory: a page can be shorter, or even empty, while more remain.
@@ -85,10 +78,7 @@ fn page<T>(
         None => None,
         Some(Ok(since)) => Some(since),
         Some(Err(_)) => {
-            return Err(Refusal::from(Reply::error(
-                400,
-                "invalid_argument: updated_after must be RFC 3339",
-            )));
+            return Err(Refusal::from(Reply::error(400, "invalid_argument: updated_after must be RFC 3339")));
         }
     };
     let cursor = match call.query("cursor").filter(|cursor| !cursor.is_empty()) {
@@ -122,10 +112,7 @@ fn page<T>(
     if noun == "machine" || !call.listing.error_regions.is_empty() {
         body.insert("error_regions".to_owned(), json!(call.listing.error_regions));
     }
-    body.insert(
-        format!("{noun}s"),
-        shown.iter().map(|entry| show(&entry.object)).collect(),
-    );
+    body.insert(format!("{noun}s"), shown.iter().map(|entry| show(&entry.object)).collect());
     Ok(Reply::ok(Value::Object(body)))
 }
 

@@ -47,23 +47,10 @@ pub(super) fn placements(world: &World, call: &Call) -> Answer {
     let wanted: Placement = call.body()?;
     check_org(world, call, &wanted.org_slug)?;
     let count = wanted.count.unwrap_or(1);
-    let named: Vec<&str> = wanted
-        .region
-        .as_deref()
-        .unwrap_or("any")
-        .split(',')
-        .map(str::trim)
-        .collect();
-    let regions: Vec<&str> = REGIONS
-        .iter()
-        .map(|region| region.0)
-        .filter(|code| named.contains(code))
-        .collect();
-    let regions = if regions.is_empty() && named.contains(&"any") {
-        vec![world.config.default_region.as_str()]
-    } else {
-        regions
-    };
+    let named: Vec<&str> = wanted.region.as_deref().unwrap_or("any").split(',').map(str::trim).collect();
+    let regions: Vec<&str> = REGIONS.iter().map(|region| region.0).filter(|code| named.contains(code)).collect();
+    let regions =
+        if regions.is_empty() && named.contains(&"any") { vec![world.config.default_region.as_str()] } else { regions };
     if regions.is_empty() {
         return Err(Refusal::from(Reply::error(400, "invalid_argument: no such region")));
     }

@@ -38,9 +38,7 @@ pub(super) fn write(world: &mut World, call: &Call, app: &str) -> Answer {
     let Many { values } = call.body()?;
     let vault = change(world, call, app, values)?;
     let version = vault.version();
-    Ok(Reply::ok(
-        json!({"secrets": vault.render_all(), "version": version, "Version": version}),
-    ))
+    Ok(Reply::ok(json!({"secrets": vault.render_all(), "version": version, "Version": version})))
 }
 
 pub(super) fn set(world: &mut World, call: &Call, app: &str, name: &str) -> Answer {
@@ -57,9 +55,7 @@ pub(super) fn set(world: &mut World, call: &Call, app: &str, name: &str) -> Answ
 pub(super) fn delete(world: &mut World, call: &Call, app: &str, name: &str) -> Answer {
     call.app(world, app)?.vault.value(name).ok_or_else(not_found)?;
     let vault = change(world, call, app, BTreeMap::from([(name.to_owned(), None)]))?;
-    Ok(Reply::ok(
-        json!({"version": vault.version(), "Version": vault.version()}),
-    ))
+    Ok(Reply::ok(json!({"version": vault.version(), "Version": vault.version()})))
 }
 
 fn change<'w>(
@@ -73,24 +69,15 @@ fn change<'w>(
         let text = format!("invalid_argument: {name:?} is not a valid name of a secret");
         return Err(Refusal::from(Reply::error(400, &text)));
     }
-    let app = world
-        .apps
-        .get_mut(app)
-        .ok_or_else(|| Refusal::from(Reply::app_not_found()))?;
+    let app = world.apps.get_mut(app).ok_or_else(|| Refusal::from(Reply::app_not_found()))?;
     app.vault.write(values, call.now);
-    let in_use: Vec<u64> = app
-        .machines
-        .values()
-        .filter_map(|machine| machine.vault_version)
-        .collect();
+    let in_use: Vec<u64> = app.machines.values().filter_map(|machine| machine.vault_version).collect();
     app.vault.prune(&in_use);
     Ok(&app.vault)
 }
 
 /// The names of environment variables.
 fn is_secret_name(name: &str) -> bool {
-    name.bytes()
-        .next()
-        .is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_')
+    name.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_')
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }

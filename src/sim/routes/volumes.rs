@@ -46,11 +46,7 @@ fn find<'w>(world: &'w World, call: &Call, app: &str, id: &str) -> Result<&'w Vo
 
 fn find_mut<'w>(world: &'w mut World, call: &Call, app: &str, id: &str) -> Result<&'w mut Volume, Refusal> {
     call.app(world, app)?;
-    world
-        .apps
-        .get_mut(app)
-        .and_then(|app| app.volumes.get_mut(id))
-        .ok_or_else(not_found)
+    world.apps.get_mut(app).and_then(|app| app.volumes.get_mut(id)).ok_or_else(not_found)
 }
 
 /// Volumes that are pending destruction are listed too.
@@ -69,27 +65,15 @@ pub(super) fn create(world: &mut World, call: &Call, app_name: &str) -> Answer {
     let wanted: CreateVolume = call.body()?;
     let name = wanted.name.unwrap_or_default();
     if !is_volume_name(&name) {
-        return Err(invalid(
-            "name: must be 1 to 30 lower-case letters, digits and underscores",
-        ));
+        return Err(invalid("name: must be 1 to 30 lower-case letters, digits and underscores"));
     }
-    let source = wanted
-        .source_volume_id
-        .as_ref()
-        .map(|id| app.volumes.get(id).ok_or_else(not_found))
-        .transpose()?;
-    let known = |id: &String| {
-        app.volumes
-            .values()
-            .any(|volume| volume.snapshots.iter().any(|snapshot| snapshot.id == *id))
-    };
+    let source = wanted.source_volume_id.as_ref().map(|id| app.volumes.get(id).ok_or_else(not_found)).transpose()?;
+    let known =
+        |id: &String| app.volumes.values().any(|volume| volume.snapshots.iter().any(|snapshot| snapshot.id == *id));
     if wanted.snapshot_id.as_ref().is_some_and(|id| !known(id)) {
         return Err(Refusal::from(Reply::error(404, "snapshot not found")));
     }
-    let size_gb = wanted
-        .size_gb
-        .or_else(|| source.map(|source| source.size_gb))
-        .unwrap_or(3);
+    let size_gb = wanted.size_gb.or_else(|| source.map(|source| source.size_gb)).unwrap_or(3);
     if !(1..=500).contains(&size_gb) {
         return Err(invalid("size_gb: must be from 1 to 500"));
     }
@@ -128,11 +112,7 @@ pub(super) fn create(world: &mut World, call: &Call, app_name: &str) -> Answer {
 }
 
 fn check_retention(days: u64) -> Result<(), Refusal> {
-    if (1..=60).contains(&days) {
-        Ok(())
-    } else {
-        Err(invalid("snapshot_retention: must be from 1 to 60 days"))
-    }
+    if (1..=60).contains(&days) { Ok(()) } else { Err(invalid("snapshot_retention: must be from 1 to 60 days")) }
 }
 
 pub(super) fn update(world: &mut World, call: &Call, app: &str, id: &str) -> Answer {
@@ -152,10 +132,7 @@ pub(super) fn extend(world: &mut World, call: &Call, app_name: &str, id: &str) -
     let ExtendVolume { size_gb } = call.body()?;
     let volume = find_mut(world, call, app_name, id)?;
     if size_gb < volume.size_gb || size_gb > 500 {
-        return Err(invalid(&format!(
-            "size_gb: must be from {} to 500, volumes cannot shrink",
-            volume.size_gb
-        )));
+        return Err(invalid(&format!("size_gb: must be from {} to 500, volumes cannot shrink", volume.size_gb)));
     }
     volume.size_gb = size_gb;
     volume.updated_at = call.now;
@@ -182,13 +159,7 @@ pub(super) fn delete(world: &mut World, call: &Call, app: &str, id: &str) -> Ans
     volume.state = VolumeState::PendingDestroy;
     volume.updated_at = call.now;
     let shown = volume.render();
-    world.schedule.push(
-        after(call.now, purge),
-        Due::PurgeVolume {
-            app: app.to_owned(),
-            id: id.to_owned(),
-        },
-    );
+    world.schedule.push(after(call.now, purge), Due::PurgeVolume { app: app.to_owned(), id: id.to_owned() });
     Ok(Reply::ok(shown))
 }
 

@@ -12,12 +12,8 @@ const CREATE: (Method, &str) = (Method::Post, "/apps");
 
 async fn with_fault(kind: FaultKind) -> (Client, Result<u16, TransportError>) {
     let client = Client::new(config());
-    client
-        .sim
-        .inject(Fault::once(Matcher::new(Method::Post, "/v1/apps"), kind));
-    let answer = client
-        .try_send(CREATE.0, CREATE.1, Some(json!({"name": "web", "org_slug": "acme"})))
-        .await;
+    client.sim.inject(Fault::once(Matcher::new(Method::Post, "/v1/apps"), kind));
+    let answer = client.try_send(CREATE.0, CREATE.1, Some(json!({"name": "web", "org_slug": "acme"}))).await;
     (client, answer.map(|answer| answer.status))
 }
 
@@ -68,10 +64,7 @@ async fn an_effect_may_come_late() {
 #[tokio::test(start_paused = true)]
 async fn latency_can_outlast_the_caller() {
     let (client, answer) = with_fault(FaultKind::Latency { ms: 1_000 }).await;
-    assert_eq!(
-        (answer, client.clock.now()),
-        (Ok(201), super::support::epoch() + chrono::TimeDelta::seconds(1))
-    );
+    assert_eq!((answer, client.clock.now()), (Ok(201), super::support::epoch() + chrono::TimeDelta::seconds(1)));
     let (client, answer) = with_fault(FaultKind::Latency { ms: 600_000 }).await;
     assert!(matches!(answer, Err(TransportError::Timeout { .. })));
     assert_eq!(client.sim.app("web"), None);
@@ -81,13 +74,8 @@ async fn latency_can_outlast_the_caller() {
 async fn a_listing_may_look_empty_and_complete() {
     let client = Client::new(config());
     client.app("web").await;
-    client
-        .sim
-        .inject(Fault::once(Matcher::new(Method::Get, "/v1/**"), FaultKind::EmptyList));
-    assert_eq!(
-        client.get("/apps?org_slug=acme").await.1,
-        json!({"apps": [], "total_apps": 0})
-    );
+    client.sim.inject(Fault::once(Matcher::new(Method::Get, "/v1/**"), FaultKind::EmptyList));
+    assert_eq!(client.get("/apps?org_slug=acme").await.1, json!({"apps": [], "total_apps": 0}));
     assert_eq!(client.get("/apps?org_slug=acme").await.1["total_apps"], 1);
 }
 
@@ -96,9 +84,7 @@ async fn after_the_kill_point_nothing_gets_through() {
     for (point, apps) in [(CrashPoint::BeforeEffect, 1), (CrashPoint::BeforeReply, 2)] {
         let client = Client::new(config());
         let create = async |name: &str| {
-            client
-                .try_send(CREATE.0, CREATE.1, Some(json!({"name": name, "org_slug": "acme"})))
-                .await
+            client.try_send(CREATE.0, CREATE.1, Some(json!({"name": name, "org_slug": "acme"}))).await
         };
         client.sim.kill_after_writes(2, point);
         assert!(create("one").await.is_ok());
@@ -122,20 +108,14 @@ async fn the_same_router_serves_on_a_socket() {
     client.app("web").await;
     let http = reqwest::Client::new();
     let ask = async |path: &str| {
-        http.get(format!("http://{address}{path}"))
-            .header("authorization", "FlyV1 sim_acme")
-            .send()
-            .await
+        http.get(format!("http://{address}{path}")).header("authorization", "FlyV1 sim_acme").send().await
     };
     let text = ask("/v1/apps/web").await.unwrap().text().await.unwrap();
     assert!(text.contains(r#""name":"web""#), "{text}");
     let state = ask("/_sim/state").await.unwrap().text().await.unwrap();
     assert!(state.contains(r#""machines":[]"#), "{state}");
     let fault = serde_json::to_vec(&Fault::once(Matcher::any(), FaultKind::ResetAfter)).unwrap();
-    let set = http
-        .post(format!("http://{address}/_sim/faults"))
-        .header("content-type", "application/json")
-        .body(fault);
+    let set = http.post(format!("http://{address}/_sim/faults")).header("content-type", "application/json").body(fault);
     assert_eq!(set.send().await.unwrap().status().as_u16(), 201);
     let broken = ask("/v1/apps/web").await;
     assert!(broken.is_err() || broken.unwrap().bytes().await.is_err());

@@ -16,9 +16,7 @@ async fn a_write_only_stages() {
     let (status, written) = client.post(PATH, json!({"values": {"A": "one", "B": "two"}})).await;
     assert_eq!((status, written["version"].as_u64()), (200, Some(1)));
     let id = client.machine("web", json!({"image": "a/b:v1"})).await;
-    client
-        .post(PATH, json!({"values": {"A": "three", "B": null, "NOT_THERE": null}}))
-        .await;
+    client.post(PATH, json!({"values": {"A": "three", "B": null, "NOT_THERE": null}})).await;
     let live = |name: &str| client.sim.live_secret_value("web", &id, name);
     assert_eq!((live("A").as_deref(), live("B").as_deref()), (Some("one"), Some("two")));
     assert_eq!(client.sim.secret_names("web"), ["A"]);
@@ -43,10 +41,7 @@ async fn the_vault_counts_real_changes() {
     assert_eq!(version(json!({"NOT_THERE": null})).await, Some(1));
     let (status, set) = client.post("/apps/web/secrets/B", json!({"value": "two"})).await;
     assert_eq!((status, set["version"].as_u64()), (201, Some(2)));
-    assert_eq!(
-        client.delete("/apps/web/secrets/B").await.1["version"].as_u64(),
-        Some(3)
-    );
+    assert_eq!(client.delete("/apps/web/secrets/B").await.1["version"].as_u64(), Some(3));
     assert_eq!(client.get("/apps/web/secrets/B").await.0, 404);
     assert_eq!(client.post(PATH, json!({"values": {"1A": "x"}})).await.0, 400);
 }
@@ -78,21 +73,12 @@ async fn digests_tell_nothing_but_equality() {
 
 #[tokio::test(start_paused = true)]
 async fn a_fresh_write_may_be_missed_without_a_minimum_version() {
-    let client = Client::new(SimConfig {
-        vault_lag: Duration::from_secs(5),
-        ..config()
-    });
+    let client = Client::new(SimConfig { vault_lag: Duration::from_secs(5), ..config() });
     client.app("web").await;
     client.post(PATH, json!({"values": {"A": "one"}})).await;
-    let (_, missed) = client
-        .post("/apps/web/machines", json!({"config": {"image": "a/b:v1"}}))
-        .await;
+    let (_, missed) = client.post("/apps/web/machines", json!({"config": {"image": "a/b:v1"}})).await;
     let body = json!({"config": {"image": "a/b:v1"}, "min_secrets_version": 1});
     let (_, insisted) = client.post("/apps/web/machines", body).await;
-    let live = |machine: &Value| {
-        client
-            .sim
-            .live_secret_value("web", machine["id"].as_str().unwrap(), "A")
-    };
+    let live = |machine: &Value| client.sim.live_secret_value("web", machine["id"].as_str().unwrap(), "A");
     assert_eq!((live(&missed), live(&insisted).as_deref()), (None, Some("one")));
 }

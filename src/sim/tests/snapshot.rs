@@ -22,10 +22,8 @@ async fn a_restored_simulator_goes_on_where_the_first_one_was() {
     let first = Client::new(config());
     history(&first).await;
     let saved: Value = serde_json::from_str(&first.sim.snapshot().to_string()).unwrap();
-    let second = Client::of(
-        Simulator::restore(&saved, config(), Arc::clone(&first.clock)).unwrap(),
-        Arc::clone(&first.clock),
-    );
+    let second =
+        Client::of(Simulator::restore(&saved, config(), Arc::clone(&first.clock)).unwrap(), Arc::clone(&first.clock));
     let id = second.sim.machines("web")[0].id.clone();
     assert_eq!(second.state("web", &id).await, "created");
     second.pass(Duration::from_secs(2)).await;
@@ -33,13 +31,7 @@ async fn a_restored_simulator_goes_on_where_the_first_one_was() {
     assert_eq!(second.sim.live_secret_value("web", &id, "A").as_deref(), Some("one"));
     let machine = second.machine("web", json!({"image": "a/b:v1"})).await;
     assert_ne!(machine, id);
-    assert!(
-        second
-            .sim
-            .requests()
-            .iter()
-            .all(|request| !request.path.contains("secrets"))
-    );
+    assert!(second.sim.requests().iter().all(|request| !request.path.contains("secrets")));
 }
 
 #[tokio::test(start_paused = true)]
@@ -59,9 +51,6 @@ async fn two_runs_with_one_seed_are_equal() {
 async fn what_is_no_snapshot_is_refused() {
     let client = Client::new(config());
     let restore = |saved: &Value| Simulator::restore(saved, config(), Arc::clone(&client.clock)).unwrap_err();
-    assert!(matches!(
-        restore(&json!({"version": 99})),
-        SnapshotError::Version { found: 99 }
-    ));
+    assert!(matches!(restore(&json!({"version": 99})), SnapshotError::Version { found: 99 }));
     assert!(matches!(restore(&json!([])), SnapshotError::Damaged { .. }));
 }

@@ -9,12 +9,7 @@ use crate::sim::SimConfig;
 
 async fn mounted(client: &Client) -> (String, String) {
     client.app("web").await;
-    let (_, volume) = client
-        .post(
-            "/apps/web/volumes",
-            json!({"name": "data", "size_gb": 1, "region": "iad"}),
-        )
-        .await;
+    let (_, volume) = client.post("/apps/web/volumes", json!({"name": "data", "size_gb": 1, "region": "iad"})).await;
     let volume = volume["id"].as_str().unwrap().to_owned();
     let config = json!({"image": "a/b:v1", "mounts": [{"volume": volume, "path": "/data"}]});
     (client.machine("web", config).await, volume)
@@ -33,10 +28,7 @@ async fn a_mount_is_filled_in_from_its_volume() {
 
 #[tokio::test(start_paused = true)]
 async fn a_bound_volume_cannot_be_deleted_until_a_while_after_its_machine() {
-    let client = Client::new(SimConfig {
-        volume_bound_after_destroy: Duration::from_secs(30),
-        ..config()
-    });
+    let client = Client::new(SimConfig { volume_bound_after_destroy: Duration::from_secs(30), ..config() });
     let (machine, volume) = mounted(&client).await;
     let path = format!("/apps/web/volumes/{volume}");
     let (status, body) = client.delete(&path).await;
@@ -60,26 +52,18 @@ async fn a_volume_is_mounted_once_in_its_own_region_and_for_good() {
     let mount = |volume: &str| json!([{"volume": volume, "path": "/data"}]);
     let create = async |region: &str, volume: &str| {
         let config = json!({"image": "a/b:v1", "mounts": mount(volume)});
-        client
-            .post("/apps/web/machines", json!({"config": config, "region": region}))
-            .await
-            .0
+        client.post("/apps/web/machines", json!({"config": config, "region": region})).await.0
     };
     assert_eq!(create("iad", &volume).await, 412);
     assert_eq!(create("iad", "vol_none").await, 400);
-    let (_, other) = client
-        .post("/apps/web/volumes", json!({"name": "data", "region": "fra"}))
-        .await;
+    let (_, other) = client.post("/apps/web/volumes", json!({"name": "data", "region": "fra"})).await;
     let other = other["id"].as_str().unwrap();
     assert_eq!(create("iad", other).await, 400);
     assert_eq!(create("fra", other).await, 200);
 
     let update = async |mounts: Value| {
         let config = json!({"image": "a/b:v2", "mounts": mounts});
-        client
-            .post(&format!("/apps/web/machines/{machine}"), json!({"config": config}))
-            .await
-            .0
+        client.post(&format!("/apps/web/machines/{machine}"), json!({"config": config})).await.0
     };
     assert_eq!(update(json!([])).await, 400);
     assert_eq!(update(mount(other)).await, 400);
@@ -91,37 +75,16 @@ async fn volumes_grow_and_are_copied() {
     let client = Client::new(config());
     let (_, volume) = mounted(&client).await;
     let path = format!("/apps/web/volumes/{volume}");
-    assert_eq!(
-        client.put(&format!("{path}/extend"), json!({"size_gb": 10})).await.1["volume"]["size_gb"],
-        10
-    );
-    assert_eq!(
-        client.put(&format!("{path}/extend"), json!({"size_gb": 5})).await.0,
-        400
-    );
-    assert_eq!(
-        client.put(&path, json!({"snapshot_retention": 7})).await.1["snapshot_retention"],
-        7
-    );
+    assert_eq!(client.put(&format!("{path}/extend"), json!({"size_gb": 10})).await.1["volume"]["size_gb"], 10);
+    assert_eq!(client.put(&format!("{path}/extend"), json!({"size_gb": 5})).await.0, 400);
+    assert_eq!(client.put(&path, json!({"snapshot_retention": 7})).await.1["snapshot_retention"], 7);
     let (_, snapshot) = client.post(&format!("{path}/snapshots"), json!({})).await;
-    assert_eq!(
-        client
-            .get(&format!("{path}/snapshots"))
-            .await
-            .1
-            .as_array()
-            .unwrap()
-            .len(),
-        1
-    );
+    assert_eq!(client.get(&format!("{path}/snapshots")).await.1.as_array().unwrap().len(), 1);
     let body = json!({"name": "copy", "snapshot_id": snapshot["id"]});
     assert_eq!(client.post("/apps/web/volumes", body).await.0, 200);
     let fork = json!({"name": "fork", "source_volume_id": volume});
     assert_eq!(client.post("/apps/web/volumes", fork).await.1["size_gb"], 10);
-    assert_eq!(
-        client.post("/apps/web/volumes", json!({"name": "Not Good"})).await.0,
-        400
-    );
+    assert_eq!(client.post("/apps/web/volumes", json!({"name": "Not Good"})).await.0, 400);
 }
 
 #[tokio::test(start_paused = true)]
@@ -134,10 +97,7 @@ async fn each_dedicated_address_is_one_more() {
     }
     assert_eq!(assign("v5").await, (400, json!({"error": "invalid ip address type"})));
     let elsewhere = json!({"type": "private_v6", "network": "nowhere"});
-    assert_eq!(
-        client.post("/apps/web/ip_assignments", elsewhere).await,
-        (400, json!({"error": "network not found"}))
-    );
+    assert_eq!(client.post("/apps/web/ip_assignments", elsewhere).await, (400, json!({"error": "network not found"})));
     let (_, listed) = client.get("/apps/web/ip_assignments").await;
     assert_eq!(listed["ips"].as_array().unwrap().len(), 4);
     let kinds: Vec<String> = client.sim.ips("web").into_iter().map(|ip| ip.kind).collect();
@@ -157,24 +117,12 @@ async fn a_certificate_waits_for_dns() {
     client.app("web").await;
     let body = json!({"hostname": "*.acme.dev"});
     let (status, certificate) = client.post("/apps/web/certificates/acme", body.clone()).await;
-    assert_eq!(
-        (status, certificate["status"].as_str()),
-        (201, Some("pending_validation"))
-    );
+    assert_eq!((status, certificate["status"].as_str()), (201, Some("pending_validation")));
     assert_eq!(certificate["dns_requirements"]["cname"], "web.fly.dev");
     assert_eq!(client.post("/apps/web/certificates/acme", body).await.0, 422);
     client.sim.set_dns("*.acme.dev", true);
-    assert_eq!(
-        client
-            .post("/apps/web/certificates/%2A.acme.dev/check", json!({}))
-            .await
-            .1["status"],
-        "active"
-    );
-    assert_eq!(
-        client.get("/apps/web/certificates").await.1["certificates"][0]["configured"],
-        true
-    );
+    assert_eq!(client.post("/apps/web/certificates/%2A.acme.dev/check", json!({})).await.1["status"], "active");
+    assert_eq!(client.get("/apps/web/certificates").await.1["certificates"][0]["configured"], true);
     assert_eq!(client.delete("/apps/web/certificates/%2A.acme.dev").await.0, 204);
     assert_eq!(client.get("/apps/web/certificates/%2A.acme.dev").await.0, 404);
 }

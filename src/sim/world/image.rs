@@ -52,26 +52,12 @@ impl Reference {
             Some(_) => ("docker-hub-mirror.fly.io".to_owned(), path.to_owned()),
             None => ("docker-hub-mirror.fly.io".to_owned(), format!("library/{path}")),
         };
-        let tag = if tag.is_none() && digest.is_none() {
-            Some("latest".to_owned())
-        } else {
-            tag
-        };
-        Self {
-            registry,
-            repository,
-            tag,
-            digest,
-        }
+        let tag = if tag.is_none() && digest.is_none() { Some("latest".to_owned()) } else { tag };
+        Self { registry, repository, tag, digest }
     }
 
     fn tagged(&self) -> String {
-        format!(
-            "{}/{}:{}",
-            self.registry,
-            self.repository,
-            self.tag.as_deref().unwrap_or_default()
-        )
+        format!("{}/{}:{}", self.registry, self.repository, self.tag.as_deref().unwrap_or_default())
     }
 }
 
@@ -89,8 +75,7 @@ impl Images {
     pub(crate) fn push(&mut self, image: &str, content: &str) {
         let tagged = Reference::parse(image).tagged();
         let digest = digest_of(&format!("{tagged} {content}"));
-        self.tags
-            .insert(digest.clone(), Reference::parse(image).tag.unwrap_or_default());
+        self.tags.insert(digest.clone(), Reference::parse(image).tag.unwrap_or_default());
         self.moved.insert(tagged, digest);
     }
 
@@ -117,36 +102,20 @@ impl Images {
         let tag = reference
             .tag
             .as_deref()
-            .or_else(|| {
-                reference
-                    .digest
-                    .as_ref()
-                    .and_then(|digest| self.tags.get(digest))
-                    .map(String::as_str)
-            })
+            .or_else(|| reference.digest.as_ref().and_then(|digest| self.tags.get(digest)).map(String::as_str))
             .unwrap_or_default();
-        WORDS
-            .iter()
-            .find(|(word, _)| tag.contains(word))
-            .map_or(Behaviour::Healthy, |(_, behaviour)| *behaviour)
+        WORDS.iter().find(|(word, _)| tag.contains(word)).map_or(Behaviour::Healthy, |(_, behaviour)| *behaviour)
     }
 
     /// How a machine with this config behaves: like the worst of its images.
     pub(crate) fn behaviour_of_config(&self, config: &Value) -> Behaviour {
-        images_of(config)
-            .map(|image| self.behaviour(image))
-            .max()
-            .unwrap_or(Behaviour::Healthy)
+        images_of(config).map(|image| self.behaviour(image)).max().unwrap_or(Behaviour::Healthy)
     }
 }
 
 /// The images that a machine config names: its own, then its containers'.
 pub(crate) fn images_of(config: &Value) -> impl Iterator<Item = &str> {
-    let containers = config
-        .get("containers")
-        .and_then(Value::as_array)
-        .map(Vec::as_slice)
-        .unwrap_or_default();
+    let containers = config.get("containers").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     config
         .get("image")
         .into_iter()

@@ -233,10 +233,7 @@ impl Machine {
     /// The process ended without having been told to: the restart policy decides what comes next.
     pub(crate) fn exited(&mut self, exit: Exit, at: DateTime<Utc>, stage: &mut Stage<'_>) {
         // Retries are counted within five minutes.
-        if self
-            .started_at
-            .is_some_and(|started| after(started, Duration::from_mins(5)) <= at)
-        {
+        if self.started_at.is_some_and(|started| after(started, Duration::from_mins(5)) <= at) {
             self.restarts = 0;
         }
         let policy = self.config.get("restart");

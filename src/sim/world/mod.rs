@@ -66,11 +66,7 @@ impl World {
     /// carry them out.
     pub(crate) fn step(&mut self, now: DateTime<Utc>) -> Option<(DateTime<Utc>, Option<u64>)> {
         let (at, due) = self.schedule.pop(now)?;
-        let late = if let Due::LateRequest { number } = due {
-            Some(number)
-        } else {
-            None
-        };
+        let late = if let Due::LateRequest { number } = due { Some(number) } else { None };
         self.carry_out(at, due);
         self.record(at);
         Some((at, late))
@@ -78,12 +74,7 @@ impl World {
 
     fn carry_out(&mut self, at: DateTime<Utc>, due: Due) {
         match due {
-            Due::Machine {
-                app,
-                id,
-                generation,
-                step,
-            } => {
+            Due::Machine { app, id, generation, step } => {
                 let Some((app, mut stage)) = self.stage(&app) else {
                     return;
                 };
@@ -124,13 +115,7 @@ impl World {
 
     /// An app, together with what its machines need to move.
     pub(crate) fn stage(&mut self, app: &str) -> Option<(&mut App, Stage<'_>)> {
-        let Self {
-            apps,
-            ids,
-            schedule,
-            config,
-            ..
-        } = self;
+        let Self { apps, ids, schedule, config, .. } = self;
         let app = apps.get_mut(app)?;
         Some((app, Stage { ids, schedule, config }))
     }

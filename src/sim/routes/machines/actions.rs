@@ -45,10 +45,7 @@ pub(in super::super) fn act(world: &mut World, call: &Call, app: &str, id: &str,
     };
     let state = machine.state;
     let refuse = |verb: &str| {
-        let text = format!(
-            "failed_precondition: unable to {verb} machine from current state: '{}'",
-            state.as_str()
-        );
+        let text = format!("failed_precondition: unable to {verb} machine from current state: '{}'", state.as_str());
         Err(Refusal::from(Reply::error(412, &text)))
     };
     let resting = machine.is_settled();
@@ -66,9 +63,7 @@ pub(in super::super) fn act(world: &mut World, call: &Call, app: &str, id: &str,
                 }
                 _ => return refuse("start"),
             }
-            return Ok(Reply::ok(
-                json!({"previous_state": state.as_str(), "migrated": false, "new_host": ""}),
-            ));
+            return Ok(Reply::ok(json!({"previous_state": state.as_str(), "migrated": false, "new_host": ""})));
         }
         Action::Stop => match state {
             State::Started | State::Starting | State::Suspended | State::Restarting => {
@@ -108,23 +103,14 @@ fn suspendable(config: &Value) -> bool {
 /// Newest first.
 pub(in super::super) fn events(world: &World, call: &Call, app: &str, id: &str) -> Answer {
     let machine = call.machine(world, app, id)?;
-    let limit = call
-        .query("limit")
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(20_usize)
-        .min(50);
-    Ok(Reply::ok(
-        machine.events.iter().rev().take(limit).map(Event::render).collect(),
-    ))
+    let limit = call.query("limit").and_then(|text| text.parse().ok()).unwrap_or(20_usize).min(50);
+    Ok(Reply::ok(machine.events.iter().rev().take(limit).map(Event::render).collect()))
 }
 
 /// Newest first.
 pub(in super::super) fn versions(world: &World, call: &Call, app: &str, id: &str) -> Answer {
     let machine = call.machine(world, app, id)?;
-    let shown = machine
-        .versions
-        .iter()
-        .rev()
-        .map(|(version, config)| json!({"version": version, "user_config": config}));
+    let shown =
+        machine.versions.iter().rev().map(|(version, config)| json!({"version": version, "user_config": config}));
     Ok(Reply::ok(shown.collect()))
 }

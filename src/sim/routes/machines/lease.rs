@@ -15,10 +15,7 @@ struct Wanted {
 }
 
 fn not_found() -> Refusal {
-    Refusal::from(Reply::with(
-        404,
-        json!({"status": "error", "message": "lease not found", "code": "not_found"}),
-    ))
+    Refusal::from(Reply::with(404, json!({"status": "error", "message": "lease not found", "code": "not_found"})))
 }
 
 fn envelope(lease: &Lease, nonce: Option<&str>) -> Value {
@@ -41,15 +38,9 @@ pub(in super::super) fn get(world: &World, call: &Call, app: &str, id: &str) -> 
 /// Takes the lease, or with its nonce prolongs it.
 pub(in super::super) fn acquire(world: &mut World, call: &Call, app: &str, id: &str) -> Answer {
     let wanted: Wanted = call.body()?;
-    let ttl = wanted
-        .ttl
-        .or_else(|| call.query("ttl").and_then(|text| text.parse().ok()))
-        .unwrap_or(60);
+    let ttl = wanted.ttl.or_else(|| call.query("ttl").and_then(|text| text.parse().ok())).unwrap_or(60);
     if ttl == 0 {
-        return Err(Refusal::from(Reply::error(
-            400,
-            "invalid_argument: ttl must be at least 1 second",
-        )));
+        return Err(Refusal::from(Reply::error(400, "invalid_argument: ttl must be at least 1 second")));
     }
     let machine = call.machine(world, app, id)?;
     if machine.is_destroyed() {

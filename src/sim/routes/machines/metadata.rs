@@ -20,19 +20,14 @@ struct One {
 
 pub(in super::super) fn get(world: &World, call: &Call, app: &str, id: &str) -> Answer {
     let machine = call.machine(world, app, id)?;
-    Ok(Reply::ok(
-        machine.config.get("metadata").cloned().unwrap_or_else(|| json!({})),
-    ))
+    Ok(Reply::ok(machine.config.get("metadata").cloned().unwrap_or_else(|| json!({}))))
 }
 
 /// Replaces all keys, or (with `keep`) only those that are named; null and the empty string remove.
 pub(in super::super) fn put(world: &mut World, call: &Call, app: &str, id: &str, keep: bool) -> Answer {
     let many: Many = call.body()?;
     if !many.metadata.values().all(|value| value.is_string() || value.is_null()) {
-        return Err(Refusal::from(Reply::error(
-            400,
-            "invalid_argument: metadata must be a map of strings to strings",
-        )));
+        return Err(Refusal::from(Reply::error(400, "invalid_argument: metadata must be a map of strings to strings")));
     }
     let current = call.machine(world, app, id)?.version.clone();
     if many.machine_version.is_some_and(|version| version != current) {

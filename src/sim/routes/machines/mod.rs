@@ -41,16 +41,10 @@ pub(super) fn list(world: &World, call: &Call, app: &str) -> Answer {
     let app = call.app(world, app)?;
     let states = call.query_list("state");
     let region = call.query("region").filter(|region| !region.is_empty());
-    let labels: Vec<(&str, &str)> = call
-        .query
-        .iter()
-        .filter_map(|(key, value)| Some((key.strip_prefix("metadata.")?, value.as_str())))
-        .collect();
+    let labels: Vec<(&str, &str)> =
+        call.query.iter().filter_map(|(key, value)| Some((key.strip_prefix("metadata.")?, value.as_str()))).collect();
     let deleted = call.flag("include_deleted");
-    let detail = Detail {
-        summary: call.flag("summary"),
-        leases: call.flag("include_leases"),
-    };
+    let detail = Detail { summary: call.flag("summary"), leases: call.flag("include_leases") };
     let shown = app
         .machines
         .values()
@@ -65,10 +59,7 @@ pub(super) fn list(world: &World, call: &Call, app: &str) -> Answer {
 
 pub(super) fn get(world: &World, call: &Call, app: &str, id: &str) -> Answer {
     let machine = call.machine(world, app, id)?;
-    let detail = Detail {
-        summary: false,
-        leases: call.flag("include_leases"),
-    };
+    let detail = Detail { summary: false, leases: call.flag("include_leases") };
     Ok(Reply::ok(machine.render(detail, call.now, world.config.settle)))
 }
 
@@ -76,10 +67,7 @@ pub(super) fn create(world: &mut World, call: &Call, app_name: &str) -> Answer {
     let app = call.app(world, app_name)?;
     let wanted: Wanted = call.body()?;
     if let Some(name) = &wanted.name {
-        let taken = app
-            .machines
-            .values()
-            .any(|machine| !machine.is_destroyed() && machine.name == *name);
+        let taken = app.machines.values().any(|machine| !machine.is_destroyed() && machine.name == *name);
         if taken {
             let text = format!("unable to create machine: a machine with the name {name} already exists in this app");
             return Err(Refusal::from(Reply::error(422, &text)));
@@ -90,9 +78,7 @@ pub(super) fn create(world: &mut World, call: &Call, app_name: &str) -> Answer {
         .clone()
         .filter(|region| !region.is_empty())
         .unwrap_or_else(|| world.config.default_region.clone());
-    let volume = mounted(&wanted.config)?
-        .map(|id| attachable(app.volumes.get(id), id, &region))
-        .transpose()?;
+    let volume = mounted(&wanted.config)?.map(|id| attachable(app.volumes.get(id), id, &region)).transpose()?;
     let config = normalise(wanted.config.clone(), volume).map_err(|text| Refusal::from(Reply::error(400, &text)))?;
     let network = network_prefix(app.network_number);
     let vault_version = vault_version(world, app_name, &wanted, call.now)?;
@@ -105,11 +91,7 @@ pub(super) fn create(world: &mut World, call: &Call, app_name: &str) -> Answer {
         region,
         state: State::Created,
         version: world.ids.ulid(call.now),
-        private_ip: format!(
-            "{network}:a7b:{:x}:{:x}:2",
-            world.ids.number() & 0xffff,
-            world.ids.number() & 0xffff
-        ),
+        private_ip: format!("{network}:a7b:{:x}:{:x}:2", world.ids.number() & 0xffff, world.ids.number() & 0xffff),
         behaviour: world.images.behaviour_of_config(&config),
         image_ref,
         config,
@@ -126,12 +108,8 @@ pub(super) fn create(world: &mut World, call: &Call, app_name: &str) -> Answer {
         restarts: 0,
         vault_version,
     };
-    machine
-        .versions
-        .push((machine.version.clone(), Value::Object(wanted.config)));
-    let nonce = wanted
-        .lease_ttl
-        .map(|ttl| grant(&mut machine, ttl, call, world.ids.hex(16)));
+    machine.versions.push((machine.version.clone(), Value::Object(wanted.config)));
+    let nonce = wanted.lease_ttl.map(|ttl| grant(&mut machine, ttl, call, world.ids.hex(16)));
     let settle = world.config.settle;
     let Some((app, mut stage)) = world.stage(app_name) else {
         return Err(Refusal::from(Reply::app_not_found()));
@@ -180,10 +158,7 @@ pub(super) fn guard<'w>(world: &'w World, call: &Call, app: &str, id: &str) -> R
         return Err(Refusal::from(Reply::machine_not_found()));
     }
     if machine.unreachable {
-        return Err(Refusal::from(Reply::error(
-            408,
-            "deadline_exceeded: the machine's host did not answer in time",
-        )));
+        return Err(Refusal::from(Reply::error(408, "deadline_exceeded: the machine's host did not answer in time")));
     }
     match machine.lease(call.now) {
         Some(lease) if call.nonce.as_deref() != Some(lease.nonce.as_str()) => {
@@ -219,19 +194,12 @@ pub(super) fn grant(machine: &mut Machine, ttl: u64, call: &Call, nonce: String)
 
 /// The volume that a config mounts, if it mounts one.
 pub(super) fn mounted(config: &Map<String, Value>) -> Result<Option<&str>, Refusal> {
-    let mounts = config
-        .get("mounts")
-        .and_then(Value::as_array)
-        .map(Vec::as_slice)
-        .unwrap_or_default();
+    let mounts = config.get("mounts").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     match mounts {
         [] => Ok(None),
         [mount] => match mount.get("volume").and_then(Value::as_str).filter(|id| !id.is_empty()) {
             Some(id) => Ok(Some(id)),
-            None => Err(Refusal::from(Reply::error(
-                400,
-                "invalid_argument: config.mounts: a volume is required",
-            ))),
+            None => Err(Refusal::from(Reply::error(400, "invalid_argument: config.mounts: a volume is required"))),
         },
         _ => Err(Refusal::from(Reply::error(
             400,
@@ -243,16 +211,10 @@ pub(super) fn mounted(config: &Map<String, Value>) -> Result<Option<&str>, Refus
 /// The volume, if a new machine in `region` can mount it.
 fn attachable<'v>(volume: Option<&'v Volume>, id: &str, region: &str) -> Result<&'v Volume, Refusal> {
     let Some(volume) = volume.filter(|volume| !volume.is_deleted()) else {
-        return Err(Refusal::from(Reply::error(
-            400,
-            &format!("invalid_argument: volume {id} does not exist"),
-        )));
+        return Err(Refusal::from(Reply::error(400, &format!("invalid_argument: volume {id} does not exist"))));
     };
     if volume.region != region {
-        let text = format!(
-            "invalid_argument: volume {id} is in region {}, the machine in {region}",
-            volume.region
-        );
+        let text = format!("invalid_argument: volume {id} is in region {}, the machine in {region}", volume.region);
         return Err(Refusal::from(Reply::error(400, &text)));
     }
     if let Some(machine) = &volume.attached_machine {
@@ -289,11 +251,7 @@ pub(super) fn pull(world: &mut World, config: &Value) -> Result<Value, Refusal> 
                 "failed to get manifest {image}: request failed: not found [http 404]: \
                  {{\"errors\":[{{\"code\":\"MANIFEST_UNKNOWN\",\"message\":\"manifest unknown\"}}]}}"
             );
-            let text = if image == main {
-                text
-            } else {
-                format!("failed to resolve image for container: {text}")
-            };
+            let text = if image == main { text } else { format!("failed to resolve image for container: {text}") };
             return Err(Refusal::from(Reply::error(400, &text)));
         }
     }

@@ -17,40 +17,22 @@ pub(in super::super) fn update(world: &mut World, call: &Call, app_name: &str, i
         State::Starting => {}
         _ if machine.is_settled() => {}
         other => {
-            let text = format!(
-                "failed_precondition: unable to update machine from current state: '{}'",
-                other.as_str()
-            );
+            let text =
+                format!("failed_precondition: unable to update machine from current state: '{}'", other.as_str());
             return refuse(412, &text);
         }
     }
-    if let Some(version) = wanted
-        .current_version
-        .as_ref()
-        .filter(|version| **version != machine.version)
-    {
-        let text = format!(
-            "failed_precondition: current version is {}, not {version}",
-            machine.version
-        );
+    if let Some(version) = wanted.current_version.as_ref().filter(|version| **version != machine.version) {
+        let text = format!("failed_precondition: current version is {}, not {version}", machine.version);
         return refuse(412, &text);
     }
-    if wanted
-        .region
-        .as_ref()
-        .is_some_and(|region| !region.is_empty() && *region != machine.region)
-    {
+    if wanted.region.as_ref().is_some_and(|region| !region.is_empty() && *region != machine.region) {
         return refuse(400, "invalid_argument: the region of a machine cannot be changed");
     }
     if mounted(&wanted.config)? != machine.volume() {
-        return refuse(
-            400,
-            "invalid_argument: the volume of a machine cannot be added, removed or changed",
-        );
+        return refuse(400, "invalid_argument: the volume of a machine cannot be added, removed or changed");
     }
-    let volume = machine
-        .volume()
-        .and_then(|volume| world.apps.get(app_name)?.volumes.get(volume));
+    let volume = machine.volume().and_then(|volume| world.apps.get(app_name)?.volumes.get(volume));
     let config = normalise(wanted.config.clone(), volume).map_err(|text| Refusal::from(Reply::error(400, &text)))?;
     let vault_version = vault_version(world, app_name, &wanted, call.now)?;
     let image_ref = pull(world, &config)?;
@@ -70,9 +52,7 @@ pub(in super::super) fn update(world: &mut World, call: &Call, app_name: &str, i
     machine.behaviour = behaviour;
     machine.vault_version = vault_version;
     machine.version = version;
-    machine
-        .versions
-        .push((machine.version.clone(), Value::Object(wanted.config)));
+    machine.versions.push((machine.version.clone(), Value::Object(wanted.config)));
     machine.cordoned = wanted.skip_service_registration;
     machine.replace(wanted.skip_launch, call.now, &mut stage);
     let nonce = nonce.map(|(ttl, nonce)| grant(machine, ttl, call, nonce));
