@@ -6,3 +6,4 @@ pub mod clock;
 pub mod http;
 #[cfg(feature = "controller")]
 pub mod random;
+pub mod spec;
