@@ -9,4 +9,5 @@ pub mod http;
 pub mod random;
 pub mod resource;
 pub mod secret;
+pub mod spec;
 pub mod template;
