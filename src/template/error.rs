@@ -128,6 +128,12 @@ pub enum TemplateErrorKind {
         /// The circle, its first member repeated at the end.
         cycle: Vec<String>,
     },
+    /// The path names a value whose own expression is wrong, which is reported there.
+    #[error("`{path}` cannot be known: its own value has an error")]
+    Elsewhere {
+        /// The path.
+        path: String,
+    },
     /// More than is reasonable.
     #[error("{what} (at most {limit})")]
     TooMuch {
