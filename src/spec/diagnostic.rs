@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::finding::Finding;
 use super::positions::Positions;
 
 /// Whether a problem stops Hangar.
@@ -96,6 +97,26 @@ impl Diagnostics {
         });
     }
 
+    /// Adds an error at a byte range of a file.
+    pub fn push_span(
+        &mut self,
+        path: &Path,
+        text: &Arc<str>,
+        span: Range<usize>,
+        message: impl Into<String>,
+        help: Option<String>,
+    ) {
+        self.place(Severity::Error, path, text, span, String::new(), message.into(), help);
+    }
+
+    /// Adds findings whose pointers begin at `base`, for example `/spec/fly/apps/server`.
+    pub fn push_findings(&mut self, origin: &Origin, base: &str, findings: impl IntoIterator<Item = Finding>) {
+        for finding in findings {
+            let pointer = format!("{base}{}", finding.pointer);
+            self.add(finding.severity, origin, &pointer, finding.message, finding.help, finding.at_key);
+        }
+    }
+
     /// Whether there is no problem at all.
     pub fn is_empty(&self) -> bool {
         self.items.is_empty()
@@ -126,23 +147,32 @@ impl Diagnostics {
         at_key: bool,
     ) {
         let place = origin.positions.at(pointer);
-        let span = if at_key {
-            place.key.clone().unwrap_or_else(|| place.value.clone())
-        } else {
-            place.value.clone()
-        };
-        let (line, column) = line_and_column(&origin.text, span.start);
-        self.items.push(Diagnostic {
-            severity,
-            file: origin.path.to_path_buf(),
-            line,
-            column,
-            pointer: pointer.to_owned(),
-            message,
-            help,
-            source: Some((Arc::clone(&origin.text), span)),
-        });
+        let span = if at_key { place.key.unwrap_or(place.value) } else { place.value };
+        self.place(severity, &origin.path, &origin.text, span, pointer.to_owned(), message, help);
     }
+
+    #[expect(clippy::too_many_arguments, reason = "the one place where a diagnostic is put together")]
+    fn place(
+        &mut self,
+        severity: Severity,
+        path: &Path,
+        text: &Arc<str>,
+        span: Range<usize>,
+        pointer: String,
+        message: String,
+        help: Option<String>,
+    ) {
+        let span = first_line(text, span);
+        let (line, column) = line_and_column(text, span.start);
+        let source = Some((Arc::clone(text), span));
+        self.items.push(Diagnostic { severity, file: path.to_path_buf(), line, column, pointer, message, help, source });
+    }
+}
+
+/// The part of a range on its first line, so that a block of text is not underlined whole.
+fn first_line(text: &str, span: Range<usize>) -> Range<usize> {
+    let length = text.get(span.clone()).and_then(|part| part.lines().next()).map_or(0, |line| line.trim_end().len());
+    span.start..span.start + length
 }
 
 impl<'a> IntoIterator for &'a Diagnostics {

@@ -3,7 +3,8 @@
 use chrono::{DateTime, Utc};
 use indexmap::IndexMap;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::duration::Duration;
 use super::fly::FlySpec;
@@ -33,7 +34,7 @@ pub struct EnvironmentSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ttl: Option<Ttl>,
     /// The moment (RFC 3339) from which the environment is torn down. Exclusive with `ttl`. Default: never.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "moment")]
     #[schemars(example = &"2026-12-01T00:00:00Z")]
     pub expires_at: Option<DateTime<Utc>>,
     /// Conditions that must hold before anything is changed.
@@ -119,6 +120,15 @@ impl Requires {
     pub fn is_empty(&self) -> bool {
         !self.approval && self.environments.is_empty()
     }
+}
+
+fn moment<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<DateTime<Utc>>, D::Error> {
+    let Some(text) = Option::<String>::deserialize(deserializer)? else {
+        return Ok(None);
+    };
+    DateTime::parse_from_rfc3339(&text).map(|moment| Some(moment.to_utc())).map_err(|error| {
+        D::Error::custom(format!("`{text}` is not a moment ({error})\nmoments look like `2026-12-01T00:00:00Z`"))
+    })
 }
 
 pub(super) fn is_false(value: &bool) -> bool {

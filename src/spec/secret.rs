@@ -3,10 +3,11 @@
 use std::fmt;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::{Error, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// Where a secret's value comes from.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum SecretSource {
     /// Name of an environment variable of the controller, for example `{fromEnv: OPENAI_API_KEY}`.
@@ -17,6 +18,49 @@ pub enum SecretSource {
     Value(String),
     /// A value that Hangar derives from its master key, for example `{generate: {length: 32}}`.
     Generate(Generate),
+}
+
+const SOURCES: &[&str] = &["fromEnv", "fromFile", "value", "generate"];
+const SOURCE_HELP: &str = "say where the value comes from: `{fromEnv: NAME}`, `{fromFile: path}`, `{generate: {}}` or `{value: \"${{ … }}\"}`";
+
+impl<'de> Deserialize<'de> for SecretSource {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct SourceVisitor;
+
+        impl<'de> Visitor<'de> for SourceVisitor {
+            type Value = SecretSource;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("one of `fromEnv`, `fromFile`, `value`, `generate`")
+            }
+
+            fn visit_str<E: Error>(self, _: &str) -> Result<SecretSource, E> {
+                // The text is not repeated: it is a secret that was put into the spec by mistake.
+                Err(E::custom(format!("a secret's value does not belong into a spec\n{SOURCE_HELP}")))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<SecretSource, A::Error> {
+                let Some(kind) = map.next_key::<String>()? else {
+                    return Err(A::Error::invalid_length(0, &self));
+                };
+                let source = match kind.as_str() {
+                    "fromEnv" => SecretSource::FromEnv(map.next_value()?),
+                    "fromFile" => SecretSource::FromFile(map.next_value()?),
+                    "value" => SecretSource::Value(map.next_value()?),
+                    "generate" => SecretSource::Generate(map.next_value()?),
+                    other => return Err(A::Error::unknown_field(other, SOURCES)),
+                };
+                match map.next_key::<String>()? {
+                    None => Ok(source),
+                    Some(second) => Err(A::Error::custom(format!(
+                        "the secret has two sources, `{kind}` and `{second}`\nkeep exactly one of them"
+                    ))),
+                }
+            }
+        }
+
+        deserializer.deserialize_struct("SecretSource", SOURCES, SourceVisitor)
+    }
 }
 
 impl fmt::Debug for SecretSource {
