@@ -108,7 +108,7 @@ impl<'a> Resolver<'a> {
             Ok(text) => Some(text),
             Err(error) => {
                 let (origin, pointer) = self.origin_of(&place);
-                self.problems.template(&origin, &pointer, &error);
+                self.problems.template(&origin, &pointer, text, &error);
                 None
             }
         }

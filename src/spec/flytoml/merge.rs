@@ -8,7 +8,7 @@ const SHORT_FORM: [&str; 13] = [
     "swap",
 ];
 
-/// `base` with `over` laid over it: maps merge key by key at every depth, lists and scalars are replaced.
+/// The app `base` of a fly.toml with the fields `over` of a spec laid over it, as [`merge`] does.
 ///
 /// A spec that names `processes` over a fly.toml without them describes its groups itself: the fly.toml's command and size go.
 pub fn merge_app(mut base: Value, over: Value) -> Value {
@@ -22,7 +22,8 @@ pub fn merge_app(mut base: Value, over: Value) -> Value {
     merge(base, over)
 }
 
-fn merge(base: Value, over: Value) -> Value {
+/// `base` with `over` laid over it: maps merge key by key at every depth, lists and scalars are replaced.
+pub fn merge(base: Value, over: Value) -> Value {
     match (base, over) {
         (Value::Object(mut base), Value::Object(over)) => {
             for (key, value) in over {

@@ -24,7 +24,7 @@ use serde_json::{Map, Value, json};
 use super::diagnostic::{Diagnostics, Origin, Severity};
 use super::positions::{Place, Positions};
 use groups::Groups;
-pub use merge::merge_app;
+pub use merge::{merge, merge_app};
 use tree::{Mark, Report, Section};
 use values::Bare;
 

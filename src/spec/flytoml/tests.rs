@@ -21,7 +21,7 @@ fn messages(diagnostics: &Diagnostics) -> Vec<String> {
 fn app(text: &str) -> Value {
     let read = read(text).unwrap();
     assert_eq!(messages(&read.warnings), Vec::<String>::new());
-    app_from_json(read.app.clone()).unwrap();
+    app_from_json(&read.app).unwrap();
     read.app
 }
 

@@ -1,0 +1,354 @@
+//! From one app with its expressions filled in to what is wanted of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::graph::{App, IpRequest, Machine, SecretValue, Volume};
+use super::lower::{self, Group, LoadFile};
+use super::resolver::{Place, Resolver, app_pointer};
+use crate::resource::{AppName, ComponentName, IpKind, MachineSlot, OrgSlug, VolumeSlot};
+use crate::spec::environment::DeletionPolicy;
+use crate::spec::group::ProcessGroup;
+use crate::spec::network::Flycast;
+use crate::spec::{self, AppSpec};
+use crate::template::Text;
+
+/// How long starting and passing the checks may take where the spec names nothing (flyctl's own wait timeout).
+const HEALTH_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// What an app takes over from its environment.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Defaults {
+    pub protect: bool,
+    /// Protection that an app cannot take back.
+    pub must_protect: bool,
+    pub retain: bool,
+}
+
+/// An app, and the volumes behind each volume key of its spec.
+#[derive(Debug)]
+pub(super) struct BuiltApp {
+    pub app: App,
+    pub volumes: BTreeMap<String, Vec<VolumeSlot>>,
+}
+
+/// Builds one app. Nothing where something is wrong; then the problems are noted.
+pub(super) fn build(
+    resolver: &mut Resolver<'_>,
+    component: &str,
+    network: &super::graph::Network,
+    defaults: Defaults,
+    load_file: &LoadFile<'_>,
+) -> Option<BuiltApp> {
+    let before = resolver.problems.errors.len();
+    let secrets = secrets(resolver, component);
+    let filled = resolver.fill_app(component);
+    let name = resolver.app_name(component).ok();
+    let image = resolver.image(component).and_then(Result::ok);
+    let region = resolver.region(component).and_then(Result::ok);
+    let spec = typed(resolver, component, &filled)?;
+    check(resolver, component, &spec);
+    let mut builder = Builder {
+        resolver,
+        component,
+        spec: &spec,
+        image: image.as_deref(),
+        region: region.as_deref(),
+        retain: spec.deletion_policy.map_or(defaults.retain, |policy| policy == DeletionPolicy::Retain),
+        volumes: BTreeMap::new(),
+        wanted: Vec::new(),
+        load_file,
+    };
+    let machines = builder.machines();
+    let (volumes, wanted, retain) = (builder.volumes, builder.wanted, builder.retain);
+    if resolver.problems.errors.len() > before {
+        return None;
+    }
+    let first = machines.first().and_then(|machine| machine.config.get("image")).and_then(Value::as_str);
+    let app = App {
+        component: ComponentName::new(component),
+        name: AppName::new(name?),
+        adopt: spec.adopt,
+        protect: defaults.must_protect || spec.protect.unwrap_or(defaults.protect),
+        retain,
+        image: image.or_else(|| first.map(str::to_owned)).unwrap_or_default(),
+        after: BTreeSet::new(),
+        secrets,
+        ips: ips(&spec, network),
+        certificates: spec.certificates.iter().flatten().map(|host| host.to_ascii_lowercase()).collect(),
+        volumes: wanted,
+        machines,
+        health_timeout: spec.health.as_ref().and_then(|health| health.timeout).map_or(HEALTH_TIMEOUT, spec::Duration::to_std),
+    };
+    Some(BuiltApp { app, volumes })
+}
+
+fn secrets(resolver: &mut Resolver<'_>, component: &str) -> BTreeMap<String, SecretValue> {
+    let names: Vec<String> = resolver
+        .components
+        .get(component)
+        .and_then(|component| component.json.get("secrets")?.as_object())
+        .map(|secrets| secrets.keys().cloned().collect())
+        .unwrap_or_default();
+    names
+        .into_iter()
+        .filter_map(|name| {
+            let value = match resolver.secret(component, &name).ok()? {
+                Text::Plain(text) => SecretValue::Known(text.into()),
+                Text::Secret(text) => SecretValue::Known(text),
+                Text::Unavailable(reason) => SecretValue::Unavailable { reason },
+            };
+            Some((name, value))
+        })
+        .collect()
+}
+
+fn typed(resolver: &mut Resolver<'_>, component: &str, filled: &Value) -> Option<AppSpec> {
+    match spec::app_from_json(filled) {
+        Ok(spec) => Some(spec),
+        Err(findings) => {
+            for finding in findings {
+                let pointer = format!("{}{}", app_pointer(component), finding.pointer);
+                let place = Place { component: Some(component.to_owned()), pointer };
+                resolver.error(&place, finding.message, finding.help);
+            }
+            None
+        }
+    }
+}
+
+/// Rules that only hold once the fly.toml and the spec are one.
+fn check(resolver: &mut Resolver<'_>, component: &str, spec: &AppSpec) {
+    let place = |key: &str| Place {
+        component: Some(component.to_owned()),
+        pointer: format!("{}{key}", app_pointer(component)),
+    };
+    let groups = spec.groups();
+    if spec.processes.is_some() && spec.short_form() != ProcessGroup::default() {
+        let message = "an app with `processes` has its commands and sizes there, and not beside it";
+        resolver.error(&place("/processes"), message, Some("move them into the groups they are for".to_owned()));
+    }
+    let fits = |name: &str| name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
+    for name in groups.keys().filter(|name| name.is_empty() || name.len() > 40 || !fits(name)) {
+        let message = format!("`{name}` cannot be the name of a process group");
+        let help = "use at most 40 letters, digits, dashes and underscores".to_owned();
+        resolver.error(&place("/processes"), message, Some(help));
+    }
+    let mut scopes: Vec<(String, &[String])> = Vec::new();
+    let services = spec.services.iter().flatten().enumerate();
+    scopes.extend(services.map(|(index, service)| (format!("/services/{index}"), service.processes.as_slice())));
+    let checks = spec.checks.iter().flatten();
+    scopes.extend(checks.map(|(name, check)| (format!("/checks/{name}"), check.processes.as_slice())));
+    let volumes = spec.volumes.iter();
+    scopes.extend(volumes.map(|(name, volume)| (format!("/volumes/{name}"), volume.processes.as_slice())));
+    let files = spec.files.iter().flatten().enumerate();
+    scopes.extend(files.map(|(index, file)| (format!("/files/{index}"), file.processes.as_slice())));
+    scopes.extend(spec.metrics.iter().map(|metrics| ("/metrics".to_owned(), metrics.processes.as_slice())));
+    for (pointer, processes) in scopes {
+        for name in processes.iter().filter(|name| !groups.contains_key(*name)) {
+            let known: Vec<&str> = groups.keys().map(String::as_str).collect();
+            let help = format!("the groups are {}", known.join(", "));
+            resolver.error(&place(&format!("{pointer}/processes")), format!("there is no process group `{name}`"), Some(help));
+        }
+    }
+    if spec.standbys == Some(true) {
+        let message = "stand-by machines are not supported by this version of Hangar";
+        let help = "raise `count`, or name the machines in `machine: {standbys: [...]}`".to_owned();
+        resolver.error(&place("/standbys"), message, Some(help));
+    }
+    for (index, host) in spec.certificates.iter().flatten().enumerate() {
+        let fits = host.contains('.') && host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '*'));
+        if !fits {
+            let message = format!("`{}` is not a host name", crate::resource::output::display(host));
+            resolver.error(&place(&format!("/certificates/{index}")), message, None);
+        }
+    }
+}
+
+/// The addresses of an app. One with public ports and no word about addresses gets what `fly deploy` gives it on the first
+/// deployment: a shared IPv4 and an IPv6 address. `ips: {}` asks for none.
+fn ips(spec: &AppSpec, network: &super::graph::Network) -> BTreeMap<IpKind, IpRequest> {
+    let public = [IpKind::SharedV4, IpKind::V6].map(|kind| (kind, IpRequest::default()));
+    let Some(ips) = &spec.ips else {
+        let has_public_port = spec.services.iter().flatten().any(|service| !service.ports.is_empty());
+        return if has_public_port { public.into() } else { BTreeMap::new() };
+    };
+    let mut wanted = BTreeMap::new();
+    if ips.public == Some(true) {
+        wanted.extend(public);
+    }
+    for (kind, stated) in [(IpKind::SharedV4, ips.shared_v4), (IpKind::V6, ips.v6), (IpKind::V4, ips.v4)] {
+        match stated {
+            Some(true) => drop(wanted.insert(kind, IpRequest::default())),
+            Some(false) => drop(wanted.remove(&kind)),
+            None => {}
+        }
+    }
+    match &ips.flycast {
+        Some(Flycast::On) => {
+            let network = match network {
+                super::graph::Network::Named(name) => Some(name.clone()),
+                super::graph::Network::Isolated | super::graph::Network::Shared => None,
+            };
+            wanted.insert(IpKind::PrivateV6, IpRequest { network, org: None });
+        }
+        Some(Flycast::In(other)) => {
+            let org = other.org.as_ref().map(OrgSlug::new);
+            wanted.insert(IpKind::PrivateV6, IpRequest { network: other.network.clone(), org });
+        }
+        Some(Flycast::Off) | None => {}
+    }
+    wanted
+}
+
+struct Builder<'r, 'e, 'a> {
+    resolver: &'r mut Resolver<'e>,
+    component: &'a str,
+    spec: &'a AppSpec,
+    image: Option<&'a str>,
+    region: Option<&'a str>,
+    retain: bool,
+    volumes: BTreeMap<String, Vec<VolumeSlot>>,
+    wanted: Vec<Volume>,
+    load_file: &'a LoadFile<'a>,
+}
+
+impl Builder<'_, '_, '_> {
+    fn error(&mut self, key: &str, message: impl Into<String>, help: Option<&str>) {
+        let pointer = format!("{}{key}", app_pointer(self.component));
+        let place = Place { component: Some(self.component.to_owned()), pointer };
+        self.resolver.error(&place, message, help.map(str::to_owned));
+    }
+
+    /// One machine per group, region and ordinal, and the volumes that they mount.
+    fn machines(&mut self) -> Vec<Machine> {
+        let containers_only = self.spec.containers.as_ref().is_some_and(|containers| !containers.is_empty());
+        if self.image.is_none() && !containers_only && !self.spec.machine.contains_key("image") {
+            self.error("", "this app has no image", Some("add `image: registry.fly.io/<app>:<tag>`"));
+            return Vec::new();
+        }
+        let mut machines = Vec::new();
+        for (name, group) in &self.spec.groups() {
+            machines.extend(self.machines_of(name, group));
+        }
+        machines.sort_by(|a, b| a.slot.cmp(&b.slot));
+        self.wanted.sort_by(|a, b| a.slot.cmp(&b.slot));
+        machines
+    }
+
+    fn machines_of(&mut self, name: &str, group: &ProcessGroup) -> Vec<Machine> {
+        let lowered = Group {
+            app: self.spec,
+            name,
+            group,
+            image: self.image,
+            primary_region: self.region,
+            load_file: self.load_file,
+        };
+        let config = match lowered.config() {
+            Ok(config) => config,
+            Err(error) => {
+                self.error(&error.pointer, error.message, None);
+                return Vec::new();
+            }
+        };
+        let mut volumes = lowered.volumes();
+        let volume = volumes.next();
+        if let (Some((first, _)), Some((second, _))) = (volume, volumes.next()) {
+            let message = format!("the machines of group `{name}` would mount `{first}` and `{second}`: Fly allows one volume per machine");
+            self.error(&format!("/volumes/{second}"), message, Some("limit one of them to another group with `processes`"));
+            return Vec::new();
+        }
+        let regions = self.regions(name, group);
+        let slots = regions.iter().flat_map(|region| {
+            (0..group.count.unwrap_or(1)).map(move |ordinal| MachineSlot {
+                group: name.to_owned(),
+                region: region.clone(),
+                ordinal,
+            })
+        });
+        let metadata: BTreeMap<String, String> =
+            self.spec.metadata.iter().map(|(key, text)| (key.clone(), text.as_str().to_owned())).collect();
+        slots
+            .collect::<Vec<_>>()
+            .into_iter()
+            .map(|slot| {
+                let config = match volume {
+                    Some((key, volume)) => lower::mounted(&config, self.component, key, volume, &slot),
+                    None => config.clone(),
+                };
+                Machine {
+                    volume: volume.map(|(key, volume)| self.volume(key, volume, &slot)),
+                    always_on: is_always_on(&config),
+                    has_checks: has_checks(&config),
+                    metadata: metadata.clone(),
+                    config,
+                    slot,
+                }
+            })
+            .collect()
+    }
+
+    fn regions(&mut self, name: &str, group: &ProcessGroup) -> Vec<String> {
+        let stated = group.regions.clone().or_else(|| self.region.map(|region| vec![region.to_owned()]));
+        let Some(stated) = stated else {
+            let message = format!("the machines of group `{name}` have no region");
+            self.error("", message, Some("name one with `region`, here or for the whole environment under `fly`"));
+            return Vec::new();
+        };
+        let mut regions: Vec<String> = Vec::new();
+        for region in stated {
+            if region.len() != 3 || !region.chars().all(|c| c.is_ascii_lowercase()) {
+                self.error("/regions", format!("`{region}` is not a region code"), Some("region codes are three letters, such as `iad`"));
+            } else if !regions.contains(&region) {
+                regions.push(region);
+            }
+        }
+        regions
+    }
+
+    fn volume(&mut self, key: &str, volume: &spec::storage::Volume, machine: &MachineSlot) -> VolumeSlot {
+        let slot = VolumeSlot { name: lower::wire_name(key, volume), machine: machine.clone() };
+        let fits = slot.name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+        if slot.name.is_empty() || slot.name.len() > 30 || !fits {
+            let message = format!("`{}` cannot be the name of a volume", slot.name);
+            let help = "Fly allows 30 lower case letters, digits and underscores; choose one with `wireName`";
+            self.error(&format!("/volumes/{key}"), message, Some(help));
+        }
+        let size_gb = volume.size.map_or(Some(1), spec::Size::whole_gb).unwrap_or_else(|| {
+            self.error(&format!("/volumes/{key}/size"), "the size of a volume is in whole GB", None);
+            1
+        });
+        let retain = volume.deletion_policy.map_or(self.retain, |policy| policy == DeletionPolicy::Retain);
+        self.wanted.push(Volume {
+            slot: slot.clone(),
+            size_gb,
+            snapshot_retention: volume.snapshot_retention.map(u64::from),
+            auto_backup: volume.auto_backup,
+            encrypted: volume.encrypted.unwrap_or(true),
+            unique_zone: volume.unique_zone.unwrap_or(true),
+            from_snapshot: volume.from_snapshot.clone(),
+            retain,
+        });
+        self.volumes.entry(key.to_owned()).or_default().push(slot.clone());
+        slot
+    }
+}
+
+/// Whether a machine should be running at all times: nothing stops it on purpose, and its end is not its purpose.
+fn is_always_on(config: &Value) -> bool {
+    let stops = |service: &Value| matches!(service.get("autostop").and_then(Value::as_str), Some("stop" | "suspend"));
+    let services = config.get("services").and_then(Value::as_array);
+    let stopped_by_proxy = services.is_some_and(|services| services.iter().any(stops));
+    let ends = config.get("auto_destroy") == Some(&Value::Bool(true))
+        || config.pointer("/restart/policy").and_then(Value::as_str) == Some("no");
+    let waits = config.get("schedule").is_some() || config.get("standbys").is_some();
+    !stopped_by_proxy && !ends && !waits
+}
+
+fn has_checks(config: &Value) -> bool {
+    let services = config.get("services").and_then(Value::as_array);
+    config.get("checks").is_some() || services.is_some_and(|services| services.iter().any(|each| each.get("checks").is_some()))
+}
