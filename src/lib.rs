@@ -3,6 +3,8 @@
 pub mod check;
 #[cfg(feature = "controller")]
 pub mod clock;
+#[cfg(feature = "controller")]
+pub mod controller;
 pub mod desired;
 #[cfg(feature = "controller")]
 pub mod execute;
@@ -20,5 +22,9 @@ pub mod resource;
 pub mod secret;
 #[cfg(feature = "controller")]
 pub mod sim;
+#[cfg(feature = "controller")]
+pub mod source;
 pub mod spec;
+#[cfg(feature = "controller")]
+pub mod store;
 pub mod template;

@@ -80,7 +80,11 @@ pub(super) fn build(
         certificates: spec.certificates.iter().flatten().map(|host| host.to_ascii_lowercase()).collect(),
         volumes: wanted,
         machines,
-        health_timeout: spec.health.as_ref().and_then(|health| health.timeout).map_or(HEALTH_TIMEOUT, spec::Duration::to_std),
+        health_timeout: spec
+            .health
+            .as_ref()
+            .and_then(|health| health.timeout)
+            .map_or(HEALTH_TIMEOUT, spec::Duration::to_std),
     };
     Some(BuiltApp { app, volumes })
 }
@@ -150,7 +154,11 @@ fn check(resolver: &mut Resolver<'_>, component: &str, spec: &AppSpec) {
         for name in processes.iter().filter(|name| !groups.contains_key(*name)) {
             let known: Vec<&str> = groups.keys().map(String::as_str).collect();
             let help = format!("the groups are {}", known.join(", "));
-            resolver.error(&place(&format!("{pointer}/processes")), format!("there is no process group `{name}`"), Some(help));
+            resolver.error(
+                &place(&format!("{pointer}/processes")),
+                format!("there is no process group `{name}`"),
+                Some(help),
+            );
         }
     }
     if spec.standbys == Some(true) {
@@ -159,7 +167,8 @@ fn check(resolver: &mut Resolver<'_>, component: &str, spec: &AppSpec) {
         resolver.error(&place("/standbys"), message, Some(help));
     }
     for (index, host) in spec.certificates.iter().flatten().enumerate() {
-        let fits = host.contains('.') && host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '*'));
+        let fits =
+            host.contains('.') && host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '*'));
         if !fits {
             let message = format!("`{}` is not a host name", crate::resource::output::display(host));
             resolver.error(&place(&format!("/certificates/{index}")), message, None);
@@ -257,8 +266,14 @@ impl Builder<'_, '_, '_> {
         let mut volumes = lowered.volumes();
         let volume = volumes.next();
         if let (Some((first, _)), Some((second, _))) = (volume, volumes.next()) {
-            let message = format!("the machines of group `{name}` would mount `{first}` and `{second}`: Fly allows one volume per machine");
-            self.error(&format!("/volumes/{second}"), message, Some("limit one of them to another group with `processes`"));
+            let message = format!(
+                "the machines of group `{name}` would mount `{first}` and `{second}`: Fly allows one volume per machine"
+            );
+            self.error(
+                &format!("/volumes/{second}"),
+                message,
+                Some("limit one of them to another group with `processes`"),
+            );
             return Vec::new();
         }
         let regions = self.regions(name, group);
@@ -301,7 +316,11 @@ impl Builder<'_, '_, '_> {
         let mut regions: Vec<String> = Vec::new();
         for region in stated {
             if region.len() != 3 || !region.chars().all(|c| c.is_ascii_lowercase()) {
-                self.error("/regions", format!("`{region}` is not a region code"), Some("region codes are three letters, such as `iad`"));
+                self.error(
+                    "/regions",
+                    format!("`{region}` is not a region code"),
+                    Some("region codes are three letters, such as `iad`"),
+                );
             } else if !regions.contains(&region) {
                 regions.push(region);
             }
@@ -350,5 +369,6 @@ fn is_always_on(config: &Value) -> bool {
 
 fn has_checks(config: &Value) -> bool {
     let services = config.get("services").and_then(Value::as_array);
-    config.get("checks").is_some() || services.is_some_and(|services| services.iter().any(|each| each.get("checks").is_some()))
+    config.get("checks").is_some()
+        || services.is_some_and(|services| services.iter().any(|each| each.get("checks").is_some()))
 }

@@ -45,11 +45,7 @@ pub struct Built {
 /// Builds the graph of all environments.
 pub fn build(specs: &ParsedSpecs, context: &Context<'_>) -> Built {
     let master_key_place = master_key_place(specs);
-    let secrets = SecretKeeper {
-        owner: context.owner,
-        inputs: context.secrets,
-        master_key_place: &master_key_place,
-    };
+    let secrets = SecretKeeper { owner: context.owner, inputs: context.secrets, master_key_place: &master_key_place };
     let mut diagnostics = Diagnostics::default();
     let mut environments: BTreeMap<EnvName, (&ParsedEnvironment, Wanted)> = BTreeMap::new();
     for parsed in &specs.environments {
@@ -57,7 +53,12 @@ pub fn build(specs: &ParsedSpecs, context: &Context<'_>) -> Built {
         let (mut wanted, mut problems) = environment::build(parsed, specs, secrets, context);
         if let Some((other, first)) = environments.get_mut(&name) {
             let other = describe(&other.origin, "/metadata/name");
-            problems.error(&parsed.origin, "/metadata/name", format!("environment `{name}` is already described in {other}"), None);
+            problems.error(
+                &parsed.origin,
+                "/metadata/name",
+                format!("environment `{name}` is already described in {other}"),
+                None,
+            );
             *first = Wanted::Broken { reason: problems.reason() };
             wanted = first.clone();
         }
@@ -72,9 +73,7 @@ pub fn build(specs: &ParsedSpecs, context: &Context<'_>) -> Built {
             environments: environments.into_iter().map(|(name, (_, wanted))| (name, wanted)).collect(),
             source: context.source.clone(),
             commit: context.commit.map(str::to_owned),
-            fingerprinter: key
-                .filter(|key| key.expose().chars().count() >= MASTER_KEY_MINIMUM)
-                .map(Fingerprinter::new),
+            fingerprinter: key.filter(|key| key.expose().chars().count() >= MASTER_KEY_MINIMUM).map(Fingerprinter::new),
         },
         diagnostics,
     }

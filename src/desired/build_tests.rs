@@ -36,7 +36,9 @@ fn built(yaml: &str) -> Built {
 }
 
 fn environment(name: &str, spec: &str) -> String {
-    format!("apiVersion: hangar/v1\nkind: Environment\nmetadata: {{name: {name}, labels: {{team: core}}}}\nspec: {spec}\n")
+    format!(
+        "apiVersion: hangar/v1\nkind: Environment\nmetadata: {{name: {name}, labels: {{team: core}}}}\nspec: {spec}\n"
+    )
 }
 
 /// An environment `e` with these apps.
@@ -131,8 +133,11 @@ fn what_is_known_beforehand_is_filled_in_and_only_images_addresses_and_volumes_m
            env: {IMAGE: '${{ fly.worker.image }}', NAME: '${{ fly.worker.name }}', I: '${{ fly.worker.internal }}'}},
          web: {image: w, env: {V6: '[${{ fly.server.ips.v6 }}]', VOL: '${{ fly.server.volumes.data.id }}', R: '${{ fly.server.region }}'}}",
     );
-    let after: Vec<Vec<&str>> =
-        environment.apps.iter().map(|app| app.after.iter().map(crate::resource::ComponentName::as_str).collect()).collect();
+    let after: Vec<Vec<&str>> = environment
+        .apps
+        .iter()
+        .map(|app| app.after.iter().map(crate::resource::ComponentName::as_str).collect())
+        .collect();
     assert_eq!(after, [vec![], vec!["worker"], vec!["server"]]);
     assert_eq!(config(&environment, 0, 0)["env"]["HOME"], "https://e-gold.fly.dev/core");
     assert_eq!(config(&environment, 1, 0)["init"]["cmd"], json!(["run", "--as", "preview x", "gold"]));
@@ -150,7 +155,10 @@ fn what_is_known_beforehand_is_filled_in_and_only_images_addresses_and_volumes_m
 
 #[test]
 fn a_value_with_spaces_stays_one_argument() {
-    let yaml = environment("e", "{params: {x: 'a b; rm'}, fly: {org: o, region: iad, apps: {a: {image: i, command: 'run ${{ params.x }}'}}}}");
+    let yaml = environment(
+        "e",
+        "{params: {x: 'a b; rm'}, fly: {org: o, region: iad, apps: {a: {image: i, command: 'run ${{ params.x }}'}}}}",
+    );
     let built = built(&yaml);
     assert_eq!(config(&ready(&built, "e"), 0, 0)["init"]["cmd"], json!(["run", "a b; rm"]));
 }
@@ -165,8 +173,10 @@ fn apps_that_wait_for_each_other_are_refused_with_the_circle() {
     );
     assert_eq!(
         circle,
-        ["6:79 these apps wait for each other's images, addresses or volumes in a circle: d -> e -> f -> d (names and URLs \
-          (`.name`, `.url`, `.hostname`, `.internal`) do not count, because they are known beforehand)"]
+        [
+            "6:79 these apps wait for each other's images, addresses or volumes in a circle: d -> e -> f -> d (names and URLs \
+          (`.name`, `.url`, `.hostname`, `.internal`) do not count, because they are known beforehand)"
+        ]
     );
 }
 
@@ -198,12 +208,24 @@ fn without_a_master_key_generated_secrets_are_unavailable_and_the_rest_is_as_eve
     let yaml = apps("a: {image: i, secrets: {G: {generate: {}}}}");
     let specs = parse(&[SourceFile { path: "a.yaml".into(), bytes: yaml.into_bytes() }]).unwrap();
     for (master_key, reason) in [
-        (None, "the master key is missing: the environment variable `HANGAR_MASTER_KEY` is not set; make one with `openssl rand -hex 32`, and keep it"),
-        (Some(SecretText::from("short")), "the master key has 5 characters, at least 32 are needed; make one with `openssl rand -hex 32` (the environment variable `HANGAR_MASTER_KEY`)"),
+        (
+            None,
+            "the master key is missing: the environment variable `HANGAR_MASTER_KEY` is not set; make one with `openssl rand -hex 32`, and keep it",
+        ),
+        (
+            Some(SecretText::from("short")),
+            "the master key has 5 characters, at least 32 are needed; make one with `openssl rand -hex 32` (the environment variable `HANGAR_MASTER_KEY`)",
+        ),
     ] {
         let secrets = SecretInputs { master_key, ..SecretInputs::default() };
         let assets = BTreeMap::new();
-        let context = Context { owner: &"acme".into(), secrets: &secrets, assets: &assets, source: &Completeness::Complete, commit: None };
+        let context = Context {
+            owner: &"acme".into(),
+            secrets: &secrets,
+            assets: &assets,
+            source: &Completeness::Complete,
+            commit: None,
+        };
         let built = build(&specs, &context);
         assert!(built.diagnostics.is_empty() && built.fleet.fingerprinter.is_none());
         assert_eq!(secret(&ready(&built, "e"), 0, "G").unwrap_err(), reason);
@@ -215,35 +237,95 @@ fn only_the_inputs_that_are_needed_are_named() {
     let yaml = apps("a: {image: i, secrets: {A: {fromEnv: X}, B: {fromFile: /f}, C: {generate: {}}, D: {value: 'x'}}}");
     let specs = parse(&[SourceFile { path: "a.yaml".into(), bytes: yaml.into_bytes() }]).unwrap();
     let needed = needed_inputs(&specs);
-    assert_eq!((needed.env, needed.files, needed.master_key), (["X".to_owned()].into(), ["/f".to_owned()].into(), true));
+    assert_eq!(
+        (needed.env, needed.files, needed.master_key),
+        (["X".to_owned()].into(), ["/f".to_owned()].into(), true)
+    );
 }
 
 #[test]
 fn mistakes_are_errors_at_their_place() {
     for (spec, expected) in [
         ("a: {image: i, env: {X: 'see ${{ env.nam }}'}}", "4:93 `env.nam` is not known (did you mean `env.name`?)"),
-        ("a: {image: i, env: {X: '${{ fly.aa.url }}'}}", "4:89 `fly.aa.url` is not known: there is no component `aa` (known here: a)"),
-        ("server: {image: i, env: {X: '${{ fly.servr.url }}'}}", "4:94 `fly.servr.url` is not known: there is no component `servr` (did you mean `fly.server.url`?)"),
-        ("a: {image: i, env: {X: '${{ fly.a.hostnam }}'}}", "4:89 `fly.a.hostnam` is not known (did you mean `fly.a.hostname`?)"),
-        ("a: {image: i, env: {X: '${{ params.teir }}'}}", "4:89 `params.teir` is not known (did you mean `params.tier`?)"),
-        ("a: {image: i, env: {X: '${{ pr.number }}'}}", "4:89 `pr` is known only in a PreviewSet (in an Environment, use `env.name`, `params.<key>` or `labels.<key>`)"),
-        ("a: {image: i, secrets: {S: {fromEnv: SET}}, env: {X: '${{ fly.a.secrets.S }}'}}", "4:119 `fly.a.secrets.S` is a secret and may not be used here (a secret may be used only in the `value` of a secret)"),
-        ("a: {image: i, secrets: {S: {fromEnv: SET}}, env: {X: '${{ fly.a.secrets.T }}'}}", "4:119 `fly.a.secrets.T` is not known (known here: S)"),
-        ("a: {image: i, env: {X: '${{ fly.a.ips.v6 }}'}}", "4:85 `a` has no `v6` address (ask for one with `ips: {v6: true}` in `a`)"),
-        ("a: {image: i, env: {X: '${{ fly.a.ips.v7 }}'}}", "4:89 `fly.a.ips.v7` is not known (did you mean `fly.a.ips.v4`?)"),
-        ("a: {image: i, count: 2, volumes: {d: {mount: /d}}, env: {X: '${{ fly.a.volumes.d.id }}'}}", "4:122 `a` has 2 volumes `d`, one for each machine (only the id of a single volume can be used)"),
-        ("a: {image: i, name: Up}", "4:85 `Up` cannot be the name of a Fly app: `U` is not a lower case letter, digit or dash"),
-        ("a: {image: i, name: '${{ fly.b.ips.v6 }}'}, b: {image: i, ips: {v6: true}}", "4:85 `(known after create)` cannot be the name of a Fly app: it must be known before anything is created"),
-        ("a: {image: i, name: '${{ fly.b.name }}'}, b: {image: i, name: '${{ fly.a.name }}x'}", "4:135 these values refer to each other in a circle: fly.a.name -> fly.b.name -> fly.a.name"),
+        (
+            "a: {image: i, env: {X: '${{ fly.aa.url }}'}}",
+            "4:89 `fly.aa.url` is not known: there is no component `aa` (known here: a)",
+        ),
+        (
+            "server: {image: i, env: {X: '${{ fly.servr.url }}'}}",
+            "4:94 `fly.servr.url` is not known: there is no component `servr` (did you mean `fly.server.url`?)",
+        ),
+        (
+            "a: {image: i, env: {X: '${{ fly.a.hostnam }}'}}",
+            "4:89 `fly.a.hostnam` is not known (did you mean `fly.a.hostname`?)",
+        ),
+        (
+            "a: {image: i, env: {X: '${{ params.teir }}'}}",
+            "4:89 `params.teir` is not known (did you mean `params.tier`?)",
+        ),
+        (
+            "a: {image: i, env: {X: '${{ pr.number }}'}}",
+            "4:89 `pr` is known only in a PreviewSet (in an Environment, use `env.name`, `params.<key>` or `labels.<key>`)",
+        ),
+        (
+            "a: {image: i, secrets: {S: {fromEnv: SET}}, env: {X: '${{ fly.a.secrets.S }}'}}",
+            "4:119 `fly.a.secrets.S` is a secret and may not be used here (a secret may be used only in the `value` of a secret)",
+        ),
+        (
+            "a: {image: i, secrets: {S: {fromEnv: SET}}, env: {X: '${{ fly.a.secrets.T }}'}}",
+            "4:119 `fly.a.secrets.T` is not known (known here: S)",
+        ),
+        (
+            "a: {image: i, env: {X: '${{ fly.a.ips.v6 }}'}}",
+            "4:85 `a` has no `v6` address (ask for one with `ips: {v6: true}` in `a`)",
+        ),
+        (
+            "a: {image: i, env: {X: '${{ fly.a.ips.v7 }}'}}",
+            "4:89 `fly.a.ips.v7` is not known (did you mean `fly.a.ips.v4`?)",
+        ),
+        (
+            "a: {image: i, count: 2, volumes: {d: {mount: /d}}, env: {X: '${{ fly.a.volumes.d.id }}'}}",
+            "4:122 `a` has 2 volumes `d`, one for each machine (only the id of a single volume can be used)",
+        ),
+        (
+            "a: {image: i, name: Up}",
+            "4:85 `Up` cannot be the name of a Fly app: `U` is not a lower case letter, digit or dash",
+        ),
+        (
+            "a: {image: i, name: '${{ fly.b.ips.v6 }}'}, b: {image: i, ips: {v6: true}}",
+            "4:85 `(known after create)` cannot be the name of a Fly app: it must be known before anything is created",
+        ),
+        (
+            "a: {image: i, name: '${{ fly.b.name }}'}, b: {image: i, name: '${{ fly.a.name }}x'}",
+            "4:135 these values refer to each other in a circle: fly.a.name -> fly.b.name -> fly.a.name",
+        ),
         ("a: {}", "4:68 this app has no image (add `image: registry.fly.io/<app>:<tag>`)"),
         ("a: {image: i, config: gone.toml}", "4:87 `gone.toml` cannot be read: there is no such file"),
-        ("a: {image: i, config: ../../../etc/passwd}", "4:87 `../../../etc/passwd` cannot be read: the path must be relative and stay inside the directory of the specs"),
+        (
+            "a: {image: i, config: ../../../etc/passwd}",
+            "4:87 `../../../etc/passwd` cannot be read: the path must be relative and stay inside the directory of the specs",
+        ),
         ("a: {image: i, config: broken.toml}", "1:16 this must be a duration such as `15s`, or a whole number"),
-        ("a: {image: i, services: [{internalPort: 1, processes: [b]}]}", "4:119 there is no process group `b` (the groups are app)"),
-        ("a: {image: i, regions: ['${{ params.tier }}']}", "4:88 `gold` is not a region code (region codes are three letters, such as `iad`)"),
-        ("a: {image: i, volumes: {a: {mount: /a}, b: {mount: /b}}}", "4:109 the machines of group `app` would mount `a` and `b`: Fly allows one volume per machine (limit one of them to another group with `processes`)"),
-        ("a: {image: i, files: [{path: /x, content: '${{ fly.a.ips.v6 }}'}], ips: {v6: true}}", "4:108 a file's content cannot hold values that are known only after something is created"),
-        ("a: {image: i, secrets: {S: {value: '${{ fly.b.secrets.S }}'}}}, b: {image: i, secrets: {S: {value: '${{ fly.a.secrets.S }}'}}}", "4:166 these values refer to each other in a circle: fly.a.secrets.S -> fly.b.secrets.S -> fly.a.secrets.S"),
+        (
+            "a: {image: i, services: [{internalPort: 1, processes: [b]}]}",
+            "4:119 there is no process group `b` (the groups are app)",
+        ),
+        (
+            "a: {image: i, regions: ['${{ params.tier }}']}",
+            "4:88 `gold` is not a region code (region codes are three letters, such as `iad`)",
+        ),
+        (
+            "a: {image: i, volumes: {a: {mount: /a}, b: {mount: /b}}}",
+            "4:109 the machines of group `app` would mount `a` and `b`: Fly allows one volume per machine (limit one of them to another group with `processes`)",
+        ),
+        (
+            "a: {image: i, files: [{path: /x, content: '${{ fly.a.ips.v6 }}'}], ips: {v6: true}}",
+            "4:108 a file's content cannot hold values that are known only after something is created",
+        ),
+        (
+            "a: {image: i, secrets: {S: {value: '${{ fly.b.secrets.S }}'}}}, b: {image: i, secrets: {S: {value: '${{ fly.a.secrets.S }}'}}}",
+            "4:166 these values refer to each other in a circle: fly.a.secrets.S -> fly.b.secrets.S -> fly.a.secrets.S",
+        ),
     ] {
         assert_eq!(bad(spec), [expected], "{spec}");
     }
@@ -260,16 +342,20 @@ fn names_are_shortened_only_where_that_was_asked_for() {
     let stated = built(&environment(&long, &fly("worker: {image: i, name: '${{ env.name }}-worker'}")));
     assert_eq!(
         messages(&stated)[0].split_once(' ').unwrap().1,
-        format!("`{long}-worker` cannot be the name of a Fly app: it has 67 characters, and 63 are allowed (shorten it with `| truncate(63)`, which keeps it unique with a hash)")
+        format!(
+            "`{long}-worker` cannot be the name of a Fly app: it has 67 characters, and 63 are allowed (shorten it with `| truncate(63)`, which keeps it unique with a hash)"
+        )
     );
 }
 
 #[test]
 fn an_app_that_two_environments_claim_breaks_both_and_nobody_else() {
     let fly = |name: &str| format!("{{fly: {{org: o, region: iad, apps: {{a: {{image: i, name: {name}}}}}}}}}");
-    let yaml = [environment("one", &fly("x")), environment("two", &fly("x")), environment("three", &fly("y"))].join("---\n");
+    let yaml =
+        [environment("one", &fly("x")), environment("two", &fly("x")), environment("three", &fly("y"))].join("---\n");
     let built = built(&yaml);
-    let states: Vec<bool> = built.fleet.environments.values().map(|wanted| matches!(wanted, Wanted::Ready(_))).collect();
+    let states: Vec<bool> =
+        built.fleet.environments.values().map(|wanted| matches!(wanted, Wanted::Ready(_))).collect();
     assert_eq!(states, [false, true, false], "one, three, two");
     assert_eq!(messages(&built).len(), 2);
     assert!(messages(&built)[0].contains("the app `x` is claimed more than once: by `a` of `one` and by `a` of `two`"));
@@ -279,17 +365,24 @@ fn an_app_that_two_environments_claim_breaks_both_and_nobody_else() {
 fn a_mistake_in_one_environment_leaves_the_others_alone() {
     let fly = |image: &str| format!("{{fly: {{org: o, region: iad, apps: {{a: {{image: '{image}'}}}}}}}}");
     let built = built(&[environment("bad", &fly("${{ nope }}")), environment("good", &fly("i"))].join("---\n"));
-    assert!(matches!(&built.fleet.environments[&"bad".into()], Wanted::Broken { reason } if reason.contains("`nope` is not known")));
+    assert!(
+        matches!(&built.fleet.environments[&"bad".into()], Wanted::Broken { reason } if reason.contains("`nope` is not known"))
+    );
     ready(&built, "good");
 }
 
 #[test]
 fn the_fields_of_a_spec_lie_over_those_of_its_fly_toml() {
-    let environment = good("a: {config: fly.toml, image: i, env: {B: spec}, memory: 1GB}, b: {config: ./fly.toml, name: b, image: j}");
+    let environment = good(
+        "a: {config: fly.toml, image: i, env: {B: spec}, memory: 1GB}, b: {config: ./fly.toml, name: b, image: j}",
+    );
     let (a, b) = (&environment.apps[0], &environment.apps[1]);
     assert_eq!((a.name.as_str(), b.name.as_str()), ("from-toml", "b"));
     let a = &a.machines[0].config;
-    assert_eq!((&a["env"]["A"], &a["env"]["B"], &b.machines[0].config["env"]["B"]), (&json!("toml"), &json!("spec"), &json!("toml")));
+    assert_eq!(
+        (&a["env"]["A"], &a["env"]["B"], &b.machines[0].config["env"]["B"]),
+        (&json!("toml"), &json!("spec"), &json!("toml"))
+    );
     assert_eq!(a["guest"], json!({"cpu_kind": "shared", "cpus": 2, "memory_mb": 1024}));
     assert_eq!(a["services"][0]["ports"][1], json!({"port": 443, "handlers": ["http", "tls"]}));
 }
@@ -310,14 +403,25 @@ fn an_app_with_public_ports_has_addresses_unless_the_spec_says_otherwise() {
 
 #[test]
 fn protection_and_gates_come_from_the_environment_its_class_and_the_policy() {
-    let fly = "fly: {org: o, region: iad, apps: {a: {image: i, protect: false}, b: {image: i, deletionPolicy: retain}}}";
-    let policy = "apiVersion: hangar/v1\nkind: Policy\nmetadata: {name: p}\nspec: {protected: ['keep-*'], approval: [live]}\n";
+    let fly =
+        "fly: {org: o, region: iad, apps: {a: {image: i, protect: false}, b: {image: i, deletionPolicy: retain}}}";
+    let policy =
+        "apiVersion: hangar/v1\nkind: Policy\nmetadata: {name: p}\nspec: {protected: ['keep-*'], approval: [live]}\n";
     let yaml = [
         policy.to_owned(),
         environment("live", &format!("{{class: production, requires: {{environments: [test]}}, {fly}}}")),
-        environment("test", &format!("{{class: staging, protect: true, pause: true, level: noDelete, {}}}", fly.replace("a:", "c:").replace("b:", "d:"))),
+        environment(
+            "test",
+            &format!(
+                "{{class: staging, protect: true, pause: true, level: noDelete, {}}}",
+                fly.replace("a:", "c:").replace("b:", "d:")
+            ),
+        ),
         environment("keep-1", &format!("{{ttl: {{max: 14d}}, {}}}", fly.replace("a:", "f:"))),
-        environment("pr", "{expiresAt: 2026-12-01T00:00:00Z, deletionPolicy: retain, fly: {org: o, network: {name: n}}}"),
+        environment(
+            "pr",
+            "{expiresAt: 2026-12-01T00:00:00Z, deletionPolicy: retain, fly: {org: o, network: {name: n}}}",
+        ),
     ]
     .join("---\n");
     let built = built(&yaml);
@@ -325,7 +429,10 @@ fn protection_and_gates_come_from_the_environment_its_class_and_the_policy() {
     let protected = |name: &str| ready(&built, name).apps.iter().map(|app| app.protect).collect::<Vec<_>>();
     let live = ready(&built, "live");
     assert_eq!((live.requires.approval, live.requires.environments.as_slice()), (true, &["test".into()][..]));
-    assert_eq!((protected("live"), protected("test"), protected("keep-1")), (vec![true, true], vec![false, true], vec![true, true]));
+    assert_eq!(
+        (protected("live"), protected("test"), protected("keep-1")),
+        (vec![true, true], vec![false, true], vec![true, true])
+    );
     assert!(!live.apps[0].retain && live.apps[1].retain);
     let test = ready(&built, "test");
     assert!(test.paused && test.protect && test.level == crate::desired::Level::NoDelete);

@@ -15,9 +15,9 @@ use super::secrets::{SecretKeeper, describe};
 use crate::resource::output::{self, Outputs};
 use crate::resource::{ComponentName, EnvName, IpKind, OrgSlug};
 use crate::spec::environment::{self as written, DeletionPolicy};
+use crate::spec::fly;
 use crate::spec::flytoml::{merge_app, to_app_json};
 use crate::spec::{ParsedEnvironment, ParsedSpecs};
-use crate::spec::fly;
 use crate::template::did_you_mean;
 
 /// The graph of `parsed`, or why there is none, and all problems.
@@ -41,7 +41,11 @@ fn assemble(resolver: &mut Resolver<'_>, specs: &ParsedSpecs, context: &Context<
     let parsed = resolver.environment;
     let Some(fly) = &parsed.spec.fly else {
         let place = Place { component: None, pointer: "/spec".to_owned() };
-        resolver.error(&place, "this environment has nothing in it", Some("add `fly` with `org` and `apps`".to_owned()));
+        resolver.error(
+            &place,
+            "this environment has nothing in it",
+            Some("add `fly` with `org` and `apps`".to_owned()),
+        );
         return None;
     };
     load_components(resolver, context);
@@ -50,8 +54,8 @@ fn assemble(resolver: &mut Resolver<'_>, specs: &ParsedSpecs, context: &Context<
     let spec = &parsed.spec;
     let name = parsed.metadata.name.as_str();
     let is_named = |patterns: &[String]| patterns.iter().any(|pattern| matches(pattern, name));
-    let must_protect =
-        spec.class == written::Class::Production || specs.policies.iter().any(|policy| is_named(&policy.spec.protected));
+    let must_protect = spec.class == written::Class::Production
+        || specs.policies.iter().any(|policy| is_named(&policy.spec.protected));
     let defaults = Defaults {
         protect: spec.is_protected() || must_protect,
         must_protect,
@@ -116,8 +120,9 @@ fn load_config(
         let path = beside(base, relative)?;
         context.assets.read(&path).map(|bytes| (path, bytes))
     };
-    let text = read(&resolver.environment.origin.path, path)
-        .and_then(|(path, bytes)| Ok((path, String::from_utf8(bytes).map_err(|_error| "it is not UTF-8 text".to_owned())?)));
+    let text = read(&resolver.environment.origin.path, path).and_then(|(path, bytes)| {
+        Ok((path, String::from_utf8(bytes).map_err(|_error| "it is not UTF-8 text".to_owned())?))
+    });
     let (file, text) = match text {
         Ok(found) => found,
         Err(error) => {
@@ -131,7 +136,8 @@ fn load_config(
             Some((read.app, read.origin))
         }
         Err(diagnostics) => {
-            let all: Vec<String> = diagnostics.iter().map(|each| format!("{path}:{}: {}", each.line, each.message)).collect();
+            let all: Vec<String> =
+                diagnostics.iter().map(|each| format!("{path}:{}: {}", each.line, each.message)).collect();
             resolver.problems.errors.push(all.join("; "));
             resolver.problems.diagnostics.extend(diagnostics);
             None
@@ -153,7 +159,8 @@ fn network(resolver: &mut Resolver<'_>, network: &fly::Network) -> Network {
 fn gates(resolver: &mut Resolver<'_>, specs: &ParsedSpecs, approval: bool) -> Gates {
     let requires = &resolver.environment.spec.requires;
     let own = resolver.environment.metadata.name.as_str();
-    let others: Vec<&str> = specs.environments.iter().map(|each| each.metadata.name.as_str()).filter(|name| *name != own).collect();
+    let others: Vec<&str> =
+        specs.environments.iter().map(|each| each.metadata.name.as_str()).filter(|name| *name != own).collect();
     for (index, name) in requires.environments.iter().enumerate() {
         if !others.contains(&name.as_str()) {
             let place = Place { component: None, pointer: format!("/spec/requires/environments/{index}") };
@@ -171,10 +178,7 @@ fn apps(resolver: &mut Resolver<'_>, network: &Network, defaults: Defaults, cont
     let spec_path = resolver.environment.origin.path.clone();
     let load_file = |relative: &str| context.assets.read(&beside(&spec_path, relative)?);
     let names: Vec<String> = resolver.environment.app_json.keys().cloned().collect();
-    names
-        .iter()
-        .filter_map(|component| app::build(resolver, component, network, defaults, &load_file))
-        .collect()
+    names.iter().filter_map(|component| app::build(resolver, component, network, defaults, &load_file)).collect()
 }
 
 /// Checks every use of another component's outputs, and puts the apps in order by them.
@@ -227,7 +231,10 @@ fn output_path(apps: &[BuiltApp], each: &Use) -> Result<Option<String>, (String,
             if built.app.ips.keys().any(has) {
                 return Ok(Some(each.path.clone()));
             }
-            Err((format!("`{of}` has no `{name}` address"), format!("ask for one with `ips: {{{name}: true}}` in `{of}`")))
+            Err((
+                format!("`{of}` has no `{name}` address"),
+                format!("ask for one with `ips: {{{name}: true}}` in `{of}`"),
+            ))
         }
         [_, of, "volumes", key, "id"] => match built.volumes.get(*key).map(Vec::as_slice) {
             Some([slot]) => Ok(Some(output::volume_id_path(of, slot))),
@@ -267,8 +274,10 @@ fn report_cycle(resolver: &mut Resolver<'_>, uses: &[Use], cycle: &[String]) {
         || Place { component: Some(first.clone()), pointer: app_pointer(&first) },
         |found| found.place.clone(),
     );
-    let message = format!("these apps wait for each other's images, addresses or volumes in a circle: {}", cycle.join(" -> "));
-    let help = "names and URLs (`.name`, `.url`, `.hostname`, `.internal`) do not count, because they are known beforehand";
+    let message =
+        format!("these apps wait for each other's images, addresses or volumes in a circle: {}", cycle.join(" -> "));
+    let help =
+        "names and URLs (`.name`, `.url`, `.hostname`, `.internal`) do not count, because they are known beforehand";
     resolver.error(&place, message, Some(help.to_owned()));
 }
 

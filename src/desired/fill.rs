@@ -42,7 +42,10 @@ impl Resolver<'_> {
             }
             Value::Object(map) => {
                 let each = map.iter();
-                Some(each.filter_map(|(key, item)| Some((key.clone(), self.fill_value(key, item, &below(key))?))).collect())
+                Some(
+                    each.filter_map(|(key, item)| Some((key.clone(), self.fill_value(key, item, &below(key))?)))
+                        .collect(),
+                )
             }
             other => Some(other.clone()),
         }

@@ -82,12 +82,11 @@ impl<'a> Resolver<'a> {
     pub(super) fn origin_of(&self, place: &Place) -> (Origin, String) {
         let spec = &self.environment.origin;
         let config = place.component.as_ref().and_then(|name| self.components.get(name)?.config.clone());
-        let within = place
-            .component
-            .as_ref()
-            .and_then(|name| place.pointer.strip_prefix(&app_pointer(name)));
+        let within = place.component.as_ref().and_then(|name| place.pointer.strip_prefix(&app_pointer(name)));
         match (config, within) {
-            (Some(config), Some(within)) if !spec.positions.contains(&place.pointer) && config.positions.contains(within) => {
+            (Some(config), Some(within))
+                if !spec.positions.contains(&place.pointer) && config.positions.contains(within) =>
+            {
                 (config, within.to_owned())
             }
             _ => (spec.clone(), place.pointer.clone()),
@@ -163,8 +162,9 @@ impl<'a> Resolver<'a> {
                 None => shorten(&format!("{}-{component}", this.environment.metadata.name), APP_NAME_LENGTH),
             };
             if let Some(problem) = name_problem(&name) {
-                let help = (name.len() > APP_NAME_LENGTH)
-                    .then(|| format!("shorten it with `| truncate({APP_NAME_LENGTH})`, which keeps it unique with a hash"));
+                let help = (name.len() > APP_NAME_LENGTH).then(|| {
+                    format!("shorten it with `| truncate({APP_NAME_LENGTH})`, which keeps it unique with a hash")
+                });
                 this.error(&place, format!("`{name}` cannot be the name of a Fly app: {problem}"), help);
                 return None;
             }
@@ -240,7 +240,12 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    fn look_up_fly(&mut self, path: &Path, rest: &[&str], destination: Destination) -> Result<Lookup, TemplateErrorKind> {
+    fn look_up_fly(
+        &mut self,
+        path: &Path,
+        rest: &[&str],
+        destination: Destination,
+    ) -> Result<Lookup, TemplateErrorKind> {
         if self.place.component.is_none() {
             let reason = "only values of apps may refer to apps".to_owned();
             return Err(unknown(path, Some(reason), None, []));
@@ -350,7 +355,9 @@ impl Scope for Resolver<'_> {
             "env" => self.look_up_env(path, rest),
             "params" | "labels" => self.look_up_own(path, root, rest),
             "fly" => self.look_up_fly(path, rest, destination),
-            preview if PREVIEW_ROOTS.contains(&preview) => Err(TemplateErrorKind::PreviewOnly { root: preview.to_owned() }),
+            preview if PREVIEW_ROOTS.contains(&preview) => {
+                Err(TemplateErrorKind::PreviewOnly { root: preview.to_owned() })
+            }
             other => Err(unknown(path, None, Some(other), ["env", "params", "labels", "fly"])),
         }
     }

@@ -9,4 +9,4 @@ mod run;
 mod step;
 
 pub use journal::{Intent, Journal};
-pub use run::{Executor, Report, Stop};
+pub use run::{Executor, Failure, Report, Stop, StopReason};

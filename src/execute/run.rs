@@ -1,6 +1,7 @@
 //! One environment's part of a plan, carried out.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
 
 use futures::StreamExt as _;
@@ -42,17 +43,36 @@ pub struct Executor {
 
 /// Tells a run to end at the next safe point: steps under way are finished, no new one begins.
 #[derive(Debug, Clone, Default)]
-pub struct Stop(Arc<std::sync::atomic::AtomicBool>);
+pub struct Stop(Arc<AtomicU8>);
+
+/// Why a run is to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StopReason {
+    /// The program ends.
+    Stopping,
+    /// The plan has been overtaken: the specs have changed since it was made.
+    Overtaken,
+}
 
 impl Stop {
-    /// Asks for the end.
-    pub fn request(&self) {
-        self.0.store(true, std::sync::atomic::Ordering::SeqCst);
+    /// Asks for the end. The first reason stands.
+    pub fn request(&self, reason: StopReason) {
+        let code = match reason {
+            StopReason::Stopping => 1,
+            StopReason::Overtaken => 2,
+        };
+        if self.0.compare_exchange(0, code, Ordering::SeqCst, Ordering::SeqCst).is_err() {
+            tracing::debug!(?reason, "the run was already asked to end");
+        }
     }
 
-    /// Whether the end was asked for.
-    pub fn is_requested(&self) -> bool {
-        self.0.load(std::sync::atomic::Ordering::SeqCst)
+    /// Why the end was asked for, if it was.
+    pub fn requested(&self) -> Option<StopReason> {
+        match self.0.load(Ordering::SeqCst) {
+            0 => None,
+            1 => Some(StopReason::Stopping),
+            _ => Some(StopReason::Overtaken),
+        }
     }
 }
 
@@ -158,8 +178,11 @@ impl Executor {
             let broken = step.after.iter().find(|id| states.get(id) == Some(&State::NotDone));
             let message = match broken {
                 Some(_) => "a step that it waits for did not end well".to_owned(),
-                None if self.stop.is_requested() => "the run is stopping".to_owned(),
-                None => continue,
+                None => match self.stop.requested() {
+                    Some(StopReason::Stopping) => "the run is stopping".to_owned(),
+                    Some(StopReason::Overtaken) => "the plan has been overtaken by a newer spec".to_owned(),
+                    None => continue,
+                },
             };
             states.insert(step.id, State::NotDone);
             report.skipped = report.skipped.saturating_add(1);

@@ -79,7 +79,7 @@ impl StepRun<'_> {
                 Err(error) => error,
             };
             let elapsed = (clock.now() - began).to_std().unwrap_or_default();
-            if !self.is_worth_another_try(&error) || elapsed >= PATIENCE || self.executor.stop.is_requested() {
+            if !self.is_worth_another_try(&error) || elapsed >= PATIENCE || self.executor.stop.requested().is_some() {
                 return Err(error);
             }
             let message = format!("{error}; trying again in {} s", wait.as_secs());

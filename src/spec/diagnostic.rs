@@ -165,7 +165,16 @@ impl Diagnostics {
         let span = first_line(text, span);
         let (line, column) = line_and_column(text, span.start);
         let source = Some((Arc::clone(text), span));
-        self.items.push(Diagnostic { severity, file: path.to_path_buf(), line, column, pointer, message, help, source });
+        self.items.push(Diagnostic {
+            severity,
+            file: path.to_path_buf(),
+            line,
+            column,
+            pointer,
+            message,
+            help,
+            source,
+        });
     }
 }
 

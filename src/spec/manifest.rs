@@ -45,7 +45,12 @@ pub(super) fn read(node: &Node, path: &Arc<Path>, text: &Arc<str>, problems: &mu
         problems.push_span(path, text, duplicate.second, message, Some(help));
     }
     let Shape::Map(_) = node.shape else {
-        problems.push(&origin, "", "a spec document must be a map", Some("begin with `apiVersion: hangar/v1`".to_owned()));
+        problems.push(
+            &origin,
+            "",
+            "a spec document must be a map",
+            Some("begin with `apiVersion: hangar/v1`".to_owned()),
+        );
         return None;
     };
     let (kind, mut findings) = header(node);
@@ -86,7 +91,9 @@ fn header(node: &Node) -> (Option<&'static str>, Vec<Finding>) {
             Finding::error("/apiVersion", format!("the apiVersion `{other}` is unknown"))
                 .help(format!("this version of Hangar reads `{API_VERSION}`")),
         ),
-        None => findings.push(missing(node, "apiVersion", format!("begin the document with `apiVersion: {API_VERSION}`"))),
+        None => {
+            findings.push(missing(node, "apiVersion", format!("begin the document with `apiVersion: {API_VERSION}`")))
+        }
     }
     let kind = match node.get("kind").and_then(Node::as_str) {
         Some("PreviewSet") => {
@@ -100,13 +107,18 @@ fn header(node: &Node) -> (Option<&'static str>, Vec<Finding>) {
             let kind = KINDS.into_iter().find(|kind| *kind == given);
             if kind.is_none() {
                 findings.push(
-                    Finding::error("/kind", format!("the kind `{given}` is unknown")).maybe_help(did_you_mean(given, KINDS)),
+                    Finding::error("/kind", format!("the kind `{given}` is unknown"))
+                        .maybe_help(did_you_mean(given, KINDS)),
                 );
             }
             kind
         }
         None => {
-            findings.push(missing(node, "kind", "add `kind: Environment`, `kind: Policy` or `kind: Controller`".to_owned()));
+            findings.push(missing(
+                node,
+                "kind",
+                "add `kind: Environment`, `kind: Policy` or `kind: Controller`".to_owned(),
+            ));
             None
         }
     };
@@ -121,7 +133,8 @@ fn missing(node: &Node, field: &str, help: String) -> Finding {
 }
 
 fn later_sections(node: &Node) -> (Vec<Finding>, BTreeSet<String>) {
-    let given = LATER_SECTIONS.into_iter().filter(|section| node.get("spec").is_some_and(|spec| spec.get(section).is_some()));
+    let given =
+        LATER_SECTIONS.into_iter().filter(|section| node.get("spec").is_some_and(|spec| spec.get(section).is_some()));
     let mut findings = Vec::new();
     let mut hidden = BTreeSet::new();
     for section in given {
@@ -143,7 +156,9 @@ fn typed_manifest<S: DeserializeOwned>(
 ) -> Option<Manifest<S>> {
     let typed = typed::read(node, hidden);
     // `header` has said so already, in better words.
-    let own = |finding: &Finding| !matches!(finding.message.as_str(), "the field `apiVersion` is missing" | "the field `kind` is missing");
+    let own = |finding: &Finding| {
+        !matches!(finding.message.as_str(), "the field `apiVersion` is missing" | "the field `kind` is missing")
+    };
     findings.extend(typed.findings.into_iter().filter(own));
     typed.value
 }

@@ -111,10 +111,9 @@ fn read_file(file: &SourceFile, problems: &mut Diagnostics) -> Vec<Draft> {
             problems.push_file(&path, "the file has no document", Some(help.to_owned()));
             Vec::new()
         }
-        Ok(documents) => documents
-            .into_iter()
-            .filter_map(|document| manifest::read(&document, &path, &text, problems))
-            .collect(),
+        Ok(documents) => {
+            documents.into_iter().filter_map(|document| manifest::read(&document, &path, &text, problems)).collect()
+        }
         Err(error) => {
             problems.push_span(&path, &text, error.span, error.message, error.help);
             Vec::new()

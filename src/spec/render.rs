@@ -12,11 +12,7 @@ impl Diagnostics {
         let renderer = if color { Renderer::styled() } else { Renderer::plain() };
         let mut sorted: Vec<&Diagnostic> = self.iter().collect();
         sorted.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
-        sorted
-            .iter()
-            .map(|diagnostic| render_one(diagnostic, &renderer))
-            .collect::<Vec<_>>()
-            .join("\n")
+        sorted.iter().map(|diagnostic| render_one(diagnostic, &renderer)).collect::<Vec<_>>().join("\n")
     }
 }
 
@@ -29,9 +25,7 @@ fn render_one(diagnostic: &Diagnostic, renderer: &Renderer) -> String {
     let title = level.primary_title(diagnostic.message.as_str());
     let mut report = match &diagnostic.source {
         Some((text, span)) => title.element(
-            Snippet::source(text.as_ref())
-                .path(path.as_str())
-                .annotation(AnnotationKind::Primary.span(span.clone())),
+            Snippet::source(text.as_ref()).path(path.as_str()).annotation(AnnotationKind::Primary.span(span.clone())),
         ),
         None => title.element(annotate_snippets::Origin::path(path.as_str())),
     };

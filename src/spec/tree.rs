@@ -157,8 +157,12 @@ impl Node {
     fn visible_span(&self, key: Option<&Range<usize>>) -> Range<usize> {
         match (&self.shape, key) {
             (Shape::List(_) | Shape::Map(_) | Shape::Null, Some(key)) => key.clone(),
-            (Shape::Map(entries), None) => entries.first().map_or_else(|| self.span.clone(), |entry| entry.key_span.clone()),
-            (Shape::List(items), None) => items.first().map_or_else(|| self.span.clone(), |item| item.visible_span(None)),
+            (Shape::Map(entries), None) => {
+                entries.first().map_or_else(|| self.span.clone(), |entry| entry.key_span.clone())
+            }
+            (Shape::List(items), None) => {
+                items.first().map_or_else(|| self.span.clone(), |item| item.visible_span(None))
+            }
             _ => self.span.clone(),
         }
     }
@@ -232,9 +236,10 @@ fn explain(error: &Error) -> (String, Option<String>) {
         Error::RecursiveReferencesRequireWeakTypes { .. } => {
             ("an alias refers to the value that contains it".to_owned(), help("remove the alias"))
         }
-        Error::UnknownAnchor { .. } => {
-            ("the alias refers to an anchor that does not exist".to_owned(), help("put a text that begins with `*` in quotes"))
-        }
+        Error::UnknownAnchor { .. } => (
+            "the alias refers to an anchor that does not exist".to_owned(),
+            help("put a text that begins with `*` in quotes"),
+        ),
         Error::NonFiniteFloat { value, .. } => (format!("`{value}` is not a finite number"), None),
         Error::DuplicateMappingKey { key: Some(key), .. } => {
             (format!("the key `{key}` stands twice in this map"), help("remove one of them"))
@@ -242,9 +247,7 @@ fn explain(error: &Error) -> (String, Option<String>) {
         Error::Unexpected { expected: "string scalar", .. } => {
             ("a key of a map must be a string".to_owned(), help("put `{` or `[` at the begin of a text in quotes"))
         }
-        _ if text.contains("mapping values are not allowed") => {
-            (text, help("put a text that contains `: ` in quotes"))
-        }
+        _ if text.contains("mapping values are not allowed") => (text, help("put a text that contains `: ` in quotes")),
         _ => (text, None),
     }
 }

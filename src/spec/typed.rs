@@ -15,8 +15,8 @@ use std::fmt;
 
 use serde::de::value::StrDeserializer;
 use serde::de::{
-    self, DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Expected, IntoDeserializer, MapAccess, SeqAccess,
-    Unexpected, VariantAccess, Visitor,
+    self, DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Expected, IntoDeserializer, MapAccess,
+    SeqAccess, Unexpected, VariantAccess, Visitor,
 };
 
 use super::finding::{Finding, did_you_mean, nearest_help};
@@ -106,7 +106,12 @@ impl<'a> Reader<'a> {
         self.place(visitor.visit_map(&mut access))
     }
 
-    fn number<V: Visitor<'a>>(&self, number: &serde_json::Number, written: &str, visitor: V) -> Result<V::Value, Problem> {
+    fn number<V: Visitor<'a>>(
+        &self,
+        number: &serde_json::Number,
+        written: &str,
+        visitor: V,
+    ) -> Result<V::Value, Problem> {
         if written.len() > 1 && written.starts_with('0') && written.bytes().all(|byte| byte.is_ascii_digit()) {
             let digits = written.trim_start_matches('0');
             let problem = Problem::new(format!("`{written}` may be octal or decimal"));
@@ -186,7 +191,8 @@ impl<'a> Deserializer<'a> for Reader<'a> {
             }
             Shape::Map(entries) => match self.entries(entries, true).as_slice() {
                 [(entry, content)] => {
-                    let access = Variant { name: &entry.key, variants, content: Some(content.clone()), own: self.clone() };
+                    let access =
+                        Variant { name: &entry.key, variants, content: Some(content.clone()), own: self.clone() };
                     self.place(visitor.visit_enum(access))
                 }
                 given => {
@@ -196,7 +202,10 @@ impl<'a> Deserializer<'a> for Reader<'a> {
                     Err(Problem { absent, ..problem }.at(&self.pointer))
                 }
             },
-            _ => self.place(Err(de::Error::invalid_type(unexpected(self.node), &format!("one of {}", list(variants)).as_str()))),
+            _ => self.place(Err(de::Error::invalid_type(
+                unexpected(self.node),
+                &format!("one of {}", list(variants)).as_str(),
+            ))),
         }
     }
 
@@ -339,7 +348,9 @@ impl Problem {
             Some(Absent::Field(field)) => {
                 let place = child(pointer, field);
                 let meant = Some(format!("did you mean `{field}`?"));
-                let within = |other: &str| other.strip_prefix(&place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+                let within = |other: &str| {
+                    other.strip_prefix(&place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+                };
                 hidden.iter().any(|hidden| within(hidden))
                     || found.iter().any(|((other, at_key), finding)| *at_key && inside(other) && finding.help == meant)
             }
@@ -379,9 +390,10 @@ impl de::Error for Problem {
             (Unexpected::Str("yes" | "no" | "on" | "off" | "True" | "False"), "a boolean") => {
                 problem.with_help("write `true` or `false`".to_owned())
             }
-            (Unexpected::Bool(_) | Unexpected::Signed(_) | Unexpected::Unsigned(_) | Unexpected::Float(_), "a string") => {
-                problem.with_help("put it in quotes".to_owned())
-            }
+            (
+                Unexpected::Bool(_) | Unexpected::Signed(_) | Unexpected::Unsigned(_) | Unexpected::Float(_),
+                "a string",
+            ) => problem.with_help("put it in quotes".to_owned()),
             (Unexpected::Unit, "a string" | "a string, number or boolean") => {
                 problem.with_help("write `\"\"` for an empty string".to_owned())
             }
@@ -452,7 +464,9 @@ fn unexpected(node: &Node) -> Unexpected<'_> {
     match &node.shape {
         Shape::Null => Unexpected::Unit,
         Shape::Bool(value) => Unexpected::Bool(*value),
-        Shape::Number(number, _) => number.as_i64().map_or(Unexpected::Float(number.as_f64().unwrap_or_default()), Unexpected::Signed),
+        Shape::Number(number, _) => {
+            number.as_i64().map_or(Unexpected::Float(number.as_f64().unwrap_or_default()), Unexpected::Signed)
+        }
         Shape::Text(text) => Unexpected::Str(text),
         Shape::List(_) => Unexpected::Seq,
         Shape::Map(_) => Unexpected::Map,

@@ -7,19 +7,8 @@ use super::error::{TemplateError, TemplateErrorKind, did_you_mean};
 use super::parse::{Argument, Filter};
 
 /// All filters.
-pub(super) const NAMES: [&str; 11] = [
-    "lower",
-    "upper",
-    "slug",
-    "trim",
-    "default",
-    "truncate",
-    "sha256",
-    "json",
-    "base64",
-    "urlencode",
-    "replace",
-];
+pub(super) const NAMES: [&str; 11] =
+    ["lower", "upper", "slug", "trim", "default", "truncate", "sha256", "json", "base64", "urlencode", "replace"];
 
 /// The longest DNS label (RFC 1035), which is also the longest name of a Fly app.
 const LABEL: usize = 63;
@@ -47,17 +36,12 @@ pub(super) fn check(filter: &Filter) -> Result<(), TemplateError> {
         ("truncate", _) => "truncate(n), n at least 10",
         ("sha256", _) => "sha256 or sha256(n), n from 1 to 64",
         (name, _) => {
-            let kind = TemplateErrorKind::UnknownFilter {
-                name: name.to_owned(),
-                suggestion: did_you_mean(name, NAMES),
-            };
+            let kind =
+                TemplateErrorKind::UnknownFilter { name: name.to_owned(), suggestion: did_you_mean(name, NAMES) };
             return Err(TemplateError::new(filter.span.clone(), kind));
         }
     };
-    let kind = TemplateErrorKind::FilterArguments {
-        name: filter.name.clone(),
-        usage,
-    };
+    let kind = TemplateErrorKind::FilterArguments { name: filter.name.clone(), usage };
     Err(TemplateError::new(filter.span.clone(), kind))
 }
 
@@ -66,10 +50,7 @@ pub(super) fn apply(filter: &Filter, value: &str) -> Result<String, TemplateErro
     use Argument::{Number, Text};
     check(filter)?;
     let failed = |problem: &str| {
-        let kind = TemplateErrorKind::FilterFailed {
-            name: filter.name.clone(),
-            problem: problem.to_owned(),
-        };
+        let kind = TemplateErrorKind::FilterFailed { name: filter.name.clone(), problem: problem.to_owned() };
         TemplateError::new(filter.span.clone(), kind)
     };
     Ok(match (filter.name.as_str(), filter.arguments.as_slice()) {

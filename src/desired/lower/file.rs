@@ -27,7 +27,11 @@ pub(super) fn files(app: &AppSpec, group: &str, load: &LoadFile<'_>) -> Result<V
 }
 
 /// The files of the container at `index`.
-pub(super) fn container_files(files: &[ContainerFile], index: usize, load: &LoadFile<'_>) -> Result<Vec<Value>, LowerError> {
+pub(super) fn container_files(
+    files: &[ContainerFile],
+    index: usize,
+    load: &LoadFile<'_>,
+) -> Result<Vec<Value>, LowerError> {
     let pointer = |file: usize| format!("/containers/{index}/files/{file}");
     files
         .iter()
@@ -47,7 +51,8 @@ fn entry(
     let (key, value) = match source {
         // Inside base64 nobody would find the placeholder again.
         Some(FileSource::Content(text)) if !output::waits_for(text).is_empty() => {
-            let message = "a file's content cannot hold values that are known only after something is created".to_owned();
+            let message =
+                "a file's content cannot hold values that are known only after something is created".to_owned();
             return Err(error("/content", message));
         }
         Some(FileSource::Content(text)) => ("raw_value", STANDARD.encode(text)),

@@ -66,14 +66,22 @@ impl Group<'_> {
         put(&mut config, "schedule", app.schedule.map(|schedule| renamed(&schedule)));
         put(&mut config, "auto_destroy", app.auto_destroy);
         put(&mut config, "metrics", self.metrics());
-        put(&mut config, "statics", app.statics.as_ref().map(|statics| statics.iter().map(statics_entry).collect::<Vec<_>>()));
+        put(
+            &mut config,
+            "statics",
+            app.statics.as_ref().map(|statics| statics.iter().map(statics_entry).collect::<Vec<_>>()),
+        );
         put(&mut config, "dns", app.dns.as_ref().map(dns));
-        put(&mut config, "rootfs", app.rootfs.as_ref().map(|rootfs| {
-            object([
-                ("persist", rootfs.persist.map(|persist| renamed(&persist))),
-                ("size_gb", rootfs.size.map(|size| json!(size.mb().div_ceil(1024)))),
-            ])
-        }));
+        put(
+            &mut config,
+            "rootfs",
+            app.rootfs.as_ref().map(|rootfs| {
+                object([
+                    ("persist", rootfs.persist.map(|persist| renamed(&persist))),
+                    ("size_gb", rootfs.size.map(|size| json!(size.mb().div_ceil(1024)))),
+                ])
+            }),
+        );
         put(&mut config, "cache_drive", app.cache_drive.as_ref().map(|drive| json!({"size_mb": drive.size.mb()})));
         put(&mut config, "spot", app.spot.as_ref().map(renamed));
         let mut config = merge(Value::Object(config), Value::Object(app.machine.clone()));

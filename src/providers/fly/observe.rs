@@ -22,15 +22,8 @@ pub struct Wish {
     pub certificates: bool,
 }
 
-/// Observes one organization: three listings, and the details of every app in `wanted` and of every app that only its details
-/// can show to be ours (it has no machine that could carry a marker).
-pub async fn observe(
-    reader: &FlyReader,
-    clock: &SharedClock,
-    owner: &OwnerId,
-    org: &OrgSlug,
-    wanted: &BTreeMap<AppName, Wish>,
-) -> Scope {
+/// Lists one organization in bulk: its apps, machines and volumes, in as many requests as there are pages.
+pub async fn list(reader: &FlyReader, clock: &SharedClock, org: &OrgSlug) -> Scope {
     let started_at = clock.now();
     let (apps, machines, volumes) =
         futures::join!(reader.apps(org.as_str()), reader.org_machines(org.as_str()), reader.org_volumes(org.as_str()));
@@ -53,27 +46,43 @@ pub async fn observe(
         }),
         Err(error) => failed(&error, started_at),
     };
+    Scope { apps, machines, volumes, details: BTreeMap::new() }
+}
+
+/// Reads the details of every app in `wanted`, and of every app that only its details can show to be ours: it has no machine that
+/// could carry a marker.
+pub async fn read_details(
+    reader: &FlyReader,
+    clock: &SharedClock,
+    owner: &OwnerId,
+    scope: &mut Scope,
+    wanted: &BTreeMap<AppName, Wish>,
+) {
     let mut wishes = wanted.clone();
-    for row in &apps.items {
-        let has_machines = machines.items.iter().any(|machine: &Machine| machine.app == row.name);
-        let may_be_ours = network_slot(owner, &row.network).is_some() || machines.completeness.is_complete();
+    for row in &scope.apps.items {
+        let has_machines = scope.machines.items.iter().any(|machine: &Machine| machine.app == row.name);
+        let may_be_ours = network_slot(owner, &row.network).is_some() || scope.machines.completeness.is_complete();
         if !has_machines && may_be_ours {
             wishes.entry(row.name.clone()).or_default();
         }
     }
+    for machine in &scope.machines.items {
+        // Certificates that the spec no longer has are still to be removed.
+        if let (Some(wish), Some(marker)) = (wishes.get_mut(&machine.app), machine.owned_by(owner)) {
+            wish.certificates |= !marker.certificates.is_empty();
+        }
+    }
+    let apps = &scope.apps;
     let details = futures::stream::iter(wishes)
-        .map(|(app, wish)| {
-            let apps = &apps;
-            async move {
-                let row = apps.items.iter().find(|row| row.name == app);
-                let detail = detail(reader, clock, &app, row, apps.completeness.is_complete(), wish).await;
-                (app, detail)
-            }
+        .map(|(app, wish)| async move {
+            let row = apps.items.iter().find(|row| row.name == app);
+            let detail = detail(reader, clock, &app, row, apps.completeness.is_complete(), wish).await;
+            (app, detail)
         })
         .buffered(APPS_AT_ONCE)
         .collect()
         .await;
-    Scope { apps, machines, volumes, details }
+    scope.details = details;
 }
 
 /// Reads one app. `sees_org` says whether the token is known to see the organization, without which a 404 proves nothing.

@@ -21,7 +21,12 @@ pub(super) struct Groups {
 
 impl Groups {
     /// Reads `[processes]` and `[[vm]]` into `app`: the short form, or `processes`.
-    pub(super) fn read(root: &mut Section, app: &mut Map<String, Value>, swap: Option<String>, report: &mut Report) -> Self {
+    pub(super) fn read(
+        root: &mut Section,
+        app: &mut Map<String, Value>,
+        swap: Option<String>,
+        report: &mut Report,
+    ) -> Self {
         let mut commands = BTreeMap::new();
         match root.take("processes") {
             Some(Node { kind: Kind::Table(mut table), .. }) => {
@@ -127,7 +132,8 @@ impl Groups {
     /// `[[mounts]]`: the source becomes a volume that every machine of the groups gets.
     pub(super) fn mounts(&self, root: &mut Section, app: &mut Map<String, Value>, report: &mut Report) {
         let mut volumes = Map::new();
-        let sections: Vec<Section> = root.tables("mounts", report).into_iter().chain(root.tables("mount", report)).collect();
+        let sections: Vec<Section> =
+            root.tables("mounts", report).into_iter().chain(root.tables("mount", report)).collect();
         for mut section in sections {
             let source = section.text("source", report);
             let destination = section.text("destination", report);
@@ -160,7 +166,13 @@ impl Groups {
     }
 
     /// `[[files]]`.
-    pub(super) fn files(&self, root: &mut Section, app: &mut Map<String, Value>, read_file: &ReadFile<'_>, report: &mut Report) {
+    pub(super) fn files(
+        &self,
+        root: &mut Section,
+        app: &mut Map<String, Value>,
+        read_file: &ReadFile<'_>,
+        report: &mut Report,
+    ) {
         let mut files = Vec::new();
         for mut section in root.tables("files", report) {
             let local_mark = section.mark_of("local_path");
@@ -205,7 +217,8 @@ impl Groups {
 
     /// `[metrics]` or `[[metrics]]`, of which each group takes the first that applies to it.
     pub(super) fn metrics(&self, root: &mut Section, app: &mut Map<String, Value>, report: &mut Report) {
-        let sections: Vec<Section> = root.tables("metrics", report).into_iter().chain(root.tables("metric", report)).collect();
+        let sections: Vec<Section> =
+            root.tables("metrics", report).into_iter().chain(root.tables("metric", report)).collect();
         for mut section in sections {
             let scope = self.scope(&mut section, report);
             let metrics = compact([
@@ -229,13 +242,21 @@ impl Groups {
         for mut section in root.tables("restart", report) {
             let mark = section.mark.clone();
             let groups = self.named(&mut section, report);
-            let policy = section.text("policy", report).map(|policy| if policy == "never" { "no".to_owned() } else { policy });
+            let policy =
+                section.text("policy", report).map(|policy| if policy == "never" { "no".to_owned() } else { policy });
             let retries = section.integer("retries", report).or_else(|| section.integer("max_retries", report));
             section.finish(report);
-            let restart = compact([("policy", policy.map(Value::from)), ("maxRetries", retries.filter(|n| *n > 0).map(Value::from))]);
+            let restart = compact([
+                ("policy", policy.map(Value::from)),
+                ("maxRetries", retries.filter(|n| *n > 0).map(Value::from)),
+            ]);
             let covers_all = self.names.len() <= 1 || self.names.iter().all(|name| groups.contains(name));
             if !covers_all {
-                report.warn(&mark, "an app has one restart policy in Hangar: this one applies to all of its groups", None);
+                report.warn(
+                    &mark,
+                    "an app has one restart policy in Hangar: this one applies to all of its groups",
+                    None,
+                );
             }
             app.insert("restart".to_owned(), Value::Object(restart));
         }
@@ -273,7 +294,9 @@ fn put_volume(
         volume
     };
     if without_groups(first) == without_groups(&volume) {
-        if let (Some(Value::Array(groups)), Some(Value::Array(more))) = (first.get_mut("processes"), volume.remove("processes")) {
+        if let (Some(Value::Array(groups)), Some(Value::Array(more))) =
+            (first.get_mut("processes"), volume.remove("processes"))
+        {
             groups.extend(more);
         }
         return;

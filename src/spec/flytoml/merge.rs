@@ -4,7 +4,18 @@ use serde_json::Value;
 
 /// The fields that describe the one group of an app without `processes`.
 const SHORT_FORM: [&str; 13] = [
-    "count", "regions", "size", "cpu", "memory", "gpu", "hostDedicationId", "kernelArgs", "command", "entrypoint", "exec", "tty",
+    "count",
+    "regions",
+    "size",
+    "cpu",
+    "memory",
+    "gpu",
+    "hostDedicationId",
+    "kernelArgs",
+    "command",
+    "entrypoint",
+    "exec",
+    "tty",
     "swap",
 ];
 

@@ -81,7 +81,8 @@ impl Reader<'_> {
     fn root(&mut self, mut root: Section) {
         let report = &mut *self.report;
         // The name flyctl deploys to; a spec that names the app itself wins.
-        for (key, field) in [("app", "name"), ("primary_region", "region"), ("host_dedication_id", "hostDedicationId")] {
+        for (key, field) in [("app", "name"), ("primary_region", "region"), ("host_dedication_id", "hostDedicationId")]
+        {
             let place = root.mark_of(key);
             if let Some(value) = root.text(key, report) {
                 self.app.insert(field.to_owned(), Value::from(value));
@@ -181,7 +182,12 @@ impl Reader<'_> {
             inner = experimental.take("machine_config");
             experimental.ignore(&["auto_rollback", "lazy_load_images", "use_zstd", "kill_timeout"]);
             for key in ["enable_consul", "enable_etcd", "attached"] {
-                experimental.refuse(key, &format!("`{key}` has no counterpart in the Machines API; it is ignored"), None, self.report);
+                experimental.refuse(
+                    key,
+                    &format!("`{key}` has no counterpart in the Machines API; it is ignored"),
+                    None,
+                    self.report,
+                );
             }
             experimental.finish(self.report);
         }
@@ -252,10 +258,7 @@ const MACHINE_CHECKS: &str = "`machine_checks` are not run by this version of Ha
 
 /// The entries that have a value.
 fn compact<const N: usize>(fields: [(&str, Option<Value>); N]) -> Map<String, Value> {
-    fields
-        .into_iter()
-        .filter_map(|(key, value)| Some((key.to_owned(), value?)))
-        .collect()
+    fields.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()
 }
 
 fn non_empty(map: Map<String, Value>) -> Option<Value> {

@@ -8,7 +8,12 @@ use super::values::{Bare, duration};
 use super::{MACHINE_CHECKS, compact};
 
 /// Reads all services, `http_service` first, and returns its port.
-pub(super) fn read(root: &mut Section, groups: &Groups, app: &mut Map<String, Value>, report: &mut Report) -> Option<i64> {
+pub(super) fn read(
+    root: &mut Section,
+    groups: &Groups,
+    app: &mut Map<String, Value>,
+    report: &mut Report,
+) -> Option<i64> {
     let mut services = Vec::new();
     let mut http_port = None;
     if let Some(section) = root.table("http_service", report) {
@@ -31,8 +36,18 @@ fn http_service(mut section: Section, groups: &Groups, report: &mut Report) -> (
     let force = section.boolean("force_https", report).filter(|force| *force);
     let http = section.take("http_options").map(Node::into_json);
     let tls = section.take("tls_options").map(Node::into_json);
-    let plain = compact([("port", Some(json!(80))), ("handlers", Some(json!(["http"]))), ("forceHttps", force.map(Value::from)), ("httpOptions", http.clone())]);
-    let secure = compact([("port", Some(json!(443))), ("handlers", Some(json!(["http", "tls"]))), ("httpOptions", http), ("tlsOptions", tls)]);
+    let plain = compact([
+        ("port", Some(json!(80))),
+        ("handlers", Some(json!(["http"]))),
+        ("forceHttps", force.map(Value::from)),
+        ("httpOptions", http.clone()),
+    ]);
+    let secure = compact([
+        ("port", Some(json!(443))),
+        ("handlers", Some(json!(["http", "tls"]))),
+        ("httpOptions", http),
+        ("tlsOptions", tls),
+    ]);
     let mut service = common(&mut section, groups, report);
     service.insert("protocol".to_owned(), json!("tcp"));
     service.insert("ports".to_owned(), json!([plain, secure]));
@@ -95,9 +110,9 @@ fn concurrency(node: Option<Node>, report: &mut Report) -> Option<Value> {
     match &node.kind {
         Kind::Table(_) => Some(node.into_json()),
         Kind::Text(text) => {
-            let limits = text.split_once(',').and_then(|(soft, hard)| {
-                Some((soft.trim().parse::<u32>().ok()?, hard.trim().parse::<u32>().ok()?))
-            });
+            let limits = text
+                .split_once(',')
+                .and_then(|(soft, hard)| Some((soft.trim().parse::<u32>().ok()?, hard.trim().parse::<u32>().ok()?)));
             match limits {
                 Some((soft, hard)) => Some(json!({"type": "requests", "softLimit": soft, "hardLimit": hard})),
                 None => node.wrong("a table, or two numbers as `\"20,25\"`", report),
@@ -192,7 +207,9 @@ pub(super) fn checks(
         }
         match (check.contains_key("port"), http_port) {
             (false, Some(port)) => drop(check.insert("port".to_owned(), Value::from(port))),
-            (false, None) => report.error(&section.mark, "this check needs a `port`: there is no `http_service` to take it from"),
+            (false, None) => {
+                report.error(&section.mark, "this check needs a `port`: there is no `http_service` to take it from")
+            }
             (true, _) => {}
         }
         section.finish(report);

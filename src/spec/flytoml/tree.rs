@@ -101,7 +101,9 @@ fn section(mark: Mark, table: &DeTable<'_>) -> Section {
 fn node(mark: Mark, value: &DeValue<'_>) -> Node {
     let kind = match value {
         DeValue::String(text) => Kind::Text(text.to_string()),
-        DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix()).map_or(Kind::Other, Kind::Integer),
+        DeValue::Integer(number) => {
+            i64::from_str_radix(number.as_str(), number.radix()).map_or(Kind::Other, Kind::Integer)
+        }
         DeValue::Float(number) => number.as_str().parse().map_or(Kind::Other, Kind::Float),
         DeValue::Boolean(value) => Kind::Bool(*value),
         DeValue::Datetime(_) => Kind::Other,
