@@ -18,6 +18,8 @@ pub mod policy;
 pub mod providers;
 #[cfg(feature = "controller")]
 pub mod random;
+#[cfg(feature = "controller")]
+pub mod report;
 pub mod resource;
 pub mod secret;
 #[cfg(feature = "controller")]
