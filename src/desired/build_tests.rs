@@ -58,11 +58,18 @@ fn good(spec: &str) -> Environment {
     ready(&built, "e")
 }
 
-/// `line:column message (help)` of every problem of these apps.
-fn bad(spec: &str) -> Vec<String> {
-    let built = built(&apps(spec));
+/// Where the caret points (the next word), and the message with its advice, of every problem of these apps.
+fn bad(spec: &str) -> Vec<(String, String)> {
+    let yaml = apps(spec);
+    let built = built(&yaml);
     assert!(matches!(built.fleet.environments[&EnvName::from("e")], Wanted::Broken { .. }), "{spec} is not refused");
-    messages(&built)
+    let word = |line: usize, column: usize| -> String {
+        let line = yaml.lines().nth(line - 1).unwrap_or_default();
+        line.chars().skip(column - 1).skip_while(|c| *c == '\'').take_while(|c| !" ,'}".contains(*c)).collect()
+    };
+    let places = built.diagnostics.iter().map(|each| word(each.line, each.column));
+    let messages = messages(&built).into_iter().map(|message| message.split_once(' ').unwrap().1.to_owned());
+    places.zip(messages).collect()
 }
 
 fn messages(built: &Built) -> Vec<String> {
@@ -165,8 +172,8 @@ fn apps_that_wait_for_each_other_are_refused_with_the_circle() {
     );
     assert_eq!(
         circle,
-        ["6:79 these apps wait for each other's images, addresses or volumes in a circle: d -> e -> f -> d (names and URLs \
-          (`.name`, `.url`, `.hostname`, `.internal`) do not count, because they are known beforehand)"]
+        [("${{".to_owned(), "these apps wait for each other's images, addresses or volumes in a circle: d -> e -> f -> d (names and URLs \
+          (`.name`, `.url`, `.hostname`, `.internal`) do not count, because they are known beforehand)".to_owned())]
     );
 }
 
@@ -220,32 +227,32 @@ fn only_the_inputs_that_are_needed_are_named() {
 
 #[test]
 fn mistakes_are_errors_at_their_place() {
-    for (spec, expected) in [
-        ("a: {image: i, env: {X: 'see ${{ env.nam }}'}}", "4:93 `env.nam` is not known (did you mean `env.name`?)"),
-        ("a: {image: i, env: {X: '${{ fly.aa.url }}'}}", "4:89 `fly.aa.url` is not known: there is no component `aa` (known here: a)"),
-        ("server: {image: i, env: {X: '${{ fly.servr.url }}'}}", "4:94 `fly.servr.url` is not known: there is no component `servr` (did you mean `fly.server.url`?)"),
-        ("a: {image: i, env: {X: '${{ fly.a.hostnam }}'}}", "4:89 `fly.a.hostnam` is not known (did you mean `fly.a.hostname`?)"),
-        ("a: {image: i, env: {X: '${{ params.teir }}'}}", "4:89 `params.teir` is not known (did you mean `params.tier`?)"),
-        ("a: {image: i, env: {X: '${{ pr.number }}'}}", "4:89 `pr` is known only in a PreviewSet (in an Environment, use `env.name`, `params.<key>` or `labels.<key>`)"),
-        ("a: {image: i, secrets: {S: {fromEnv: SET}}, env: {X: '${{ fly.a.secrets.S }}'}}", "4:119 `fly.a.secrets.S` is a secret and may not be used here (a secret may be used only in the `value` of a secret)"),
-        ("a: {image: i, secrets: {S: {fromEnv: SET}}, env: {X: '${{ fly.a.secrets.T }}'}}", "4:119 `fly.a.secrets.T` is not known (known here: S)"),
-        ("a: {image: i, env: {X: '${{ fly.a.ips.v6 }}'}}", "4:85 `a` has no `v6` address (ask for one with `ips: {v6: true}` in `a`)"),
-        ("a: {image: i, env: {X: '${{ fly.a.ips.v7 }}'}}", "4:89 `fly.a.ips.v7` is not known (did you mean `fly.a.ips.v4`?)"),
-        ("a: {image: i, count: 2, volumes: {d: {mount: /d}}, env: {X: '${{ fly.a.volumes.d.id }}'}}", "4:122 `a` has 2 volumes `d`, one for each machine (only the id of a single volume can be used)"),
-        ("a: {image: i, name: Up}", "4:85 `Up` cannot be the name of a Fly app: `U` is not a lower case letter, digit or dash"),
-        ("a: {image: i, name: '${{ fly.b.ips.v6 }}'}, b: {image: i, ips: {v6: true}}", "4:85 `(known after create)` cannot be the name of a Fly app: it must be known before anything is created"),
-        ("a: {image: i, name: '${{ fly.b.name }}'}, b: {image: i, name: '${{ fly.a.name }}x'}", "4:135 these values refer to each other in a circle: fly.a.name -> fly.b.name -> fly.a.name"),
-        ("a: {}", "4:68 this app has no image (add `image: registry.fly.io/<app>:<tag>`)"),
-        ("a: {image: i, config: gone.toml}", "4:87 `gone.toml` cannot be read: there is no such file"),
-        ("a: {image: i, config: ../../../etc/passwd}", "4:87 `../../../etc/passwd` cannot be read: the path must be relative and stay inside the directory of the specs"),
-        ("a: {image: i, config: broken.toml}", "1:16 this must be a duration such as `15s`, or a whole number"),
-        ("a: {image: i, services: [{internalPort: 1, processes: [b]}]}", "4:119 there is no process group `b` (the groups are app)"),
-        ("a: {image: i, regions: ['${{ params.tier }}']}", "4:88 `gold` is not a region code (region codes are three letters, such as `iad`)"),
-        ("a: {image: i, volumes: {a: {mount: /a}, b: {mount: /b}}}", "4:109 the machines of group `app` would mount `a` and `b`: Fly allows one volume per machine (limit one of them to another group with `processes`)"),
-        ("a: {image: i, files: [{path: /x, content: '${{ fly.a.ips.v6 }}'}], ips: {v6: true}}", "4:108 a file's content cannot hold values that are known only after something is created"),
-        ("a: {image: i, secrets: {S: {value: '${{ fly.b.secrets.S }}'}}}, b: {image: i, secrets: {S: {value: '${{ fly.a.secrets.S }}'}}}", "4:166 these values refer to each other in a circle: fly.a.secrets.S -> fly.b.secrets.S -> fly.a.secrets.S"),
+    for (spec, place, message) in [
+        ("a: {image: i, env: {X: 'see ${{ env.nam }}'}}", "env.nam", "`env.nam` is not known (did you mean `env.name`?)"),
+        ("a: {image: i, env: {X: '${{ fly.aa.url }}'}}", "fly.aa.url", "`fly.aa.url` is not known: there is no component `aa` (did you mean `fly.a.url`?)"),
+        ("server: {image: i, env: {X: '${{ fly.servr.url }}'}}", "fly.servr.url", "`fly.servr.url` is not known: there is no component `servr` (did you mean `fly.server.url`?)"),
+        ("a: {image: i, env: {X: '${{ fly.a.hostnam }}'}}", "fly.a.hostnam", "`fly.a.hostnam` is not known (did you mean `fly.a.hostname`?)"),
+        ("a: {image: i, env: {X: '${{ params.teir }}'}}", "params.teir", "`params.teir` is not known (did you mean `params.tier`?)"),
+        ("a: {image: i, env: {X: '${{ pr.number }}'}}", "pr.number", "`pr` is known only in a PreviewSet (in an Environment, use `env.name`, `params.<key>` or `labels.<key>`)"),
+        ("a: {image: i, secrets: {S: {fromEnv: SET}}, env: {X: '${{ fly.a.secrets.S }}'}}", "fly.a.secrets.S", "`fly.a.secrets.S` is a secret and may not be used here (a secret may be used only in the `value` of a secret)"),
+        ("a: {image: i, secrets: {S: {fromEnv: SET}}, env: {X: '${{ fly.a.secrets.T }}'}}", "fly.a.secrets.T", "`fly.a.secrets.T` is not known (known here: S)"),
+        ("a: {image: i, env: {X: '${{ fly.a.ips.v6 }}'}}", "${{", "`a` has no `v6` address (ask for one with `ips: {v6: true}` in `a`)"),
+        ("a: {image: i, env: {X: '${{ fly.a.ips.v7 }}'}}", "fly.a.ips.v7", "`fly.a.ips.v7` is not known (known here: v4, v6, sharedV4, flycast)"),
+        ("a: {image: i, count: 2, volumes: {d: {mount: /d}}, env: {X: '${{ fly.a.volumes.d.id }}'}}", "${{", "`a` has 2 volumes `d`, one for each machine (only the id of a single volume can be used)"),
+        ("a: {image: i, name: Up}", "Up", "`Up` cannot be the name of a Fly app: `U` is not a lower case letter, digit or dash"),
+        ("a: {image: i, name: '${{ fly.b.ips.v6 }}'}, b: {image: i, ips: {v6: true}}", "${{", "`(known after create)` cannot be the name of a Fly app: it must be known before anything is created"),
+        ("a: {image: i, name: '${{ fly.b.name }}'}, b: {image: i, name: '${{ fly.a.name }}x'}", "fly.a.name", "these values refer to each other in a circle: fly.a.name -> fly.b.name -> fly.a.name"),
+        ("a: {}", "a:", "this app has no image (add `image: registry.fly.io/<app>:<tag>`)"),
+        ("a: {image: i, config: gone.toml}", "gone.toml", "`gone.toml` cannot be read: there is no such file"),
+        ("a: {image: i, config: ../../../etc/passwd}", "../../../etc/passwd", "`../../../etc/passwd` cannot be read: the path must be relative and stay inside the directory of the specs"),
+        ("a: {image: i, config: broken.toml}", "gar/v1", "this must be a duration such as `15s`, or a whole number"),
+        ("a: {image: i, services: [{internalPort: 1, processes: [b]}]}", "processes:", "there is no process group `b` (the groups are app)"),
+        ("a: {image: i, regions: ['${{ params.tier }}']}", "regions:", "`gold` is not a region code (region codes are three letters, such as `iad`)"),
+        ("a: {image: i, volumes: {a: {mount: /a}, b: {mount: /b}}}", "b:", "the machines of group `app` would mount `a` and `b`: Fly allows one volume per machine (limit one of them to another group with `processes`)"),
+        ("a: {image: i, files: [{path: /x, content: '${{ fly.a.ips.v6 }}'}], ips: {v6: true}}", "${{", "a file's content cannot hold values that are known only after something is created"),
+        ("a: {image: i, secrets: {S: {value: '${{ fly.b.secrets.S }}'}}}, b: {image: i, secrets: {S: {value: '${{ fly.a.secrets.S }}'}}}", "fly.a.secrets.S", "these values refer to each other in a circle: fly.a.secrets.S -> fly.b.secrets.S -> fly.a.secrets.S"),
     ] {
-        assert_eq!(bad(spec), [expected], "{spec}");
+        assert_eq!(bad(spec), [(place.to_owned(), message.to_owned())], "{spec}");
     }
 }
 

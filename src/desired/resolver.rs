@@ -165,7 +165,8 @@ impl<'a> Resolver<'a> {
             if let Some(problem) = name_problem(&name) {
                 let help = (name.len() > APP_NAME_LENGTH)
                     .then(|| format!("shorten it with `| truncate({APP_NAME_LENGTH})`, which keeps it unique with a hash"));
-                this.error(&place, format!("`{name}` cannot be the name of a Fly app: {problem}"), help);
+                let shown = crate::resource::output::display(&name);
+                this.error(&place, format!("`{shown}` cannot be the name of a Fly app: {problem}"), help);
                 return None;
             }
             Some(name)
