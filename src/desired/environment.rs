@@ -18,7 +18,6 @@ use crate::spec::environment::{self as written, DeletionPolicy};
 use crate::spec::flytoml::{merge_app, to_app_json};
 use crate::spec::{ParsedEnvironment, ParsedSpecs};
 use crate::spec::fly;
-use crate::template::did_you_mean;
 
 /// The graph of `parsed`, or why there is none, and all problems.
 pub(super) fn build(
@@ -58,7 +57,7 @@ fn assemble(resolver: &mut Resolver<'_>, specs: &ParsedSpecs, context: &Context<
         retain: spec.deletion_policy == DeletionPolicy::Retain,
     };
     let approval = specs.policies.iter().any(|policy| is_named(&policy.spec.approval));
-    let requires = gates(resolver, specs, approval);
+    let requires = gates(resolver, approval);
     let built = apps(resolver, &network, defaults, context);
     let apps = connect(resolver, built);
     Some(Environment {
@@ -150,17 +149,8 @@ fn network(resolver: &mut Resolver<'_>, network: &fly::Network) -> Network {
     }
 }
 
-fn gates(resolver: &mut Resolver<'_>, specs: &ParsedSpecs, approval: bool) -> Gates {
+fn gates(resolver: &Resolver<'_>, approval: bool) -> Gates {
     let requires = &resolver.environment.spec.requires;
-    let own = resolver.environment.metadata.name.as_str();
-    let others: Vec<&str> = specs.environments.iter().map(|each| each.metadata.name.as_str()).filter(|name| *name != own).collect();
-    for (index, name) in requires.environments.iter().enumerate() {
-        if !others.contains(&name.as_str()) {
-            let place = Place { component: None, pointer: format!("/spec/requires/environments/{index}") };
-            let help = did_you_mean(name, others.iter().copied()).map(|meant| format!("did you mean `{meant}`?"));
-            resolver.error(&place, format!("there is no other environment `{name}`"), help);
-        }
-    }
     Gates {
         approval: requires.approval || approval,
         environments: requires.environments.iter().map(EnvName::new).collect(),
