@@ -11,8 +11,9 @@ use super::resolver::{Place, Resolver, app_pointer};
 use crate::resource::{AppName, ComponentName, IpKind, MachineSlot, OrgSlug, VolumeSlot};
 use crate::spec::environment::DeletionPolicy;
 use crate::spec::group::ProcessGroup;
-use crate::spec::network::Flycast;
-use crate::spec::{self, AppSpec};
+use crate::spec::network::{Flycast, Ips};
+use crate::spec::validate::{Scope, validate_app};
+use crate::spec::{self, AppSpec, Severity};
 use crate::template::Text;
 
 /// How long starting and passing the checks may take where the spec names nothing (flyctl's own wait timeout).
@@ -44,11 +45,20 @@ pub(super) fn build(
 ) -> Option<BuiltApp> {
     let before = resolver.problems.errors.len();
     let secrets = secrets(resolver, component);
-    let filled = resolver.fill_app(component);
+    let mut filled = resolver.fill_app(component);
     let name = resolver.app_name(component).ok();
-    let image = resolver.image(component).and_then(Result::ok);
+    let image = match resolver.image(component) {
+        Some(image) => Some(image.ok()?),
+        None => None,
+    };
     let region = resolver.region(component).and_then(Result::ok);
-    let spec = typed(resolver, component, &filled)?;
+    // What was filled in one by one counts for the rules of apps, too.
+    let sources = resolver.components.get(component).and_then(|component| component.json.get("secrets")).cloned();
+    for (key, value) in [("image", image.clone().map(Value::String)), ("secrets", sources)] {
+        filled.extend(value.map(|value| (key.to_owned(), value)));
+    }
+    let mut spec = typed(resolver, component, &Value::Object(filled))?;
+    spec.ips = spec.ips.or_else(|| default_ips(&spec));
     check(resolver, component, &spec);
     let mut builder = Builder {
         resolver,
@@ -114,17 +124,16 @@ fn typed(resolver: &mut Resolver<'_>, component: &str, filled: &Value) -> Option
         Ok(spec) => Some(spec),
         Err(findings) => {
             for finding in findings {
-                let pointer = format!("{}{}", app_pointer(component), finding.pointer);
-                let place = Place { component: Some(component.to_owned()), pointer };
-                resolver.error(&place, finding.message, finding.help);
+                resolver.error(&place_of(component, &finding.pointer), finding.message, finding.help);
             }
             None
         }
     }
 }
 
-/// Rules that only hold once the fly.toml and the spec are one.
+/// The rules of apps, now that the fly.toml and the spec are one and every value is known.
 fn check(resolver: &mut Resolver<'_>, component: &str, spec: &AppSpec) {
+<<<<<<< HEAD
     let place = |key: &str| Place {
         component: Some(component.to_owned()),
         pointer: format!("{}{key}", app_pointer(component)),
@@ -159,11 +168,25 @@ fn check(resolver: &mut Resolver<'_>, component: &str, spec: &AppSpec) {
                 format!("there is no process group `{name}`"),
                 Some(help),
             );
+=======
+    // Without a fly.toml the app was checked when its file was read, and its warnings were given.
+    let has_config = resolver.components.get(component).is_some_and(|component| component.config.is_some());
+    for finding in validate_app(spec, Scope::Whole) {
+        let place = place_of(component, &finding.pointer);
+        match finding.severity {
+            Severity::Error => resolver.error(&place, finding.message, finding.help),
+            Severity::Warning if has_config => {
+                let (origin, pointer) = resolver.origin_of(&place);
+                resolver.problems.diagnostics.warn(&origin, &pointer, finding.message, finding.help);
+            }
+            Severity::Warning => {}
+>>>>>>> a38bb32fc88db96dda81147137317732ffe181c6
         }
     }
     if spec.standbys == Some(true) {
         let message = "stand-by machines are not supported by this version of Hangar";
         let help = "raise `count`, or name the machines in `machine: {standbys: [...]}`".to_owned();
+<<<<<<< HEAD
         resolver.error(&place("/standbys"), message, Some(help));
     }
     for (index, host) in spec.certificates.iter().flatten().enumerate() {
@@ -173,20 +196,31 @@ fn check(resolver: &mut Resolver<'_>, component: &str, spec: &AppSpec) {
             let message = format!("`{}` is not a host name", crate::resource::output::display(host));
             resolver.error(&place(&format!("/certificates/{index}")), message, None);
         }
+=======
+        resolver.error(&place_of(component, "/standbys"), message, Some(help));
+>>>>>>> a38bb32fc88db96dda81147137317732ffe181c6
     }
 }
 
-/// The addresses of an app. One with public ports and no word about addresses gets what `fly deploy` gives it on the first
-/// deployment: a shared IPv4 and an IPv6 address. `ips: {}` asks for none.
+fn place_of(component: &str, pointer: &str) -> Place {
+    Place { component: Some(component.to_owned()), pointer: format!("{}{pointer}", app_pointer(component)) }
+}
+
+/// An app with public ports and no word about addresses gets what `fly deploy` gives it on the first deployment: a shared IPv4 and
+/// an IPv6 address. `ips: {}` asks for none.
+fn default_ips(spec: &AppSpec) -> Option<Ips> {
+    let has_public_port = spec.services.iter().flatten().any(|service| !service.ports.is_empty());
+    has_public_port.then(|| Ips { public: Some(true), ..Ips::default() })
+}
+
+/// The addresses of an app.
 fn ips(spec: &AppSpec, network: &super::graph::Network) -> BTreeMap<IpKind, IpRequest> {
-    let public = [IpKind::SharedV4, IpKind::V6].map(|kind| (kind, IpRequest::default()));
     let Some(ips) = &spec.ips else {
-        let has_public_port = spec.services.iter().flatten().any(|service| !service.ports.is_empty());
-        return if has_public_port { public.into() } else { BTreeMap::new() };
+        return BTreeMap::new();
     };
     let mut wanted = BTreeMap::new();
     if ips.public == Some(true) {
-        wanted.extend(public);
+        wanted.extend([IpKind::SharedV4, IpKind::V6].map(|kind| (kind, IpRequest::default())));
     }
     for (kind, stated) in [(IpKind::SharedV4, ips.shared_v4), (IpKind::V6, ips.v6), (IpKind::V4, ips.v4)] {
         match stated {
@@ -226,18 +260,11 @@ struct Builder<'r, 'e, 'a> {
 
 impl Builder<'_, '_, '_> {
     fn error(&mut self, key: &str, message: impl Into<String>, help: Option<&str>) {
-        let pointer = format!("{}{key}", app_pointer(self.component));
-        let place = Place { component: Some(self.component.to_owned()), pointer };
-        self.resolver.error(&place, message, help.map(str::to_owned));
+        self.resolver.error(&place_of(self.component, key), message, help.map(str::to_owned));
     }
 
     /// One machine per group, region and ordinal, and the volumes that they mount.
     fn machines(&mut self) -> Vec<Machine> {
-        let containers_only = self.spec.containers.as_ref().is_some_and(|containers| !containers.is_empty());
-        if self.image.is_none() && !containers_only && !self.spec.machine.contains_key("image") {
-            self.error("", "this app has no image", Some("add `image: registry.fly.io/<app>:<tag>`"));
-            return Vec::new();
-        }
         let mut machines = Vec::new();
         for (name, group) in &self.spec.groups() {
             machines.extend(self.machines_of(name, group));
@@ -263,6 +290,7 @@ impl Builder<'_, '_, '_> {
                 return Vec::new();
             }
         };
+<<<<<<< HEAD
         let mut volumes = lowered.volumes();
         let volume = volumes.next();
         if let (Some((first, _)), Some((second, _))) = (volume, volumes.next()) {
@@ -276,6 +304,10 @@ impl Builder<'_, '_, '_> {
             );
             return Vec::new();
         }
+=======
+        // The rules of apps allow one volume per group.
+        let volume = lowered.volumes().next();
+>>>>>>> a38bb32fc88db96dda81147137317732ffe181c6
         let regions = self.regions(name, group);
         let slots = regions.iter().flat_map(|region| {
             (0..group.count.unwrap_or(1)).map(move |ordinal| MachineSlot {
@@ -308,9 +340,10 @@ impl Builder<'_, '_, '_> {
 
     fn regions(&mut self, name: &str, group: &ProcessGroup) -> Vec<String> {
         let stated = group.regions.clone().or_else(|| self.region.map(|region| vec![region.to_owned()]));
-        let Some(stated) = stated else {
+        stated.unwrap_or_else(|| {
             let message = format!("the machines of group `{name}` have no region");
             self.error("", message, Some("name one with `region`, here or for the whole environment under `fly`"));
+<<<<<<< HEAD
             return Vec::new();
         };
         let mut regions: Vec<String> = Vec::new();
@@ -326,20 +359,15 @@ impl Builder<'_, '_, '_> {
             }
         }
         regions
+=======
+            Vec::new()
+        })
+>>>>>>> a38bb32fc88db96dda81147137317732ffe181c6
     }
 
     fn volume(&mut self, key: &str, volume: &spec::storage::Volume, machine: &MachineSlot) -> VolumeSlot {
         let slot = VolumeSlot { name: lower::wire_name(key, volume), machine: machine.clone() };
-        let fits = slot.name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
-        if slot.name.is_empty() || slot.name.len() > 30 || !fits {
-            let message = format!("`{}` cannot be the name of a volume", slot.name);
-            let help = "Fly allows 30 lower case letters, digits and underscores; choose one with `wireName`";
-            self.error(&format!("/volumes/{key}"), message, Some(help));
-        }
-        let size_gb = volume.size.map_or(Some(1), spec::Size::whole_gb).unwrap_or_else(|| {
-            self.error(&format!("/volumes/{key}/size"), "the size of a volume is in whole GB", None);
-            1
-        });
+        let size_gb = volume.size.map_or(1, |size| size.mb().div_ceil(1024));
         let retain = volume.deletion_policy.map_or(self.retain, |policy| policy == DeletionPolicy::Retain);
         self.wanted.push(Volume {
             slot: slot.clone(),

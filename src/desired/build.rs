@@ -6,7 +6,7 @@ use super::environment;
 use super::graph::{Completeness, Fleet, Wanted};
 use super::inputs::{Assets, SecretInputs};
 use super::problems::Problems;
-use super::secrets::{SecretKeeper, describe};
+use super::secrets::SecretKeeper;
 use crate::resource::{AppName, EnvName, OwnerId};
 use crate::spec::controller::CredentialSource;
 use crate::spec::{Diagnostics, ParsedEnvironment, ParsedSpecs};
@@ -42,7 +42,7 @@ pub struct Built {
     pub diagnostics: Diagnostics,
 }
 
-/// Builds the graph of all environments.
+/// Builds the graph of all environments. Their names are unique: the reader of specs saw to it.
 pub fn build(specs: &ParsedSpecs, context: &Context<'_>) -> Built {
     let master_key_place = master_key_place(specs);
     let secrets = SecretKeeper { owner: context.owner, inputs: context.secrets, master_key_place: &master_key_place };
@@ -50,6 +50,7 @@ pub fn build(specs: &ParsedSpecs, context: &Context<'_>) -> Built {
     let mut environments: BTreeMap<EnvName, (&ParsedEnvironment, Wanted)> = BTreeMap::new();
     for parsed in &specs.environments {
         let name = EnvName::new(&parsed.metadata.name);
+<<<<<<< HEAD
         let (mut wanted, mut problems) = environment::build(parsed, specs, secrets, context);
         if let Some((other, first)) = environments.get_mut(&name) {
             let other = describe(&other.origin, "/metadata/name");
@@ -62,8 +63,11 @@ pub fn build(specs: &ParsedSpecs, context: &Context<'_>) -> Built {
             *first = Wanted::Broken { reason: problems.reason() };
             wanted = first.clone();
         }
+=======
+        let (wanted, problems) = environment::build(parsed, specs, secrets, context);
+>>>>>>> a38bb32fc88db96dda81147137317732ffe181c6
         diagnostics.extend(problems.diagnostics);
-        environments.entry(name).or_insert((parsed, wanted));
+        environments.insert(name, (parsed, wanted));
     }
     diagnostics.extend(refuse_shared_names(&mut environments));
     let key = context.secrets.master_key.as_ref();

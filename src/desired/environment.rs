@@ -18,7 +18,11 @@ use crate::spec::environment::{self as written, DeletionPolicy};
 use crate::spec::fly;
 use crate::spec::flytoml::{merge_app, to_app_json};
 use crate::spec::{ParsedEnvironment, ParsedSpecs};
+<<<<<<< HEAD
 use crate::template::did_you_mean;
+=======
+use crate::spec::fly;
+>>>>>>> a38bb32fc88db96dda81147137317732ffe181c6
 
 /// The graph of `parsed`, or why there is none, and all problems.
 pub(super) fn build(
@@ -62,7 +66,7 @@ fn assemble(resolver: &mut Resolver<'_>, specs: &ParsedSpecs, context: &Context<
         retain: spec.deletion_policy == DeletionPolicy::Retain,
     };
     let approval = specs.policies.iter().any(|policy| is_named(&policy.spec.approval));
-    let requires = gates(resolver, specs, approval);
+    let requires = gates(resolver, approval);
     let built = apps(resolver, &network, defaults, context);
     let apps = connect(resolver, built);
     Some(Environment {
@@ -156,8 +160,9 @@ fn network(resolver: &mut Resolver<'_>, network: &fly::Network) -> Network {
     }
 }
 
-fn gates(resolver: &mut Resolver<'_>, specs: &ParsedSpecs, approval: bool) -> Gates {
+fn gates(resolver: &Resolver<'_>, approval: bool) -> Gates {
     let requires = &resolver.environment.spec.requires;
+<<<<<<< HEAD
     let own = resolver.environment.metadata.name.as_str();
     let others: Vec<&str> =
         specs.environments.iter().map(|each| each.metadata.name.as_str()).filter(|name| *name != own).collect();
@@ -168,6 +173,8 @@ fn gates(resolver: &mut Resolver<'_>, specs: &ParsedSpecs, approval: bool) -> Ga
             resolver.error(&place, format!("there is no other environment `{name}`"), help);
         }
     }
+=======
+>>>>>>> a38bb32fc88db96dda81147137317732ffe181c6
     Gates {
         approval: requires.approval || approval,
         environments: requires.environments.iter().map(EnvName::new).collect(),

@@ -122,8 +122,8 @@ pub enum TemplateErrorKind {
         /// The secret.
         path: String,
     },
-    /// Secrets that refer to each other in a circle.
-    #[error("these secrets refer to each other in a circle: {}", .cycle.join(" -> "))]
+    /// Values that refer to each other in a circle.
+    #[error("these values refer to each other in a circle: {}", .cycle.join(" -> "))]
     Cycle {
         /// The circle, its first member repeated at the end.
         cycle: Vec<String>,
