@@ -20,4 +20,5 @@ pub mod resource;
 pub mod secret;
 #[cfg(feature = "controller")]
 pub mod sim;
+pub mod spec;
 pub mod template;

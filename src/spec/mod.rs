@@ -1,0 +1,45 @@
+//! Specs: the YAML documents that people commit, as typed Rust with the place of every value.
+//!
+//! Pure: bytes go in, documents or diagnostics come out. Reading files is somebody else's work.
+
+pub mod app;
+pub mod check;
+pub mod container;
+pub mod controller;
+pub mod diagnostic;
+pub mod document;
+pub mod duration;
+pub mod environment;
+pub mod finding;
+pub mod fly;
+pub mod group;
+pub mod machine;
+mod manifest;
+pub mod network;
+pub mod parse;
+pub mod policy;
+pub mod positions;
+pub mod preset;
+mod render;
+pub mod secret;
+pub mod service;
+pub mod size;
+pub mod storage;
+pub mod text;
+mod tree;
+mod typed;
+pub mod validate;
+
+pub use app::{AppSpec, DEFAULT_GROUP};
+pub use controller::ControllerSpec;
+pub use diagnostic::{Diagnostic, Diagnostics, Origin, Severity};
+pub use document::{API_VERSION, Document, Manifest, Metadata};
+pub use duration::Duration;
+pub use environment::EnvironmentSpec;
+pub use finding::Finding;
+pub use fly::{FlySpec, Network};
+pub use parse::{Parsed, ParsedEnvironment, ParsedSpecs, SourceFile, app_from_json, parse};
+pub use policy::PolicySpec;
+pub use size::Size;
+pub use validate::{Scope, validate_app};
+pub use text::{StringList, Text};
