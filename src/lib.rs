@@ -21,4 +21,6 @@ pub mod secret;
 #[cfg(feature = "controller")]
 pub mod sim;
 pub mod spec;
+#[cfg(feature = "controller")]
+pub mod store;
 pub mod template;
