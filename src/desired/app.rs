@@ -133,42 +133,6 @@ fn typed(resolver: &mut Resolver<'_>, component: &str, filled: &Value) -> Option
 
 /// The rules of apps, now that the fly.toml and the spec are one and every value is known.
 fn check(resolver: &mut Resolver<'_>, component: &str, spec: &AppSpec) {
-<<<<<<< HEAD
-    let place = |key: &str| Place {
-        component: Some(component.to_owned()),
-        pointer: format!("{}{key}", app_pointer(component)),
-    };
-    let groups = spec.groups();
-    if spec.processes.is_some() && spec.short_form() != ProcessGroup::default() {
-        let message = "an app with `processes` has its commands and sizes there, and not beside it";
-        resolver.error(&place("/processes"), message, Some("move them into the groups they are for".to_owned()));
-    }
-    let fits = |name: &str| name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
-    for name in groups.keys().filter(|name| name.is_empty() || name.len() > 40 || !fits(name)) {
-        let message = format!("`{name}` cannot be the name of a process group");
-        let help = "use at most 40 letters, digits, dashes and underscores".to_owned();
-        resolver.error(&place("/processes"), message, Some(help));
-    }
-    let mut scopes: Vec<(String, &[String])> = Vec::new();
-    let services = spec.services.iter().flatten().enumerate();
-    scopes.extend(services.map(|(index, service)| (format!("/services/{index}"), service.processes.as_slice())));
-    let checks = spec.checks.iter().flatten();
-    scopes.extend(checks.map(|(name, check)| (format!("/checks/{name}"), check.processes.as_slice())));
-    let volumes = spec.volumes.iter();
-    scopes.extend(volumes.map(|(name, volume)| (format!("/volumes/{name}"), volume.processes.as_slice())));
-    let files = spec.files.iter().flatten().enumerate();
-    scopes.extend(files.map(|(index, file)| (format!("/files/{index}"), file.processes.as_slice())));
-    scopes.extend(spec.metrics.iter().map(|metrics| ("/metrics".to_owned(), metrics.processes.as_slice())));
-    for (pointer, processes) in scopes {
-        for name in processes.iter().filter(|name| !groups.contains_key(*name)) {
-            let known: Vec<&str> = groups.keys().map(String::as_str).collect();
-            let help = format!("the groups are {}", known.join(", "));
-            resolver.error(
-                &place(&format!("{pointer}/processes")),
-                format!("there is no process group `{name}`"),
-                Some(help),
-            );
-=======
     // Without a fly.toml the app was checked when its file was read, and its warnings were given.
     let has_config = resolver.components.get(component).is_some_and(|component| component.config.is_some());
     for finding in validate_app(spec, Scope::Whole) {
@@ -180,25 +144,12 @@ fn check(resolver: &mut Resolver<'_>, component: &str, spec: &AppSpec) {
                 resolver.problems.diagnostics.warn(&origin, &pointer, finding.message, finding.help);
             }
             Severity::Warning => {}
->>>>>>> a38bb32fc88db96dda81147137317732ffe181c6
         }
     }
     if spec.standbys == Some(true) {
         let message = "stand-by machines are not supported by this version of Hangar";
         let help = "raise `count`, or name the machines in `machine: {standbys: [...]}`".to_owned();
-<<<<<<< HEAD
-        resolver.error(&place("/standbys"), message, Some(help));
-    }
-    for (index, host) in spec.certificates.iter().flatten().enumerate() {
-        let fits =
-            host.contains('.') && host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '*'));
-        if !fits {
-            let message = format!("`{}` is not a host name", crate::resource::output::display(host));
-            resolver.error(&place(&format!("/certificates/{index}")), message, None);
-        }
-=======
         resolver.error(&place_of(component, "/standbys"), message, Some(help));
->>>>>>> a38bb32fc88db96dda81147137317732ffe181c6
     }
 }
 
@@ -290,24 +241,8 @@ impl Builder<'_, '_, '_> {
                 return Vec::new();
             }
         };
-<<<<<<< HEAD
-        let mut volumes = lowered.volumes();
-        let volume = volumes.next();
-        if let (Some((first, _)), Some((second, _))) = (volume, volumes.next()) {
-            let message = format!(
-                "the machines of group `{name}` would mount `{first}` and `{second}`: Fly allows one volume per machine"
-            );
-            self.error(
-                &format!("/volumes/{second}"),
-                message,
-                Some("limit one of them to another group with `processes`"),
-            );
-            return Vec::new();
-        }
-=======
         // The rules of apps allow one volume per group.
         let volume = lowered.volumes().next();
->>>>>>> a38bb32fc88db96dda81147137317732ffe181c6
         let regions = self.regions(name, group);
         let slots = regions.iter().flat_map(|region| {
             (0..group.count.unwrap_or(1)).map(move |ordinal| MachineSlot {
@@ -343,26 +278,8 @@ impl Builder<'_, '_, '_> {
         stated.unwrap_or_else(|| {
             let message = format!("the machines of group `{name}` have no region");
             self.error("", message, Some("name one with `region`, here or for the whole environment under `fly`"));
-<<<<<<< HEAD
-            return Vec::new();
-        };
-        let mut regions: Vec<String> = Vec::new();
-        for region in stated {
-            if region.len() != 3 || !region.chars().all(|c| c.is_ascii_lowercase()) {
-                self.error(
-                    "/regions",
-                    format!("`{region}` is not a region code"),
-                    Some("region codes are three letters, such as `iad`"),
-                );
-            } else if !regions.contains(&region) {
-                regions.push(region);
-            }
-        }
-        regions
-=======
             Vec::new()
         })
->>>>>>> a38bb32fc88db96dda81147137317732ffe181c6
     }
 
     fn volume(&mut self, key: &str, volume: &spec::storage::Volume, machine: &MachineSlot) -> VolumeSlot {

@@ -50,22 +50,7 @@ pub fn build(specs: &ParsedSpecs, context: &Context<'_>) -> Built {
     let mut environments: BTreeMap<EnvName, (&ParsedEnvironment, Wanted)> = BTreeMap::new();
     for parsed in &specs.environments {
         let name = EnvName::new(&parsed.metadata.name);
-<<<<<<< HEAD
-        let (mut wanted, mut problems) = environment::build(parsed, specs, secrets, context);
-        if let Some((other, first)) = environments.get_mut(&name) {
-            let other = describe(&other.origin, "/metadata/name");
-            problems.error(
-                &parsed.origin,
-                "/metadata/name",
-                format!("environment `{name}` is already described in {other}"),
-                None,
-            );
-            *first = Wanted::Broken { reason: problems.reason() };
-            wanted = first.clone();
-        }
-=======
         let (wanted, problems) = environment::build(parsed, specs, secrets, context);
->>>>>>> a38bb32fc88db96dda81147137317732ffe181c6
         diagnostics.extend(problems.diagnostics);
         environments.insert(name, (parsed, wanted));
     }

@@ -18,11 +18,6 @@ use crate::spec::environment::{self as written, DeletionPolicy};
 use crate::spec::fly;
 use crate::spec::flytoml::{merge_app, to_app_json};
 use crate::spec::{ParsedEnvironment, ParsedSpecs};
-<<<<<<< HEAD
-use crate::template::did_you_mean;
-=======
-use crate::spec::fly;
->>>>>>> a38bb32fc88db96dda81147137317732ffe181c6
 
 /// The graph of `parsed`, or why there is none, and all problems.
 pub(super) fn build(
@@ -162,19 +157,6 @@ fn network(resolver: &mut Resolver<'_>, network: &fly::Network) -> Network {
 
 fn gates(resolver: &Resolver<'_>, approval: bool) -> Gates {
     let requires = &resolver.environment.spec.requires;
-<<<<<<< HEAD
-    let own = resolver.environment.metadata.name.as_str();
-    let others: Vec<&str> =
-        specs.environments.iter().map(|each| each.metadata.name.as_str()).filter(|name| *name != own).collect();
-    for (index, name) in requires.environments.iter().enumerate() {
-        if !others.contains(&name.as_str()) {
-            let place = Place { component: None, pointer: format!("/spec/requires/environments/{index}") };
-            let help = did_you_mean(name, others.iter().copied()).map(|meant| format!("did you mean `{meant}`?"));
-            resolver.error(&place, format!("there is no other environment `{name}`"), help);
-        }
-    }
-=======
->>>>>>> a38bb32fc88db96dda81147137317732ffe181c6
     Gates {
         approval: requires.approval || approval,
         environments: requires.environments.iter().map(EnvName::new).collect(),

@@ -160,18 +160,15 @@ impl<'a> Resolver<'a> {
                 Some(text) => this.fill_plain(&text, place.clone())?,
                 None => shorten(&format!("{}-{component}", this.environment.metadata.name), names::MAX_LABEL),
             };
-<<<<<<< HEAD
-            if let Some(problem) = name_problem(&name) {
-                let help = (name.len() > APP_NAME_LENGTH).then(|| {
-                    format!("shorten it with `| truncate({APP_NAME_LENGTH})`, which keeps it unique with a hash")
-                });
-                this.error(&place, format!("`{name}` cannot be the name of a Fly app: {problem}"), help);
-=======
             if let Some(problem) = late(&name).or_else(|| names::label(&name, names::MAX_LABEL)) {
-                let help = (name.len() > names::MAX_LABEL)
-                    .then(|| format!("shorten it with `| truncate({})`, which keeps it unique with a hash", names::MAX_LABEL));
-                this.error(&place, format!("Fly would refuse the app name `{}`: it {problem}", output::display(&name)), help);
->>>>>>> a38bb32fc88db96dda81147137317732ffe181c6
+                let help = (name.len() > names::MAX_LABEL).then(|| {
+                    format!("shorten it with `| truncate({})`, which keeps it unique with a hash", names::MAX_LABEL)
+                });
+                this.error(
+                    &place,
+                    format!("Fly would refuse the app name `{}`: it {problem}", output::display(&name)),
+                    help,
+                );
                 return None;
             }
             Some(name)

@@ -42,5 +42,5 @@ pub use fly::{FlySpec, Network};
 pub use parse::{Parsed, ParsedEnvironment, ParsedSpecs, SourceFile, app_from_json, parse};
 pub use policy::PolicySpec;
 pub use size::Size;
-pub use validate::{Scope, validate_app};
 pub use text::{StringList, Text};
+pub use validate::{Scope, validate_app};

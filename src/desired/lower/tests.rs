@@ -141,8 +141,16 @@ fn a_raw_machine_lies_over_the_typed_fields_and_its_containers_run_the_apps_imag
 #[test]
 fn files_that_cannot_be_had_are_errors_at_their_place() {
     for (app, pointer, message) in [
-        (json!({"files": [{"path": "/a", "fromFile": "gone"}]}), "/files/0/fromFile", "`gone` cannot be read: there is no such file"),
-        (json!({"files": [{"path": "/a"}]}), "/files/0", "a file needs exactly one of `content`, `base64`, `fromFile` and `secret`"),
+        (
+            json!({"files": [{"path": "/a", "fromFile": "gone"}]}),
+            "/files/0/fromFile",
+            "`gone` cannot be read: there is no such file",
+        ),
+        (
+            json!({"files": [{"path": "/a"}]}),
+            "/files/0",
+            "a file needs exactly one of `content`, `base64`, `fromFile` and `secret`",
+        ),
     ] {
         let error = lower(&app, "app").unwrap_err();
         assert_eq!((error.pointer.as_str(), error.message.as_str()), (pointer, message));

@@ -73,7 +73,10 @@ fn check_identity(app: &AppSpec, scope: Scope, findings: &mut Vec<Finding>) {
     if let Some(config) = &app.config
         && (config.starts_with('/') || config.contains('\\') || config.is_empty())
     {
-        findings.push(Finding::error("/config", format!("`{config}` is not a relative path")).help("write it relative to this file"));
+        findings.push(
+            Finding::error("/config", format!("`{config}` is not a relative path"))
+                .help("write it relative to this file"),
+        );
     }
     match app.image.as_deref() {
         None if scope == Scope::Whole && !app.machine.contains_key("image") => {
@@ -91,7 +94,8 @@ pub(super) fn check_image(pointer: &str, image: &str, findings: &mut Vec<Finding
     if let Some(problem) = names::image(image) {
         findings.push(Finding::error(pointer, format!("`{image}` {problem}")));
     } else if !names::image_is_pinned(image) {
-        let finding = Finding::warning(pointer, format!("`{image}` has no tag: whatever `latest` is at the time will run"));
+        let finding =
+            Finding::warning(pointer, format!("`{image}` has no tag: whatever `latest` is at the time will run"));
         findings.push(finding.help("add a tag or a digest"));
     }
 }
@@ -102,7 +106,8 @@ fn check_groups(app: &AppSpec, findings: &mut Vec<Finding>) {
         return;
     };
     for field in compute::given_fields(&app.short_form()) {
-        let finding = Finding::error(format!("/{field}"), format!("`{field}` is not allowed together with `processes`"));
+        let finding =
+            Finding::error(format!("/{field}"), format!("`{field}` is not allowed together with `processes`"));
         findings.push(finding.at_key().help("move it into the groups that it is for"));
     }
     if processes.is_empty() {
@@ -134,7 +139,10 @@ pub(super) fn check_variable_names<'a>(
 ) {
     for name in variables {
         if name.starts_with("FLY_") {
-            let finding = Finding::error(child(pointer, name), format!("`{name}` is reserved: Fly sets names that begin with `FLY_`"));
+            let finding = Finding::error(
+                child(pointer, name),
+                format!("`{name}` is reserved: Fly sets names that begin with `FLY_`"),
+            );
             findings.push(finding.at_key().help("choose another name"));
         } else if let Some(problem) = names::variable(name) {
             findings.push(Finding::error(child(pointer, name), format!("`{name}` {problem}")).at_key());
@@ -158,15 +166,26 @@ fn check_secrets(app: &AppSpec, findings: &mut Vec<Finding>) {
                 findings.push(Finding::error(format!("{pointer}/fromFile"), "the path is empty"));
             }
             SecretSource::Value(value) if !names::has_expression(value) => {
-                let finding = Finding::warning(format!("{pointer}/value"), "this secret's value stands in the spec for all to read");
-                findings.push(finding.help("use `fromEnv`, `fromFile` or `generate`, or move it to `env` if it is no secret"));
+                let finding = Finding::warning(
+                    format!("{pointer}/value"),
+                    "this secret's value stands in the spec for all to read",
+                );
+                findings.push(
+                    finding.help("use `fromEnv`, `fromFile` or `generate`, or move it to `env` if it is no secret"),
+                );
             }
             SecretSource::Generate(generate) => {
                 if generate.length.is_some_and(|length| !(16..=256).contains(&length)) {
-                    findings.push(Finding::error(format!("{pointer}/generate/length"), "the length is not between 16 and 256"));
+                    findings.push(Finding::error(
+                        format!("{pointer}/generate/length"),
+                        "the length is not between 16 and 256",
+                    ));
                 }
                 if generate.generation == Some(0) {
-                    findings.push(Finding::error(format!("{pointer}/generate/generation"), "generations are counted from 1"));
+                    findings.push(Finding::error(
+                        format!("{pointer}/generate/generation"),
+                        "generations are counted from 1",
+                    ));
                 }
             }
             SecretSource::FromFile(_) | SecretSource::Value(_) => {}
@@ -241,14 +260,16 @@ fn check_ips(app: &AppSpec, scope: Scope, findings: &mut Vec<Finding>) {
     let Some(ips) = &app.ips else {
         if public && scope == Scope::Whole {
             let finding = Finding::warning("/services", "the app has public ports and no addresses are asked for");
-            findings.push(finding.at_key().help("add `ips: {public: true}`, or `ips: {flycast: true}` for private access"));
+            findings
+                .push(finding.at_key().help("add `ips: {public: true}`, or `ips: {flycast: true}` for private access"));
         }
         return;
     };
     if ips.public == Some(true) {
         for (field, value) in [("sharedV4", ips.shared_v4), ("v6", ips.v6)] {
             if value == Some(false) {
-                findings.push(Finding::error(format!("/ips/{field}"), format!("`public: true` includes `{field}: true`")));
+                findings
+                    .push(Finding::error(format!("/ips/{field}"), format!("`public: true` includes `{field}: true`")));
             }
         }
     }

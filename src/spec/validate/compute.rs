@@ -67,7 +67,10 @@ fn check_regions(pointer: &str, group: &ProcessGroup, findings: &mut Vec<Finding
         if let Some(problem) = final_text(region).and_then(names::region) {
             findings.push(Finding::error(pointer, format!("`{region}` {problem}")));
         } else if regions.iter().take(index).any(|earlier| earlier == region) {
-            findings.push(Finding::error(pointer, format!("the region `{region}` stands twice")).help("raise `count` for more machines"));
+            findings.push(
+                Finding::error(pointer, format!("the region `{region}` stands twice"))
+                    .help("raise `count` for more machines"),
+            );
         }
     }
 }
@@ -79,7 +82,8 @@ fn check_size(pointer: &str, group: &ProcessGroup, findings: &mut Vec<Finding>) 
     }
     let Some(preset) = preset::preset(name) else {
         let finding = Finding::error(format!("{pointer}/size"), format!("the size `{name}` is unknown"));
-        let help = did_you_mean(name, preset::size_names()).unwrap_or_else(|| format!("known are {}", preset::size_names().join(", ")));
+        let help = did_you_mean(name, preset::size_names())
+            .unwrap_or_else(|| format!("known are {}", preset::size_names().join(", ")));
         findings.push(finding.help(help));
         return;
     };
@@ -89,7 +93,8 @@ fn check_size(pointer: &str, group: &ProcessGroup, findings: &mut Vec<Finding>) 
     let known: std::collections::BTreeSet<u32> = known.collect();
     if !known.contains(&cpus) {
         let list = known.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
-        let finding = Finding::error(format!("{pointer}/cpu/count"), format!("Fly has no machines with {cpus} such processors"));
+        let finding =
+            Finding::error(format!("{pointer}/cpu/count"), format!("Fly has no machines with {cpus} such processors"));
         findings.push(finding.help(format!("possible are {list}")));
         return;
     }
@@ -107,6 +112,7 @@ fn check_size(pointer: &str, group: &ProcessGroup, findings: &mut Vec<Finding>) 
             CpuKind::Performance => "performance",
         };
         let finding = Finding::error(pointer, format!("`{memory}` does not fit {cpus} {kind} processors"));
-        findings.push(finding.help(format!("they allow {least}MB to {most}MB; choose another `size`, or add processors")));
+        findings
+            .push(finding.help(format!("they allow {least}MB to {most}MB; choose another `size`, or add processors")));
     }
 }

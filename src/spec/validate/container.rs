@@ -17,9 +17,15 @@ pub(super) fn check(app: &AppSpec, scope: Scope, findings: &mut Vec<Finding>) {
         let pointer = format!("/containers/{index}");
         let twice = containers.iter().take(index).any(|earlier| earlier.name == container.name);
         if let Some(problem) = names::group(&container.name) {
-            findings.push(Finding::error(format!("{pointer}/name"), format!("the container name `{}` {problem}", container.name)));
+            findings.push(Finding::error(
+                format!("{pointer}/name"),
+                format!("the container name `{}` {problem}", container.name),
+            ));
         } else if twice {
-            findings.push(Finding::error(format!("{pointer}/name"), format!("there is another container `{}`", container.name)));
+            findings.push(Finding::error(
+                format!("{pointer}/name"),
+                format!("there is another container `{}`", container.name),
+            ));
         }
         check_container(&pointer, container, app, scope, findings);
         check_dependencies(&pointer, container, containers, findings);
@@ -53,7 +59,8 @@ fn check_container(pointer: &str, container: &Container, app: &AppSpec, scope: S
     for (index, check) in container.healthchecks.iter().enumerate() {
         let pointer = format!("{pointer}/healthchecks/{index}");
         if container.healthchecks.iter().take(index).any(|earlier| earlier.name == check.name) {
-            findings.push(Finding::error(format!("{pointer}/name"), format!("there is another check `{}`", check.name)));
+            findings
+                .push(Finding::error(format!("{pointer}/name"), format!("there is another check `{}`", check.name)));
         }
         check_healthcheck(&pointer, check, findings);
     }
@@ -64,11 +71,16 @@ fn check_healthcheck(pointer: &str, check: &ContainerHealthcheck, findings: &mut
     if kinds.into_iter().filter(|given| *given).count() != 1 {
         findings.push(Finding::error(pointer, "a health check is exactly one of `http`, `tcp`, `exec`"));
     }
-    for (field, duration) in [("interval", check.interval), ("timeout", check.timeout), ("gracePeriod", check.grace_period)] {
+    for (field, duration) in
+        [("interval", check.interval), ("timeout", check.timeout), ("gracePeriod", check.grace_period)]
+    {
         if let Some(duration) = duration
             && duration.to_std().subsec_nanos() != 0
         {
-            findings.push(Finding::error(format!("{pointer}/{field}"), format!("`{duration}` is not a whole number of seconds")));
+            findings.push(Finding::error(
+                format!("{pointer}/{field}"),
+                format!("`{duration}` is not a whole number of seconds"),
+            ));
         }
     }
 }
@@ -103,8 +115,11 @@ fn check_dependencies(pointer: &str, container: &Container, all: &[Container], f
                 let finding = Finding::error(pointer, format!("there is no container `{name}`"));
                 findings.push(finding.maybe_help(did_you_mean(name, others)));
             }
-            Some(other) if dependency.condition == Some(DependencyCondition::Healthy) && other.healthchecks.is_empty() => {
-                let finding = Finding::error(pointer, format!("`{name}` has no health checks, so it never becomes healthy"));
+            Some(other)
+                if dependency.condition == Some(DependencyCondition::Healthy) && other.healthchecks.is_empty() =>
+            {
+                let finding =
+                    Finding::error(pointer, format!("`{name}` has no health checks, so it never becomes healthy"));
                 findings.push(finding.help(format!("add `healthchecks` to `{name}`, or wait for `started`")));
             }
             Some(_) => {}

@@ -27,7 +27,9 @@ pub(super) fn check(manifest: &Manifest<EnvironmentSpec>) -> Vec<Finding> {
     }
     match &manifest.spec.fly {
         Some(fly) => check_fly(fly, &mut findings),
-        None => findings.push(Finding::warning("/spec", "the environment has nothing in it").help("add a section `fly`")),
+        None => {
+            findings.push(Finding::warning("/spec", "the environment has nothing in it").help("add a section `fly`"))
+        }
     }
     findings
 }
@@ -50,7 +52,8 @@ fn check_life(spec: &EnvironmentSpec, findings: &mut Vec<Finding>) {
     }
     if let Some(ttl) = &spec.ttl {
         match ttl.max {
-            None => findings.push(Finding::error("/spec/ttl", "`ttl` says nothing").help("write for example `ttl: {max: 14d}`")),
+            None => findings
+                .push(Finding::error("/spec/ttl", "`ttl` says nothing").help("write for example `ttl: {max: 14d}`")),
             Some(max) if max.to_std() < TTL_BOUNDS.0 || max.to_std() > TTL_BOUNDS.1 => {
                 findings.push(Finding::error("/spec/ttl/max", format!("`{max}` is not between `1m` and `3650d`")));
             }
@@ -81,10 +84,11 @@ fn check_fly(fly: &FlySpec, findings: &mut Vec<Finding>) {
             let finding = Finding::error(&pointer, format!("the app `{component}` has no region")).at_key();
             findings.push(finding.help("add `region: iad` to the app or to `fly`"));
         }
-        findings.extend(validate_app(app, scope).into_iter().map(|finding| Finding {
-            pointer: format!("{pointer}{}", finding.pointer),
-            ..finding
-        }));
+        findings.extend(
+            validate_app(app, scope)
+                .into_iter()
+                .map(|finding| Finding { pointer: format!("{pointer}{}", finding.pointer), ..finding }),
+        );
     }
 }
 

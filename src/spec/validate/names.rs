@@ -97,7 +97,9 @@ pub fn image(text: &str) -> Option<String> {
     if let Some(tag) = tag {
         let sound = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
         if tag.is_empty() || tag.len() > 128 || tag.starts_with(['.', '-']) || !tag.chars().all(sound) {
-            return Some("has a malformed tag; it may have letters, digits, `_`, `.` and `-`, at most 128 of them".to_owned());
+            return Some(
+                "has a malformed tag; it may have letters, digits, `_`, `.` and `-`, at most 128 of them".to_owned(),
+            );
         }
     }
     // Only a registry's host, which has a dot, a port or is `localhost`, may have capital letters or a colon.

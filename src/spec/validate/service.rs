@@ -57,7 +57,8 @@ fn check_service(pointer: &str, service: &Service, groups: Option<&BTreeSet<Stri
         && let (Some(soft), Some(hard)) = (concurrency.soft_limit, concurrency.hard_limit)
         && soft > hard
     {
-        let finding = Finding::error(format!("{pointer}/concurrency/softLimit"), "the soft limit is above the hard limit");
+        let finding =
+            Finding::error(format!("{pointer}/concurrency/softLimit"), "the soft limit is above the hard limit");
         findings.push(finding.help(format!("at most {hard}")));
     }
     for (index, check) in service.checks.iter().enumerate() {
@@ -140,7 +141,12 @@ fn check_public_port(pointer: &str, port: &Port, protocol: Protocol, findings: &
     check_handlers(pointer, port, protocol, findings);
     if let Some(tls) = &port.tls_options {
         check_words(&format!("{pointer}/tlsOptions/alpn"), tls.alpn.as_deref(), &["h2", "http/1.1"], findings);
-        check_words(&format!("{pointer}/tlsOptions/versions"), tls.versions.as_deref(), &["TLSv1.2", "TLSv1.3"], findings);
+        check_words(
+            &format!("{pointer}/tlsOptions/versions"),
+            tls.versions.as_deref(),
+            &["TLSv1.2", "TLSv1.3"],
+            findings,
+        );
     }
 }
 
@@ -166,7 +172,9 @@ fn check_handlers(pointer: &str, port: &Port, protocol: Protocol, findings: &mut
     ];
     for (field, given, handler, there) in needs {
         if given && !there {
-            let finding = Finding::error(format!("{pointer}/{field}"), format!("`{field}` needs the handler `{handler}`")).at_key();
+            let finding =
+                Finding::error(format!("{pointer}/{field}"), format!("`{field}` needs the handler `{handler}`"))
+                    .at_key();
             findings.push(finding.help(format!("add `{handler}` to `handlers`")));
         }
     }
@@ -177,7 +185,9 @@ fn check_handlers(pointer: &str, port: &Port, protocol: Protocol, findings: &mut
 }
 
 fn check_words(pointer: &str, words: Option<&[String]>, known: &[&str], findings: &mut Vec<Finding>) {
-    for (index, word) in words.unwrap_or_default().iter().enumerate().filter(|(_, word)| !known.contains(&word.as_str())) {
+    for (index, word) in
+        words.unwrap_or_default().iter().enumerate().filter(|(_, word)| !known.contains(&word.as_str()))
+    {
         let finding = Finding::error(format!("{pointer}/{index}"), format!("`{word}` is unknown"));
         findings.push(finding.maybe_help(did_you_mean(word, known.iter().copied())));
     }
@@ -190,11 +200,17 @@ fn check_collisions(services: &[Service], findings: &mut Vec<Finding>) {
         for (number, port) in service.ports.iter().enumerate() {
             let Some((first, last)) = range(port) else { continue };
             let collides = taken.iter().any(|(protocol, start, end, processes)| {
-                *protocol == service.protocol && first <= *end && *start <= last && share_group(processes, &service.processes)
+                *protocol == service.protocol
+                    && first <= *end
+                    && *start <= last
+                    && share_group(processes, &service.processes)
             });
             if collides {
                 let pointer = format!("/services/{index}/ports/{number}");
-                findings.push(Finding::error(pointer, format!("the public port {first} is taken by another entry of this app")));
+                findings.push(Finding::error(
+                    pointer,
+                    format!("the public port {first} is taken by another entry of this app"),
+                ));
             }
             taken.push((service.protocol, first, last, &service.processes));
         }

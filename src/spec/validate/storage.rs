@@ -35,7 +35,8 @@ pub(super) fn check(app: &AppSpec, scope: Scope, groups: Option<&BTreeSet<String
         if let Some(snapshot) = volume.from_snapshot.as_deref().and_then(final_text)
             && !snapshot.starts_with("vs_")
         {
-            let finding = Finding::error(format!("{pointer}/fromSnapshot"), format!("`{snapshot}` is not the id of a snapshot"));
+            let finding =
+                Finding::error(format!("{pointer}/fromSnapshot"), format!("`{snapshot}` is not the id of a snapshot"));
             findings.push(finding.help("ids of snapshots begin with `vs_`"));
         }
         check_auto_extend(&pointer, volume, findings);
@@ -98,7 +99,8 @@ fn check_name(pointer: &str, name: &str, volume: &Volume, findings: &mut Vec<Fin
     match &volume.wire_name {
         Some(wire) => {
             if let Some(problem) = final_text(wire).and_then(names::volume) {
-                findings.push(Finding::error(format!("{pointer}/wireName"), format!("the volume name `{wire}` {problem}")));
+                findings
+                    .push(Finding::error(format!("{pointer}/wireName"), format!("the volume name `{wire}` {problem}")));
             }
         }
         None => {
@@ -141,7 +143,8 @@ fn check_one_per_group(app: &AppSpec, findings: &mut Vec<Finding>) {
             if let Some(other) = mounted.get(group.as_str()) {
                 let message = format!("machines of the group `{group}` have the volume `{other}` already");
                 let finding = Finding::error(child("/volumes", name), message).at_key();
-                findings.push(finding.help("a Fly machine mounts one volume: use `processes` to give it to another group"));
+                findings
+                    .push(finding.help("a Fly machine mounts one volume: use `processes` to give it to another group"));
             } else {
                 mounted.insert(group, name);
             }
