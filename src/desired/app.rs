@@ -58,7 +58,9 @@ pub(super) fn build(
         filled.extend(value.map(|value| (key.to_owned(), value)));
     }
     let mut spec = typed(resolver, component, &Value::Object(filled))?;
-    spec.ips = spec.ips.or_else(|| default_ips(&spec));
+    if spec.ips.is_none() {
+        spec.ips = default_ips(&spec);
+    }
     check(resolver, component, &spec);
     let mut builder = Builder {
         resolver,

@@ -113,3 +113,7 @@ fn refuse_shared_names(environments: &mut BTreeMap<EnvName, (&ParsedEnvironment,
 #[cfg(test)]
 #[path = "build_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "chat_dev_tests.rs"]
+mod chat_dev;
