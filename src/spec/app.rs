@@ -64,7 +64,7 @@ pub struct AppSpec {
     /// A preset of processors and memory, for example `shared-cpu-1x` or `performance-2x`; `cpu` and `memory` refine it.
     /// Default: `shared-cpu-1x`. Not together with `processes`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("enum" = super::preset::size_names()))]
+    #[schemars(schema_with = "super::preset::size_schema")]
     pub size: Option<String>,
     /// Processors, where the preset does not fit. Not together with `processes`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

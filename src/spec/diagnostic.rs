@@ -25,7 +25,7 @@ pub enum Severity {
 pub struct Origin {
     /// The file, as it was given.
     pub path: Arc<Path>,
-    /// Its text.
+    /// Its text, without secrets that were written into it by mistake.
     pub text: Arc<str>,
     /// Where every value of the document is.
     pub positions: Arc<Positions>,
@@ -60,7 +60,7 @@ pub struct Diagnostic {
     pub(super) source: Option<(Arc<str>, Range<usize>)>,
 }
 
-/// Problems found in specs, in the order of files and lines.
+/// Problems found in specs. [`parse`](super::parse()) hands them over in the order of files and lines.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 #[serde(transparent)]
 pub struct Diagnostics {
@@ -113,7 +113,14 @@ impl Diagnostics {
     pub fn push_findings(&mut self, origin: &Origin, base: &str, findings: impl IntoIterator<Item = Finding>) {
         for finding in findings {
             let pointer = format!("{base}{}", finding.pointer);
-            self.add(finding.severity, origin, &pointer, finding.message, finding.help, finding.at_key);
+            self.add(
+                finding.severity,
+                origin,
+                &pointer,
+                finding.message,
+                finding.help,
+                finding.at_key,
+            );
         }
     }
 
@@ -132,6 +139,14 @@ impl Diagnostics {
         self.items.iter()
     }
 
+    /// Puts the problems in the order of files and lines, each only once.
+    pub fn sort(&mut self) {
+        self.items
+            .sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
+        self.items
+            .dedup_by(|a, b| a.message == b.message && (&a.file, a.line, a.column) == (&b.file, b.line, b.column));
+    }
+
     /// Adds all problems of another list.
     pub fn extend(&mut self, other: Self) {
         self.items.extend(other.items);
@@ -147,11 +162,26 @@ impl Diagnostics {
         at_key: bool,
     ) {
         let place = origin.positions.at(pointer);
-        let span = if at_key { place.key.unwrap_or(place.value) } else { place.value };
-        self.place(severity, &origin.path, &origin.text, span, pointer.to_owned(), message, help);
+        let span = if at_key {
+            place.key.unwrap_or(place.value)
+        } else {
+            place.value
+        };
+        self.place(
+            severity,
+            &origin.path,
+            &origin.text,
+            span,
+            pointer.to_owned(),
+            message,
+            help,
+        );
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the one place where a diagnostic is put together")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the one place where a diagnostic is put together"
+    )]
     fn place(
         &mut self,
         severity: Severity,
@@ -165,13 +195,25 @@ impl Diagnostics {
         let span = first_line(text, span);
         let (line, column) = line_and_column(text, span.start);
         let source = Some((Arc::clone(text), span));
-        self.items.push(Diagnostic { severity, file: path.to_path_buf(), line, column, pointer, message, help, source });
+        self.items.push(Diagnostic {
+            severity,
+            file: path.to_path_buf(),
+            line,
+            column,
+            pointer,
+            message,
+            help,
+            source,
+        });
     }
 }
 
 /// The part of a range on its first line, so that a block of text is not underlined whole.
 fn first_line(text: &str, span: Range<usize>) -> Range<usize> {
-    let length = text.get(span.clone()).and_then(|part| part.lines().next()).map_or(0, |line| line.trim_end().len());
+    let length = text
+        .get(span.clone())
+        .and_then(|part| part.lines().next())
+        .map_or(0, |line| line.trim_end().len());
     span.start..span.start + length
 }
 

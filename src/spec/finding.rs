@@ -20,12 +20,21 @@ pub struct Finding {
 impl Finding {
     /// An error about a value.
     pub fn error(pointer: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { severity: Severity::Error, pointer: pointer.into(), at_key: false, message: message.into(), help: None }
+        Self {
+            severity: Severity::Error,
+            pointer: pointer.into(),
+            at_key: false,
+            message: message.into(),
+            help: None,
+        }
     }
 
     /// A warning about a value.
     pub fn warning(pointer: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { severity: Severity::Warning, ..Self::error(pointer, message) }
+        Self {
+            severity: Severity::Warning,
+            ..Self::error(pointer, message)
+        }
     }
 
     /// The same, about the key.
@@ -54,8 +63,12 @@ impl Finding {
 pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let known: Vec<&str> = known.into_iter().collect();
     nearest_help(word, known.iter().copied()).or_else(|| {
-        let list = known.iter().map(|known| format!("`{known}`")).collect::<Vec<_>>().join(", ");
-        matches!(known.len(), 1..=14).then(|| format!("known are {list}"))
+        let list = known
+            .iter()
+            .map(|known| format!("`{known}`"))
+            .collect::<Vec<_>>()
+            .join(", ");
+        matches!(known.len(), 1..=10).then(|| format!("known are {list}"))
     })
 }
 
@@ -72,7 +85,11 @@ fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
     if let Some(same) = known.iter().find(|known| plain(known) == target) {
         return Some(same);
     }
-    let allowed = (word.chars().count() / 3).max(1);
+    // One letter or two are too little to guess from.
+    let allowed = match word.chars().count() {
+        0..=2 => 0,
+        length => length / 3,
+    };
     known
         .iter()
         .map(|known| (strsim::damerau_levenshtein(&target, &plain(known)), *known))

@@ -9,14 +9,12 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::diagnostic::{Diagnostics, Origin};
-use super::document::{API_VERSION, Document, Manifest};
+use super::document::{API_VERSION, Document, Kind, Manifest};
 use super::finding::{Finding, did_you_mean};
 use super::positions::child;
 use super::tree::{self, Node, Shape};
 use super::typed;
 
-/// The kinds that this version reads.
-const KINDS: [&str; 3] = ["Environment", "Policy", "Controller"];
 /// Sections of an environment that are designed and not built.
 const LATER_SECTIONS: [&str; 5] = ["vercel", "neon", "jobs", "checks", "report"];
 
@@ -26,7 +24,7 @@ pub(super) struct Draft {
     /// Its typed form without what was wrong; `None` when nothing sensible is left.
     pub(super) document: Option<Document>,
     /// Kind and name as far as they could be read, so that references to a broken document are not errors too.
-    pub(super) kind: String,
+    pub(super) kind: Option<Kind>,
     pub(super) name: Option<String>,
     /// Each app of an environment as it was written.
     pub(super) app_json: IndexMap<String, Value>,
@@ -37,7 +35,11 @@ pub(super) struct Draft {
 
 /// Reads one document and notes its problems. `None` when it is of no known kind.
 pub(super) fn read(node: &Node, path: &Arc<Path>, text: &Arc<str>, problems: &mut Diagnostics) -> Option<Draft> {
-    let origin = Origin { path: Arc::clone(path), text: Arc::clone(text), positions: Arc::new(node.positions()) };
+    let origin = Origin {
+        path: Arc::clone(path),
+        text: Arc::clone(text),
+        positions: Arc::new(node.positions()),
+    };
     for duplicate in tree::duplicate_keys(node) {
         let message = format!("the key `{}` stands twice in this map", duplicate.key);
         let (line, _) = super::diagnostic::line_and_column(text, duplicate.first.start);
@@ -45,32 +47,41 @@ pub(super) fn read(node: &Node, path: &Arc<Path>, text: &Arc<str>, problems: &mu
         problems.push_span(path, text, duplicate.second, message, Some(help));
     }
     let Shape::Map(_) = node.shape else {
-        problems.push(&origin, "", "a spec document must be a map", Some("begin with `apiVersion: hangar/v1`".to_owned()));
+        problems.push(
+            &origin,
+            "",
+            "a spec document must be a map",
+            Some("begin with `apiVersion: hangar/v1`".to_owned()),
+        );
         return None;
     };
     let (kind, mut findings) = header(node);
     let mut draft = Draft {
         document: None,
-        kind: kind.unwrap_or_default().to_owned(),
-        name: node.get("metadata").and_then(|metadata| metadata.get("name")).and_then(Node::as_str).map(str::to_owned),
+        kind,
+        name: node
+            .get("metadata")
+            .and_then(|metadata| metadata.get("name"))
+            .and_then(Node::as_str)
+            .map(str::to_owned),
         app_json: IndexMap::new(),
         broken: Vec::new(),
         origin,
     };
     match kind {
-        Some("Environment") => {
+        Some(Kind::Environment) => {
             let (later, hidden) = later_sections(node);
             findings.extend(later);
             draft.document = typed_manifest(node, hidden, &mut findings).map(Document::Environment);
             draft.app_json = apps_as_written(node, draft.document.as_ref());
         }
-        Some("Policy") => {
+        Some(Kind::Policy) => {
             draft.document = typed_manifest(node, BTreeSet::new(), &mut findings).map(Document::Policy);
         }
-        Some("Controller") => {
+        Some(Kind::Controller) => {
             draft.document = typed_manifest(node, BTreeSet::new(), &mut findings).map(Document::Controller);
         }
-        _ => {}
+        None => {}
     }
     draft.broken = findings.iter().map(|finding| finding.pointer.clone()).collect();
     problems.push_findings(&draft.origin, "", findings);
@@ -78,7 +89,7 @@ pub(super) fn read(node: &Node, path: &Arc<Path>, text: &Arc<str>, problems: &mu
 }
 
 /// The kind, if this version reads it, and what is wrong with `apiVersion` and `kind`.
-fn header(node: &Node) -> (Option<&'static str>, Vec<Finding>) {
+fn header(node: &Node) -> (Option<Kind>, Vec<Finding>) {
     let mut findings = Vec::new();
     match node.get("apiVersion").and_then(Node::as_str) {
         Some(API_VERSION) => {}
@@ -86,27 +97,37 @@ fn header(node: &Node) -> (Option<&'static str>, Vec<Finding>) {
             Finding::error("/apiVersion", format!("the apiVersion `{other}` is unknown"))
                 .help(format!("this version of Hangar reads `{API_VERSION}`")),
         ),
-        None => findings.push(missing(node, "apiVersion", format!("begin the document with `apiVersion: {API_VERSION}`"))),
+        None => findings.push(missing(
+            node,
+            "apiVersion",
+            format!("begin the document with `apiVersion: {API_VERSION}`"),
+        )),
     }
     let kind = match node.get("kind").and_then(Node::as_str) {
         Some("PreviewSet") => {
             findings.push(
-                Finding::error("/kind", "the kind `PreviewSet` is not supported by this version of Hangar yet")
-                    .help("write each preview as a document of kind `Environment`"),
+                Finding::error(
+                    "/kind",
+                    "the kind `PreviewSet` is not supported by this version of Hangar yet",
+                )
+                .help("write each preview as a document of kind `Environment`"),
             );
             None
         }
         Some(given) => {
-            let kind = KINDS.into_iter().find(|kind| *kind == given);
+            let kind = Kind::named(given);
             if kind.is_none() {
-                findings.push(
-                    Finding::error("/kind", format!("the kind `{given}` is unknown")).maybe_help(did_you_mean(given, KINDS)),
-                );
+                let help = did_you_mean(given, Kind::ALL.map(Kind::name));
+                findings.push(Finding::error("/kind", format!("the kind `{given}` is unknown")).maybe_help(help));
             }
             kind
         }
         None => {
-            findings.push(missing(node, "kind", "add `kind: Environment`, `kind: Policy` or `kind: Controller`".to_owned()));
+            findings.push(missing(
+                node,
+                "kind",
+                "add `kind: Environment`, `kind: Policy` or `kind: Controller`".to_owned(),
+            ));
             None
         }
     };
@@ -121,15 +142,20 @@ fn missing(node: &Node, field: &str, help: String) -> Finding {
 }
 
 fn later_sections(node: &Node) -> (Vec<Finding>, BTreeSet<String>) {
-    let given = LATER_SECTIONS.into_iter().filter(|section| node.get("spec").is_some_and(|spec| spec.get(section).is_some()));
+    let given = LATER_SECTIONS
+        .into_iter()
+        .filter(|section| node.get("spec").is_some_and(|spec| spec.get(section).is_some()));
     let mut findings = Vec::new();
     let mut hidden = BTreeSet::new();
     for section in given {
         let pointer = child("/spec", section);
         findings.push(
-            Finding::error(&pointer, format!("the section `{section}` is not supported by this version of Hangar yet"))
-                .at_key()
-                .help("remove it; this version reconciles `fly`"),
+            Finding::error(
+                &pointer,
+                format!("the section `{section}` is not supported by this version of Hangar yet"),
+            )
+            .at_key()
+            .help("remove it; this version reconciles `fly`"),
         );
         hidden.insert(pointer);
     }
@@ -143,7 +169,12 @@ fn typed_manifest<S: DeserializeOwned>(
 ) -> Option<Manifest<S>> {
     let typed = typed::read(node, hidden);
     // `header` has said so already, in better words.
-    let own = |finding: &Finding| !matches!(finding.message.as_str(), "the field `apiVersion` is missing" | "the field `kind` is missing");
+    let own = |finding: &Finding| {
+        !matches!(
+            finding.message.as_str(),
+            "the field `apiVersion` is missing" | "the field `kind` is missing"
+        )
+    };
     findings.extend(typed.findings.into_iter().filter(own));
     typed.value
 }
@@ -152,7 +183,10 @@ fn apps_as_written(node: &Node, document: Option<&Document>) -> IndexMap<String,
     let Some(Document::Environment(manifest)) = document else {
         return IndexMap::new();
     };
-    let written = node.get("spec").and_then(|spec| spec.get("fly")).and_then(|fly| fly.get("apps"));
+    let written = node
+        .get("spec")
+        .and_then(|spec| spec.get("fly"))
+        .and_then(|fly| fly.get("apps"));
     let apps = manifest.spec.fly.iter().flat_map(|fly| &fly.apps);
     apps.filter_map(|(name, app)| {
         let written = written?.get(name)?.to_json();
@@ -175,9 +209,11 @@ fn as_written(written: Value, typed: &Value) -> Value {
                 (key, value)
             })
             .collect(),
-        (Value::Array(items), Value::Array(typed)) if items.len() == typed.len() => {
-            items.into_iter().zip(typed).map(|(item, typed)| as_written(item, typed)).collect()
-        }
+        (Value::Array(items), Value::Array(typed)) if items.len() == typed.len() => items
+            .into_iter()
+            .zip(typed)
+            .map(|(item, typed)| as_written(item, typed))
+            .collect(),
         (Value::Number(_), Value::String(text)) => Value::String(text.clone()),
         (written, _) => written,
     }

@@ -21,7 +21,7 @@ use super::finding::Finding;
 use super::manifest::{self, Draft};
 use super::policy::PolicySpec;
 use super::tree::{self, Node};
-use super::{typed, validate};
+use super::{mask, typed, validate};
 
 /// Largest spec file that is read, in bytes. Real specs are some kB; a larger file is something else, chosen by mistake.
 pub const MAX_FILE_BYTES: usize = 1024 * 1024;
@@ -81,6 +81,7 @@ pub fn parse(files: &[SourceFile]) -> Result<ParsedSpecs, Diagnostics> {
         drafts.extend(read_file(file, &mut problems));
     }
     validate::documents(&drafts, &mut problems);
+    problems.sort();
     if problems.has_errors() {
         return Err(problems);
     }
@@ -111,10 +112,13 @@ fn read_file(file: &SourceFile, problems: &mut Diagnostics) -> Vec<Draft> {
             problems.push_file(&path, "the file has no document", Some(help.to_owned()));
             Vec::new()
         }
-        Ok(documents) => documents
-            .into_iter()
-            .filter_map(|document| manifest::read(&document, &path, &text, problems))
-            .collect(),
+        Ok(documents) => {
+            let shown: Arc<str> = mask::masked(&text, &documents).into();
+            documents
+                .iter()
+                .filter_map(|document| manifest::read(document, &path, &shown, problems))
+                .collect()
+        }
         Err(error) => {
             problems.push_span(&path, &text, error.span, error.message, error.help);
             Vec::new()
@@ -124,22 +128,34 @@ fn read_file(file: &SourceFile, problems: &mut Diagnostics) -> Vec<Draft> {
 
 fn text_of(bytes: &[u8]) -> Result<&str, (String, String)> {
     if bytes.len() > MAX_FILE_BYTES {
-        let size = bytes.len() / MAX_FILE_BYTES;
-        let message = format!("the file is larger than {size} MB; spec files may have 1 MB at most");
+        let size = bytes.len().div_ceil(MAX_FILE_BYTES);
+        let message = format!("the file has {size} MB; spec files may have 1 MB at most");
         return Err((message, "split it, or move it out of the directory of specs".to_owned()));
     }
     match std::str::from_utf8(bytes) {
         Ok(text) if !text.contains('\0') => Ok(text),
         _ => {
             let message = "the file is not UTF-8 text; it looks like a binary file".to_owned();
-            Err((message, "move it out of the directory of specs, or save it as UTF-8".to_owned()))
+            Err((
+                message,
+                "move it out of the directory of specs, or save it as UTF-8".to_owned(),
+            ))
         }
     }
 }
 
 fn collect(drafts: Vec<Draft>, warnings: Diagnostics) -> ParsedSpecs {
-    let mut specs = ParsedSpecs { warnings, ..ParsedSpecs::default() };
-    for Draft { document, origin, app_json, .. } in drafts {
+    let mut specs = ParsedSpecs {
+        warnings,
+        ..ParsedSpecs::default()
+    };
+    for Draft {
+        document,
+        origin,
+        app_json,
+        ..
+    } in drafts
+    {
         match document {
             Some(Document::Environment(manifest)) => specs.environments.push(ParsedEnvironment {
                 metadata: manifest.metadata,
@@ -148,10 +164,18 @@ fn collect(drafts: Vec<Draft>, warnings: Diagnostics) -> ParsedSpecs {
                 origin,
             }),
             Some(Document::Policy(manifest)) => {
-                specs.policies.push(Parsed { metadata: manifest.metadata, spec: manifest.spec, origin });
+                specs.policies.push(Parsed {
+                    metadata: manifest.metadata,
+                    spec: manifest.spec,
+                    origin,
+                });
             }
             Some(Document::Controller(manifest)) => {
-                specs.controller = Some(Parsed { metadata: manifest.metadata, spec: manifest.spec, origin });
+                specs.controller = Some(Parsed {
+                    metadata: manifest.metadata,
+                    spec: manifest.spec,
+                    origin,
+                });
             }
             None => {}
         }

@@ -8,14 +8,15 @@ use std::ops::Range;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Number, Value};
 use serde_saphyr::options::DuplicateKeyPolicy;
-use serde_saphyr::{Error, Options, Spanned};
+use serde_saphyr::{Options, Spanned};
 
 use super::positions::{Place, Positions, child};
+use super::syntax::{SyntaxError, bytes, syntax_error};
 
-/// Deepest nesting of a document; real specs stay below 16.
-const MAX_DEPTH: usize = 64;
-/// Most values of one file, aliases expanded. The largest spec that fits the size limit without aliases stays below.
-const MAX_NODES: usize = 250_000;
+/// Deepest nesting of a document. Real specs stay below 16, and reading recurses on the stack of whoever calls.
+pub(super) const MAX_DEPTH: usize = 24;
+/// Most values of one file, aliases expanded: more than twice what a real spec of the largest size has.
+pub(super) const MAX_NODES: usize = 100_000;
 
 /// A value of a document.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,14 +44,6 @@ pub(super) struct Entry {
     pub(super) key: String,
     pub(super) key_span: Range<usize>,
     pub(super) value: Node,
-}
-
-/// Why a text is not YAML that Hangar reads.
-#[derive(Debug, PartialEq)]
-pub(super) struct SyntaxError {
-    pub(super) message: String,
-    pub(super) help: Option<String>,
-    pub(super) span: Range<usize>,
 }
 
 /// A key that stands twice in one map.
@@ -116,9 +109,22 @@ impl Node {
     /// The value of an entry, if this is a map that has it.
     pub(super) fn get(&self, key: &str) -> Option<&Node> {
         match &self.shape {
-            Shape::Map(entries) => entries.iter().rev().find(|entry| entry.key == key).map(|entry| &entry.value),
+            Shape::Map(entries) => entries
+                .iter()
+                .rev()
+                .find(|entry| entry.key == key)
+                .map(|entry| &entry.value),
             _ => None,
         }
+    }
+
+    /// The values of all entries, if this is a map.
+    pub(super) fn values(&self) -> impl Iterator<Item = &Node> {
+        let entries = match &self.shape {
+            Shape::Map(entries) => entries.as_slice(),
+            _ => &[],
+        };
+        entries.iter().map(|entry| &entry.value)
     }
 
     /// The string that this is.
@@ -145,20 +151,32 @@ impl Node {
             }
             Shape::Map(entries) => {
                 for entry in entries {
-                    entry.value.note_positions(child(&pointer, &entry.key), Some(entry.key_span.clone()), positions);
+                    entry
+                        .value
+                        .note_positions(child(&pointer, &entry.key), Some(entry.key_span.clone()), positions);
                 }
             }
             Shape::Null | Shape::Bool(_) | Shape::Number(..) | Shape::Text(_) => {}
         }
-        positions.insert(pointer, Place { value: self.visible_span(key.as_ref()), key });
+        positions.insert(
+            pointer,
+            Place {
+                value: self.visible_span(key.as_ref()),
+                key,
+            },
+        );
     }
 
     /// What a caret shall point at: a scalar itself; of a map or list its key or, in a list, its first entry.
     fn visible_span(&self, key: Option<&Range<usize>>) -> Range<usize> {
         match (&self.shape, key) {
             (Shape::List(_) | Shape::Map(_) | Shape::Null, Some(key)) => key.clone(),
-            (Shape::Map(entries), None) => entries.first().map_or_else(|| self.span.clone(), |entry| entry.key_span.clone()),
-            (Shape::List(items), None) => items.first().map_or_else(|| self.span.clone(), |item| item.visible_span(None)),
+            (Shape::Map(entries), None) => entries
+                .first()
+                .map_or_else(|| self.span.clone(), |entry| entry.key_span.clone()),
+            (Shape::List(items), None) => items
+                .first()
+                .map_or_else(|| self.span.clone(), |item| item.visible_span(None)),
             _ => self.span.clone(),
         }
     }
@@ -171,9 +189,12 @@ impl Node {
             Shape::Number(number, _) => Value::Number(number.clone()),
             Shape::Text(text) => Value::String(text.clone()),
             Shape::List(items) => Value::Array(items.iter().map(Self::to_json).collect()),
-            Shape::Map(entries) => {
-                Value::Object(entries.iter().map(|entry| (entry.key.clone(), entry.value.to_json())).collect())
-            }
+            Shape::Map(entries) => Value::Object(
+                entries
+                    .iter()
+                    .map(|entry| (entry.key.clone(), entry.value.to_json()))
+                    .collect(),
+            ),
         }
     }
 }
@@ -189,7 +210,11 @@ impl From<&Value> for Node {
             Value::Object(entries) => Shape::Map(
                 entries
                     .iter()
-                    .map(|(key, value)| Entry { key: key.clone(), key_span: 0..0, value: Self::from(value) })
+                    .map(|(key, value)| Entry {
+                        key: key.clone(),
+                        key_span: 0..0,
+                        value: Self::from(value),
+                    })
                     .collect(),
             ),
         };
@@ -204,58 +229,6 @@ fn options(duplicate_keys: DuplicateKeyPolicy) -> Options {
         duplicate_keys: duplicate_keys,
         budget: serde_saphyr::budget! { max_depth: MAX_DEPTH, max_nodes: MAX_NODES },
     }
-}
-
-fn syntax_error(error: &Error, text: &str) -> SyntaxError {
-    let start = error.location().map_or(0, |location| {
-        bytes(location.span()).map_or_else(|| offset(text, location.line(), location.column()), |span| span.start)
-    });
-    let (message, help) = explain(error);
-    SyntaxError { message, help, span: start..start }
-}
-
-/// What is wrong, without the position that the library appends, and what to do.
-fn explain(error: &Error) -> (String, Option<String>) {
-    let text = error.without_snippet().to_string();
-    let text = text.split(" at line ").next().unwrap_or_default().to_owned();
-    let help = |help: &str| Some(help.to_owned());
-    if text.contains("tabs disallowed") || text.contains("tab") && text.contains("indentation") {
-        return ("a tab is used for indentation".to_owned(), help("indent with spaces, two per level"));
-    }
-    if text.contains("budget breached") || text.contains("limit exceeded") || text.contains("recursion limit") {
-        return (
-            "the document is nested too deeply, or its aliases expand to too much".to_owned(),
-            Some(format!("at most {MAX_DEPTH} levels and {MAX_NODES} values, with aliases expanded, are read")),
-        );
-    }
-    match error {
-        Error::RecursiveReferencesRequireWeakTypes { .. } => {
-            ("an alias refers to the value that contains it".to_owned(), help("remove the alias"))
-        }
-        Error::UnknownAnchor { .. } => {
-            ("the alias refers to an anchor that does not exist".to_owned(), help("put a text that begins with `*` in quotes"))
-        }
-        Error::NonFiniteFloat { value, .. } => (format!("`{value}` is not a finite number"), None),
-        Error::DuplicateMappingKey { key: Some(key), .. } => {
-            (format!("the key `{key}` stands twice in this map"), help("remove one of them"))
-        }
-        Error::Unexpected { expected: "string scalar", .. } => {
-            ("a key of a map must be a string".to_owned(), help("put `{` or `[` at the begin of a text in quotes"))
-        }
-        _ if text.contains("mapping values are not allowed") => {
-            (text, help("put a text that contains `: ` in quotes"))
-        }
-        _ => (text, None),
-    }
-}
-
-/// The byte offset of a line and column, both from 1; the column counts characters.
-fn offset(text: &str, line: u64, column: u64) -> usize {
-    let skipped = usize::try_from(line.saturating_sub(1)).unwrap_or(usize::MAX);
-    let start: usize = text.split_inclusive('\n').take(skipped).map(str::len).sum();
-    let rest = text.get(start..).unwrap_or_default();
-    let column = usize::try_from(column.saturating_sub(1)).unwrap_or(usize::MAX);
-    start + rest.chars().take_while(|c| *c != '\n').take(column).map(char::len_utf8).sum::<usize>()
 }
 
 /// A value as the YAML library hands it over.
@@ -304,7 +277,9 @@ impl<'de> Deserialize<'de> for Raw {
             }
 
             fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Raw, E> {
-                Number::from_f64(value).map(Raw::Number).ok_or_else(|| E::custom("the number is not finite"))
+                Number::from_f64(value)
+                    .map(Raw::Number)
+                    .ok_or_else(|| E::custom("the number is not finite"))
             }
 
             fn visit_str<E>(self, value: &str) -> Result<Raw, E> {
@@ -334,25 +309,30 @@ impl<'de> Deserialize<'de> for Raw {
 
 fn node(raw: Spanned<Raw>, text: &str) -> Node {
     let span = bytes(raw.referenced.span()).unwrap_or_default();
-    let written = bytes(raw.defined.span()).and_then(|span| text.get(span)).unwrap_or_default();
+    let written = bytes(raw.defined.span())
+        .and_then(|span| text.get(span))
+        .unwrap_or_default();
     let shape = match raw.value {
         Raw::Null => Shape::Null,
         Raw::Bool(value) => Shape::Bool(value),
         Raw::Number(number) => Shape::Number(number, written.trim().to_owned()),
         Raw::Text(value) => Shape::Text(value),
         Raw::List(items) => Shape::List(items.into_iter().map(|item| node(item, text)).collect()),
-        Raw::Map(entries) => Shape::Map(entries.into_iter().map(|(key, value)| entry(key, value, text)).collect()),
+        Raw::Map(entries) => Shape::Map(
+            entries
+                .into_iter()
+                .map(|(key, value)| entry(key, value, text))
+                .collect(),
+        ),
     };
     Node { shape, span }
 }
 
 fn entry(key: Spanned<String>, value: Spanned<Raw>, text: &str) -> Entry {
     let key_span = bytes(key.referenced.span()).unwrap_or_default();
-    Entry { key: key.value, key_span, value: node(value, text) }
-}
-
-fn bytes(span: serde_saphyr::Span) -> Option<Range<usize>> {
-    let start = usize::try_from(span.byte_offset()?).ok()?;
-    let length = usize::try_from(span.byte_len()?).ok()?;
-    Some(start..start.checked_add(length)?)
+    Entry {
+        key: key.value,
+        key_span,
+        value: node(value, text),
+    }
 }

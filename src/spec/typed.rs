@@ -11,16 +11,16 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use serde::de::value::StrDeserializer;
 use serde::de::{
-    self, DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Expected, IntoDeserializer, MapAccess, SeqAccess,
+    self, DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, MapAccess, SeqAccess,
     Unexpected, VariantAccess, Visitor,
 };
 
-use super::finding::{Finding, did_you_mean, nearest_help};
+use super::finding::{Finding, did_you_mean};
 use super::positions::child;
+use super::problem::{Absent, Found, Problem, list, unexpected};
 use super::text::TEXT_MARKER;
 use super::tree::{Entry, Node, Shape};
 
@@ -38,9 +38,21 @@ pub(super) struct Typed<T> {
 pub(super) fn read<T: DeserializeOwned>(root: &Node, mut hidden: BTreeSet<String>) -> Typed<T> {
     let findings = RefCell::new(BTreeMap::new());
     for _ in 0..MAX_ATTEMPTS {
-        let reader = Reader { node: root, pointer: String::new(), run: &Run { hidden: &hidden, findings: &findings } };
+        let reader = Reader {
+            node: root,
+            pointer: String::new(),
+            run: &Run {
+                hidden: &hidden,
+                findings: &findings,
+            },
+        };
         let problem = match T::deserialize(reader) {
-            Ok(value) => return Typed { value: Some(value), findings: findings.into_inner().into_values().collect() },
+            Ok(value) => {
+                return Typed {
+                    value: Some(value),
+                    findings: findings.into_inner().into_values().collect(),
+                };
+            }
             Err(problem) => problem,
         };
         let pointer = problem.pointer.clone().unwrap_or_default();
@@ -52,11 +64,11 @@ pub(super) fn read<T: DeserializeOwned>(root: &Node, mut hidden: BTreeSet<String
             break;
         }
     }
-    Typed { value: None, findings: findings.into_inner().into_values().collect() }
+    Typed {
+        value: None,
+        findings: findings.into_inner().into_values().collect(),
+    }
 }
-
-/// Findings by pointer and whether they are about the key, so that attempts do not repeat them.
-type Found = BTreeMap<(String, bool), Finding>;
 
 struct Run<'a> {
     hidden: &'a BTreeSet<String>,
@@ -73,7 +85,11 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn child(&self, key: &str, node: &'a Node) -> Self {
-        Self { node, pointer: child(&self.pointer, key), run: self.run }
+        Self {
+            node,
+            pointer: child(&self.pointer, key),
+            run: self.run,
+        }
     }
 
     fn place<T>(&self, result: Result<T, Problem>) -> Result<T, Problem> {
@@ -102,15 +118,25 @@ impl<'a> Reader<'a> {
     }
 
     fn map<V: Visitor<'a>>(&self, entries: Vec<(&'a Entry, Reader<'a>)>, visitor: V) -> Result<V::Value, Problem> {
-        let mut access = Entries { entries: entries.into_iter(), value: None };
+        let mut access = Entries {
+            entries: entries.into_iter(),
+            value: None,
+        };
         self.place(visitor.visit_map(&mut access))
     }
 
-    fn number<V: Visitor<'a>>(&self, number: &serde_json::Number, written: &str, visitor: V) -> Result<V::Value, Problem> {
+    fn number<V: Visitor<'a>>(
+        &self,
+        number: &serde_json::Number,
+        written: &str,
+        visitor: V,
+    ) -> Result<V::Value, Problem> {
         if written.len() > 1 && written.starts_with('0') && written.bytes().all(|byte| byte.is_ascii_digit()) {
             let digits = written.trim_start_matches('0');
             let problem = Problem::new(format!("`{written}` may be octal or decimal"));
-            return Err(problem.with_help(format!("write `0o{digits}`, or `{digits}`")).at(&self.pointer));
+            return Err(problem
+                .with_help(format!("write `0o{digits}`, or `{digits}`"))
+                .at(&self.pointer));
         }
         let result = match (number.as_u64(), number.as_i64(), number.as_f64()) {
             (Some(value), ..) => visitor.visit_u64(value),
@@ -132,7 +158,10 @@ impl<'a> Deserializer<'a> for Reader<'a> {
             Shape::Number(number, written) => self.number(number, written, visitor),
             Shape::Text(text) => self.place(visitor.visit_str(text)),
             Shape::List(items) => {
-                let mut access = Items { parent: &self, items: items.iter().enumerate() };
+                let mut access = Items {
+                    parent: &self,
+                    items: items.iter().enumerate(),
+                };
                 self.place(visitor.visit_seq(&mut access))
             }
             Shape::Map(entries) => self.map(self.entries(entries, false), visitor),
@@ -165,8 +194,10 @@ impl<'a> Deserializer<'a> for Reader<'a> {
             Shape::List(_) => return self.place(Err(de::Error::invalid_type(Unexpected::Seq, &visitor))),
             _ => return self.deserialize_any(visitor),
         };
-        let (known, unknown): (Vec<_>, Vec<_>) =
-            self.entries(entries, true).into_iter().partition(|(entry, _)| fields.contains(&entry.key.as_str()));
+        let (known, unknown): (Vec<_>, Vec<_>) = self
+            .entries(entries, true)
+            .into_iter()
+            .partition(|(entry, _)| fields.contains(&entry.key.as_str()));
         for (entry, _) in unknown {
             self.report_unknown(&entry.key, fields);
         }
@@ -181,12 +212,22 @@ impl<'a> Deserializer<'a> for Reader<'a> {
     ) -> Result<V::Value, Problem> {
         match &self.node.shape {
             Shape::Text(text) => {
-                let access = Variant { name: text, variants, content: None, own: self.clone() };
+                let access = Variant {
+                    name: text,
+                    variants,
+                    content: None,
+                    own: self.clone(),
+                };
                 self.place(visitor.visit_enum(access))
             }
             Shape::Map(entries) => match self.entries(entries, true).as_slice() {
                 [(entry, content)] => {
-                    let access = Variant { name: &entry.key, variants, content: Some(content.clone()), own: self.clone() };
+                    let access = Variant {
+                        name: &entry.key,
+                        variants,
+                        content: Some(content.clone()),
+                        own: self.clone(),
+                    };
                     self.place(visitor.visit_enum(access))
                 }
                 given => {
@@ -196,7 +237,10 @@ impl<'a> Deserializer<'a> for Reader<'a> {
                     Err(Problem { absent, ..problem }.at(&self.pointer))
                 }
             },
-            _ => self.place(Err(de::Error::invalid_type(unexpected(self.node), &format!("one of {}", list(variants)).as_str()))),
+            _ => self.place(Err(de::Error::invalid_type(
+                unexpected(self.node),
+                &format!("one of {}", list(variants)).as_str(),
+            ))),
         }
     }
 
@@ -220,7 +264,10 @@ impl<'a> SeqAccess<'a> for &mut Items<'_, 'a> {
             let reader = self.parent.child(&index.to_string(), item);
             if !reader.run.hidden.contains(&reader.pointer) {
                 let pointer = reader.pointer.clone();
-                return seed.deserialize(reader).map(Some).map_err(|problem| problem.at(&pointer));
+                return seed
+                    .deserialize(reader)
+                    .map(Some)
+                    .map_err(|problem| problem.at(&pointer));
             }
         }
         Ok(None)
@@ -246,7 +293,10 @@ impl<'a> MapAccess<'a> for &mut Entries<'a> {
     }
 
     fn next_value_seed<T: DeserializeSeed<'a>>(&mut self, seed: T) -> Result<T::Value, Problem> {
-        let reader = self.value.take().ok_or_else(|| Problem::new("a value was asked for before its key"))?;
+        let reader = self
+            .value
+            .take()
+            .ok_or_else(|| Problem::new("a value was asked for before its key"))?;
         let pointer = reader.pointer.clone();
         seed.deserialize(reader).map_err(|problem| problem.at(&pointer))
     }
@@ -300,161 +350,5 @@ impl<'a> VariantAccess<'a> for Variant<'a> {
 
     fn struct_variant<V: Visitor<'a>>(self, fields: &'static [&'static str], visitor: V) -> Result<V::Value, Problem> {
         self.content()?.deserialize_struct("", fields, visitor)
-    }
-}
-
-/// Why a value does not fit its type. The first line of a custom message says what is wrong, the second what to do.
-#[derive(Debug)]
-struct Problem {
-    pointer: Option<String>,
-    message: String,
-    help: Option<String>,
-    absent: Option<Absent>,
-}
-
-/// What is missing, where that is the problem; it may be there in truth, hidden or misspelt.
-#[derive(Debug, Clone, Copy)]
-enum Absent {
-    Field(&'static str),
-    Everything,
-}
-
-impl Problem {
-    fn new(message: impl Into<String>) -> Self {
-        Self { pointer: None, message: message.into(), help: None, absent: None }
-    }
-
-    fn with_help(self, help: String) -> Self {
-        Self { help: Some(help), ..self }
-    }
-
-    /// Whether this is only the consequence of a problem that has been found: what is missing is there, but wrong or misspelt.
-    fn follows_from(&self, pointer: &str, hidden: &BTreeSet<String>, found: &Found) -> bool {
-        let inside = |other: &str| other.strip_prefix(pointer).is_some_and(|rest| rest.starts_with('/'));
-        match self.absent {
-            None => false,
-            Some(Absent::Everything) => {
-                hidden.iter().any(|hidden| inside(hidden)) || found.keys().any(|(other, _)| inside(other))
-            }
-            Some(Absent::Field(field)) => {
-                let place = child(pointer, field);
-                let meant = Some(format!("did you mean `{field}`?"));
-                let within = |other: &str| other.strip_prefix(&place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-                hidden.iter().any(|hidden| within(hidden))
-                    || found.iter().any(|((other, at_key), finding)| *at_key && inside(other) && finding.help == meant)
-            }
-        }
-    }
-
-    /// The same problem at this place, unless its place is known already.
-    fn at(mut self, pointer: &str) -> Self {
-        self.pointer.get_or_insert_with(|| pointer.to_owned());
-        self
-    }
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.message)
-    }
-}
-
-impl std::error::Error for Problem {}
-
-impl de::Error for Problem {
-    fn custom<T: fmt::Display>(message: T) -> Self {
-        let message = message.to_string();
-        match message.split_once('\n') {
-            Some((message, help)) => Self::new(message).with_help(help.to_owned()),
-            None => Self::new(message),
-        }
-    }
-
-    fn invalid_type(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        let problem = Self::new(format!("expected {}, found {}", describe(expected), found(unexpected)));
-        match (unexpected, expected.to_string().as_str()) {
-            (Unexpected::Str(text), number) if is_number(number) && text.parse::<f64>().is_ok() => {
-                problem.with_help("remove the quotes".to_owned())
-            }
-            (Unexpected::Str("yes" | "no" | "on" | "off" | "True" | "False"), "a boolean") => {
-                problem.with_help("write `true` or `false`".to_owned())
-            }
-            (Unexpected::Bool(_) | Unexpected::Signed(_) | Unexpected::Unsigned(_) | Unexpected::Float(_), "a string") => {
-                problem.with_help("put it in quotes".to_owned())
-            }
-            (Unexpected::Unit, "a string" | "a string, number or boolean") => {
-                problem.with_help("write `\"\"` for an empty string".to_owned())
-            }
-            _ => problem,
-        }
-    }
-
-    fn invalid_value(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self::new(format!("{} is out of range: expected {}", found(unexpected), describe(expected)))
-    }
-
-    fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
-        let help = nearest_help(variant, expected.iter().copied());
-        Self { help, ..Self::new(format!("`{variant}` is not one of {}", list(expected))) }
-    }
-
-    fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
-        Self { help: did_you_mean(field, expected.iter().copied()), ..Self::new(format!("unknown field `{field}`")) }
-    }
-
-    fn missing_field(field: &'static str) -> Self {
-        Self { absent: Some(Absent::Field(field)), ..Self::new(format!("the field `{field}` is missing")) }
-    }
-
-    fn invalid_length(_: usize, expected: &dyn Expected) -> Self {
-        Self { absent: Some(Absent::Everything), ..Self::new(format!("expected {}, found none", describe(expected))) }
-    }
-}
-
-fn list(words: &[&str]) -> String {
-    words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
-}
-
-fn is_number(expected: &str) -> bool {
-    matches!(expected, "u8" | "u16" | "u32" | "u64" | "i32" | "i64" | "f64")
-}
-
-/// What was expected, in the words of YAML instead of Rust.
-fn describe(expected: &dyn Expected) -> String {
-    let expected = expected.to_string();
-    match expected.as_str() {
-        "u16" => "a whole number from 0 to 65535".to_owned(),
-        "u8" | "u32" | "u64" => "a whole number from 0".to_owned(),
-        "i32" | "i64" => "a whole number".to_owned(),
-        "f64" => "a number".to_owned(),
-        "a sequence" => "a list".to_owned(),
-        other if other.starts_with("struct ") => "a map".to_owned(),
-        other => other.to_owned(),
-    }
-}
-
-fn found(unexpected: Unexpected<'_>) -> String {
-    match unexpected {
-        Unexpected::Bool(value) => format!("the boolean `{value}`"),
-        Unexpected::Unsigned(value) => format!("the number `{value}`"),
-        Unexpected::Signed(value) => format!("the number `{value}`"),
-        Unexpected::Float(value) => format!("the number `{value}`"),
-        Unexpected::Str(text) if text.chars().count() > 40 => "a long string".to_owned(),
-        Unexpected::Str(text) => format!("the string `{text}`"),
-        Unexpected::Unit => "nothing".to_owned(),
-        Unexpected::Seq => "a list".to_owned(),
-        Unexpected::Map => "a map".to_owned(),
-        other => other.to_string(),
-    }
-}
-
-fn unexpected(node: &Node) -> Unexpected<'_> {
-    match &node.shape {
-        Shape::Null => Unexpected::Unit,
-        Shape::Bool(value) => Unexpected::Bool(*value),
-        Shape::Number(number, _) => number.as_i64().map_or(Unexpected::Float(number.as_f64().unwrap_or_default()), Unexpected::Signed),
-        Shape::Text(text) => Unexpected::Str(text),
-        Shape::List(_) => Unexpected::Seq,
-        Shape::Map(_) => Unexpected::Map,
     }
 }

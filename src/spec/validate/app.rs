@@ -27,7 +27,7 @@ pub enum Scope {
 pub fn validate_app(app: &AppSpec, scope: Scope) -> Vec<Finding> {
     let mut findings = Vec::new();
     check_identity(app, scope, &mut findings);
-    check_groups(app, &mut findings);
+    check_groups(app, scope, &mut findings);
     check_variables(app, &mut findings);
     check_secrets(app, &mut findings);
     let groups = (scope == Scope::Whole).then(|| app.groups().into_keys().collect::<BTreeSet<String>>());
@@ -39,7 +39,10 @@ pub fn validate_app(app: &AppSpec, scope: Scope) -> Vec<Finding> {
     check_ips(app, scope, &mut findings);
     for (index, host) in app.certificates.iter().flatten().enumerate() {
         if let Some(problem) = final_text(host).and_then(names::host) {
-            findings.push(Finding::error(format!("/certificates/{index}"), format!("`{host}` {problem}")));
+            findings.push(Finding::error(
+                format!("/certificates/{index}"),
+                format!("`{host}` {problem}"),
+            ));
         }
     }
     findings
@@ -53,8 +56,15 @@ pub(super) fn check_processes(
     findings: &mut Vec<Finding>,
 ) {
     let Some(groups) = groups else { return };
-    for (index, process) in processes.iter().enumerate().filter(|(_, process)| !groups.contains(*process)) {
-        let finding = Finding::error(format!("{pointer}/{index}"), format!("there is no process group `{process}`"));
+    for (index, process) in processes
+        .iter()
+        .enumerate()
+        .filter(|(_, process)| !groups.contains(*process))
+    {
+        let finding = Finding::error(
+            format!("{pointer}/{index}"),
+            format!("there is no process group `{process}`"),
+        );
         findings.push(finding.maybe_help(did_you_mean(process, groups.iter().map(String::as_str))));
     }
 }
@@ -63,7 +73,10 @@ fn check_identity(app: &AppSpec, scope: Scope, findings: &mut Vec<Finding>) {
     if let Some(name) = app.name.as_deref().and_then(final_text)
         && let Some(problem) = names::label(name, names::MAX_LABEL)
     {
-        findings.push(Finding::error("/name", format!("Fly would refuse the app name `{name}`: it {problem}")));
+        findings.push(Finding::error(
+            "/name",
+            format!("Fly would refuse the app name `{name}`: it {problem}"),
+        ));
     }
     if let Some(region) = app.region.as_deref().and_then(final_text)
         && let Some(problem) = names::region(region)
@@ -73,7 +86,10 @@ fn check_identity(app: &AppSpec, scope: Scope, findings: &mut Vec<Finding>) {
     if let Some(config) = &app.config
         && (config.starts_with('/') || config.contains('\\') || config.is_empty())
     {
-        findings.push(Finding::error("/config", format!("`{config}` is not a relative path")).help("write it relative to this file"));
+        findings.push(
+            Finding::error("/config", format!("`{config}` is not a relative path"))
+                .help("write it relative to this file"),
+        );
     }
     match app.image.as_deref() {
         None if scope == Scope::Whole && !app.machine.contains_key("image") => {
@@ -91,18 +107,24 @@ pub(super) fn check_image(pointer: &str, image: &str, findings: &mut Vec<Finding
     if let Some(problem) = names::image(image) {
         findings.push(Finding::error(pointer, format!("`{image}` {problem}")));
     } else if !names::image_is_pinned(image) {
-        let finding = Finding::warning(pointer, format!("`{image}` has no tag: whatever `latest` is at the time will run"));
+        let finding = Finding::warning(
+            pointer,
+            format!("`{image}` has no tag: whatever `latest` is at the time will run"),
+        );
         findings.push(finding.help("add a tag or a digest"));
     }
 }
 
-fn check_groups(app: &AppSpec, findings: &mut Vec<Finding>) {
+fn check_groups(app: &AppSpec, scope: Scope, findings: &mut Vec<Finding>) {
     let Some(processes) = &app.processes else {
-        compute::check("", &app.short_form(), findings);
+        compute::check("", &app.short_form(), scope, findings);
         return;
     };
     for field in compute::given_fields(&app.short_form()) {
-        let finding = Finding::error(format!("/{field}"), format!("`{field}` is not allowed together with `processes`"));
+        let finding = Finding::error(
+            format!("/{field}"),
+            format!("`{field}` is not allowed together with `processes`"),
+        );
         findings.push(finding.at_key().help("move it into the groups that it is for"));
     }
     if processes.is_empty() {
@@ -113,7 +135,7 @@ fn check_groups(app: &AppSpec, findings: &mut Vec<Finding>) {
         if let Some(problem) = names::group(name) {
             findings.push(Finding::error(&pointer, format!("the group name `{name}` {problem}")).at_key());
         }
-        compute::check(&pointer, group, findings);
+        compute::check(&pointer, group, scope, findings);
         check_variable_names(&format!("{pointer}/env"), group.env.keys(), findings);
     }
 }
@@ -122,7 +144,11 @@ fn check_variables(app: &AppSpec, findings: &mut Vec<Finding>) {
     check_variable_names("/env", app.env.keys(), findings);
     for name in app.env.keys().filter(|name| app.secrets.contains_key(*name)) {
         let message = format!("`{name}` is a variable and a secret; the secret wins");
-        findings.push(Finding::warning(child("/env", name), message).at_key().help("remove one of them"));
+        findings.push(
+            Finding::warning(child("/env", name), message)
+                .at_key()
+                .help("remove one of them"),
+        );
     }
 }
 
@@ -134,7 +160,10 @@ pub(super) fn check_variable_names<'a>(
 ) {
     for name in variables {
         if name.starts_with("FLY_") {
-            let finding = Finding::error(child(pointer, name), format!("`{name}` is reserved: Fly sets names that begin with `FLY_`"));
+            let finding = Finding::error(
+                child(pointer, name),
+                format!("`{name}` is reserved: Fly sets names that begin with `FLY_`"),
+            );
             findings.push(finding.at_key().help("choose another name"));
         } else if let Some(problem) = names::variable(name) {
             findings.push(Finding::error(child(pointer, name), format!("`{name}` {problem}")).at_key());
@@ -150,23 +179,39 @@ fn check_secrets(app: &AppSpec, findings: &mut Vec<Finding>) {
         }
         match source {
             SecretSource::FromEnv(variable) => {
-                if let Some(problem) = final_text(variable).and_then(names::variable) {
-                    findings.push(Finding::error(format!("{pointer}/fromEnv"), format!("`{variable}` {problem}")));
+                if final_text(variable).and_then(names::variable).is_some() {
+                    // The text is not repeated: it may be the secret itself, put here by mistake.
+                    let finding = Finding::error(
+                        format!("{pointer}/fromEnv"),
+                        "this is not the name of an environment variable",
+                    );
+                    findings.push(finding.help("write the variable's name, not its value"));
                 }
             }
             SecretSource::FromFile(path) if path.is_empty() => {
                 findings.push(Finding::error(format!("{pointer}/fromFile"), "the path is empty"));
             }
             SecretSource::Value(value) if !names::has_expression(value) => {
-                let finding = Finding::warning(format!("{pointer}/value"), "this secret's value stands in the spec for all to read");
-                findings.push(finding.help("use `fromEnv`, `fromFile` or `generate`, or move it to `env` if it is no secret"));
+                let finding = Finding::warning(
+                    format!("{pointer}/value"),
+                    "this secret's value stands in the spec for all to read",
+                );
+                findings.push(
+                    finding.help("use `fromEnv`, `fromFile` or `generate`, or move it to `env` if it is no secret"),
+                );
             }
             SecretSource::Generate(generate) => {
                 if generate.length.is_some_and(|length| !(16..=256).contains(&length)) {
-                    findings.push(Finding::error(format!("{pointer}/generate/length"), "the length is not between 16 and 256"));
+                    findings.push(Finding::error(
+                        format!("{pointer}/generate/length"),
+                        "the length is not between 16 and 256",
+                    ));
                 }
                 if generate.generation == Some(0) {
-                    findings.push(Finding::error(format!("{pointer}/generate/generation"), "generations are counted from 1"));
+                    findings.push(Finding::error(
+                        format!("{pointer}/generate/generation"),
+                        "generations are counted from 1",
+                    ));
                 }
             }
             SecretSource::FromFile(_) | SecretSource::Value(_) => {}
@@ -198,19 +243,40 @@ fn check_machine(app: &AppSpec, groups: Option<&BTreeSet<String>>, findings: &mu
     if let Some(size) = app.rootfs.as_ref().and_then(|rootfs| rootfs.size)
         && size.whole_gb().is_none_or(|gigabytes| gigabytes == 0)
     {
-        findings.push(Finding::error("/rootfs/size", format!("`{size}` is not a whole number of GB")));
+        findings.push(Finding::error(
+            "/rootfs/size",
+            format!("`{size}` is not a whole number of GB"),
+        ));
     }
-    if app.spot.as_ref().is_some_and(|spot| !(spot.max_price_fraction > 0.0 && spot.max_price_fraction <= 1.0)) {
-        findings.push(Finding::error("/spot/maxPriceFraction", "the fraction is not above 0 and at most 1"));
+    if app
+        .spot
+        .as_ref()
+        .is_some_and(|spot| !(spot.max_price_fraction > 0.0 && spot.max_price_fraction <= 1.0))
+    {
+        findings.push(Finding::error(
+            "/spot/maxPriceFraction",
+            "the fraction is not above 0 and at most 1",
+        ));
     }
-    for key in app.metadata.keys().filter(|key| key.starts_with("hangar_") || key.starts_with("fly_")) {
+    for key in app
+        .metadata
+        .keys()
+        .filter(|key| key.starts_with("hangar_") || key.starts_with("fly_"))
+    {
         let finding = Finding::error(child("/metadata", key), format!("the metadata key `{key}` is reserved"));
-        findings.push(finding.at_key().help("keys that begin with `hangar_` and `fly_` belong to Hangar and Fly"));
+        findings.push(
+            finding
+                .at_key()
+                .help("keys that begin with `hangar_` and `fly_` belong to Hangar and Fly"),
+        );
     }
     if let Some(timeout) = app.health.as_ref().and_then(|health| health.timeout)
         && !(StdDuration::from_secs(10)..=StdDuration::from_hours(2)).contains(&timeout.to_std())
     {
-        findings.push(Finding::error("/health/timeout", format!("`{timeout}` is not between `10s` and `2h`")));
+        findings.push(Finding::error(
+            "/health/timeout",
+            format!("`{timeout}` is not between `10s` and `2h`"),
+        ));
     }
 }
 
@@ -241,18 +307,27 @@ fn check_ips(app: &AppSpec, scope: Scope, findings: &mut Vec<Finding>) {
     let Some(ips) = &app.ips else {
         if public && scope == Scope::Whole {
             let finding = Finding::warning("/services", "the app has public ports and no addresses are asked for");
-            findings.push(finding.at_key().help("add `ips: {public: true}`, or `ips: {flycast: true}` for private access"));
+            findings.push(
+                finding
+                    .at_key()
+                    .help("add `ips: {public: true}`, or `ips: {flycast: true}` for private access"),
+            );
         }
         return;
     };
     if ips.public == Some(true) {
         for (field, value) in [("sharedV4", ips.shared_v4), ("v6", ips.v6)] {
             if value == Some(false) {
-                findings.push(Finding::error(format!("/ips/{field}"), format!("`public: true` includes `{field}: true`")));
+                findings.push(Finding::error(
+                    format!("/ips/{field}"),
+                    format!("`public: true` includes `{field}: true`"),
+                ));
             }
         }
     }
-    let udp = services.iter().any(|service| service.protocol == Protocol::Udp && !service.ports.is_empty());
+    let udp = services
+        .iter()
+        .any(|service| service.protocol == Protocol::Udp && !service.ports.is_empty());
     if udp && *ips != Ips::default() && ips.v4 != Some(true) {
         findings.push(Finding::warning("/ips", "UDP needs a dedicated IPv4 address").help("add `v4: true`"));
     }

@@ -27,7 +27,9 @@ pub(super) fn check(manifest: &Manifest<EnvironmentSpec>) -> Vec<Finding> {
     }
     match &manifest.spec.fly {
         Some(fly) => check_fly(fly, &mut findings),
-        None => findings.push(Finding::warning("/spec", "the environment has nothing in it").help("add a section `fly`")),
+        None => {
+            findings.push(Finding::warning("/spec", "the environment has nothing in it").help("add a section `fly`"));
+        }
     }
     findings
 }
@@ -50,9 +52,13 @@ fn check_life(spec: &EnvironmentSpec, findings: &mut Vec<Finding>) {
     }
     if let Some(ttl) = &spec.ttl {
         match ttl.max {
-            None => findings.push(Finding::error("/spec/ttl", "`ttl` says nothing").help("write for example `ttl: {max: 14d}`")),
+            None => findings
+                .push(Finding::error("/spec/ttl", "`ttl` says nothing").help("write for example `ttl: {max: 14d}`")),
             Some(max) if max.to_std() < TTL_BOUNDS.0 || max.to_std() > TTL_BOUNDS.1 => {
-                findings.push(Finding::error("/spec/ttl/max", format!("`{max}` is not between `1m` and `3650d`")));
+                findings.push(Finding::error(
+                    "/spec/ttl/max",
+                    format!("`{max}` is not between `1m` and `3650d`"),
+                ));
             }
             Some(_) => {}
         }
@@ -76,7 +82,11 @@ fn check_fly(fly: &FlySpec, findings: &mut Vec<Finding>) {
         if let Some(problem) = names::label(component, names::MAX_LABEL) {
             findings.push(Finding::error(&pointer, format!("the component name `{component}` {problem}")).at_key());
         }
-        let scope = if app.config.is_some() { Scope::Overlay } else { Scope::Whole };
+        let scope = if app.config.is_some() {
+            Scope::Overlay
+        } else {
+            Scope::Whole
+        };
         if app.region.is_none() && fly.region.is_none() && scope == Scope::Whole {
             let finding = Finding::error(&pointer, format!("the app `{component}` has no region")).at_key();
             findings.push(finding.help("add `region: iad` to the app or to `fly`"));
@@ -93,7 +103,7 @@ fn check_network(name: &str, findings: &mut Vec<Finding>) {
     if name.starts_with("hangar-") {
         let finding = Finding::error(POINTER, "network names that begin with `hangar-` mark what Hangar owns");
         findings.push(finding.help("choose another name, or `network: isolated`"));
-    } else if let Some(problem) = final_text(name).and_then(|name| names::group(name)) {
+    } else if let Some(problem) = final_text(name).and_then(names::group) {
         findings.push(Finding::error(POINTER, format!("the network name `{name}` {problem}")));
     }
 }

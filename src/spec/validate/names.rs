@@ -10,11 +10,16 @@ pub fn has_expression(text: &str) -> bool {
 
 /// Lower case letters, digits and dashes, not beginning or ending with a dash, at most `most` characters.
 pub fn label(text: &str, most: usize) -> Option<String> {
-    let wrong = text.chars().find(|c| !(c.is_ascii_lowercase() || c.is_ascii_digit() || *c == '-'));
+    let wrong = text
+        .chars()
+        .find(|c| !(c.is_ascii_lowercase() || c.is_ascii_digit() || *c == '-'));
     if text.is_empty() {
         Some("is empty".to_owned())
     } else if let Some(wrong) = wrong {
-        Some(format!("contains `{}`; only `a` to `z`, `0` to `9` and `-` are allowed", wrong.escape_debug()))
+        Some(format!(
+            "contains `{}`; only `a` to `z`, `0` to `9` and `-` are allowed",
+            wrong.escape_debug()
+        ))
     } else if text.starts_with('-') || text.ends_with('-') {
         Some("begins or ends with a dash".to_owned())
     } else if text.len() > most {
@@ -71,7 +76,9 @@ pub fn host(text: &str) -> Option<String> {
     let name = text.strip_prefix("*.").unwrap_or(text);
     let sound = name.contains('.')
         && name.len() <= 253
-        && name.split('.').all(|part| label(&part.to_lowercase(), MAX_LABEL).is_none());
+        && name
+            .split('.')
+            .all(|part| label(&part.to_lowercase(), MAX_LABEL).is_none());
     (!sound).then(|| "is not a host name, for example `www.example.com`".to_owned())
 }
 
@@ -97,7 +104,9 @@ pub fn image(text: &str) -> Option<String> {
     if let Some(tag) = tag {
         let sound = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
         if tag.is_empty() || tag.len() > 128 || tag.starts_with(['.', '-']) || !tag.chars().all(sound) {
-            return Some("has a malformed tag; it may have letters, digits, `_`, `.` and `-`, at most 128 of them".to_owned());
+            return Some(
+                "has a malformed tag; it may have letters, digits, `_`, `.` and `-`, at most 128 of them".to_owned(),
+            );
         }
     }
     // Only a registry's host, which has a dot, a port or is `localhost`, may have capital letters or a colon.

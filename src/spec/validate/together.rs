@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::spec::app::AppSpec;
 use crate::spec::diagnostic::{Diagnostics, Origin, line_and_column};
-use crate::spec::document::{Document, Manifest};
+use crate::spec::document::{Document, Kind, Manifest};
 use crate::spec::environment::EnvironmentSpec;
 use crate::spec::finding::did_you_mean;
 use crate::spec::manifest::Draft;
@@ -34,21 +34,23 @@ fn place(origin: &Origin, pointer: &str) -> String {
 
 fn check_unique_names(drafts: &[Draft], problems: &mut Diagnostics) {
     const POINTER: &str = "/metadata/name";
-    let mut seen: BTreeMap<(&str, &str), &Origin> = BTreeMap::new();
-    for draft in drafts.iter().filter(|draft| draft.kind != "Controller") {
-        let Some(name) = draft.name.as_deref() else { continue };
-        if let Some(first) = seen.get(&(draft.kind.as_str(), name)) {
-            let message = format!("there is another {} `{name}`", draft.kind);
+    let mut seen: BTreeMap<(Kind, &str), &Origin> = BTreeMap::new();
+    for draft in drafts.iter().filter(|draft| draft.kind != Some(Kind::Controller)) {
+        let Some((kind, name)) = draft.kind.zip(draft.name.as_deref()) else {
+            continue;
+        };
+        if let Some(first) = seen.get(&(kind, name)) {
+            let message = format!("there is another {kind} `{name}`");
             let help = format!("the other one is in {}", place(first, POINTER));
             problems.push(&draft.origin, POINTER, message, Some(help));
         } else {
-            seen.insert((&draft.kind, name), &draft.origin);
+            seen.insert((kind, name), &draft.origin);
         }
     }
 }
 
 fn check_one_controller(drafts: &[Draft], problems: &mut Diagnostics) {
-    let mut controllers = drafts.iter().filter(|draft| draft.kind == "Controller");
+    let mut controllers = drafts.iter().filter(|draft| draft.kind == Some(Kind::Controller));
     let Some(first) = controllers.next() else { return };
     for draft in controllers {
         let help = format!("the other one is in {}", place(&first.origin, "/kind"));
@@ -62,13 +64,20 @@ fn check_app_names(drafts: &[Draft], problems: &mut Diagnostics) {
     for (manifest, origin) in environments(drafts) {
         let environment = manifest.metadata.name.as_str();
         for (component, app) in manifest.spec.fly.iter().flat_map(|fly| &fly.apps) {
-            let Some(name) = static_app_name(environment, component, app) else { continue };
+            let Some(name) = static_app_name(environment, component, app) else {
+                continue;
+            };
             let pointer = child("/spec/fly/apps", component);
-            let pointer = if app.name.is_some() { child(&pointer, "name") } else { pointer };
+            let pointer = if app.name.is_some() {
+                child(&pointer, "name")
+            } else {
+                pointer
+            };
             if let Some((other_pointer, other, other_origin)) = claimed.get(&name) {
-                let message = match *other == environment {
-                    true => format!("two apps of this environment are named `{name}`"),
-                    false => format!("the app `{name}` belongs to the environment `{other}` already"),
+                let message = if *other == environment {
+                    format!("two apps of this environment are named `{name}`")
+                } else {
+                    format!("the app `{name}` belongs to the environment `{other}` already")
                 };
                 let help = format!("the other one is in {}", place(other_origin, other_pointer));
                 problems.push(origin, &pointer, message, Some(help));
@@ -98,8 +107,11 @@ fn static_app_name(environment: &str, component: &str, app: &AppSpec) -> Option<
 }
 
 fn check_required_environments(drafts: &[Draft], problems: &mut Diagnostics) {
-    let known: BTreeSet<&str> =
-        drafts.iter().filter(|draft| draft.kind == "Environment").filter_map(|draft| draft.name.as_deref()).collect();
+    let known: BTreeSet<&str> = drafts
+        .iter()
+        .filter(|draft| draft.kind == Some(Kind::Environment))
+        .filter_map(|draft| draft.name.as_deref())
+        .collect();
     let mut requires: BTreeMap<&str, &[String]> = BTreeMap::new();
     for (manifest, origin) in environments(drafts) {
         let own = manifest.metadata.name.as_str();
