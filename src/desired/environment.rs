@@ -15,9 +15,9 @@ use super::secrets::{SecretKeeper, describe};
 use crate::resource::output::{self, Outputs};
 use crate::resource::{ComponentName, EnvName, IpKind, OrgSlug};
 use crate::spec::environment::{self as written, DeletionPolicy};
+use crate::spec::fly;
 use crate::spec::flytoml::{merge_app, to_app_json};
 use crate::spec::{ParsedEnvironment, ParsedSpecs};
-use crate::spec::fly;
 
 /// The graph of `parsed`, or why there is none, and all problems.
 pub(super) fn build(
@@ -31,7 +31,9 @@ pub(super) fn build(
     let problems = resolver.problems;
     let wanted = match environment {
         Some(environment) if problems.errors.is_empty() => Wanted::Ready(Box::new(environment)),
-        _ => Wanted::Broken { reason: problems.reason() },
+        _ => Wanted::Broken {
+            reason: problems.reason(),
+        },
     };
     (wanted, problems)
 }
@@ -39,8 +41,15 @@ pub(super) fn build(
 fn assemble(resolver: &mut Resolver<'_>, specs: &ParsedSpecs, context: &Context<'_>) -> Option<Environment> {
     let parsed = resolver.environment;
     let Some(fly) = &parsed.spec.fly else {
-        let place = Place { component: None, pointer: "/spec".to_owned() };
-        resolver.error(&place, "this environment has nothing in it", Some("add `fly` with `org` and `apps`".to_owned()));
+        let place = Place {
+            component: None,
+            pointer: "/spec".to_owned(),
+        };
+        resolver.error(
+            &place,
+            "this environment has nothing in it",
+            Some("add `fly` with `org` and `apps`".to_owned()),
+        );
         return None;
     };
     load_components(resolver, context);
@@ -49,8 +58,8 @@ fn assemble(resolver: &mut Resolver<'_>, specs: &ParsedSpecs, context: &Context<
     let spec = &parsed.spec;
     let name = parsed.metadata.name.as_str();
     let is_named = |patterns: &[String]| patterns.iter().any(|pattern| matches(pattern, name));
-    let must_protect =
-        spec.class == written::Class::Production || specs.policies.iter().any(|policy| is_named(&policy.spec.protected));
+    let must_protect = spec.class == written::Class::Production
+        || specs.policies.iter().any(|policy| is_named(&policy.spec.protected));
     let defaults = Defaults {
         protect: spec.is_protected() || must_protect,
         must_protect,
@@ -78,7 +87,11 @@ fn assemble(resolver: &mut Resolver<'_>, specs: &ParsedSpecs, context: &Context<
         retain: defaults.retain,
         paused: spec.pause,
         expires_at: spec.expires_at,
-        max_age: spec.ttl.as_ref().and_then(|ttl| ttl.max).map(crate::spec::Duration::to_std),
+        max_age: spec
+            .ttl
+            .as_ref()
+            .and_then(|ttl| ttl.max)
+            .map(crate::spec::Duration::to_std),
         requires,
         org: OrgSlug::new(org?),
         network,
@@ -90,8 +103,14 @@ fn assemble(resolver: &mut Resolver<'_>, specs: &ParsedSpecs, context: &Context<
 fn load_components(resolver: &mut Resolver<'_>, context: &Context<'_>) {
     let parsed = resolver.environment;
     for (name, json) in &parsed.app_json {
-        let mut component = Component { json: json.as_object().cloned().unwrap_or_default(), config: None };
-        let place = Place { component: None, pointer: app_place(name, "config").pointer };
+        let mut component = Component {
+            json: json.as_object().cloned().unwrap_or_default(),
+            config: None,
+        };
+        let place = Place {
+            component: None,
+            pointer: app_place(name, "config").pointer,
+        };
         let config = json.get("config").and_then(Value::as_str);
         if let Some(path) = config.and_then(|config| resolver.fill_plain(config, place.clone())) {
             if let Some((base, origin)) = load_config(resolver, &path, &place, context) {
@@ -115,8 +134,12 @@ fn load_config(
         let path = beside(base, relative)?;
         context.assets.read(&path).map(|bytes| (path, bytes))
     };
-    let text = read(&resolver.environment.origin.path, path)
-        .and_then(|(path, bytes)| Ok((path, String::from_utf8(bytes).map_err(|_error| "it is not UTF-8 text".to_owned())?)));
+    let text = read(&resolver.environment.origin.path, path).and_then(|(path, bytes)| {
+        Ok((
+            path,
+            String::from_utf8(bytes).map_err(|_error| "it is not UTF-8 text".to_owned())?,
+        ))
+    });
     let (file, text) = match text {
         Ok(found) => found,
         Err(error) => {
@@ -130,7 +153,10 @@ fn load_config(
             Some((read.app, read.origin))
         }
         Err(diagnostics) => {
-            let all: Vec<String> = diagnostics.iter().map(|each| format!("{path}:{}: {}", each.line, each.message)).collect();
+            let all: Vec<String> = diagnostics
+                .iter()
+                .map(|each| format!("{path}:{}: {}", each.line, each.message))
+                .collect();
             resolver.problems.errors.push(all.join("; "));
             resolver.problems.diagnostics.extend(diagnostics);
             None
@@ -143,7 +169,10 @@ fn network(resolver: &mut Resolver<'_>, network: &fly::Network) -> Network {
         fly::Network::Isolated => Network::Isolated,
         fly::Network::Shared => Network::Shared,
         fly::Network::Name(name) => {
-            let place = Place { component: None, pointer: "/spec/fly/network/name".to_owned() };
+            let place = Place {
+                component: None,
+                pointer: "/spec/fly/network/name".to_owned(),
+            };
             Network::Named(resolver.fill_plain(name, place).unwrap_or_default())
         }
     }
@@ -217,12 +246,18 @@ fn output_path(apps: &[BuiltApp], each: &Use) -> Result<Option<String>, (String,
             if built.app.ips.keys().any(has) {
                 return Ok(Some(each.path.clone()));
             }
-            Err((format!("`{of}` has no `{name}` address"), format!("ask for one with `ips: {{{name}: true}}` in `{of}`")))
+            Err((
+                format!("`{of}` has no `{name}` address"),
+                format!("ask for one with `ips: {{{name}: true}}` in `{of}`"),
+            ))
         }
         [_, of, "volumes", key, "id"] => match built.volumes.get(*key).map(Vec::as_slice) {
             Some([slot]) => Ok(Some(output::volume_id_path(of, slot))),
             slots => Err((
-                format!("`{of}` has {} volumes `{key}`, one for each machine", slots.map_or(0, <[_]>::len)),
+                format!(
+                    "`{of}` has {} volumes `{key}`, one for each machine",
+                    slots.map_or(0, <[_]>::len)
+                ),
                 "only the id of a single volume can be used".to_owned(),
             )),
         },
@@ -251,14 +286,26 @@ fn fill_outputs(built: &mut BuiltApp, outputs: &Outputs) -> Vec<String> {
 }
 
 fn report_cycle(resolver: &mut Resolver<'_>, uses: &[Use], cycle: &[String]) {
-    let (first, second) = (cycle.first().cloned().unwrap_or_default(), cycle.get(1).cloned().unwrap_or_default());
-    let found = uses.iter().find(|each| each.place.component.as_ref() == Some(&first) && each.of == second);
+    let (first, second) = (
+        cycle.first().cloned().unwrap_or_default(),
+        cycle.get(1).cloned().unwrap_or_default(),
+    );
+    let found = uses
+        .iter()
+        .find(|each| each.place.component.as_ref() == Some(&first) && each.of == second);
     let place = found.map_or_else(
-        || Place { component: Some(first.clone()), pointer: app_pointer(&first) },
+        || Place {
+            component: Some(first.clone()),
+            pointer: app_pointer(&first),
+        },
         |found| found.place.clone(),
     );
-    let message = format!("these apps wait for each other's images, addresses or volumes in a circle: {}", cycle.join(" -> "));
-    let help = "names and URLs (`.name`, `.url`, `.hostname`, `.internal`) do not count, because they are known beforehand";
+    let message = format!(
+        "these apps wait for each other's images, addresses or volumes in a circle: {}",
+        cycle.join(" -> ")
+    );
+    let help =
+        "names and URLs (`.name`, `.url`, `.hostname`, `.internal`) do not count, because they are known beforehand";
     resolver.error(&place, message, Some(help.to_owned()));
 }
 

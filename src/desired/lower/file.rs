@@ -27,7 +27,11 @@ pub(super) fn files(app: &AppSpec, group: &str, load: &LoadFile<'_>) -> Result<V
 }
 
 /// The files of the container at `index`.
-pub(super) fn container_files(files: &[ContainerFile], index: usize, load: &LoadFile<'_>) -> Result<Vec<Value>, LowerError> {
+pub(super) fn container_files(
+    files: &[ContainerFile],
+    index: usize,
+    load: &LoadFile<'_>,
+) -> Result<Vec<Value>, LowerError> {
     let pointer = |file: usize| format!("/containers/{index}/files/{file}");
     files
         .iter()
@@ -43,11 +47,15 @@ fn entry(
     pointer: &str,
     load: &LoadFile<'_>,
 ) -> Result<Value, LowerError> {
-    let error = |key: &str, message: String| LowerError { pointer: format!("{pointer}{key}"), message };
+    let error = |key: &str, message: String| LowerError {
+        pointer: format!("{pointer}{key}"),
+        message,
+    };
     let (key, value) = match source {
         // Inside base64 nobody would find the placeholder again.
         Some(FileSource::Content(text)) if !output::waits_for(text).is_empty() => {
-            let message = "a file's content cannot hold values that are known only after something is created".to_owned();
+            let message =
+                "a file's content cannot hold values that are known only after something is created".to_owned();
             return Err(error("/content", message));
         }
         Some(FileSource::Content(text)) => ("raw_value", STANDARD.encode(text)),
@@ -66,5 +74,9 @@ fn entry(
             return Err(error("", message));
         }
     };
-    Ok(object([("guest_path", Some(json!(path))), (key, Some(json!(value))), ("mode", mode.map(Value::from))]))
+    Ok(object([
+        ("guest_path", Some(json!(path))),
+        (key, Some(json!(value))),
+        ("mode", mode.map(Value::from)),
+    ]))
 }
