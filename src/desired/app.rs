@@ -17,7 +17,7 @@ use crate::spec::{self, AppSpec, Severity};
 use crate::template::Text;
 
 /// How long starting and passing the checks may take where the spec names nothing (flyctl's own wait timeout).
-const HEALTH_TIMEOUT: Duration = Duration::from_secs(300);
+const HEALTH_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// What an app takes over from its environment.
 #[derive(Debug, Clone, Copy)]
@@ -51,7 +51,10 @@ pub(super) fn build(
         Some(image) => Some(image.ok()?),
         None => None,
     };
-    let region = resolver.region(component).and_then(Result::ok);
+    let region = match resolver.region(component) {
+        Some(region) => Some(region.ok()?),
+        None => None,
+    };
     // What was filled in one by one counts for the rules of apps, too.
     let sources = resolver
         .components
@@ -268,7 +271,7 @@ impl Builder<'_, '_, '_> {
         let lowered = Group {
             app: self.spec,
             name,
-            group,
+            own: group,
             image: self.image,
             primary_region: self.region,
             load_file: self.load_file,

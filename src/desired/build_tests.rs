@@ -563,7 +563,7 @@ fn protection_and_gates_come_from_the_environment_its_class_and_the_policy() {
     assert!(test.paused && test.protect && test.level == crate::desired::Level::NoDelete);
     assert_eq!(
         ready(&built, "keep-1").max_age,
-        Some(std::time::Duration::from_secs(14 * 86_400))
+        Some(std::time::Duration::from_hours(14 * 24))
     );
     let pr = ready(&built, "pr");
     assert!(pr.retain && pr.expires_at.is_some() && pr.network == crate::desired::Network::Named("n".into()));

@@ -191,7 +191,7 @@ fn production_is_protected_always_on_and_waits_for_staging() {
             "the worker stays on, server and web sleep when idle"
         );
     }
-    assert_eq!(preview.max_age, Some(std::time::Duration::from_secs(14 * 86_400)));
+    assert_eq!(preview.max_age, Some(std::time::Duration::from_hours(14 * 24)));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! From the spec of one environment to its graph.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -112,13 +113,12 @@ fn load_components(resolver: &mut Resolver<'_>, context: &Context<'_>) {
             pointer: app_place(name, "config").pointer,
         };
         let config = json.get("config").and_then(Value::as_str);
-        if let Some(path) = config.and_then(|config| resolver.fill_plain(config, place.clone())) {
-            if let Some((base, origin)) = load_config(resolver, &path, &place, context) {
-                if let Value::Object(merged) = merge_app(base, json.clone()) {
-                    component.json = merged;
-                }
-                component.config = Some(origin);
+        let path = config.and_then(|config| resolver.fill_plain(config, place.clone()));
+        if let Some((base, origin)) = path.and_then(|path| load_config(resolver, &path, &place, context)) {
+            if let Value::Object(merged) = merge_app(base, json.clone()) {
+                component.json = merged;
             }
+            component.config = Some(origin);
         }
         resolver.components.insert(name.clone(), component);
     }
@@ -187,7 +187,7 @@ fn gates(resolver: &Resolver<'_>, approval: bool) -> Gates {
 }
 
 fn apps(resolver: &mut Resolver<'_>, network: &Network, defaults: Defaults, context: &Context<'_>) -> Vec<BuiltApp> {
-    let spec_path = resolver.environment.origin.path.clone();
+    let spec_path = Arc::clone(&resolver.environment.origin.path);
     let load_file = |relative: &str| context.assets.read(&beside(&spec_path, relative)?);
     let names: Vec<String> = resolver.environment.app_json.keys().cloned().collect();
     names
@@ -210,9 +210,9 @@ fn connect(resolver: &mut Resolver<'_>, mut apps: Vec<BuiltApp>) -> Vec<BuiltApp
             Ok(None) => {}
             Err((message, help)) => resolver.error(&each.place, message, Some(help)),
         }
-        let user = each.place.component.clone().unwrap_or_default();
-        if user != each.of {
-            order.entry(user).or_default().insert(each.of.clone());
+        let dependent = each.place.component.clone().unwrap_or_default();
+        if dependent != each.of {
+            order.entry(dependent).or_default().insert(each.of.clone());
         }
     }
     for built in &mut apps {

@@ -144,9 +144,9 @@ impl<'a> Resolver<'a> {
         }
         if !self.known.contains_key(path) {
             self.pending.push(path.to_owned());
-            let made = make(self);
+            let value = make(self);
             self.pending.pop();
-            self.known.insert(path.to_owned(), made);
+            self.known.insert(path.to_owned(), value);
         }
         let elsewhere = || TemplateErrorKind::Elsewhere { path: path.to_owned() };
         self.known.get(path).cloned().flatten().ok_or_else(elsewhere)

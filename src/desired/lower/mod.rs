@@ -25,8 +25,8 @@ pub(super) struct Group<'a> {
     pub app: &'a AppSpec,
     /// The group's name.
     pub name: &'a str,
-    /// The group.
-    pub group: &'a ProcessGroup,
+    /// What the spec says about it.
+    pub own: &'a ProcessGroup,
     /// The app's image; none where every container names its own.
     pub image: Option<&'a str>,
     /// The app's primary region.
@@ -50,7 +50,7 @@ impl Group<'_> {
         put(&mut config, "image", self.image);
         put(&mut config, "env", Some(self.env()));
         put(&mut config, "init", Some(self.init()));
-        put(&mut config, "guest", guest::guest(self.group));
+        put(&mut config, "guest", guest::guest(self.own));
         let services: Vec<_> = app
             .services
             .iter()
@@ -148,7 +148,7 @@ impl Group<'_> {
     /// The app's variables, then the group's, then the two that flyctl sets on every machine.
     fn env(&self) -> Map<String, Value> {
         let mut env = texts(&self.app.env);
-        env.append(&mut texts(&self.group.env));
+        env.append(&mut texts(&self.own.env));
         env.insert("FLY_PROCESS_GROUP".to_owned(), Value::from(self.name));
         if let Some(region) = self.primary_region {
             env.insert("PRIMARY_REGION".to_owned(), Value::from(region));
@@ -158,7 +158,7 @@ impl Group<'_> {
 
     fn init(&self) -> Value {
         let list = |list: &Option<StringList>| list.as_ref().map(|list| json!(list.as_slice()));
-        let group = self.group;
+        let group = self.own;
         object([
             ("cmd", list(&group.command)),
             ("entrypoint", list(&group.entrypoint)),

@@ -17,7 +17,7 @@ fn lower(app: &Value, group: &str) -> Result<Value, LowerError> {
     let group = Group {
         app: &app,
         name: group,
-        group: &groups[group],
+        own: &groups[group],
         image: Some("registry.fly.io/i:1"),
         primary_region: Some("iad"),
         load_file: &load,
