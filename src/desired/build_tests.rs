@@ -190,6 +190,16 @@ fn what_is_known_beforehand_is_filled_in_and_only_images_addresses_and_volumes_m
 }
 
 #[test]
+fn numbers_become_text_as_they_are_written() {
+    let environment = good("a: {image: i, env: {A: 1.10, B: true, C: 007, D: 1e3}}");
+    let env = &config(&environment, 0, 0)["env"];
+    assert_eq!(
+        [&env["A"], &env["B"], &env["C"], &env["D"]],
+        ["1.10", "true", "007", "1e3"]
+    );
+}
+
+#[test]
 fn a_value_with_spaces_stays_one_argument() {
     let yaml = environment(
         "e",
@@ -297,6 +307,11 @@ fn only_the_inputs_that_are_needed_are_named() {
 #[test]
 fn mistakes_are_errors_at_their_place() {
     for (spec, place, message) in [
+        (
+            "a: {image: i, secrets: {S: {fromEnv: '${{ params.up }}'}}}",
+            "S:",
+            "`fromEnv` and `fromFile` cannot hold expressions",
+        ),
         (
             "a: {image: i, env: {X: 'see ${{ env.nam }}'}}",
             "env.nam",
