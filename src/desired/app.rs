@@ -17,7 +17,7 @@ use crate::spec::{self, AppSpec, Severity};
 use crate::template::Text;
 
 /// How long starting and passing the checks may take where the spec names nothing (flyctl's own wait timeout).
-const HEALTH_TIMEOUT: Duration = Duration::from_secs(300);
+const HEALTH_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// What an app takes over from its environment.
 #[derive(Debug, Clone, Copy)]
@@ -51,9 +51,16 @@ pub(super) fn build(
         Some(image) => Some(image.ok()?),
         None => None,
     };
-    let region = resolver.region(component).and_then(Result::ok);
+    let region = match resolver.region(component) {
+        Some(region) => Some(region.ok()?),
+        None => None,
+    };
     // What was filled in one by one counts for the rules of apps, too.
-    let sources = resolver.components.get(component).and_then(|component| component.json.get("secrets")).cloned();
+    let sources = resolver
+        .components
+        .get(component)
+        .and_then(|component| component.json.get("secrets"))
+        .cloned();
     for (key, value) in [("image", image.clone().map(Value::String)), ("secrets", sources)] {
         filled.extend(value.map(|value| (key.to_owned(), value)));
     }
@@ -68,7 +75,9 @@ pub(super) fn build(
         spec: &spec,
         image: image.as_deref(),
         region: region.as_deref(),
-        retain: spec.deletion_policy.map_or(defaults.retain, |policy| policy == DeletionPolicy::Retain),
+        retain: spec
+            .deletion_policy
+            .map_or(defaults.retain, |policy| policy == DeletionPolicy::Retain),
         volumes: BTreeMap::new(),
         wanted: Vec::new(),
         load_file,
@@ -78,7 +87,10 @@ pub(super) fn build(
     if resolver.problems.errors.len() > before {
         return None;
     }
-    let first = machines.first().and_then(|machine| machine.config.get("image")).and_then(Value::as_str);
+    let first = machines
+        .first()
+        .and_then(|machine| machine.config.get("image"))
+        .and_then(Value::as_str);
     let app = App {
         component: ComponentName::new(component),
         name: AppName::new(name?),
@@ -89,7 +101,12 @@ pub(super) fn build(
         after: BTreeSet::new(),
         secrets,
         ips: ips(&spec, network),
-        certificates: spec.certificates.iter().flatten().map(|host| host.to_ascii_lowercase()).collect(),
+        certificates: spec
+            .certificates
+            .iter()
+            .flatten()
+            .map(|host| host.to_ascii_lowercase())
+            .collect(),
         volumes: wanted,
         machines,
         health_timeout: spec
@@ -136,14 +153,20 @@ fn typed(resolver: &mut Resolver<'_>, component: &str, filled: &Value) -> Option
 /// The rules of apps, now that the fly.toml and the spec are one and every value is known.
 fn check(resolver: &mut Resolver<'_>, component: &str, spec: &AppSpec) {
     // Without a fly.toml the app was checked when its file was read, and its warnings were given.
-    let has_config = resolver.components.get(component).is_some_and(|component| component.config.is_some());
+    let has_config = resolver
+        .components
+        .get(component)
+        .is_some_and(|component| component.config.is_some());
     for finding in validate_app(spec, Scope::Whole) {
         let place = place_of(component, &finding.pointer);
         match finding.severity {
             Severity::Error => resolver.error(&place, finding.message, finding.help),
             Severity::Warning if has_config => {
                 let (origin, pointer) = resolver.origin_of(&place);
-                resolver.problems.diagnostics.warn(&origin, &pointer, finding.message, finding.help);
+                resolver
+                    .problems
+                    .diagnostics
+                    .warn(&origin, &pointer, finding.message, finding.help);
             }
             Severity::Warning => {}
         }
@@ -156,14 +179,20 @@ fn check(resolver: &mut Resolver<'_>, component: &str, spec: &AppSpec) {
 }
 
 fn place_of(component: &str, pointer: &str) -> Place {
-    Place { component: Some(component.to_owned()), pointer: format!("{}{pointer}", app_pointer(component)) }
+    Place {
+        component: Some(component.to_owned()),
+        pointer: format!("{}{pointer}", app_pointer(component)),
+    }
 }
 
 /// An app with public ports and no word about addresses gets what `fly deploy` gives it on the first deployment: a shared IPv4 and
 /// an IPv6 address. `ips: {}` asks for none.
 fn default_ips(spec: &AppSpec) -> Option<Ips> {
     let has_public_port = spec.services.iter().flatten().any(|service| !service.ports.is_empty());
-    has_public_port.then(|| Ips { public: Some(true), ..Ips::default() })
+    has_public_port.then(|| Ips {
+        public: Some(true),
+        ..Ips::default()
+    })
 }
 
 /// The addresses of an app.
@@ -175,7 +204,11 @@ fn ips(spec: &AppSpec, network: &super::graph::Network) -> BTreeMap<IpKind, IpRe
     if ips.public == Some(true) {
         wanted.extend([IpKind::SharedV4, IpKind::V6].map(|kind| (kind, IpRequest::default())));
     }
-    for (kind, stated) in [(IpKind::SharedV4, ips.shared_v4), (IpKind::V6, ips.v6), (IpKind::V4, ips.v4)] {
+    for (kind, stated) in [
+        (IpKind::SharedV4, ips.shared_v4),
+        (IpKind::V6, ips.v6),
+        (IpKind::V4, ips.v4),
+    ] {
         match stated {
             Some(true) => drop(wanted.insert(kind, IpRequest::default())),
             Some(false) => drop(wanted.remove(&kind)),
@@ -192,7 +225,13 @@ fn ips(spec: &AppSpec, network: &super::graph::Network) -> BTreeMap<IpKind, IpRe
         }
         Some(Flycast::In(other)) => {
             let org = other.org.as_ref().map(OrgSlug::new);
-            wanted.insert(IpKind::PrivateV6, IpRequest { network: other.network.clone(), org });
+            wanted.insert(
+                IpKind::PrivateV6,
+                IpRequest {
+                    network: other.network.clone(),
+                    org,
+                },
+            );
         }
         Some(Flycast::Off) | None => {}
     }
@@ -213,7 +252,8 @@ struct Builder<'r, 'e, 'a> {
 
 impl Builder<'_, '_, '_> {
     fn error(&mut self, key: &str, message: impl Into<String>, help: Option<&str>) {
-        self.resolver.error(&place_of(self.component, key), message, help.map(str::to_owned));
+        self.resolver
+            .error(&place_of(self.component, key), message, help.map(str::to_owned));
     }
 
     /// One machine per group, region and ordinal, and the volumes that they mount.
@@ -231,7 +271,7 @@ impl Builder<'_, '_, '_> {
         let lowered = Group {
             app: self.spec,
             name,
-            group,
+            own: group,
             image: self.image,
             primary_region: self.region,
             load_file: self.load_file,
@@ -253,8 +293,12 @@ impl Builder<'_, '_, '_> {
                 ordinal,
             })
         });
-        let metadata: BTreeMap<String, String> =
-            self.spec.metadata.iter().map(|(key, text)| (key.clone(), text.as_str().to_owned())).collect();
+        let metadata: BTreeMap<String, String> = self
+            .spec
+            .metadata
+            .iter()
+            .map(|(key, text)| (key.clone(), text.as_str().to_owned()))
+            .collect();
         slots
             .collect::<Vec<_>>()
             .into_iter()
@@ -276,18 +320,30 @@ impl Builder<'_, '_, '_> {
     }
 
     fn regions(&mut self, name: &str, group: &ProcessGroup) -> Vec<String> {
-        let stated = group.regions.clone().or_else(|| self.region.map(|region| vec![region.to_owned()]));
+        let stated = group
+            .regions
+            .clone()
+            .or_else(|| self.region.map(|region| vec![region.to_owned()]));
         stated.unwrap_or_else(|| {
             let message = format!("the machines of group `{name}` have no region");
-            self.error("", message, Some("name one with `region`, here or for the whole environment under `fly`"));
+            self.error(
+                "",
+                message,
+                Some("name one with `region`, here or for the whole environment under `fly`"),
+            );
             Vec::new()
         })
     }
 
     fn volume(&mut self, key: &str, volume: &spec::storage::Volume, machine: &MachineSlot) -> VolumeSlot {
-        let slot = VolumeSlot { name: lower::wire_name(key, volume), machine: machine.clone() };
+        let slot = VolumeSlot {
+            name: lower::wire_name(key, volume),
+            machine: machine.clone(),
+        };
         let size_gb = volume.size.map_or(1, |size| size.mb().div_ceil(1024));
-        let retain = volume.deletion_policy.map_or(self.retain, |policy| policy == DeletionPolicy::Retain);
+        let retain = volume
+            .deletion_policy
+            .map_or(self.retain, |policy| policy == DeletionPolicy::Retain);
         self.wanted.push(Volume {
             slot: slot.clone(),
             size_gb,
@@ -305,7 +361,12 @@ impl Builder<'_, '_, '_> {
 
 /// Whether a machine should be running at all times: nothing stops it on purpose, and its end is not its purpose.
 fn is_always_on(config: &Value) -> bool {
-    let stops = |service: &Value| matches!(service.get("autostop").and_then(Value::as_str), Some("stop" | "suspend"));
+    let stops = |service: &Value| {
+        matches!(
+            service.get("autostop").and_then(Value::as_str),
+            Some("stop" | "suspend")
+        )
+    };
     let services = config.get("services").and_then(Value::as_array);
     let stopped_by_proxy = services.is_some_and(|services| services.iter().any(stops));
     let ends = config.get("auto_destroy") == Some(&Value::Bool(true))

@@ -1,6 +1,7 @@
 //! From the spec of one environment to its graph.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -31,7 +32,9 @@ pub(super) fn build(
     let problems = resolver.problems;
     let wanted = match environment {
         Some(environment) if problems.errors.is_empty() => Wanted::Ready(Box::new(environment)),
-        _ => Wanted::Broken { reason: problems.reason() },
+        _ => Wanted::Broken {
+            reason: problems.reason(),
+        },
     };
     (wanted, problems)
 }
@@ -39,7 +42,10 @@ pub(super) fn build(
 fn assemble(resolver: &mut Resolver<'_>, specs: &ParsedSpecs, context: &Context<'_>) -> Option<Environment> {
     let parsed = resolver.environment;
     let Some(fly) = &parsed.spec.fly else {
-        let place = Place { component: None, pointer: "/spec".to_owned() };
+        let place = Place {
+            component: None,
+            pointer: "/spec".to_owned(),
+        };
         resolver.error(
             &place,
             "this environment has nothing in it",
@@ -82,7 +88,11 @@ fn assemble(resolver: &mut Resolver<'_>, specs: &ParsedSpecs, context: &Context<
         retain: defaults.retain,
         paused: spec.pause,
         expires_at: spec.expires_at,
-        max_age: spec.ttl.as_ref().and_then(|ttl| ttl.max).map(crate::spec::Duration::to_std),
+        max_age: spec
+            .ttl
+            .as_ref()
+            .and_then(|ttl| ttl.max)
+            .map(crate::spec::Duration::to_std),
         requires,
         org: OrgSlug::new(org?),
         network,
@@ -94,16 +104,21 @@ fn assemble(resolver: &mut Resolver<'_>, specs: &ParsedSpecs, context: &Context<
 fn load_components(resolver: &mut Resolver<'_>, context: &Context<'_>) {
     let parsed = resolver.environment;
     for (name, json) in &parsed.app_json {
-        let mut component = Component { json: json.as_object().cloned().unwrap_or_default(), config: None };
-        let place = Place { component: None, pointer: app_place(name, "config").pointer };
+        let mut component = Component {
+            json: json.as_object().cloned().unwrap_or_default(),
+            config: None,
+        };
+        let place = Place {
+            component: None,
+            pointer: app_place(name, "config").pointer,
+        };
         let config = json.get("config").and_then(Value::as_str);
-        if let Some(path) = config.and_then(|config| resolver.fill_plain(config, place.clone())) {
-            if let Some((base, origin)) = load_config(resolver, &path, &place, context) {
-                if let Value::Object(merged) = merge_app(base, json.clone()) {
-                    component.json = merged;
-                }
-                component.config = Some(origin);
+        let path = config.and_then(|config| resolver.fill_plain(config, place.clone()));
+        if let Some((base, origin)) = path.and_then(|path| load_config(resolver, &path, &place, context)) {
+            if let Value::Object(merged) = merge_app(base, json.clone()) {
+                component.json = merged;
             }
+            component.config = Some(origin);
         }
         resolver.components.insert(name.clone(), component);
     }
@@ -120,7 +135,10 @@ fn load_config(
         context.assets.read(&path).map(|bytes| (path, bytes))
     };
     let text = read(&resolver.environment.origin.path, path).and_then(|(path, bytes)| {
-        Ok((path, String::from_utf8(bytes).map_err(|_error| "it is not UTF-8 text".to_owned())?))
+        Ok((
+            path,
+            String::from_utf8(bytes).map_err(|_error| "it is not UTF-8 text".to_owned())?,
+        ))
     });
     let (file, text) = match text {
         Ok(found) => found,
@@ -135,8 +153,10 @@ fn load_config(
             Some((read.app, read.origin))
         }
         Err(diagnostics) => {
-            let all: Vec<String> =
-                diagnostics.iter().map(|each| format!("{path}:{}: {}", each.line, each.message)).collect();
+            let all: Vec<String> = diagnostics
+                .iter()
+                .map(|each| format!("{path}:{}: {}", each.line, each.message))
+                .collect();
             resolver.problems.errors.push(all.join("; "));
             resolver.problems.diagnostics.extend(diagnostics);
             None
@@ -149,7 +169,10 @@ fn network(resolver: &mut Resolver<'_>, network: &fly::Network) -> Network {
         fly::Network::Isolated => Network::Isolated,
         fly::Network::Shared => Network::Shared,
         fly::Network::Name(name) => {
-            let place = Place { component: None, pointer: "/spec/fly/network/name".to_owned() };
+            let place = Place {
+                component: None,
+                pointer: "/spec/fly/network/name".to_owned(),
+            };
             Network::Named(resolver.fill_plain(name, place).unwrap_or_default())
         }
     }
@@ -164,10 +187,13 @@ fn gates(resolver: &Resolver<'_>, approval: bool) -> Gates {
 }
 
 fn apps(resolver: &mut Resolver<'_>, network: &Network, defaults: Defaults, context: &Context<'_>) -> Vec<BuiltApp> {
-    let spec_path = resolver.environment.origin.path.clone();
+    let spec_path = Arc::clone(&resolver.environment.origin.path);
     let load_file = |relative: &str| context.assets.read(&beside(&spec_path, relative)?);
     let names: Vec<String> = resolver.environment.app_json.keys().cloned().collect();
-    names.iter().filter_map(|component| app::build(resolver, component, network, defaults, &load_file)).collect()
+    names
+        .iter()
+        .filter_map(|component| app::build(resolver, component, network, defaults, &load_file))
+        .collect()
 }
 
 /// Checks every use of another component's outputs, and puts the apps in order by them.
@@ -184,9 +210,9 @@ fn connect(resolver: &mut Resolver<'_>, mut apps: Vec<BuiltApp>) -> Vec<BuiltApp
             Ok(None) => {}
             Err((message, help)) => resolver.error(&each.place, message, Some(help)),
         }
-        let user = each.place.component.clone().unwrap_or_default();
-        if user != each.of {
-            order.entry(user).or_default().insert(each.of.clone());
+        let dependent = each.place.component.clone().unwrap_or_default();
+        if dependent != each.of {
+            order.entry(dependent).or_default().insert(each.of.clone());
         }
     }
     for built in &mut apps {
@@ -228,7 +254,10 @@ fn output_path(apps: &[BuiltApp], each: &Use) -> Result<Option<String>, (String,
         [_, of, "volumes", key, "id"] => match built.volumes.get(*key).map(Vec::as_slice) {
             Some([slot]) => Ok(Some(output::volume_id_path(of, slot))),
             slots => Err((
-                format!("`{of}` has {} volumes `{key}`, one for each machine", slots.map_or(0, <[_]>::len)),
+                format!(
+                    "`{of}` has {} volumes `{key}`, one for each machine",
+                    slots.map_or(0, <[_]>::len)
+                ),
                 "only the id of a single volume can be used".to_owned(),
             )),
         },
@@ -257,14 +286,24 @@ fn fill_outputs(built: &mut BuiltApp, outputs: &Outputs) -> Vec<String> {
 }
 
 fn report_cycle(resolver: &mut Resolver<'_>, uses: &[Use], cycle: &[String]) {
-    let (first, second) = (cycle.first().cloned().unwrap_or_default(), cycle.get(1).cloned().unwrap_or_default());
-    let found = uses.iter().find(|each| each.place.component.as_ref() == Some(&first) && each.of == second);
+    let (first, second) = (
+        cycle.first().cloned().unwrap_or_default(),
+        cycle.get(1).cloned().unwrap_or_default(),
+    );
+    let found = uses
+        .iter()
+        .find(|each| each.place.component.as_ref() == Some(&first) && each.of == second);
     let place = found.map_or_else(
-        || Place { component: Some(first.clone()), pointer: app_pointer(&first) },
+        || Place {
+            component: Some(first.clone()),
+            pointer: app_pointer(&first),
+        },
         |found| found.place.clone(),
     );
-    let message =
-        format!("these apps wait for each other's images, addresses or volumes in a circle: {}", cycle.join(" -> "));
+    let message = format!(
+        "these apps wait for each other's images, addresses or volumes in a circle: {}",
+        cycle.join(" -> ")
+    );
     let help =
         "names and URLs (`.name`, `.url`, `.hostname`, `.internal`) do not count, because they are known beforehand";
     resolver.error(&place, message, Some(help.to_owned()));

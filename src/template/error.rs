@@ -29,7 +29,7 @@ impl TemplateError {
                 None => Some(format!("known here: {}", known.join(", "))),
             },
             TemplateErrorKind::UnknownFilter { suggestion, .. } => Some(suggestion.as_ref().map_or_else(
-                || format!("filters are {}", super::filter::NAMES.join(", ")),
+                || format!("filters are {}", super::filter::names().collect::<Vec<_>>().join(", ")),
                 |suggestion| format!("did you mean `{suggestion}`?"),
             )),
             TemplateErrorKind::Unclosed => {

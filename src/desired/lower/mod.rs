@@ -25,8 +25,8 @@ pub(super) struct Group<'a> {
     pub app: &'a AppSpec,
     /// The group's name.
     pub name: &'a str,
-    /// The group.
-    pub group: &'a ProcessGroup,
+    /// What the spec says about it.
+    pub own: &'a ProcessGroup,
     /// The app's image; none where every container names its own.
     pub image: Option<&'a str>,
     /// The app's primary region.
@@ -50,16 +50,37 @@ impl Group<'_> {
         put(&mut config, "image", self.image);
         put(&mut config, "env", Some(self.env()));
         put(&mut config, "init", Some(self.init()));
-        put(&mut config, "guest", guest::guest(self.group));
-        let services: Vec<_> = app.services.iter().flatten().filter(|service| self.is_in(&service.processes)).collect();
-        put(&mut config, "services", Some(services.iter().map(|each| service::service(each)).collect::<Vec<_>>()));
-        put(&mut config, "checks", Some(service::checks(app, self.name, services.first().copied())));
+        put(&mut config, "guest", guest::guest(self.own));
+        let services: Vec<_> = app
+            .services
+            .iter()
+            .flatten()
+            .filter(|service| self.is_in(&service.processes))
+            .collect();
+        put(
+            &mut config,
+            "services",
+            Some(services.iter().map(|each| service::service(each)).collect::<Vec<_>>()),
+        );
+        put(
+            &mut config,
+            "checks",
+            Some(service::checks(app, self.name, services.first().copied())),
+        );
         if let Some(containers) = &app.containers {
-            put(&mut config, "containers", Some(container::containers(containers, self.image, self.load_file)?));
+            put(
+                &mut config,
+                "containers",
+                Some(container::containers(containers, self.image, self.load_file)?),
+            );
         }
         put(&mut config, "files", Some(file::files(app, self.name, self.load_file)?));
         if let Some(processes) = &app.processes_in_vm {
-            put(&mut config, "processes", Some(processes.iter().map(container::process).collect::<Vec<_>>()));
+            put(
+                &mut config,
+                "processes",
+                Some(processes.iter().map(container::process).collect::<Vec<_>>()),
+            );
         }
         put(&mut config, "restart", app.restart.as_ref().map(restart));
         put(&mut config, "stop_config", app.stop.as_ref().map(stop));
@@ -69,7 +90,9 @@ impl Group<'_> {
         put(
             &mut config,
             "statics",
-            app.statics.as_ref().map(|statics| statics.iter().map(statics_entry).collect::<Vec<_>>()),
+            app.statics
+                .as_ref()
+                .map(|statics| statics.iter().map(statics_entry).collect::<Vec<_>>()),
         );
         put(&mut config, "dns", app.dns.as_ref().map(dns));
         put(
@@ -82,7 +105,13 @@ impl Group<'_> {
                 ])
             }),
         );
-        put(&mut config, "cache_drive", app.cache_drive.as_ref().map(|drive| json!({"size_mb": drive.size.mb()})));
+        put(
+            &mut config,
+            "cache_drive",
+            app.cache_drive
+                .as_ref()
+                .map(|drive| json!({"size_mb": drive.size.mb()})),
+        );
         put(&mut config, "spot", app.spot.as_ref().map(renamed));
         let mut config = merge(Value::Object(config), Value::Object(app.machine.clone()));
         self.give_containers_an_image(&mut config);
@@ -91,7 +120,9 @@ impl Group<'_> {
 
     /// A container of a raw `machine:` that names no image runs the app's, like any other.
     fn give_containers_an_image(&self, config: &mut Value) {
-        let Some(Value::Array(containers)) = config.get_mut("containers") else { return };
+        let Some(Value::Array(containers)) = config.get_mut("containers") else {
+            return;
+        };
         for container in containers.iter_mut().filter_map(Value::as_object_mut) {
             if let (false, Some(image)) = (container.contains_key("image"), self.image) {
                 container.insert("image".to_owned(), Value::from(image));
@@ -106,14 +137,18 @@ impl Group<'_> {
 
     /// The volumes that each machine of the group mounts.
     pub(super) fn volumes(&self) -> impl Iterator<Item = (&str, &Volume)> {
-        let volumes = self.app.volumes.iter().filter(|(_, volume)| self.is_in(&volume.processes));
+        let volumes = self
+            .app
+            .volumes
+            .iter()
+            .filter(|(_, volume)| self.is_in(&volume.processes));
         volumes.map(|(name, volume)| (name.as_str(), volume))
     }
 
     /// The app's variables, then the group's, then the two that flyctl sets on every machine.
     fn env(&self) -> Map<String, Value> {
         let mut env = texts(&self.app.env);
-        env.append(&mut texts(&self.group.env));
+        env.append(&mut texts(&self.own.env));
         env.insert("FLY_PROCESS_GROUP".to_owned(), Value::from(self.name));
         if let Some(region) = self.primary_region {
             env.insert("PRIMARY_REGION".to_owned(), Value::from(region));
@@ -123,7 +158,7 @@ impl Group<'_> {
 
     fn init(&self) -> Value {
         let list = |list: &Option<StringList>| list.as_ref().map(|list| json!(list.as_slice()));
-        let group = self.group;
+        let group = self.own;
         object([
             ("cmd", list(&group.command)),
             ("entrypoint", list(&group.entrypoint)),
@@ -134,7 +169,11 @@ impl Group<'_> {
     }
 
     fn metrics(&self) -> Option<Value> {
-        let metrics = self.app.metrics.as_ref().filter(|metrics| self.is_in(&metrics.processes))?;
+        let metrics = self
+            .app
+            .metrics
+            .as_ref()
+            .filter(|metrics| self.is_in(&metrics.processes))?;
         Some(object([
             ("port", Some(json!(metrics.port))),
             ("path", Some(json!(metrics.path))),
@@ -150,14 +189,28 @@ pub(super) fn wire_name(key: &str, volume: &Volume) -> String {
 
 /// `config` with the volume of one machine in it.
 pub(super) fn mounted(config: &Value, component: &str, key: &str, volume: &Volume, machine: &MachineSlot) -> Value {
-    let slot = VolumeSlot { name: wire_name(key, volume), machine: machine.clone() };
+    let slot = VolumeSlot {
+        name: wire_name(key, volume),
+        machine: machine.clone(),
+    };
     let extend = volume.auto_extend.as_ref();
     let mount = object([
         ("path", Some(json!(volume.mount))),
-        ("volume", Some(json!(output::placeholder(&output::volume_id_path(component, &slot))))),
+        (
+            "volume",
+            Some(json!(output::placeholder(&output::volume_id_path(component, &slot)))),
+        ),
         ("extend_threshold_percent", extend.map(|extend| json!(extend.threshold))),
-        ("add_size_gb", extend.map(|extend| json!(extend.increment.mb().div_ceil(1024)))),
-        ("size_gb_limit", extend.and_then(|extend| extend.limit).map(|limit| json!(limit.mb().div_ceil(1024)))),
+        (
+            "add_size_gb",
+            extend.map(|extend| json!(extend.increment.mb().div_ceil(1024))),
+        ),
+        (
+            "size_gb_limit",
+            extend
+                .and_then(|extend| extend.limit)
+                .map(|limit| json!(limit.mb().div_ceil(1024))),
+        ),
     ]);
     let mut config = config.clone();
     if let Value::Object(config) = &mut config {
@@ -168,7 +221,9 @@ pub(super) fn mounted(config: &Value, component: &str, key: &str, volume: &Volum
 
 /// A map of texts as JSON.
 pub(super) fn texts(map: &IndexMap<String, Text>) -> Map<String, Value> {
-    map.iter().map(|(key, text)| (key.clone(), Value::from(text.as_str()))).collect()
+    map.iter()
+        .map(|(key, text)| (key.clone(), Value::from(text.as_str())))
+        .collect()
 }
 
 fn restart(restart: &Restart) -> Value {
@@ -180,7 +235,10 @@ fn restart(restart: &Restart) -> Value {
 }
 
 fn stop(stop: &Stop) -> Value {
-    object([("signal", stop.signal.map(|signal| renamed(&signal))), ("timeout", go(stop.timeout))])
+    object([
+        ("signal", stop.signal.map(|signal| renamed(&signal))),
+        ("timeout", go(stop.timeout)),
+    ])
 }
 
 fn statics_entry(entry: &crate::spec::machine::Static) -> Value {
@@ -188,7 +246,10 @@ fn statics_entry(entry: &crate::spec::machine::Static) -> Value {
         ("guest_path", Some(json!(entry.path))),
         ("url_prefix", Some(json!(entry.url_prefix))),
         ("tigris_bucket", entry.bucket.as_ref().map(|bucket| json!(bucket))),
-        ("index_document", entry.index_document.as_ref().map(|document| json!(document))),
+        (
+            "index_document",
+            entry.index_document.as_ref().map(|document| json!(document)),
+        ),
     ])
 }
 

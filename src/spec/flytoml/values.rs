@@ -35,21 +35,23 @@ pub(super) fn duration(node: Option<Node>, bare: Bare, report: &mut Report) -> O
 
 /// A size in MB as specs write it; a bare number is in MB.
 pub(super) fn megabytes(node: Option<Node>, report: &mut Report) -> Option<String> {
-    size(node?, 1, report).map(|megabytes| format!("{megabytes}MB"))
+    size(&node?, 1, report).map(|megabytes| format!("{megabytes}MB"))
 }
 
 /// A size in GB as specs write it, rounded up; a bare number is in GB.
 pub(super) fn gigabytes(node: Option<Node>, report: &mut Report) -> Option<String> {
-    size(node?, 1024, report).map(|megabytes| format!("{}GB", megabytes.div_ceil(1024)))
+    size(&node?, 1024, report).map(|megabytes| format!("{}GB", megabytes.div_ceil(1024)))
 }
 
-fn size(node: Node, bare: u64, report: &mut Report) -> Option<u64> {
+fn size(node: &Node, bare: u64, report: &mut Report) -> Option<u64> {
     let text = match &node.kind {
         Kind::Integer(number) => number.to_string(),
         Kind::Text(text) => text.trim().to_ascii_lowercase(),
         _ => return node.wrong("a size such as `512mb`", report),
     };
-    let digits = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
+    let digits = text
+        .find(|character: char| !character.is_ascii_digit())
+        .unwrap_or(text.len());
     let (number, unit) = text.split_at_checked(digits).unwrap_or_default();
     let factor = match unit.trim() {
         "" => Some(bare),
@@ -59,7 +61,9 @@ fn size(node: Node, bare: u64, report: &mut Report) -> Option<u64> {
         _ => None,
     };
     match (number.parse::<u64>(), factor) {
-        (Ok(number), Some(factor)) => number.checked_mul(factor).or_else(|| node.wrong("a smaller size", report)),
+        (Ok(number), Some(factor)) => number
+            .checked_mul(factor)
+            .or_else(|| node.wrong("a smaller size", report)),
         _ => node.wrong("a size such as `512mb` or `1gb`", report),
     }
 }
@@ -71,7 +75,9 @@ fn go_milliseconds(text: &str) -> Option<u64> {
     let mut rest = text;
     while !rest.is_empty() {
         let (number, tail) = rest.split_at_checked(rest.find(|c: char| !c.is_ascii_digit() && c != '.')?)?;
-        let end = tail.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(tail.len());
+        let end = tail
+            .find(|c: char| c.is_ascii_digit() || c == '.')
+            .unwrap_or(tail.len());
         let (unit, tail) = tail.split_at_checked(end)?;
         let scale = UNITS.iter().find(|(name, _)| *name == unit)?.1;
         let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
