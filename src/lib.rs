@@ -2,6 +2,8 @@
 
 pub mod check;
 #[cfg(feature = "controller")]
+pub mod cli;
+#[cfg(feature = "controller")]
 pub mod clock;
 #[cfg(feature = "controller")]
 pub mod controller;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::args::Sim;
 use super::exit::{CliError, Exit};
 use super::{output, simulator};
-use crate::clock::{Clock as _, SharedClock, SystemClock};
+use crate::clock::{SharedClock, SystemClock};
 use crate::sim::{SimConfig, Simulator};
 
 /// How often the state is saved while serving.

@@ -13,12 +13,12 @@ pub(super) async fn run(global: &Global, args: &Status) -> Result<Exit, CliError
     let selection = Selection { env: args.env.clone(), only: None };
     let request = Request { dry_run: true, ..diff::request(&selection, &around)? };
     let planned = diff::look(&around, &request).await?;
-    let now = around.shared.clock.now();
+    let (now, requests) = (around.shared.clock.now(), around.requests());
     let statuses = report::status_of(&around.loaded.fleet, &planned.plan, &planned.observed, now);
     output::result(&match args.format {
-        Format::Text => report::status_text(&statuses, now, &style(global)),
-        Format::Markdown => report::status_markdown(&statuses, now),
-        Format::Json => report::status_json(&statuses),
+        Format::Text => report::status_text(&statuses, now, &style(global), requests),
+        Format::Markdown => report::status_markdown(&statuses, now, requests),
+        Format::Json => report::status_json(&statuses, requests),
     });
     Ok(Exit::Ok)
 }

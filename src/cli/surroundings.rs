@@ -3,6 +3,7 @@
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::args::{ColorChoice, Global, Target};
 use super::exit::CliError;
@@ -14,7 +15,8 @@ use crate::http::{ReqwestTransport, Shared};
 use crate::memory::Memory;
 use crate::random::Random;
 use crate::report::{RequestCount, Style};
-use crate::source::{DirectorySource, GitSource, Source};
+use crate::secret::SecretText;
+use crate::source::{DirectorySource, GitSettings, GitSource, Source};
 use crate::spec::controller::SourceSpec;
 use crate::store::{SqliteStore, Store, StoreError};
 
@@ -54,7 +56,7 @@ impl Surroundings {
         if let Some(SourceSpec::Git(git)) = wanted {
             // The controller's settings name the repository; its environments come from there.
             let cache = Path::new(STATE).join("git");
-            source = Arc::new(GitSource::new(&git, cache, Arc::clone(&clock))?);
+            source = Arc::new(GitSource::new(git_settings(&git, cache), Arc::clone(&clock))?);
             let settings = loaded.settings.take();
             loaded = load(&source.load().await?, &*variables)?;
             loaded.settings = loaded.settings.or(settings);
@@ -92,6 +94,19 @@ impl Surroundings {
     /// How many requests have been sent so far.
     pub(super) fn requests(&self) -> RequestCount {
         RequestCount { reads: self.shared.requests.reads(), writes: self.shared.requests.writes() }
+    }
+}
+
+/// How often a git source is asked for a new commit unless the settings say otherwise.
+const GIT_INTERVAL: Duration = Duration::from_secs(60);
+
+fn git_settings(spec: &crate::spec::controller::GitSource, cache_dir: PathBuf) -> GitSettings {
+    GitSettings {
+        url: SecretText::new(spec.url.as_str()),
+        reference: spec.reference.clone().unwrap_or_else(|| "HEAD".to_owned()),
+        path: spec.path.clone().unwrap_or_else(|| ".".to_owned()),
+        interval: spec.interval.map_or(GIT_INTERVAL, crate::spec::Duration::to_std),
+        cache_dir,
     }
 }
 

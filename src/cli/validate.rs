@@ -37,6 +37,8 @@ fn show(global: &Global, format: ValidateFormat, problems: &Diagnostics) {
     match format {
         ValidateFormat::Text if problems.is_empty() => {}
         ValidateFormat::Text => output::diagnostics(global, problems),
-        ValidateFormat::Json => output::result(&format!("{}\n", problems.to_json())),
+        ValidateFormat::Json => {
+            output::result(&format!("{:#}\n", serde_json::json!({"version": 1, "diagnostics": problems})));
+        }
     }
 }

@@ -64,7 +64,7 @@ pub(super) fn app(component: &str, name: &str) -> App {
         certificates: BTreeSet::new(),
         volumes: Vec::new(),
         machines: vec![machine(0, &image)],
-        health_timeout: Duration::from_secs(300),
+        health_timeout: Duration::from_mins(5),
     }
 }
 

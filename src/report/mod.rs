@@ -13,10 +13,17 @@
 //! [`crate::resource::Change::Secret`]. And no value steers what shows it: control characters, terminal escapes, invisible and
 //! direction-changing characters are written out ([`text::clean`]), and in Markdown nothing closes a fence or opens a tag.
 
+mod diff_json;
+mod diff_markdown;
 mod diff_text;
+mod gc;
+mod json;
 pub mod live;
+mod markdown;
+pub mod status;
 mod style;
 mod summary;
+mod table;
 pub mod text;
 mod value;
 mod view;
@@ -26,9 +33,14 @@ mod fixture;
 #[cfg(test)]
 mod tests;
 
+pub use diff_json::{ChangeDocument, EnvironmentDocument, PlanDocument, SideDocument, StepDocument, diff_json};
+pub use diff_markdown::diff_markdown;
 pub use diff_text::diff_text;
+pub use gc::gc_text;
+pub use status::{Status, status_json, status_markdown, status_of, status_overview_text, status_text};
 pub use style::Style;
 pub use summary::{EnvironmentSummary, PassSummary, summary_text};
+pub use view::Totals;
 
 use serde::Serialize;
 

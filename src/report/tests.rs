@@ -68,6 +68,18 @@ fn a_plan_without_changes_is_one_line_per_environment() {
 }
 
 #[test]
+fn a_rich_plan_as_a_comment() {
+    insta::assert_snapshot!(diff_markdown(&rich().plan(), REQUESTS));
+}
+
+#[test]
+fn a_rich_plan_as_json() {
+    let text = diff_json(&rich().plan(), REQUESTS);
+    assert!(!text.contains(['\u{e000}', '\u{e001}']));
+    insta::assert_snapshot!(text);
+}
+
+#[test]
 fn the_summary_says_where_to_look_and_what_to_do() {
     let world = in_sync();
     let mut summary = PassSummary {
@@ -146,7 +158,9 @@ pub(super) fn pass() -> Vec<Event> {
 fn a_pass_as_plain_lines() {
     let paper = Paper::default();
     let observer = live::PlainLines::new(Box::new(paper.clone()), Style::PLAIN, live::Columns::of(&in_sync().fleet));
-    pass().iter().for_each(|event| observer.observe(event));
+    for event in &pass() {
+        observer.observe(event);
+    }
     insta::assert_snapshot!(paper.text());
 }
 

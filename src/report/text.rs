@@ -34,7 +34,7 @@ pub fn clean_lines(text: &str) -> Vec<String> {
 }
 
 /// Whether a character acts on what shows it, or cannot be seen.
-fn is_unsafe(c: char) -> bool {
+pub(super) fn is_unsafe(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{AD}' | '\u{61C}' | '\u{180E}' | '\u{FEFF}'

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde::Serialize;
+
 use super::style::Style;
 use super::text::clean;
 use super::value::{self, Fate, Line};
@@ -23,15 +25,22 @@ pub(super) enum Kind {
     Delete,
 }
 
-/// How many resources something happens to.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Totals {
-    pub(super) create: usize,
-    pub(super) update: usize,
-    pub(super) replace: usize,
-    pub(super) delete: usize,
-    pub(super) waiting: usize,
-    pub(super) blocked: usize,
+/// How many resources something happens to, each counted once.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Totals {
+    /// Resources that are made.
+    pub create: usize,
+    /// Resources that are changed and stay themselves.
+    pub update: usize,
+    /// Resources that are destroyed and made anew.
+    pub replace: usize,
+    /// Resources that go.
+    pub delete: usize,
+    /// Changes that wait for time.
+    pub waiting: usize,
+    /// Changes that wait for a person.
+    pub blocked: usize,
 }
 
 impl Totals {
@@ -51,6 +60,12 @@ impl Totals {
         ] {
             *mine = mine.saturating_add(more);
         }
+    }
+
+    /// `9 to create, 2 to update, 1 to replace, 0 to delete`.
+    pub(super) fn to_line(self) -> String {
+        let Self { create, update, replace, delete, .. } = self;
+        format!("{create} to create, {update} to update, {replace} to replace, {delete} to delete")
     }
 
     /// `9 to create, 1 to replace`: what there is.

@@ -1,7 +1,7 @@
 //! A world in which one controller and one simulated Fly live on one clock.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,12 +16,24 @@ use hangar::plan::Request;
 use hangar::random::Random;
 use hangar::secret::SecretText;
 use hangar::sim::{SimConfig, Simulator};
-use hangar::source::Snapshot;
+use hangar::source::{AssetError, Assets, Snapshot};
 use hangar::spec::SourceFile;
 use hangar::store::{MemoryStore, Store};
 
 /// The master key of every test world.
 pub(crate) const MASTER_KEY: &str = "planted-master-key-0123456789abcdef0123456789";
+
+/// The files of a world, for what its specs refer to.
+#[derive(Debug)]
+struct InMemory(BTreeMap<String, String>);
+
+impl Assets for InMemory {
+    fn read(&self, beside: &Path, path: &str) -> Result<Vec<u8>, AssetError> {
+        let path = beside.with_file_name(path).display().to_string();
+        let text = self.0.get(&path).ok_or(AssetError::Missing { path })?;
+        Ok(text.clone().into_bytes())
+    }
+}
 
 /// Remembers all events.
 #[derive(Debug, Default)]
@@ -106,11 +118,13 @@ impl World {
         let files = self.files.iter().filter(|(path, _)| path.ends_with(".yaml"));
         let files =
             files.map(|(path, text)| SourceFile { path: PathBuf::from(path), bytes: text.clone().into_bytes() });
-        Snapshot::in_memory(
-            files.collect(),
-            self.files.iter().map(|(path, text)| (PathBuf::from(path), text.clone().into_bytes())).collect(),
-            self.completeness.clone(),
-        )
+        Snapshot {
+            files: files.collect(),
+            assets: Arc::new(InMemory(self.files.clone())),
+            commit: None,
+            completeness: self.completeness.clone(),
+            read_at: self.clock.now(),
+        }
     }
 
     pub(crate) fn session(&mut self) -> Session {
