@@ -103,7 +103,7 @@ pub struct AppSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub processes: Option<IndexMap<String, ProcessGroup>>,
 
-    /// Environment variables of all groups. Numbers and booleans become strings as they are written. Names that begin with `FLY_` are Fly's.
+    /// Environment variables of all groups. Numbers and booleans become strings as they are written. `FLY_REGION` and other names that Fly sets itself are reserved.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub env: IndexMap<String, Text>,
     /// The app's secrets by name; each says where its value comes from.

@@ -57,7 +57,7 @@ fn explain(error: &Error) -> (String, Option<String>) {
         Error::NonFiniteFloat { value, .. } => (format!("`{value}` is not a finite number"), None),
         Error::DuplicateMappingKey { key: Some(key), .. } => (
             format!("the key `{key}` stands twice in this map"),
-            help("remove one of them"),
+            help("remove all but one"),
         ),
         Error::Unexpected {
             expected: "string scalar",

@@ -142,13 +142,13 @@ fn keys_that_stand_twice_are_refused() {
     assert_eq!(
         app_problems("count: 1\nenv: {A: 1, B: 2, A: 3}\ncount: 2"),
         [
-            "12:27 the key `A` stands twice in this map (remove one of them; the first is on line 12)",
-            "13:9 the key `count` stands twice in this map (remove one of them; the first is on line 11)",
+            "12:27 the key `A` stands twice in this map (remove all but one)",
+            "13:9 the key `count` stands twice in this map (remove all but one)",
         ]
     );
     assert_eq!(
         problems("apiVersion: hangar/v1\nkind: Policy\nmetadata: {name: a, labels: {1: a, 1: b}}\nspec: {}"),
-        ["3:36 the key `1` stands twice in this map (remove one of them)"]
+        ["3:36 the key `1` stands twice in this map (remove all but one)"]
     );
 }
 
@@ -265,4 +265,16 @@ fn a_secret_that_was_written_into_a_spec_is_not_repeated() {
     ] {
         assert!(!output.contains("hunter2"), "{output}");
     }
+}
+
+#[test]
+fn of_very_many_problems_the_first_hundred_are_shown() {
+    let text = format!("apiVersion: hangar/v1\nkind: Policy\n{}", "a: b\n".repeat(5000));
+    let problems = problems(&text);
+    assert_eq!(problems.len(), 101);
+    assert!(
+        problems[0].contains("more problems of this file are left out"),
+        "{}",
+        problems[0]
+    );
 }

@@ -9,14 +9,14 @@ use super::support::{app_problems, document, file, listed, problems, sound, with
 fn names_follow_the_rules_of_those_who_own_them() {
     assert_eq!(
         app_problems(
-            "name: My_App\nregion: iad1\nenv: {FLY_X: a, 1A: b}\nsecrets: {a-b: {fromEnv: 'a b'}}\ncertificates: [nope, '*.example.com']\n\
+            "name: My_App\nregion: iad1\nenv: {FLY_REGION: a, FLY_WORKER_APP: b, 1A: b}\nsecrets: {a-b: {fromEnv: 'a b'}}\ncertificates: [nope, '*.example.com']\n\
              volumes: {Data: {mount: data}}\nmetadata: {hangar_owner: x, fly_y: z, fine: 1}\nregions: [iad, iad]"
         ),
         [
             "11:15 Fly would refuse the app name `My_App`: it contains `M`; only `a` to `z`, `0` to `9` and `-` are allowed",
             "12:17 `iad1` is not a region code; they have three lower case letters, for example `iad`",
-            "13:15 `FLY_X` is reserved: Fly sets names that begin with `FLY_` (choose another name)",
-            "13:25 `1A` is not a variable name; it may have letters, digits and `_`, and no digit first",
+            "13:15 `FLY_REGION` is reserved: Fly sets it in every machine (choose another name)",
+            "13:49 `1A` is not a variable name; it may have letters, digits and `_`, and no digit first",
             "14:19 `a-b` is not a variable name; it may have letters, digits and `_`, and no digit first",
             "14:34 this is not the name of an environment variable (write the variable's name, not its value)",
             "15:24 `nope` is not a host name, for example `www.example.com`",
@@ -164,8 +164,8 @@ fn services_and_checks_are_consistent() {
             "21:27 `path` needs `type: http`",
             "22:34 `x` is not an absolute path; begin it with `/`",
             "22:45 `GETT` is not an HTTP method (did you mean `GET`?)",
-            "22:61 `500ms` is not between `1s` and `1m`",
-            "22:77 `2m` is not between `1s` and `1m`",
+            "22:61 `500ms` is not between `1s` and `1m` (Fly takes the nearest of them)",
+            "22:77 `2m` is not between `1s` and `1m` (Fly takes the nearest of them)",
             "23:64 UDP ports have no handlers (remove `handlers`)",
             "24:56 `1s` is not between `2s` and `1h`",
         ]

@@ -42,6 +42,21 @@ pub fn variable(text: &str) -> Option<String> {
     (!sound).then(|| "is not a variable name; it may have letters, digits and `_`, and no digit first".to_owned())
 }
 
+/// Variables that Fly sets in every machine, and that a spec therefore cannot set. Other names that begin with `FLY_` are free:
+/// flyctl refuses them in fly.toml, the Machines API takes them.
+pub const SET_BY_FLY: [&str; 10] = [
+    "FLY_APP_NAME",
+    "FLY_MACHINE_ID",
+    "FLY_ALLOC_ID",
+    "FLY_MACHINE_VERSION",
+    "FLY_REGION",
+    "FLY_PUBLIC_IP",
+    "FLY_PRIVATE_IP",
+    "FLY_IMAGE_REF",
+    "FLY_PROCESS_GROUP",
+    "FLY_VM_MEMORY_MB",
+];
+
 /// A volume's name at Fly.
 pub fn volume(text: &str) -> Option<String> {
     let sound = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
