@@ -17,10 +17,7 @@ pub trait Clock: Debug + Send + Sync {
 
     /// Returns after `duration` has passed on this clock.
     async fn sleep(&self, duration: Duration) {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "the one place where waiting reaches the runtime"
-        )]
+        #[expect(clippy::disallowed_methods, reason = "the one place where waiting reaches the runtime")]
         tokio::time::sleep(duration).await;
     }
 }
@@ -34,10 +31,7 @@ pub struct SystemClock;
 
 impl Clock for SystemClock {
     fn now(&self) -> DateTime<Utc> {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "the one place where the operating system is asked for the time"
-        )]
+        #[expect(clippy::disallowed_methods, reason = "the one place where the operating system is asked for the time")]
         Utc::now()
     }
 }
@@ -52,10 +46,7 @@ pub struct VirtualClock {
 impl VirtualClock {
     /// A clock that reads `epoch` at this moment. Must be called inside a tokio runtime.
     pub fn starting_at(epoch: DateTime<Utc>) -> Self {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "the virtual clock is defined by tokio's paused clock"
-        )]
+        #[expect(clippy::disallowed_methods, reason = "the virtual clock is defined by tokio's paused clock")]
         let started = tokio::time::Instant::now();
         Self { epoch, started }
     }
@@ -64,8 +55,6 @@ impl VirtualClock {
 impl Clock for VirtualClock {
     fn now(&self) -> DateTime<Utc> {
         let elapsed = TimeDelta::from_std(self.started.elapsed()).unwrap_or(TimeDelta::MAX);
-        self.epoch
-            .checked_add_signed(elapsed)
-            .unwrap_or(DateTime::<Utc>::MAX_UTC)
+        self.epoch.checked_add_signed(elapsed).unwrap_or(DateTime::<Utc>::MAX_UTC)
     }
 }

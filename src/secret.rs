@@ -62,10 +62,7 @@ mod tests {
     #[test]
     fn neither_debug_nor_display_shows_a_character() {
         let secret = SecretText::new("hunter2-hunter2");
-        assert_eq!(
-            format!("{secret}|{secret:?}|{:?}", Some(&secret)),
-            "[REDACTED]|[REDACTED]|Some([REDACTED])"
-        );
+        assert_eq!(format!("{secret}|{secret:?}|{:?}", Some(&secret)), "[REDACTED]|[REDACTED]|Some([REDACTED])");
         assert_eq!(secret.expose(), "hunter2-hunter2");
     }
 }

@@ -60,10 +60,7 @@ pub struct Request {
 impl Debug for Request {
     /// Leaves out headers and body: they may hold tokens and secret values.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Request")
-            .field("method", &self.method.as_str())
-            .field("url", &self.url)
-            .finish_non_exhaustive()
+        f.debug_struct("Request").field("method", &self.method.as_str()).field("url", &self.url).finish_non_exhaustive()
     }
 }
 
@@ -81,10 +78,7 @@ pub struct Response {
 impl Response {
     /// The first value of the header `name` (given in lower case).
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 }
 

@@ -44,12 +44,7 @@ pub struct FieldChange {
 impl FieldChange {
     /// A field whose old and new values may be shown.
     pub fn plain(path: impl Into<String>, old: Option<Value>, new: Option<Value>) -> Self {
-        Self {
-            path: path.into(),
-            old: old.map(Change::Plain),
-            new: new.map(Change::Plain),
-            kind: ChangeKind::InPlace,
-        }
+        Self { path: path.into(), old: old.map(Change::Plain), new: new.map(Change::Plain), kind: ChangeKind::InPlace }
     }
 
     /// The same change, needing a replacement.

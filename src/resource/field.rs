@@ -22,19 +22,15 @@ impl FieldSet {
 
     fn of_named(list: &str, value: &Value) -> Self {
         match value {
-            Value::Object(map) => Self(
-                map.iter()
-                    .map(|(key, item)| (key.clone(), Self::of_named(key, item)))
-                    .collect(),
-            ),
+            Value::Object(map) => {
+                Self(map.iter().map(|(key, item)| (key.clone(), Self::of_named(key, item))).collect())
+            }
             Value::Array(items) => {
                 let keys: Option<Vec<String>> = items.iter().map(|item| list_key(list, item)).collect();
                 match keys {
-                    Some(keys) => Self(
-                        keys.into_iter()
-                            .zip(items.iter().map(|item| Self::of_named("", item)))
-                            .collect(),
-                    ),
+                    Some(keys) => {
+                        Self(keys.into_iter().zip(items.iter().map(|item| Self::of_named("", item))).collect())
+                    }
                     None => Self::default(),
                 }
             }
@@ -101,17 +97,11 @@ impl fmt::Display for FieldSet {
 }
 
 fn escape(key: &str) -> String {
-    key.replace('%', "%25")
-        .replace('(', "%28")
-        .replace(')', "%29")
-        .replace(',', "%2C")
+    key.replace('%', "%25").replace('(', "%28").replace(')', "%29").replace(',', "%2C")
 }
 
 fn unescape(text: &str) -> String {
-    text.replace("%2C", ",")
-        .replace("%29", ")")
-        .replace("%28", "(")
-        .replace("%25", "%")
+    text.replace("%2C", ",").replace("%29", ")").replace("%28", "(").replace("%25", "%")
 }
 
 #[cfg(test)]

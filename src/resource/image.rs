@@ -31,16 +31,8 @@ impl ImageReference {
             (false, true) => format!("docker.io/{repository}"),
             (false, false) => format!("docker.io/library/{repository}"),
         };
-        let tag = if tag.is_none() && digest.is_none() {
-            Some("latest".to_owned())
-        } else {
-            tag
-        };
-        Self {
-            repository,
-            tag,
-            digest,
-        }
+        let tag = if tag.is_none() && digest.is_none() { Some("latest".to_owned()) } else { tag };
+        Self { repository, tag, digest }
     }
 
     /// Whether the image `live`, which Fly resolved to `live_digest`, is what this reference asks for.
@@ -77,22 +69,10 @@ mod tests {
 
     #[test]
     fn short_forms_and_ports_are_understood() {
-        assert_eq!(
-            ImageReference::parse("alpine").to_string(),
-            "docker.io/library/alpine:latest"
-        );
-        assert_eq!(
-            ImageReference::parse("acme/web:v1").to_string(),
-            "docker.io/acme/web:v1"
-        );
-        assert_eq!(
-            ImageReference::parse("localhost:5000/x/y").to_string(),
-            "localhost:5000/x/y:latest"
-        );
-        assert_eq!(
-            ImageReference::parse("registry.fly.io/a@sha256:ab").to_string(),
-            "registry.fly.io/a@sha256:ab"
-        );
+        assert_eq!(ImageReference::parse("alpine").to_string(), "docker.io/library/alpine:latest");
+        assert_eq!(ImageReference::parse("acme/web:v1").to_string(), "docker.io/acme/web:v1");
+        assert_eq!(ImageReference::parse("localhost:5000/x/y").to_string(), "localhost:5000/x/y:latest");
+        assert_eq!(ImageReference::parse("registry.fly.io/a@sha256:ab").to_string(), "registry.fly.io/a@sha256:ab");
     }
 
     #[test]

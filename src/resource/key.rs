@@ -82,11 +82,7 @@ impl MachineSlot {
         if parts.next().is_some() || group.is_empty() || region.is_empty() {
             return None;
         }
-        Some(Self {
-            group: group.to_owned(),
-            region: region.to_owned(),
-            ordinal: ordinal.parse().ok()?,
-        })
+        Some(Self { group: group.to_owned(), region: region.to_owned(), ordinal: ordinal.parse().ok()? })
     }
 }
 
@@ -148,9 +144,7 @@ impl IpKind {
 
     /// Reads the wire name.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::V4, Self::V6, Self::SharedV4, Self::PrivateV6]
-            .into_iter()
-            .find(|kind| kind.wire_name() == text)
+        [Self::V4, Self::V6, Self::SharedV4, Self::PrivateV6].into_iter().find(|kind| kind.wire_name() == text)
     }
 }
 

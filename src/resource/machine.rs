@@ -52,11 +52,7 @@ pub fn guest_preset(name: &str) -> Option<Value> {
         _ => return None,
     };
     let cpus: u64 = count.strip_suffix('x')?.parse().ok()?;
-    let known: &[u64] = if kind == "shared" {
-        &[1, 2, 4, 6, 8]
-    } else {
-        &[1, 2, 4, 6, 8, 10, 12, 14, 16]
-    };
+    let known: &[u64] = if kind == "shared" { &[1, 2, 4, 6, 8] } else { &[1, 2, 4, 6, 8, 10, 12, 14, 16] };
     known
         .contains(&cpus)
         .then(|| serde_json::json!({"cpu_kind": kind, "cpus": cpus, "memory_mb": cpus.saturating_mul(per_cpu)}))
@@ -65,10 +61,7 @@ pub fn guest_preset(name: &str) -> Option<Value> {
 fn prune(value: &Value) -> Value {
     match value {
         Value::Object(map) => Value::Object(
-            map.iter()
-                .map(|(key, item)| (key.clone(), prune(item)))
-                .filter(|(_, item)| !is_empty(item))
-                .collect(),
+            map.iter().map(|(key, item)| (key.clone(), prune(item))).filter(|(_, item)| !is_empty(item)).collect(),
         ),
         Value::Array(items) => Value::Array(items.iter().map(prune).collect()),
         other => other.clone(),
@@ -125,11 +118,8 @@ fn normalise_durations(map: &mut Map<String, Value>) {
 
 fn normalise_persist(value: Option<&mut Value>) {
     if let Some(value) = value
-        && let Some(name) = value.as_u64().and_then(|n| {
-            ["none", "never", "restart", "always"]
-                .get(usize::try_from(n).ok()?)
-                .copied()
-        })
+        && let Some(name) =
+            value.as_u64().and_then(|n| ["none", "never", "restart", "always"].get(usize::try_from(n).ok()?).copied())
     {
         *value = Value::from(name);
     }
@@ -146,15 +136,8 @@ fn duration_nanoseconds(value: &Value) -> Option<u64> {
 
 /// Reads a Go duration (`1h30m`, `1.5s`, `250ms`) into nanoseconds.
 pub fn parse_go_duration(text: &str) -> Option<u64> {
-    const UNITS: [(&str, f64); 7] = [
-        ("ns", 1.0),
-        ("us", 1e3),
-        ("µs", 1e3),
-        ("ms", 1e6),
-        ("s", 1e9),
-        ("m", 6e10),
-        ("h", 3.6e12),
-    ];
+    const UNITS: [(&str, f64); 7] =
+        [("ns", 1.0), ("us", 1e3), ("µs", 1e3), ("ms", 1e6), ("s", 1e9), ("m", 6e10), ("h", 3.6e12)];
     if text == "0" {
         return Some(0);
     }
@@ -166,9 +149,7 @@ pub fn parse_go_duration(text: &str) -> Option<u64> {
     while !rest.is_empty() {
         let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
         let (number, tail) = rest.split_at_checked(digits)?;
-        let unit_end = tail
-            .find(|c: char| c.is_ascii_digit() || c == '.')
-            .unwrap_or(tail.len());
+        let unit_end = tail.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(tail.len());
         let (unit, after) = tail.split_at_checked(unit_end)?;
         let scale = UNITS.iter().find(|(name, _)| *name == unit)?.1;
         total += number.parse::<f64>().ok()? * scale;
@@ -210,16 +191,12 @@ pub fn go_duration(nanoseconds: u64) -> String {
 
 /// The key by which elements of the list named `list` are matched, or nothing where the list is compared whole.
 pub fn list_key(list: &str, item: &Value) -> Option<String> {
-    let text = |field: &str| {
-        item.get(field)
-            .map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
-    };
+    let text =
+        |field: &str| item.get(field).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
     match list {
-        "services" => Some(format!(
-            "{}:{}",
-            text("protocol").unwrap_or_else(|| "tcp".to_owned()),
-            text("internal_port")?
-        )),
+        "services" => {
+            Some(format!("{}:{}", text("protocol").unwrap_or_else(|| "tcp".to_owned()), text("internal_port")?))
+        }
         "ports" => text("port").or_else(|| Some(format!("{}-{}", text("start_port")?, text("end_port")?))),
         "containers" | "volumes" | "headers" | "healthchecks" => text("name"),
         "mounts" => text("path"),
@@ -319,18 +296,12 @@ impl Context<'_> {
         managed: Option<&FieldSet>,
         changes: &mut Vec<FieldChange>,
     ) -> Value {
-        let mut keys: Vec<&String> = desired
-            .keys()
-            .chain(live.keys().filter(|key| !desired.contains_key(*key)))
-            .collect();
+        let mut keys: Vec<&String> =
+            desired.keys().chain(live.keys().filter(|key| !desired.contains_key(*key))).collect();
         keys.sort();
         let mut merged = Map::new();
         for key in keys {
-            let below = if path.is_empty() {
-                key.clone()
-            } else {
-                format!("{path}.{key}")
-            };
+            let below = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
             let managed = managed.and_then(|fields| fields.below(key));
             if let Some(value) = self.merge(&below, key, desired.get(key), live.get(key), managed, changes) {
                 merged.insert(key.clone(), value);

@@ -3,11 +3,7 @@ use serde_json::json;
 use super::*;
 
 fn changed(desired: &Value, live: &Value, managed: &FieldSet) -> Vec<String> {
-    three_way(&normalise(desired), &normalise(live), None, managed)
-        .changes
-        .into_iter()
-        .map(|c| c.path)
-        .collect()
+    three_way(&normalise(desired), &normalise(live), None, managed).changes.into_iter().map(|c| c.path).collect()
 }
 
 #[test]
@@ -38,10 +34,7 @@ fn a_field_removed_from_the_spec_goes_and_a_field_never_set_stays() {
     let managed = FieldSet::of(&json!({"image": "a", "env": {"A": "1", "B": "2"}}));
     let desired = json!({"image": "a", "env": {"A": "1"}});
     let found = three_way(&desired, &before, None, &managed);
-    assert_eq!(
-        found.config,
-        json!({"image": "a", "env": {"A": "1"}, "schedule": "daily"})
-    );
+    assert_eq!(found.config, json!({"image": "a", "env": {"A": "1"}, "schedule": "daily"}));
     assert_eq!(found.changes, [FieldChange::plain("env.B", Some(json!("2")), None)]);
 }
 
@@ -58,10 +51,7 @@ fn a_service_added_by_hand_to_a_list_of_the_spec_goes() {
     let desired = json!({"services": [{"protocol": "tcp", "internal_port": 80}]});
     let live = json!({"services": [{"protocol": "tcp", "internal_port": 81}, {"protocol": "tcp", "internal_port": 80, "autostart": true}]});
     let found = three_way(&desired, &live, None, &FieldSet::of(&desired));
-    assert_eq!(
-        found.config,
-        json!({"services": [{"protocol": "tcp", "internal_port": 80, "autostart": true}]})
-    );
+    assert_eq!(found.config, json!({"services": [{"protocol": "tcp", "internal_port": 80, "autostart": true}]}));
     assert_eq!(found.changes.len(), 1);
     assert_eq!(found.changes[0].path, "services[tcp:81]");
 }
@@ -84,17 +74,8 @@ fn mounts_and_dedicated_hosts_need_a_replacement() {
 fn an_image_named_by_digest_is_compared_with_what_fly_resolved() {
     let desired = json!({"image": "registry.fly.io/a@sha256:aa"});
     let live = json!({"image": "registry.fly.io/a:v1"});
-    assert!(
-        three_way(&desired, &live, Some("sha256:aa"), &FieldSet::default())
-            .changes
-            .is_empty()
-    );
-    assert_eq!(
-        three_way(&desired, &live, Some("sha256:bb"), &FieldSet::default())
-            .changes
-            .len(),
-        1
-    );
+    assert!(three_way(&desired, &live, Some("sha256:aa"), &FieldSet::default()).changes.is_empty());
+    assert_eq!(three_way(&desired, &live, Some("sha256:bb"), &FieldSet::default()).changes.len(), 1);
 }
 
 #[test]
@@ -122,9 +103,5 @@ fn what_is_sent_is_what_is_compared() {
     );
     let live = normalise(&json!({"image": "b", "env": {"Y": "1"}, "schedule": "daily"}));
     let sent = three_way(&desired, &live, None, &FieldSet::default()).config;
-    assert!(
-        three_way(&desired, &normalise(&sent), None, &FieldSet::of(&desired))
-            .changes
-            .is_empty()
-    );
+    assert!(three_way(&desired, &normalise(&sent), None, &FieldSet::of(&desired)).changes.is_empty());
 }

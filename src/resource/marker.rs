@@ -35,10 +35,7 @@ impl WriterStamp {
     /// Reads what [`fmt::Display`] wrote.
     pub fn parse(text: &str) -> Option<Self> {
         let (instance, at) = text.split_once('@')?;
-        Some(Self {
-            instance: instance.to_owned(),
-            at: DateTime::from_timestamp_millis(at.parse().ok()?)?,
-        })
+        Some(Self { instance: instance.to_owned(), at: DateTime::from_timestamp_millis(at.parse().ok()?)? })
     }
 }
 
@@ -101,27 +98,16 @@ impl MachineMarker {
         put("slot", self.slot.to_string());
         put("name", self.name.clone());
         put("launch", self.launch.clone());
-        put(
-            "writer",
-            self.writer.as_ref().map(ToString::to_string).unwrap_or_default(),
-        );
+        put("writer", self.writer.as_ref().map(ToString::to_string).unwrap_or_default());
         put("hash", self.hash.clone());
         put("fields", self.fields.to_string());
         put("secrets", self.secrets.to_string());
-        put(
-            "secrets_version",
-            self.secrets_version
-                .map(|version| version.to_string())
-                .unwrap_or_default(),
-        );
+        put("secrets_version", self.secrets_version.map(|version| version.to_string()).unwrap_or_default());
         put("ips", join(self.ips.iter().map(ToString::to_string)));
         put("certificates", join(self.certificates.iter().cloned()));
         put("protect", flag(self.protect));
         put("retain", flag(self.retain));
-        put(
-            "tombstone",
-            self.tombstone.map(|at| at.timestamp().to_string()).unwrap_or_default(),
-        );
+        put("tombstone", self.tombstone.map(|at| at.timestamp().to_string()).unwrap_or_default());
         entries
     }
 
@@ -156,15 +142,11 @@ impl MachineMarker {
     fn parse_present(metadata: &BTreeMap<String, String>) -> Result<Self, UnreadableMarker> {
         let optional = |key: &str| metadata.get(&format!("{PREFIX}{key}")).map(String::as_str);
         let required = |key: &str| {
-            optional(key).ok_or_else(|| UnreadableMarker {
-                key: format!("{PREFIX}{key}"),
-                problem: "is missing".to_owned(),
-            })
+            optional(key)
+                .ok_or_else(|| UnreadableMarker { key: format!("{PREFIX}{key}"), problem: "is missing".to_owned() })
         };
-        let unreadable = |key: &str| UnreadableMarker {
-            key: format!("{PREFIX}{key}"),
-            problem: "cannot be read".to_owned(),
-        };
+        let unreadable =
+            |key: &str| UnreadableMarker { key: format!("{PREFIX}{key}"), problem: "cannot be read".to_owned() };
         Ok(Self {
             owner: OwnerId::new(required("owner")?),
             env: EnvName::new(required("env")?),
@@ -227,23 +209,17 @@ pub fn network_name(owner: &OwnerId, slot: u32) -> String {
 
 /// The pool place that a network's name stands for, if it is one of `owner`'s.
 pub fn network_slot(owner: &OwnerId, network: &str) -> Option<u32> {
-    let digits = network
-        .strip_prefix("hangar-")?
-        .strip_prefix(owner.as_str())?
-        .strip_prefix('-')?;
+    let digits = network.strip_prefix("hangar-")?.strip_prefix(owner.as_str())?.strip_prefix('-')?;
     let slot: u32 = digits.parse().ok()?;
     (slot.to_string() == digits).then_some(slot)
 }
 
 /// The name of the secret that marks an app which cannot carry the marker otherwise: an app on a shared network before its first
 /// machine. Only the name speaks; the value means nothing.
-pub fn app_marker_secret(owner: &OwnerId, env: &EnvName, app: &AppName) -> String {
+pub fn app_marker_secret(owner: &OwnerId, app: &AppName) -> String {
     use sha2::Digest as _;
-    let digest = sha2::Sha256::digest(format!("{owner}/{env}/{app}").as_bytes());
-    format!(
-        "HANGAR_OWNED_{}",
-        hex::encode_upper(digest.get(..8).unwrap_or_default())
-    )
+    let digest = sha2::Sha256::digest(format!("{owner}/{app}").as_bytes());
+    format!("HANGAR_OWNED_{}", hex::encode_upper(digest.get(..8).unwrap_or_default()))
 }
 
 /// The name of the secret that is the tombstone of an app without machines; its `created_at` is when grace began.
@@ -264,11 +240,7 @@ mod tests {
             env: "pr-1".into(),
             app: "pr-1-web".into(),
             component: "web".into(),
-            slot: MachineSlot {
-                group: "app".into(),
-                region: "iad".into(),
-                ordinal: 1,
-            },
+            slot: MachineSlot { group: "app".into(), region: "iad".into(), ordinal: 1 },
             name: "app-iad-1".into(),
             launch: "l1".into(),
             writer: WriterStamp::parse("i1@1700000000000"),

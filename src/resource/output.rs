@@ -67,11 +67,9 @@ pub fn resolve(value: &Value, outputs: &Outputs) -> Value {
     match value {
         Value::String(text) => Value::String(resolve_text(text, outputs)),
         Value::Array(items) => Value::Array(items.iter().map(|item| resolve(item, outputs)).collect()),
-        Value::Object(map) => Value::Object(
-            map.iter()
-                .map(|(key, item)| (key.clone(), resolve(item, outputs)))
-                .collect(),
-        ),
+        Value::Object(map) => {
+            Value::Object(map.iter().map(|(key, item)| (key.clone(), resolve(item, outputs))).collect())
+        }
         other => other.clone(),
     }
 }
@@ -119,10 +117,7 @@ mod tests {
     fn a_placeholder_is_replaced_once_its_output_is_known() {
         let text = format!("http://[{}]:80/{}", placeholder("fly.a.ips.v6"), placeholder("fly.b.x"));
         let outputs = Outputs::from([("fly.a.ips.v6".to_owned(), "fd::1".to_owned())]);
-        assert_eq!(
-            resolve_text(&text, &outputs),
-            format!("http://[fd::1]:80/{}", placeholder("fly.b.x"))
-        );
+        assert_eq!(resolve_text(&text, &outputs), format!("http://[fd::1]:80/{}", placeholder("fly.b.x")));
         assert_eq!(waits_for(&text), ["fly.a.ips.v6", "fly.b.x"]);
         assert_eq!(display(&text), "http://[(known after create)]:80/(known after create)");
     }

@@ -26,10 +26,7 @@ impl SecretRecord {
                     let (fingerprint, digest) = rest.split_once('.')?;
                     Some((
                         name.to_owned(),
-                        RecordedSecret {
-                            fingerprint: fingerprint.to_owned(),
-                            digest: digest.to_owned(),
-                        },
+                        RecordedSecret { fingerprint: fingerprint.to_owned(), digest: digest.to_owned() },
                     ))
                 })
                 .collect(),

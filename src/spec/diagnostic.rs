@@ -113,14 +113,7 @@ impl Diagnostics {
     pub fn push_findings(&mut self, origin: &Origin, base: &str, findings: impl IntoIterator<Item = Finding>) {
         for finding in findings {
             let pointer = format!("{base}{}", finding.pointer);
-            self.add(
-                finding.severity,
-                origin,
-                &pointer,
-                finding.message,
-                finding.help,
-                finding.at_key,
-            );
+            self.add(finding.severity, origin, &pointer, finding.message, finding.help, finding.at_key);
         }
     }
 
@@ -141,8 +134,7 @@ impl Diagnostics {
 
     /// Puts the problems in the order of files and lines, each only once.
     pub fn sort(&mut self) {
-        self.items
-            .sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
+        self.items.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
         self.items
             .dedup_by(|a, b| a.message == b.message && (&a.file, a.line, a.column) == (&b.file, b.line, b.column));
     }
@@ -162,26 +154,11 @@ impl Diagnostics {
         at_key: bool,
     ) {
         let place = origin.positions.at(pointer);
-        let span = if at_key {
-            place.key.unwrap_or(place.value)
-        } else {
-            place.value
-        };
-        self.place(
-            severity,
-            &origin.path,
-            &origin.text,
-            span,
-            pointer.to_owned(),
-            message,
-            help,
-        );
+        let span = if at_key { place.key.unwrap_or(place.value) } else { place.value };
+        self.place(severity, &origin.path, &origin.text, span, pointer.to_owned(), message, help);
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the one place where a diagnostic is put together"
-    )]
+    #[expect(clippy::too_many_arguments, reason = "the one place where a diagnostic is put together")]
     fn place(
         &mut self,
         severity: Severity,
@@ -210,10 +187,7 @@ impl Diagnostics {
 
 /// The part of a range on its first line, so that a block of text is not underlined whole.
 fn first_line(text: &str, span: Range<usize>) -> Range<usize> {
-    let length = text
-        .get(span.clone())
-        .and_then(|part| part.lines().next())
-        .map_or(0, |line| line.trim_end().len());
+    let length = text.get(span.clone()).and_then(|part| part.lines().next()).map_or(0, |line| line.trim_end().len());
     span.start..span.start + length
 }
 

@@ -14,13 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub struct Duration(std::time::Duration);
 
 /// Units from the largest to the smallest, with their length in milliseconds.
-const UNITS: [(&str, u128); 5] = [
-    ("d", 86_400_000),
-    ("h", 3_600_000),
-    ("m", 60_000),
-    ("s", 1_000),
-    ("ms", 1),
-];
+const UNITS: [(&str, u128); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
 impl Duration {
     /// That many seconds.
@@ -45,15 +39,11 @@ impl Duration {
             .find(|unit| !unit.is_empty() && !matches!(*unit, "ms" | "s" | "m" | "h" | "d" | "w"));
         match unit {
             Some("M" | "mo" | "month" | "months" | "y" | "year" | "years") => {
-                return Err(format!(
-                    "`{text}` is not a fixed length of time\nwrite days, for example `30d`"
-                ));
+                return Err(format!("`{text}` is not a fixed length of time\nwrite days, for example `30d`"));
             }
             Some(unit) => return Err(format!("`{unit}` is not a unit of time\n{DURATION_HELP}")),
             None if text.chars().all(|c| c.is_ascii_digit()) && !text.is_empty() => {
-                return Err(format!(
-                    "`{text}` has no unit of time\nwrite `{text}s` for seconds; {DURATION_HELP}"
-                ));
+                return Err(format!("`{text}` has no unit of time\nwrite `{text}s` for seconds; {DURATION_HELP}"));
             }
             None => {}
         }

@@ -70,39 +70,18 @@ pub fn memory_limits_mb(kind: CpuKind, cpus: u32) -> (u64, u64) {
 }
 
 const fn shared(name: &'static str, cpus: u32) -> Preset {
-    Preset {
-        name,
-        cpu_kind: CpuKind::Shared,
-        cpus,
-        memory_mb: 256 * widen(cpus),
-        gpu_kind: None,
-    }
+    Preset { name, cpu_kind: CpuKind::Shared, cpus, memory_mb: 256 * widen(cpus), gpu_kind: None }
 }
 
 const fn performance(name: &'static str, cpus: u32) -> Preset {
-    Preset {
-        name,
-        cpu_kind: CpuKind::Performance,
-        cpus,
-        memory_mb: 2048 * widen(cpus),
-        gpu_kind: None,
-    }
+    Preset { name, cpu_kind: CpuKind::Performance, cpus, memory_mb: 2048 * widen(cpus), gpu_kind: None }
 }
 
 const fn graphics(name: &'static str, gpu: &'static str) -> Preset {
-    Preset {
-        name,
-        cpu_kind: CpuKind::Performance,
-        cpus: 8,
-        memory_mb: 32_768,
-        gpu_kind: Some(gpu),
-    }
+    Preset { name, cpu_kind: CpuKind::Performance, cpus: 8, memory_mb: 32_768, gpu_kind: Some(gpu) }
 }
 
-#[expect(
-    clippy::as_conversions,
-    reason = "`u64::from` is not const; u32 to u64 loses nothing"
-)]
+#[expect(clippy::as_conversions, reason = "`u64::from` is not const; u32 to u64 loses nothing")]
 const fn widen(cpus: u32) -> u64 {
     cpus as u64
 }

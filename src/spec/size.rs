@@ -23,9 +23,7 @@ impl Size {
 
     /// That many GB.
     pub const fn from_gb(gigabytes: u64) -> Self {
-        Self {
-            megabytes: gigabytes.saturating_mul(1024),
-        }
+        Self { megabytes: gigabytes.saturating_mul(1024) }
     }
 
     /// The size in MB.

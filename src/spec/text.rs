@@ -234,11 +234,7 @@ impl<'de> Deserialize<'de> for HeaderRule {
             }
 
             fn visit_bool<E>(self, value: bool) -> Result<HeaderRule, E> {
-                Ok(if value {
-                    HeaderRule::Set(vec![value.to_string()])
-                } else {
-                    HeaderRule::Remove
-                })
+                Ok(if value { HeaderRule::Set(vec![value.to_string()]) } else { HeaderRule::Remove })
             }
 
             fn visit_i64<E>(self, value: i64) -> Result<HeaderRule, E> {

@@ -150,10 +150,7 @@ mod tests {
     };
 
     fn make(identity: &SecretIdentity<'_>, charset: Charset, length: usize) -> String {
-        generate(&KEY.into(), identity, charset, length)
-            .unwrap()
-            .expose()
-            .to_owned()
+        generate(&KEY.into(), identity, charset, length).unwrap().expose().to_owned()
     }
 
     /// Computed apart from this code, with HMAC-SHA256 by hand after RFC 5869. These may never change: live secrets would rotate.
@@ -161,11 +158,7 @@ mod tests {
     fn the_derivation_is_fixed() {
         for (charset, length, expected) in [
             (Charset::Alphanumeric, 32, "EhdOwUdzRJaZd9el4sFHPOLxHBqyyk31"),
-            (
-                Charset::Hex,
-                64,
-                "b97d2283a7b80dcf4b015a54b0d9818ca6c9967311fea1d89992c741796b5288",
-            ),
+            (Charset::Hex, 64, "b97d2283a7b80dcf4b015a54b0d9818ca6c9967311fea1d89992c741796b5288"),
             (Charset::Base64Url, 43, "O_rh5fIaEvlVAKuPkpr7e0FbBvq4jVqBiUhVemzBWyz"),
             (
                 Charset::Lowercase,
@@ -180,36 +173,14 @@ mod tests {
     #[test]
     fn every_part_of_the_identity_changes_the_value() {
         let changed = [
-            SecretIdentity {
-                owner: "acm",
-                ..IDENTITY
-            },
-            SecretIdentity {
-                environment: "production",
-                ..IDENTITY
-            },
-            SecretIdentity {
-                component: "worker",
-                ..IDENTITY
-            },
-            SecretIdentity {
-                name: "OTHER",
-                ..IDENTITY
-            },
-            SecretIdentity {
-                generation: 2,
-                ..IDENTITY
-            },
-            SecretIdentity {
-                owner: "acmes",
-                environment: "taging",
-                ..IDENTITY
-            },
+            SecretIdentity { owner: "acm", ..IDENTITY },
+            SecretIdentity { environment: "production", ..IDENTITY },
+            SecretIdentity { component: "worker", ..IDENTITY },
+            SecretIdentity { name: "OTHER", ..IDENTITY },
+            SecretIdentity { generation: 2, ..IDENTITY },
+            SecretIdentity { owner: "acmes", environment: "taging", ..IDENTITY },
         ];
-        let mut values: Vec<String> = changed
-            .iter()
-            .map(|each| make(each, Charset::Alphanumeric, 32))
-            .collect();
+        let mut values: Vec<String> = changed.iter().map(|each| make(each, Charset::Alphanumeric, 32)).collect();
         values.push(make(&IDENTITY, Charset::Alphanumeric, 32));
         values.sort();
         values.dedup();
@@ -229,10 +200,7 @@ mod tests {
         assert_eq!(counts.len(), 36);
         // 100 000 draws over 36 characters: 2778 each, with a standard deviation of 52. Without the skipping, the first four would be
         // drawn 8 times in 256 and the others 7 times: 3125 and 2734.
-        assert!(
-            counts.values().all(|count| (2778 - 260..=2778 + 260).contains(count)),
-            "{counts:?}"
-        );
+        assert!(counts.values().all(|count| (2778 - 260..=2778 + 260).contains(count)), "{counts:?}");
     }
 
     #[test]

@@ -109,26 +109,16 @@ fn value(expression: &Expression, destination: Destination, scope: &mut impl Sco
     for each in &expression.filters {
         filter::check(each)?;
         if !output::waits_for(value.expose()).is_empty() {
-            let kind = TemplateErrorKind::FilterOnOutput {
-                path: path.to_string(),
-                filter: each.name.clone(),
-            };
+            let kind = TemplateErrorKind::FilterOnOutput { path: path.to_string(), filter: each.name.clone() };
             return Err(TemplateError::new(each.span.clone(), kind));
         }
         value = SecretText::new(filter::apply(each, value.expose())?);
         if value.expose().len() > MAX_RESULT {
-            let kind = TemplateErrorKind::TooMuch {
-                what: "this value becomes too long, in bytes",
-                limit: MAX_RESULT,
-            };
+            let kind = TemplateErrorKind::TooMuch { what: "this value becomes too long, in bytes", limit: MAX_RESULT };
             return Err(TemplateError::new(each.span.clone(), kind));
         }
     }
-    Ok(if tainted {
-        Text::Secret(value)
-    } else {
-        Text::Plain(value.expose().to_owned())
-    })
+    Ok(if tainted { Text::Secret(value) } else { Text::Plain(value.expose().to_owned()) })
 }
 
 #[cfg(test)]

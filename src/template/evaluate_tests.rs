@@ -43,10 +43,7 @@ fn filters_do_what_they_say() {
         ("${{ params.empty | default('x') }}", "x"),
         ("${{ params.absent | default('x') | upper }}", "X"),
         ("${{ env.name | sha256(6) }}", "334dcb"),
-        (
-            "${{ env.name | replace('/', '-') | replace(' ', '') }}",
-            "Feature-ÜniqueLogin--Page",
-        ),
+        ("${{ env.name | replace('/', '-') | replace(' ', '') }}", "Feature-ÜniqueLogin--Page"),
         ("${{ env.name | urlencode }}", "Feature%2F%C3%9Cnique%20Login--Page"),
         ("${{ env.name | json }}", "\"Feature/Ünique Login--Page\""),
         ("${{ params.empty | default('ab') | base64 }}", "YWI="),
@@ -63,10 +60,7 @@ fn a_value_that_looks_like_an_expression_is_not_evaluated_again() {
 
 #[test]
 fn an_output_becomes_a_placeholder_that_no_filter_may_touch() {
-    assert_eq!(
-        plain("http://[${{ fly.a.ips.v6 }}]"),
-        Ok(format!("http://[{}]", output::placeholder("fly.a.ips.v6")))
-    );
+    assert_eq!(plain("http://[${{ fly.a.ips.v6 }}]"), Ok(format!("http://[{}]", output::placeholder("fly.a.ips.v6"))));
     assert_eq!(
         plain("${{ fly.a.ips.v6 | upper }}").unwrap_err(),
         "19..24 `fly.a.ips.v6` is known only after its resource is created, so `upper` cannot be applied to it"
@@ -80,30 +74,15 @@ fn mistakes_are_errors_with_their_place() {
         ("${{ params.absent }}", "4..17 `params.absent` is not known"),
         ("${{ params.absent | upper }}", "4..17 `params.absent` is not known"),
         ("${{ env.name | uper }}", "15..19 there is no filter `uper`"),
-        (
-            "${{ env.name | truncate }}",
-            "15..23 wrong arguments for `truncate`: write `truncate(n), n at least 10`",
-        ),
-        (
-            "${{ env.name | truncate(3) }}",
-            "15..26 wrong arguments for `truncate`: write `truncate(n), n at least 10`",
-        ),
+        ("${{ env.name | truncate }}", "15..23 wrong arguments for `truncate`: write `truncate(n), n at least 10`"),
+        ("${{ env.name | truncate(3) }}", "15..26 wrong arguments for `truncate`: write `truncate(n), n at least 10`"),
         (
             "${{ params.empty | slug }}",
             "19..23 `slug` cannot be applied: the value has no letter or digit of a-z and 0-9",
         ),
-        (
-            "${{ fly.a.secrets.S }}",
-            "4..19 `fly.a.secrets.S` is a secret and may not be used here",
-        ),
-        (
-            "${{ fly.a.secrets.GONE }}",
-            "4..22 `fly.a.secrets.GONE` is a secret and may not be used here",
-        ),
-        (
-            "${{ fly.a.secrets.S | sha256 }}",
-            "4..19 `fly.a.secrets.S` is a secret and may not be used here",
-        ),
+        ("${{ fly.a.secrets.S }}", "4..19 `fly.a.secrets.S` is a secret and may not be used here"),
+        ("${{ fly.a.secrets.GONE }}", "4..22 `fly.a.secrets.GONE` is a secret and may not be used here"),
+        ("${{ fly.a.secrets.S | sha256 }}", "4..19 `fly.a.secrets.S` is a secret and may not be used here"),
     ] {
         assert_eq!(plain(text).unwrap_err(), expected, "{text}");
     }
@@ -115,10 +94,9 @@ fn mistakes_are_errors_with_their_place() {
 fn a_secret_taints_the_whole_text_and_filters_keep_the_taint() {
     let text = "postgres://u:${{ fly.a.secrets.S | urlencode }}@[${{ fly.a.ips.v6 }}]/db";
     match evaluate(text, Destination::Secret, &mut Known).unwrap() {
-        Text::Secret(secret) => assert_eq!(
-            secret.expose(),
-            format!("postgres://u:p%40ss@[{}]/db", output::placeholder("fly.a.ips.v6"))
-        ),
+        Text::Secret(secret) => {
+            assert_eq!(secret.expose(), format!("postgres://u:p%40ss@[{}]/db", output::placeholder("fly.a.ips.v6")))
+        }
         other => panic!("{other:?}"),
     }
     let unavailable = evaluate("a${{ fly.a.secrets.GONE | upper }}", Destination::Secret, &mut Known).unwrap();

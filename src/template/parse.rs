@@ -106,24 +106,17 @@ pub fn has_expression(text: &str) -> bool {
 
 /// Takes a string value apart.
 pub fn parse(text: &str) -> Result<Template, TemplateError> {
-    if let Some((at, character)) = text
-        .char_indices()
-        .find(|(_, character)| matches!(*character, output::OPEN | output::CLOSE))
+    if let Some((at, character)) =
+        text.char_indices().find(|(_, character)| matches!(*character, output::OPEN | output::CLOSE))
     {
         let span = at..at.saturating_add(character.len_utf8());
         return Err(TemplateError::new(span, TemplateErrorKind::ReservedCharacter));
     }
     if !has_expression(text) {
-        return Ok(Template {
-            segments: vec![Segment::Literal(text.to_owned())],
-        });
+        return Ok(Template { segments: vec![Segment::Literal(text.to_owned())] });
     }
     if text.len() > MAX_LENGTH {
-        return Err(too_much(
-            "this text with expressions is too long, in bytes",
-            MAX_LENGTH,
-            0..3,
-        ));
+        return Err(too_much("this text with expressions is too long, in bytes", MAX_LENGTH, 0..3));
     }
     Parser { text, at: 0 }.template()
 }
@@ -172,11 +165,7 @@ impl<'a> Parser<'a> {
         loop {
             self.skip_space();
             if self.eat("}}") {
-                return Ok(Expression {
-                    path,
-                    filters,
-                    span: start..self.at,
-                });
+                return Ok(Expression { path, filters, span: start..self.at });
             }
             if !self.eat("|") {
                 return Err(self.unexpected("`|` or `}}`", start));
@@ -202,10 +191,7 @@ impl<'a> Parser<'a> {
                     return Err(self.unexpected("`]`", start));
                 }
             } else {
-                return Ok(Path {
-                    words,
-                    span: from..self.at,
-                });
+                return Ok(Path { words, span: from..self.at });
             }
         }
     }
@@ -227,11 +213,7 @@ impl<'a> Parser<'a> {
                 self.skip_space();
             }
         }
-        Ok(Filter {
-            name,
-            arguments,
-            span: from..self.at,
-        })
+        Ok(Filter { name, arguments, span: from..self.at })
     }
 
     fn argument(&mut self, start: usize) -> Result<Argument, TemplateError> {
@@ -313,10 +295,7 @@ impl<'a> Parser<'a> {
             None => TemplateError::new(start..self.at, TemplateErrorKind::Unclosed),
             Some(found) => TemplateError::new(
                 self.at..self.at.saturating_add(found.len_utf8()),
-                TemplateErrorKind::Unexpected {
-                    expected,
-                    found: format!("`{found}`"),
-                },
+                TemplateErrorKind::Unexpected { expected, found: format!("`{found}`") },
             ),
         }
     }

@@ -20,11 +20,7 @@ fn literals_and_expressions_alternate() {
 
 #[test]
 fn a_doubled_dollar_escapes() {
-    for (text, literal) in [
-        ("$${{ env.name }}", "${{ env.name }}"),
-        ("a $${{", "a ${{"),
-        ("$$x", "$$x"),
-    ] {
+    for (text, literal) in [("$${{ env.name }}", "${{ env.name }}"), ("a $${{", "a ${{"), ("$$x", "$$x")] {
         let template = parse(text).unwrap();
         let joined: String = template
             .segments
@@ -41,20 +37,14 @@ fn a_doubled_dollar_escapes() {
 #[test]
 fn filters_take_texts_and_numbers() {
     let expression = one(r#"${{ params.a | default("}} | \"x\"") | truncate( 12 ) | replace('a', "b") | lower }}"#);
-    let shown: Vec<(String, Vec<Argument>)> = expression
-        .filters
-        .into_iter()
-        .map(|filter| (filter.name, filter.arguments))
-        .collect();
+    let shown: Vec<(String, Vec<Argument>)> =
+        expression.filters.into_iter().map(|filter| (filter.name, filter.arguments)).collect();
     assert_eq!(
         shown,
         [
             ("default".to_owned(), vec![Argument::Text("}} | \"x\"".to_owned())]),
             ("truncate".to_owned(), vec![Argument::Number(12)]),
-            (
-                "replace".to_owned(),
-                vec![Argument::Text("a".to_owned()), Argument::Text("b".to_owned())]
-            ),
+            ("replace".to_owned(), vec![Argument::Text("a".to_owned()), Argument::Text("b".to_owned())]),
             ("lower".to_owned(), vec![]),
         ]
     );
@@ -62,10 +52,7 @@ fn filters_take_texts_and_numbers() {
 
 #[test]
 fn a_key_with_dots_is_written_in_brackets() {
-    assert_eq!(
-        one(r#"${{ labels["app.example.com/tier"] }}"#).path.words,
-        ["labels", "app.example.com/tier"]
-    );
+    assert_eq!(one(r#"${{ labels["app.example.com/tier"] }}"#).path.words, ["labels", "app.example.com/tier"]);
 }
 
 #[test]
@@ -76,30 +63,14 @@ fn problems_point_at_their_place() {
         ("${{ env. }}", 8..9, "expected a name after the dot, found ` `"),
         ("${{ a b }}", 6..7, "expected `|` or `}}`, found `b`"),
         ("${{ a | }}", 8..9, "expected the name of a filter, found `}`"),
-        (
-            "${{ a | f(x) }}",
-            10..11,
-            "expected a quoted text or a whole number, found `x`",
-        ),
+        ("${{ a | f(x) }}", 10..11, "expected a quoted text or a whole number, found `x`"),
         ("${{ a | f(1 2) }}", 12..13, "expected `,` or `)`, found `2`"),
         ("${{ a[b] }}", 6..7, "expected a quoted text, found `b`"),
-        (
-            "é\u{E000}",
-            2..5,
-            "the characters U+E000 and U+E001 are not allowed in specs",
-        ),
-        (
-            "a\u{E001}b",
-            1..4,
-            "the characters U+E000 and U+E001 are not allowed in specs",
-        ),
+        ("é\u{E000}", 2..5, "the characters U+E000 and U+E001 are not allowed in specs"),
+        ("a\u{E001}b", 1..4, "the characters U+E000 and U+E001 are not allowed in specs"),
     ] {
         let error = parse(text).unwrap_err();
-        assert_eq!(
-            (error.span.clone(), error.to_string().as_str()),
-            (span, message),
-            "{text}"
-        );
+        assert_eq!((error.span.clone(), error.to_string().as_str()), (span, message), "{text}");
     }
 }
 

@@ -10,10 +10,7 @@ use crate::spec::text::OneOrMany;
 
 /// The fields that have a value.
 pub(super) fn object<const N: usize>(fields: [(&str, Option<Value>); N]) -> Value {
-    fields
-        .into_iter()
-        .filter_map(|(key, value)| Some((key.to_owned(), value?)))
-        .collect()
+    fields.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()
 }
 
 /// Sets a field, if it has a value.
@@ -29,13 +26,7 @@ pub(super) fn renamed(part: &impl Serialize) -> Value {
         match value {
             Value::Object(map) => map
                 .into_iter()
-                .map(|(key, item)| {
-                    if key == "headers" {
-                        (key, item)
-                    } else {
-                        (snake_case(&key), rename(item))
-                    }
-                })
+                .map(|(key, item)| if key == "headers" { (key, item) } else { (snake_case(&key), rename(item)) })
                 .collect(),
             Value::Array(items) => items.into_iter().map(rename).collect(),
             other => other,
@@ -63,9 +54,6 @@ pub(super) fn go(duration: Option<Duration>) -> Option<Value> {
 
 /// Request headers as the Machines API lists them.
 pub(super) fn headers(headers: &IndexMap<String, OneOrMany>) -> Option<Value> {
-    let list: Vec<Value> = headers
-        .iter()
-        .map(|(name, values)| json!({"name": name, "values": values.0}))
-        .collect();
+    let list: Vec<Value> = headers.iter().map(|(name, values)| json!({"name": name, "values": values.0})).collect();
     (!list.is_empty()).then(|| Value::from(list))
 }

@@ -1,0 +1,231 @@
+//! Reads every plan with independent eyes, for contradictions and broken rules, in all tests and before every execution.
+//!
+//! It shares no code with the planner: it knows only what a plan must never contain.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use crate::desired::{Fleet, Level, Wanted};
+use crate::memory::{Memory, Verb};
+use crate::observed::{Observed, Presence};
+use crate::plan::{Action, Evidence, Plan, Step, StepId};
+use crate::policy::Policy;
+use crate::resource::marker::network_slot;
+use crate::resource::output;
+use crate::resource::{AppName, ResourceKey};
+
+/// A rule that a plan breaks. A plan with one is never executed; it means that the planner has a defect.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the plan breaks a rule, so nothing of it is carried out: {rule} (step {step}: {what})")]
+pub struct Violation {
+    /// The rule.
+    pub rule: &'static str,
+    /// The step's place in the plan.
+    pub step: usize,
+    /// The step, for people.
+    pub what: String,
+}
+
+/// All rules that `plan` breaks.
+pub fn check(plan: &Plan, fleet: &Fleet, observed: &Observed, memory: &Memory, policy: &Policy) -> Vec<Violation> {
+    let checker = Checker { plan, fleet, observed, memory, policy };
+    let mut broken = Vec::new();
+    for (index, step) in plan.steps.iter().enumerate() {
+        for rule in checker.rules_broken_by(index, step) {
+            broken.push(Violation { rule, step: index, what: format!("{} {}", step.action.name(), step.key) });
+        }
+    }
+    broken
+}
+
+struct Checker<'c> {
+    plan: &'c Plan,
+    fleet: &'c Fleet,
+    observed: &'c Observed,
+    memory: &'c Memory,
+    policy: &'c Policy,
+}
+
+impl Checker<'_> {
+    fn rules_broken_by(&self, index: usize, step: &Step) -> Vec<&'static str> {
+        let mut broken = Vec::new();
+        let mut rule = |holds: bool, rule: &'static str| {
+            if !holds {
+                broken.push(rule);
+            }
+        };
+        rule(step.id == StepId(index), "a step's id is its place");
+        rule(step.after.iter().all(|id| id.0 < index), "a step comes after every step it waits for");
+        rule(self.plan.environments.contains_key(&step.env), "a step belongs to an environment of the plan");
+        rule(
+            self.is_alone(index, step),
+            "one plan does not do two things to one object, except destroy and then create",
+        );
+        rule(self.outputs_are_produced(step), "an output that a step uses is known, or produced by a step before it");
+        rule(self.level_allows(step), "a step is within the level of its environment");
+        match step.action.verb() {
+            Some(Verb::Delete) => {
+                rule(
+                    step.action.proof().is_some_and(|proof| proof.app() == step.key.app()),
+                    "a delete carries the proof for its own app",
+                );
+                rule(
+                    self.memory.quarantined_until(self.plan.made_at, self.policy.timing).is_none(),
+                    "nothing is deleted in quarantine",
+                );
+                rule(
+                    self.memory.open_note(&step.key, self.plan.made_at, self.policy.timing).is_none(),
+                    "nothing is deleted while its key is open",
+                );
+                rule(self.is_ours(step), "nothing is deleted that carries no evidence of being ours");
+                rule(self.is_unprotected(step), "nothing protected is deleted");
+                rule(
+                    self.orphan_rules_hold(step),
+                    "an orphan is deleted only on complete listings, complete specs and after grace",
+                );
+            }
+            Some(Verb::Create) => {
+                let open = self.memory.open_note(&step.key, self.plan.made_at, self.policy.timing).is_some();
+                rule(!open, "nothing is created while its key is open");
+            }
+            _ => {}
+        }
+        broken
+    }
+
+    fn is_alone(&self, index: usize, step: &Step) -> bool {
+        let object = |step: &Step| match &step.action {
+            Action::UpdateMachine { id, .. }
+            | Action::StartMachine { id }
+            | Action::MarkMachine { id, .. }
+            | Action::DestroyMachine { id, .. }
+            | Action::DeleteVolume { id, .. } => Some(format!("id {id}")),
+            Action::WaitHealthy { .. } | Action::ExtendVolume { .. } | Action::UpdateVolume { .. } => None,
+            _ => Some(step.key.to_string()),
+        };
+        let Some(this) = object(step) else { return true };
+        let verb = step.action.verb();
+        self.plan.steps.iter().take(index).filter(|other| object(other).as_ref() == Some(&this)).all(|other| {
+            // A machine may be marked and started in one plan: neither touches what the other does.
+            matches!((&other.action, &step.action), (Action::MarkMachine { .. }, Action::StartMachine { .. }))
+                || (other.action.verb() == Some(Verb::Delete)
+                    && verb == Some(Verb::Create)
+                    && step.after.contains(&other.id))
+        })
+    }
+
+    fn outputs_are_produced(&self, step: &Step) -> bool {
+        let paths: BTreeSet<String> = match &step.action {
+            Action::CreateMachine(write) | Action::UpdateMachine { write, .. } => {
+                output::waits_for_in(&write.config).into_iter().collect()
+            }
+            Action::SetSecrets(write) => {
+                write.set.values().flat_map(|value| output::waits_for(value.expose())).collect()
+            }
+            _ => return true,
+        };
+        let producers = |id: &StepId| {
+            self.plan
+                .steps
+                .get(id.0)
+                .is_some_and(|step| matches!(step.action, Action::CreateVolume { .. } | Action::AllocateIp(_)))
+        };
+        paths.is_empty() || step.after.iter().any(producers)
+    }
+
+    fn level_allows(&self, step: &Step) -> bool {
+        let Some(Wanted::Ready(env)) = self.fleet.environments.get(&step.env) else {
+            return true;
+        };
+        if step.action.proof().is_some_and(|proof| *proof.evidence() == Evidence::Requested) {
+            return true;
+        }
+        match env.level {
+            Level::Full => true,
+            Level::NoDelete => step.action.verb() != Some(Verb::Delete),
+            Level::CreateOnly => {
+                matches!(step.action.verb(), None | Some(Verb::Create)) || matches!(step.action, Action::SetSecrets(_))
+            }
+            Level::Observe => false,
+        }
+    }
+
+    /// Whether something on the live object says that it is ours, read anew from what was observed.
+    fn is_ours(&self, step: &Step) -> bool {
+        let app = step.key.app();
+        let owner = &self.fleet.owner;
+        let marked = |id: Option<&str>| {
+            self.machines_of(app)
+                .any(|machine| machine.owned_by(owner).is_some() && id.is_none_or(|id| machine.id == id))
+        };
+        let app_is_ours = || {
+            self.rows_of(app).any(|network| network_slot(owner, network).is_some())
+                || marked(None)
+                || self.memory.has_created(app)
+                || step.action.proof().is_some_and(crate::plan::Proof::created_by_us)
+        };
+        match &step.action {
+            Action::DestroyMachine { id, .. } => marked(Some(id)),
+            _ => app_is_ours(),
+        }
+    }
+
+    fn is_unprotected(&self, step: &Step) -> bool {
+        if !matches!(step.action, Action::DeleteApp { .. }) {
+            return true;
+        }
+        let app = step.key.app();
+        !self.policy.protects(&step.env)
+            && !self
+                .machines_of(app)
+                .any(|machine| machine.owned_by(&self.fleet.owner).is_some_and(|marker| marker.protect))
+    }
+
+    fn orphan_rules_hold(&self, step: &Step) -> bool {
+        let Some(Evidence::Orphan { since }) = step.action.proof().map(crate::plan::Proof::evidence) else {
+            return true;
+        };
+        let complete = self.fleet.source.is_complete()
+            && self
+                .observed
+                .scopes
+                .values()
+                .all(|scope| scope.apps.completeness.is_complete() && scope.machines.completeness.is_complete());
+        let grace = chrono::TimeDelta::from_std(self.policy.grace).unwrap_or(chrono::TimeDelta::MAX);
+        complete && since.checked_add_signed(grace).is_some_and(|until| until <= self.plan.made_at)
+    }
+
+    fn machines_of<'m>(&'m self, app: &'m AppName) -> impl Iterator<Item = &'m crate::observed::Machine> {
+        self.observed.scopes.values().flat_map(move |scope| {
+            let direct = scope.details.get(app).and_then(|detail| detail.machines.known()).into_iter().flatten();
+            direct.chain(scope.machines.items.iter().filter(move |machine| machine.app == *app))
+        })
+    }
+
+    fn rows_of<'m>(&'m self, app: &'m AppName) -> impl Iterator<Item = &'m String> {
+        self.observed.scopes.values().flat_map(move |scope| {
+            let direct = scope.details.get(app).and_then(|detail| match &detail.presence {
+                Presence::Here(row) => Some(&row.network),
+                _ => None,
+            });
+            let listed = scope.apps.items.iter().filter(move |row| row.name == *app).map(|row| &row.network);
+            direct.into_iter().chain(listed)
+        })
+    }
+}
+
+/// The secret values that `plan` would show to a reader of its changes: always none. Used by tests.
+pub fn shown_values(plan: &Plan) -> BTreeMap<ResourceKey, Vec<Value>> {
+    let mut shown: BTreeMap<ResourceKey, Vec<Value>> = BTreeMap::new();
+    for step in &plan.steps {
+        for change in &step.changes {
+            for side in [&change.old, &change.new].into_iter().flatten() {
+                if let crate::resource::Change::Plain(value) = side {
+                    shown.entry(step.key.clone()).or_default().push(value.clone());
+                }
+            }
+        }
+    }
+    shown
+}

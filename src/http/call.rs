@@ -1,0 +1,173 @@
+//! One API call, described before it is sent: where it goes, what it counts as, and what may be done when it fails.
+
+use std::fmt::{Debug, Formatter};
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::Serialize;
+
+use super::limiter::Rate;
+use crate::secret::SecretText;
+
+/// The pace of a call that names none: Fly's documented default of one per second and object, three at once.
+const DEFAULT_RATE: Rate = Rate::new(Duration::from_secs(1), 3);
+
+/// One API call. Its method is chosen by the client method that sends it.
+#[derive(Clone)]
+pub struct Call {
+    pub(super) action: &'static str,
+    pub(super) object: String,
+    pub(super) path: String,
+    pub(super) query: Vec<(&'static str, String)>,
+    pub(super) headers: Vec<(&'static str, SecretText)>,
+    pub(super) body: Option<Bytes>,
+    pub(super) accepted: &'static [u16],
+    pub(super) rate: Rate,
+    pub(super) replay_safe: bool,
+    pub(super) timeout: Option<Duration>,
+    pub(super) hidden: Vec<SecretText>,
+    pub(super) defect: Option<String>,
+}
+
+impl Call {
+    /// A call of the kind `action` (such as `update machine`) about `object` (a machine's id, an app's name), which together are what
+    /// the rate limit counts, for the path made of `segments`. Each segment is encoded, so that no name can change the path.
+    pub fn new(action: &'static str, object: &str, segments: &[&str]) -> Self {
+        let mut path = String::new();
+        let mut defect = None;
+        for segment in segments {
+            if matches!(*segment, "" | "." | "..") {
+                defect =
+                    Some(format!("`{segment}` cannot be a part of the path, so the call would go to another object"));
+            }
+            path.push('/');
+            path.push_str(&encode(segment));
+        }
+        Self {
+            action,
+            object: object.to_owned(),
+            path,
+            query: Vec::new(),
+            headers: Vec::new(),
+            body: None,
+            accepted: &[],
+            rate: DEFAULT_RATE,
+            replay_safe: false,
+            timeout: None,
+            hidden: Vec::new(),
+            defect,
+        }
+    }
+
+    /// Adds `name=value` to the query.
+    #[must_use]
+    pub fn query(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.query.push((name, value.into()));
+        self
+    }
+
+    /// Adds a header; `name` in lower case.
+    #[must_use]
+    pub fn header(mut self, name: &'static str, value: SecretText) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
+    /// Sends `body` as JSON.
+    #[must_use]
+    pub fn json(mut self, body: &impl Serialize) -> Self {
+        match serde_json::to_vec(body) {
+            Ok(bytes) => self.body = Some(Bytes::from(bytes)),
+            Err(error) => self.defect = Some(format!("its body cannot be written as JSON: {error}")),
+        }
+        self
+    }
+
+    /// These statuses are answers to be told apart by the caller, not errors: they are neither retried nor reported.
+    #[must_use]
+    pub const fn accepting(mut self, statuses: &'static [u16]) -> Self {
+        self.accepted = statuses;
+        self
+    }
+
+    /// The pace that the provider allows for this action and object.
+    #[must_use]
+    pub const fn rate(mut self, rate: Rate) -> Self {
+        self.rate = rate;
+        self
+    }
+
+    /// Sending it twice does no more than sending it once, so it may be repeated after an unknown outcome.
+    #[must_use]
+    pub const fn replay_safe(mut self) -> Self {
+        self.replay_safe = true;
+        self
+    }
+
+    /// How long to wait for the answer of one attempt, in place of the connection's default.
+    #[must_use]
+    pub const fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// Cuts `secret` out of every message that comes back, should the provider repeat it.
+    #[must_use]
+    pub fn hiding(mut self, secret: SecretText) -> Self {
+        self.hidden.push(secret);
+        self
+    }
+
+    /// Path and query, encoded.
+    pub(super) fn target(&self) -> String {
+        let mut target = self.path.clone();
+        for (index, (name, value)) in self.query.iter().enumerate() {
+            target.push(if index == 0 { '?' } else { '&' });
+            target.push_str(&encode(name));
+            target.push('=');
+            target.push_str(&encode(value));
+        }
+        target
+    }
+}
+
+impl Debug for Call {
+    /// Leaves out query, headers and body: they may hold secret values.
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Call").field("action", &self.action).field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+/// Percent-encodes everything but the characters that RFC 3986 calls unreserved.
+fn encode(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_cannot_change_the_path() {
+        let call = Call::new("read certificate", "chat", &["v1", "apps", "chat/../x", "certificates", "*.acme.dev"]);
+        assert_eq!(call.target(), "/v1/apps/chat%2F..%2Fx/certificates/%2A.acme.dev");
+        assert_eq!(call.defect, None);
+        for segment in ["", ".", ".."] {
+            assert!(Call::new("delete machine", "m", &["v1", "apps", "chat", "machines", segment]).defect.is_some());
+        }
+    }
+
+    #[test]
+    fn the_query_is_encoded() {
+        let call = Call::new("list", "acme", &["v1"]).query("cursor", "a b&c=ü").query("limit", "5");
+        assert_eq!(call.target(), "/v1?cursor=a%20b%26c%3D%C3%BC&limit=5");
+    }
+}

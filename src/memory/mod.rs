@@ -1,0 +1,281 @@
+//! What we ourselves did lately: a note for every write, made before it is sent.
+//!
+//! A note keeps its key *open*: while it is open, nothing is concluded from the key's absence. The two numbers behind it are
+//! [`Timing`]. With an empty memory every key is open for F + S, the *quarantine*.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::observed::Observed;
+use crate::resource::{AppName, EnvName, ResourceKey};
+
+/// The two numbers that are assumed of a provider (and that the simulator enforces).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timing {
+    /// S: how long a listing may lag behind a completed write.
+    pub listing_lag: Duration,
+    /// F: how long after sending a request may still take effect (the client's time limit and the server's own queue).
+    pub in_flight: Duration,
+}
+
+impl Timing {
+    /// Fly: listings lag by up to a minute (users of the org listing re-read with 60 s of overlap), and a request may take effect
+    /// up to a minute after it was sent (Fly's proxy cuts connections at 60 s).
+    pub const FLY: Self = Self { listing_lag: Duration::from_secs(60), in_flight: Duration::from_secs(60) };
+
+    /// F + S: how long a write of unknown outcome keeps its key open.
+    pub fn open_for(self) -> TimeDelta {
+        delta(self.listing_lag.saturating_add(self.in_flight))
+    }
+}
+
+/// What a noted write does to its key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Verb {
+    /// Makes the object.
+    Create,
+    /// Changes it.
+    Update,
+    /// Removes it.
+    Delete,
+}
+
+/// What is known of a noted write's outcome.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "outcome")]
+pub enum NoteOutcome {
+    /// Sent, or about to be: it may take effect until F has passed.
+    Unknown,
+    /// Done; a listing may lag behind by S.
+    Done {
+        /// When the answer came.
+        at: DateTime<Utc>,
+    },
+}
+
+/// How a noted write ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Conclusion {
+    /// The provider said that it is done.
+    Done {
+        /// When the answer came.
+        at: DateTime<Utc>,
+        /// The server's id of what was made, where it minted one.
+        id: Option<String>,
+    },
+    /// The provider refused it, or it was never sent: it cannot take effect any more.
+    NoEffect,
+}
+
+/// One own write.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Note {
+    /// What was written.
+    pub key: ResourceKey,
+    /// The environment it was for.
+    pub env: EnvName,
+    /// What the write does.
+    pub verb: Verb,
+    /// The server's id of the object, where the write names one; or the launch id, or the network of a new app.
+    pub detail: String,
+    /// When it was sent, or about to be.
+    pub sent_at: DateTime<Utc>,
+    /// What is known of the outcome.
+    #[serde(flatten)]
+    pub outcome: NoteOutcome,
+}
+
+impl Note {
+    /// Until when the note keeps its key open.
+    pub fn open_until(&self, timing: Timing) -> DateTime<Utc> {
+        match self.outcome {
+            NoteOutcome::Unknown => add(self.sent_at, timing.open_for()),
+            NoteOutcome::Done { at } => add(at, delta(timing.listing_lag)),
+        }
+    }
+}
+
+/// A change that was tried and did not work, so that it is not tried again without end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Rejection {
+    /// Hash of what was wanted.
+    pub hash: String,
+    /// A condition's reason.
+    pub reason: String,
+    /// What happened, for people.
+    pub message: String,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// When the same may be tried again.
+    pub retry_at: DateTime<Utc>,
+    /// How often it was tried.
+    pub attempts: u32,
+}
+
+/// Our own recent doings. Losing it loses history, never safety.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Memory {
+    /// This run of the program.
+    pub instance: String,
+    /// When this run began.
+    pub started_at: DateTime<Utc>,
+    /// When a memory without history began: quarantine counts from here. Absent where the history is unbroken.
+    pub blank_since: Option<DateTime<Utc>>,
+    /// Own writes whose effect has not been seen yet.
+    pub notes: Vec<Note>,
+    /// Apps that this memory saw being created, by when: nothing of an earlier run can be under way in them.
+    pub born: BTreeMap<AppName, DateTime<Utc>>,
+    /// Ids of volumes that we created, with the app they are in.
+    pub volumes: BTreeMap<String, AppName>,
+    /// Collections done lately, for the deletion budget: what and when.
+    pub deletions: Vec<(String, DateTime<Utc>)>,
+    /// Hashes of held deletion sets that a person has acknowledged.
+    pub acknowledged: BTreeSet<String>,
+    /// Changes that did not work, by what they were for.
+    pub rejections: BTreeMap<String, Rejection>,
+}
+
+impl Memory {
+    /// A memory without any history, from a store that was empty or lost.
+    pub fn blank(instance: impl Into<String>, now: DateTime<Utc>) -> Self {
+        Self {
+            instance: instance.into(),
+            started_at: now,
+            blank_since: Some(now),
+            notes: Vec::new(),
+            born: BTreeMap::new(),
+            volumes: BTreeMap::new(),
+            deletions: Vec::new(),
+            acknowledged: BTreeSet::new(),
+            rejections: BTreeMap::new(),
+        }
+    }
+
+    /// Until when nothing may be removed and nothing minted twice, if that is still to come.
+    pub fn quarantined_until(&self, now: DateTime<Utc>, timing: Timing) -> Option<DateTime<Utc>> {
+        self.blank_since.map(|since| add(since, timing.open_for())).filter(|until| now < *until)
+    }
+
+    /// The note that keeps `key` open now, if any; the one that lasts longest.
+    pub fn open_note(&self, key: &ResourceKey, now: DateTime<Utc>, timing: Timing) -> Option<&Note> {
+        self.notes
+            .iter()
+            .filter(|note| note.key == *key && now < note.open_until(timing))
+            .max_by_key(|note| note.open_until(timing))
+    }
+
+    /// Whether a write of ours made the app `app`, as far as this memory knows.
+    pub fn has_created(&self, app: &AppName) -> bool {
+        self.born.contains_key(app)
+            || self.notes.iter().any(|note| {
+                note.verb == Verb::Create && matches!(&note.key, ResourceKey::App { app: noted } if noted == app)
+            })
+    }
+
+    /// Notes a write that is about to be sent. An older note of the same key and verb is replaced.
+    pub fn note(&mut self, note: Note) {
+        self.notes.retain(|other| !(other.key == note.key && other.verb == note.verb));
+        self.notes.push(note);
+    }
+
+    /// Notes how a write ended. One of unknown outcome keeps its note as it is.
+    pub fn conclude(&mut self, key: &ResourceKey, verb: Verb, conclusion: Conclusion) {
+        match conclusion {
+            Conclusion::Done { at, id } => {
+                for note in self.notes.iter_mut().filter(|note| note.key == *key && note.verb == verb) {
+                    note.outcome = NoteOutcome::Done { at };
+                    if let Some(id) = &id {
+                        note.detail.clone_from(id);
+                    }
+                }
+                if verb == Verb::Create
+                    && let ResourceKey::App { app } = key
+                {
+                    self.born.insert(app.clone(), at);
+                }
+            }
+            Conclusion::NoEffect => self.notes.retain(|note| !(note.key == *key && note.verb == verb)),
+        }
+    }
+
+    /// Clears every note whose effect `observed` shows, or whose time is over.
+    pub fn settle(&mut self, observed: &Observed, now: DateTime<Utc>, timing: Timing, budget_window: Duration) {
+        self.notes.retain(|note| now < note.open_until(timing) && !shows_effect(note, observed));
+        self.deletions.retain(|(_, at)| now < add(*at, delta(budget_window)));
+        if self.quarantined_until(now, timing).is_none() {
+            self.blank_since = None;
+        }
+    }
+}
+
+/// Whether `observed` shows that the noted write has had its effect.
+fn shows_effect(note: &Note, observed: &Observed) -> bool {
+    let Some(detail) = observed.scopes.values().find_map(|scope| scope.details.get(note.key.app())) else {
+        return false;
+    };
+    let seen = match &note.key {
+        ResourceKey::App { .. } => match &detail.presence {
+            crate::observed::Presence::Here(_) => Some((true, None)),
+            crate::observed::Presence::Absent { started_at } => Some((false, Some(*started_at))),
+            _ => None,
+        },
+        ResourceKey::Machine { slot, .. } => reading(&detail.machines, |machines| {
+            machines.iter().filter(|machine| machine.is_live()).any(|machine| match note.verb {
+                Verb::Create => machine.name == slot.machine_name(),
+                Verb::Update | Verb::Delete => machine.id == note.detail,
+            })
+        }),
+        ResourceKey::Volume { slot, .. } => reading(&detail.volumes, |volumes| {
+            volumes.iter().filter(|volume| volume.is_live()).any(|volume| match note.verb {
+                // Without an id in the answer, an unattached volume of that name is the one that was asked for.
+                Verb::Create if note.detail.is_empty() => {
+                    volume.name == slot.name
+                        && volume.region == slot.machine.region
+                        && volume.attached_machine.is_none()
+                }
+                Verb::Create => volume.id == note.detail,
+                Verb::Update | Verb::Delete => volume.id == note.detail,
+            })
+        }),
+        ResourceKey::Ip { ip, .. } => reading(&detail.ips, |ips| ips.iter().any(|seen| seen.kind == Some(*ip))),
+        ResourceKey::Certificate { hostname, .. } => {
+            reading(&detail.certificates, |all| all.iter().any(|seen| seen.hostname == *hostname))
+        }
+        ResourceKey::Secrets { .. } => None,
+    };
+    match (seen, note.verb, &note.outcome) {
+        (Some((is_there, _)), Verb::Create, _) => is_there,
+        // An update that was answered is known to be in effect; one of unknown outcome stays open for its time.
+        (_, Verb::Update, NoteOutcome::Done { .. }) => true,
+        (_, Verb::Update, NoteOutcome::Unknown) => false,
+        // Absence proves a delete only in a reading that began after the answer.
+        (Some((false, Some(started))), Verb::Delete, NoteOutcome::Done { at }) => started >= *at,
+        (_, Verb::Delete, _) => false,
+        (None, Verb::Create, _) => false,
+    }
+}
+
+fn reading<T>(
+    reading: &crate::observed::Reading<T>,
+    is_there: impl FnOnce(&T) -> bool,
+) -> Option<(bool, Option<DateTime<Utc>>)> {
+    match reading {
+        crate::observed::Reading::Known { value, started_at } => Some((is_there(value), Some(*started_at))),
+        crate::observed::Reading::Unknown { .. } => None,
+    }
+}
+
+fn delta(duration: Duration) -> TimeDelta {
+    TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX)
+}
+
+fn add(moment: DateTime<Utc>, by: TimeDelta) -> DateTime<Utc> {
+    moment.checked_add_signed(by).unwrap_or(DateTime::<Utc>::MAX_UTC)
+}

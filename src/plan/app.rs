@@ -1,0 +1,390 @@
+//! One wanted app: whether it is there and ours, and then everything in it, in order.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::planner::{Place, Planner};
+use super::secrets::{self, SecretDecision};
+use super::step::{Action, StepId};
+use super::withheld::Reason;
+use crate::desired::{App, Environment, Network};
+use crate::memory::NoteOutcome;
+use crate::observed::ownership::{Ownership, ownership};
+use crate::observed::{AppDetail, AppRow, Ip, Machine, Presence, Secret, Volume};
+use crate::resource::marker::{self, MachineMarker};
+use crate::resource::output::Outputs;
+use crate::resource::secret_record::SecretRecord;
+use crate::resource::{ComponentName, FieldChange, ResourceKey};
+
+/// How far the components planned so far got: what a component that uses them has to wait for.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    /// Components of which something is withheld.
+    stuck: BTreeSet<ComponentName>,
+    /// The steps after which a component's machines are as wanted.
+    machines: BTreeMap<ComponentName, Vec<StepId>>,
+    /// The step that produces an output.
+    pub(super) producers: BTreeMap<String, StepId>,
+}
+
+/// An app that is wanted and ours (or about to be), with what is live in it.
+pub(super) struct AppView<'v> {
+    pub(super) env: &'v Environment,
+    pub(super) app: &'v App,
+    pub(super) place: Place<'v>,
+    /// The step that creates it.
+    pub(super) creation: Option<StepId>,
+    /// Whether this plan or this memory saw it being created, so that no earlier run can have requests under way in it.
+    pub(super) born_here: bool,
+    /// Whether we created it, so that everything in it is ours.
+    pub(super) created_by_us: bool,
+    /// Live machines with our marker for this environment, oldest first.
+    pub(super) owned: Vec<&'v Machine>,
+    /// Other live machines.
+    pub(super) others: Vec<&'v Machine>,
+    pub(super) volumes: &'v [Volume],
+    pub(super) secrets: &'v [Secret],
+    pub(super) ips: &'v [Ip],
+    /// Another instance that writes under our owner id.
+    pub(super) another_writer: Option<String>,
+}
+
+impl<'a> Planner<'a> {
+    pub(super) fn plan_apps(&mut self, env: &'a Environment, outputs: &Outputs) {
+        let mut progress = Progress::default();
+        for app in in_reference_order(env) {
+            let steps_before = self.plan.steps.len();
+            let withheld_before = self.plan.withheld.len();
+            self.plan_app(env, app, outputs, &mut progress);
+            if self.plan.withheld.len() > withheld_before {
+                progress.stuck.insert(app.component.clone());
+            }
+            let machine_steps = self
+                .plan
+                .steps
+                .get(steps_before..)
+                .unwrap_or_default()
+                .iter()
+                .filter(|step| matches!(step.key, ResourceKey::Machine { .. }))
+                .map(|step| step.id)
+                .collect();
+            progress.machines.insert(app.component.clone(), machine_steps);
+        }
+    }
+
+    fn plan_app(&mut self, env: &'a Environment, app: &'a App, outputs: &Outputs, progress: &mut Progress) {
+        let place = Place { env: &env.name, component: Some(&app.component), org: &env.org };
+        let key = ResourceKey::App { app: app.name.clone() };
+        let Some(detail) = self.observed.detail(&env.org, &app.name) else {
+            let message = format!("app `{}` was not looked at in this pass", app.name);
+            self.wait(&env.name, Some(&app.component), Some(&key), Reason::ObservationIncomplete, message, None);
+            return;
+        };
+        let view = match &detail.presence {
+            Presence::Unknown { reason } => {
+                let message = format!("whether app `{}` exists cannot be told: {reason}", app.name);
+                self.wait(&env.name, Some(&app.component), Some(&key), Reason::ObservationIncomplete, message, None);
+                return;
+            }
+            Presence::Elsewhere => {
+                let message = format!(
+                    "the name `{}` is taken in another organization; app names are global at Fly: choose another `name` for `{}`",
+                    app.name, app.component
+                );
+                self.block(&env.name, Some(&app.component), Some(&key), Reason::NameTaken, message);
+                return;
+            }
+            Presence::Absent { .. } => match self.plan_creation(env, app, place, &key) {
+                Some(view) => view,
+                None => return,
+            },
+            Presence::Here(row) => match self.view_of_existing(env, app, place, row, detail) {
+                Some(view) => view,
+                None => return,
+            },
+        };
+        self.plan_inside(&view, detail, outputs, progress);
+    }
+
+    fn plan_creation(
+        &mut self,
+        env: &'a Environment,
+        app: &'a App,
+        place: Place<'a>,
+        key: &ResourceKey,
+    ) -> Option<AppView<'a>> {
+        if let Err(obstacle) = self.may_create(key, false) {
+            self.withhold(&place, key, &format!("create app `{}`", app.name), obstacle);
+            return None;
+        }
+        let network = match self.network_of(env) {
+            Ok(network) => network,
+            Err(message) => {
+                self.wait(&env.name, Some(&app.component), Some(key), Reason::ObservationIncomplete, message, None);
+                return None;
+            }
+        };
+        let mut changes = vec![FieldChange::plain("org", None, Some(env.org.as_str().into()))];
+        changes.extend(network.as_ref().map(|name| FieldChange::plain("network", None, Some(name.as_str().into()))));
+        let creation = self.step(&place, key.clone(), Action::CreateApp { network }, "it does not exist", changes, &[]);
+        Some(AppView {
+            env,
+            app,
+            place,
+            creation: Some(creation),
+            born_here: true,
+            created_by_us: true,
+            owned: Vec::new(),
+            others: Vec::new(),
+            volumes: &[],
+            secrets: &[],
+            ips: &[],
+            another_writer: None,
+        })
+    }
+
+    /// The app as it is, if it is ours and was read completely; otherwise says why it is left alone.
+    fn view_of_existing(
+        &mut self,
+        env: &'a Environment,
+        app: &'a App,
+        place: Place<'a>,
+        row: &'a AppRow,
+        detail: &'a AppDetail,
+    ) -> Option<AppView<'a>> {
+        let key = ResourceKey::App { app: app.name.clone() };
+        let parts = (detail.machines.known(), detail.secrets.known(), detail.volumes.known(), detail.ips.known());
+        let (Some(machines), Some(secrets), Some(volumes), Some(ips)) = parts else {
+            let message = format!("app `{}` was not read completely: {}", app.name, unread(detail));
+            self.wait(&env.name, Some(&app.component), Some(&key), Reason::ObservationIncomplete, message, None);
+            return None;
+        };
+        let created_by_us = match ownership(&self.fleet.owner, row, machines.iter(), secrets) {
+            Ownership::Ours { env: Some(other), .. } if other != env.name => {
+                let message = format!(
+                    "app `{}` belongs to environment `{other}`; two environments cannot share an app: rename one, or destroy `{other}` first",
+                    app.name
+                );
+                self.block(&env.name, Some(&app.component), Some(&key), Reason::NotOurs, message);
+                return None;
+            }
+            Ownership::Ours { created_by_us, .. } => created_by_us,
+            // Our own attempt, and nothing in it yet: what a crash between create and marker leaves behind.
+            Ownership::NotOurs { .. } if machines.is_empty() && self.memory.has_created(&app.name) => true,
+            Ownership::NotOurs { .. } if app.adopt => false,
+            Ownership::NotOurs { reason } => {
+                let message = format!(
+                    "an app named `{}` exists and is not ours ({reason}); it is left alone: give `{}` another `name`, or set `adopt: true` to take it over",
+                    app.name, app.component
+                );
+                self.block(&env.name, Some(&app.component), Some(&key), Reason::NotOurs, message);
+                return None;
+            }
+        };
+        self.notice_network(env, app, row);
+        let mut owned: Vec<&Machine> = Vec::new();
+        let mut others: Vec<&Machine> = Vec::new();
+        for machine in machines.iter().filter(|machine| machine.is_live()) {
+            match machine.owned_by(&self.fleet.owner) {
+                Some(_) => owned.push(machine),
+                None => others.push(machine),
+            }
+        }
+        owned.sort_by_key(|machine| machine.seniority());
+        others.sort_by_key(|machine| machine.seniority());
+        let another_writer = self.another_writer(owned.iter().copied());
+        Some(AppView {
+            env,
+            app,
+            place,
+            creation: None,
+            born_here: self.memory.has_created(&app.name),
+            created_by_us,
+            owned,
+            others,
+            volumes,
+            secrets,
+            ips,
+            another_writer,
+        })
+    }
+
+    fn notice_network(&mut self, env: &Environment, app: &App, row: &AppRow) {
+        let wanted = match &env.network {
+            Network::Isolated => None,
+            Network::Shared => Some(""),
+            Network::Named(name) => Some(name.as_str()),
+        };
+        let is_right = match wanted {
+            Some(name) => row.network == name || (name.is_empty() && row.network == "default"),
+            None => marker::network_slot(&self.fleet.owner, &row.network).is_some(),
+        };
+        if !is_right {
+            let live = if row.network.is_empty() { "the default network" } else { row.network.as_str() };
+            let message = format!(
+                "app `{}` lives on {live}, and Fly cannot move an app to another network; to move it, destroy and create the environment",
+                app.name
+            );
+            self.notice(&env.name, Some(&app.component), Reason::Immutable, message);
+        }
+    }
+
+    fn plan_inside(&mut self, view: &AppView<'_>, detail: &AppDetail, outputs: &Outputs, progress: &mut Progress) {
+        let recorded = self.recorded(view);
+        self.plan_addresses(view, &recorded, progress);
+        self.plan_certificates(view, detail, &recorded);
+        let Some((secrets, secrets_step)) = self.plan_secrets(view, &recorded.secrets, outputs, progress) else {
+            return;
+        };
+        let volumes = self.plan_volumes(view, progress);
+        let mut gates: Vec<StepId> = view.creation.into_iter().chain(secrets_step).collect();
+        let mut waits_for_stuck = Vec::new();
+        for component in &view.app.after {
+            if progress.stuck.contains(component) {
+                waits_for_stuck.push(component.to_string());
+            }
+            gates.extend(progress.machines.get(component).into_iter().flatten().copied());
+        }
+        self.plan_machines(view, &secrets, &volumes, &gates, &waits_for_stuck, outputs, progress);
+    }
+
+    fn plan_secrets(
+        &mut self,
+        view: &AppView<'_>,
+        recorded: &SecretRecord,
+        outputs: &Outputs,
+        progress: &Progress,
+    ) -> Option<(SecretDecision, Option<StepId>)> {
+        let app = view.app;
+        let key = ResourceKey::Secrets { app: app.name.clone() };
+        let mut decision = secrets::decide(self.fleet, app, view.secrets, recorded, outputs, self.request.dry_run);
+        for message in std::mem::take(&mut decision.unknown) {
+            self.notice(&view.env.name, Some(&app.component), Reason::CannotCompare, message);
+        }
+        if !decision.missing.is_empty() {
+            let message = decision.missing.join("; ");
+            self.block(&view.env.name, Some(&app.component), Some(&key), Reason::SecretUnavailable, message);
+            return None;
+        }
+        decision.write.is_first = view.creation.is_some();
+        let marker_name = marker::app_marker_secret(&self.fleet.owner, &app.name);
+        let is_marked = view.secrets.iter().any(|secret| secret.name == marker_name);
+        if view.created_by_us && !is_marked && view.env.network != Network::Isolated && view.owned.is_empty() {
+            decision.write.marker = Some(marker_name);
+        }
+        if !decision.needs_write() && decision.write.unset.is_empty() {
+            return Some((decision, None));
+        }
+        if let Some(note) = self.memory.open_note(&key, self.now, self.policy.timing)
+            && note.outcome == NoteOutcome::Unknown
+        {
+            let until = Some(note.open_until(self.policy.timing));
+            let message = "an earlier write of these secrets may still take effect".to_owned();
+            self.wait(&view.env.name, Some(&app.component), Some(&key), Reason::OwnWritePending, message, until);
+            return None;
+        }
+        let mut after: Vec<StepId> = view.creation.into_iter().collect();
+        for value in decision.write.set.values() {
+            for path in crate::resource::output::waits_for(value.expose()) {
+                match progress.producers.get(&path) {
+                    Some(step) => after.push(*step),
+                    None => {
+                        let message = format!("a secret uses `{path}`, which nothing in this plan produces");
+                        self.wait(
+                            &view.env.name,
+                            Some(&app.component),
+                            Some(&key),
+                            Reason::DependencyBlocked,
+                            message,
+                            None,
+                        );
+                        return None;
+                    }
+                }
+            }
+        }
+        let reason = secrets_reason(&decision, view);
+        let (write, changes) = (decision.write.clone(), decision.changes.clone());
+        let step = self.step(&view.place, key, Action::SetSecrets(write), reason, changes, &after);
+        Some((decision, Some(step)))
+    }
+
+    /// What our machines' markers remember of the app: the newest stamp speaks.
+    fn recorded(&self, view: &AppView<'_>) -> Recorded {
+        let newest = view
+            .owned
+            .iter()
+            .filter_map(|machine| machine.owned_by(&self.fleet.owner))
+            .max_by_key(|marker| (marker.writer.as_ref().map(|writer| writer.at), marker.slot.clone()));
+        newest.map(Recorded::of).unwrap_or_default()
+    }
+
+    /// Another instance that has lately written under our owner id, after this run began.
+    pub(super) fn another_writer<'m>(&self, machines: impl Iterator<Item = &'m Machine>) -> Option<String> {
+        let newest = machines
+            .filter_map(|machine| machine.owned_by(&self.fleet.owner)?.writer.as_ref())
+            .max_by_key(|writer| writer.at)?;
+        (newest.instance != self.memory.instance && newest.at > self.memory.started_at).then(|| newest.instance.clone())
+    }
+}
+
+/// What our markers remember of an app.
+#[derive(Debug, Default)]
+pub(super) struct Recorded {
+    pub(super) secrets: SecretRecord,
+    pub(super) ips: BTreeSet<crate::resource::IpKind>,
+    pub(super) certificates: BTreeSet<String>,
+}
+
+impl Recorded {
+    fn of(marker: &MachineMarker) -> Self {
+        Self { secrets: marker.secrets.clone(), ips: marker.ips.clone(), certificates: marker.certificates.clone() }
+    }
+}
+
+/// The apps of `env`, each after those whose outputs order it. The graph has no cycle: `desired` refuses those.
+fn in_reference_order(env: &Environment) -> Vec<&App> {
+    fn visit<'e>(env: &'e Environment, app: &'e App, order: &mut Vec<&'e App>, seen: &mut BTreeSet<&'e ComponentName>) {
+        if !seen.insert(&app.component) {
+            return;
+        }
+        for used in env.apps.iter().filter(|used| app.after.contains(&used.component)) {
+            visit(env, used, order, seen);
+        }
+        order.push(app);
+    }
+    let (mut order, mut seen) = (Vec::new(), BTreeSet::new());
+    for app in &env.apps {
+        visit(env, app, &mut order, &mut seen);
+    }
+    order
+}
+
+fn secrets_reason(decision: &SecretDecision, view: &AppView<'_>) -> String {
+    if !decision.changed_elsewhere.is_empty() {
+        format!("{} changed outside of Hangar", decision.changed_elsewhere.join(", "))
+    } else if view.creation.is_some() {
+        "the app is new".to_owned()
+    } else if decision.write.set.is_empty() && decision.write.marker.is_none() {
+        "the spec no longer has them".to_owned()
+    } else if decision.changes.is_empty() {
+        "the app needs our marker".to_owned()
+    } else {
+        "they are not as the spec has them".to_owned()
+    }
+}
+
+fn unread(detail: &AppDetail) -> String {
+    fn problem<T>(name: &str, reading: &crate::observed::Reading<T>) -> Option<String> {
+        match reading {
+            crate::observed::Reading::Known { .. } => None,
+            crate::observed::Reading::Unknown { reason } => Some(format!("{name} ({reason})")),
+        }
+    }
+    let problems = [
+        problem("machines", &detail.machines),
+        problem("secrets", &detail.secrets),
+        problem("volumes", &detail.volumes),
+        problem("addresses", &detail.ips),
+    ];
+    problems.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}

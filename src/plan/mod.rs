@@ -1,0 +1,103 @@
+//! The plan: the ordered steps that lead from observed to desired, and everything that was not planned and why.
+//!
+//! [`plan`] is a pure function: the same input yields the same bytes. Whatever decides *what* happens is in this room: diffs,
+//! ordering, rollouts, garbage collection, deletion safety, expiry. A plan leaves no choice to the executor.
+//!
+//! ```text
+//! planner ──> per app:  secrets, addresses, volumes, machines ──> rollout (order)
+//!         └─> collect:  orphans, grace, budget                 ──> proof   (deletes)
+//! ```
+
+mod addresses;
+mod app;
+mod collect;
+mod machines;
+mod network;
+mod outputs;
+mod planner;
+mod proof;
+mod rollout;
+mod secrets;
+mod step;
+mod volumes;
+mod withheld;
+
+pub use planner::{Purpose, Request, plan};
+pub use proof::{Evidence, Proof};
+pub use secrets::SecretWrite;
+pub use step::{Action, MachineWrite, Step, StepId};
+pub use withheld::{Notice, Reason, Stance, Withheld};
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+use crate::resource::EnvName;
+use crate::resource::output::Outputs;
+
+/// A whole plan.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// When it was made, on the clock that all of its moments are read from.
+    pub made_at: DateTime<Utc>,
+    /// The commit that the specs come from.
+    pub commit: Option<String>,
+    /// The steps. A step comes after every step that it waits for.
+    pub steps: Vec<Step>,
+    /// What was not planned, or not yet, and why.
+    pub withheld: Vec<Withheld>,
+    /// What people should know, and what does not keep an environment from being converged.
+    pub notices: Vec<Notice>,
+    /// The outputs known when the plan was made, by environment.
+    pub outputs: BTreeMap<EnvName, Outputs>,
+    /// The environments that the plan is about: wanted ones that were selected, and orphans.
+    pub environments: BTreeMap<EnvName, EnvironmentKind>,
+}
+
+/// Why an environment is in a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EnvironmentKind {
+    /// A spec asks for it.
+    Wanted,
+    /// No spec asks for it (any more), or a person asked for its end.
+    Orphan,
+}
+
+/// Where an environment stands, by its part of a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Standing {
+    /// Live is as desired.
+    Converged,
+    /// There is something to do.
+    Changes,
+    /// Nothing can be done now, and time will tell.
+    Waiting,
+    /// Nothing can be done until a person acts.
+    Blocked,
+}
+
+impl Plan {
+    /// Where the environment `env` stands.
+    pub fn standing(&self, env: &EnvName) -> Standing {
+        if self.steps.iter().any(|step| step.env == *env) {
+            return Standing::Changes;
+        }
+        let stances = self.withheld.iter().filter(|withheld| withheld.env == *env).map(|withheld| withheld.stance);
+        match stances.max() {
+            None => Standing::Converged,
+            Some(Stance::Waiting) => Standing::Waiting,
+            Some(Stance::Blocked) => Standing::Blocked,
+        }
+    }
+
+    /// The steps of one environment, in order.
+    pub fn steps_of<'a>(&'a self, env: &'a EnvName) -> impl Iterator<Item = &'a Step> {
+        self.steps.iter().filter(move |step| step.env == *env)
+    }
+
+    /// The earliest moment at which something that waits may go on, after `now`.
+    pub fn next_due(&self, env: &EnvName) -> Option<DateTime<Utc>> {
+        self.withheld.iter().filter(|withheld| withheld.env == *env).filter_map(|withheld| withheld.until).min()
+    }
+}

@@ -1,0 +1,79 @@
+//! Which private network an environment's apps live in.
+//!
+//! Fly keeps a network for ever once it was named, so isolated environments share a bounded pool: each takes the lowest place
+//! that no live app of the organization uses. The place is planned from what is live and from our own notes, and stored nowhere.
+
+use std::collections::BTreeSet;
+
+use super::planner::Planner;
+use crate::desired::{Environment, Network};
+use crate::memory::Verb;
+use crate::observed::Presence;
+use crate::resource::ResourceKey;
+use crate::resource::marker::{network_name, network_slot};
+
+impl Planner<'_> {
+    /// The network for the new apps of `env`. An error where it cannot be chosen yet.
+    pub(super) fn network_of(&mut self, env: &Environment) -> Result<Option<String>, String> {
+        match &env.network {
+            Network::Shared => Ok(None),
+            Network::Named(name) => Ok(Some(name.clone())),
+            Network::Isolated => self.isolated_network(env).map(Some),
+        }
+    }
+
+    fn isolated_network(&mut self, env: &Environment) -> Result<String, String> {
+        let owner = &self.fleet.owner;
+        if let Some(slot) = self.network_in_use_by(env) {
+            self.networks.entry(env.org.clone()).or_default().insert(slot);
+            return Ok(network_name(owner, slot));
+        }
+        let scope =
+            self.observed.scopes.get(&env.org).ok_or_else(|| format!("organization `{}` was not listed", env.org))?;
+        if !scope.apps.completeness.is_complete() {
+            return Err(format!(
+                "the apps of organization `{}` were not listed completely, so no free network is known",
+                env.org
+            ));
+        }
+        let mut taken: BTreeSet<u32> =
+            scope.apps.items.iter().filter_map(|app| network_slot(owner, &app.network)).collect();
+        taken.extend(scope.details.values().filter_map(|detail| match &detail.presence {
+            Presence::Here(row) => network_slot(owner, &row.network),
+            _ => None,
+        }));
+        taken.extend(
+            self.memory
+                .notes
+                .iter()
+                .filter(|note| {
+                    note.verb == Verb::Create && note.env != env.name && matches!(note.key, ResourceKey::App { .. })
+                })
+                .filter_map(|note| network_slot(owner, &note.detail)),
+        );
+        let given = self.networks.entry(env.org.clone()).or_default();
+        taken.extend(given.iter().copied());
+        let slot = (0..).find(|slot| !taken.contains(slot)).unwrap_or(0);
+        given.insert(slot);
+        Ok(network_name(owner, slot))
+    }
+
+    /// The pool place that `env` already lives in: that of its live apps, or of an app that is being created for it.
+    fn network_in_use_by(&self, env: &Environment) -> Option<u32> {
+        let owner = &self.fleet.owner;
+        let live = env.apps.iter().find_map(|app| match &self.observed.detail(&env.org, &app.name)?.presence {
+            Presence::Here(row) => network_slot(owner, &row.network),
+            _ => None,
+        });
+        let noted = || {
+            self.memory
+                .notes
+                .iter()
+                .filter(|note| {
+                    note.env == env.name && note.verb == Verb::Create && matches!(note.key, ResourceKey::App { .. })
+                })
+                .find_map(|note| network_slot(owner, &note.detail))
+        };
+        live.or_else(noted)
+    }
+}

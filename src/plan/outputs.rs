@@ -1,0 +1,43 @@
+//! The outputs of an environment that are known from what was observed.
+
+use crate::desired::Environment;
+use crate::observed::Observed;
+use crate::resource::output::{Outputs, volume_id_path};
+use crate::resource::{IpKind, OwnerId};
+
+/// The outputs of everything in `env` that already exists: addresses, and the ids of volumes that are mounted in their slots.
+pub(super) fn of_environment(env: &Environment, observed: &Observed, owner: &OwnerId) -> Outputs {
+    let mut outputs = Outputs::new();
+    for app in &env.apps {
+        let Some(detail) = observed.detail(&env.org, &app.name) else {
+            continue;
+        };
+        for ip in detail.ips.known().into_iter().flatten() {
+            if let Some(kind) = ip.kind {
+                outputs.entry(ip_path(app.component.as_str(), kind)).or_insert_with(|| ip.address.clone());
+            }
+        }
+        for machine in detail.machines.known().into_iter().flatten().filter(|machine| machine.is_live()) {
+            let Some(marker) = machine.owned_by(owner) else {
+                continue;
+            };
+            let mounts =
+                machine.config.as_ref().and_then(|config| config.get("mounts")).and_then(|mounts| mounts.as_array());
+            let Some(id) = mounts.and_then(|mounts| mounts.first()?.get("volume")?.as_str()) else {
+                continue;
+            };
+            for volume in app.volumes.iter().filter(|volume| volume.slot.machine == marker.slot) {
+                outputs.insert(volume_id_path(app.component.as_str(), &volume.slot), id.to_owned());
+                outputs
+                    .entry(format!("fly.{}.volumes.{}.id", app.component, volume.slot.name))
+                    .or_insert_with(|| id.to_owned());
+            }
+        }
+    }
+    outputs
+}
+
+/// The path of an address.
+pub(super) fn ip_path(component: &str, kind: IpKind) -> String {
+    format!("fly.{component}.ips.{}", kind.expression_name())
+}

@@ -1,0 +1,425 @@
+//! The planner: what happens to each environment, in what order.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+
+use super::proof::Obstacle;
+use super::step::{Action, Step, StepId};
+use super::withheld::{Notice, Reason, Stance, Withheld};
+use super::{EnvironmentKind, Plan, Standing, outputs};
+use crate::desired::{Environment, Fleet, Level, Wanted};
+use crate::memory::{Memory, Verb};
+use crate::observed::{Observed, Presence};
+use crate::policy::Policy;
+use crate::resource::{ComponentName, EnvName, FieldChange, OrgSlug, ResourceKey};
+
+/// What a plan is asked for.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    /// What the plan is for.
+    pub purpose: Purpose,
+    /// Only this environment.
+    pub env: Option<EnvName>,
+    /// Only this component of each environment.
+    pub component: Option<ComponentName>,
+    /// Environments to whose changes a person has consented.
+    pub approved: BTreeSet<EnvName>,
+    /// A person has allowed more deletions than the budget does.
+    pub allow_mass_delete: bool,
+    /// The plan is only looked at, so values that are not at hand do not stop it.
+    pub dry_run: bool,
+}
+
+/// What a plan is for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Purpose {
+    /// Bring everything wanted to its desired state, and collect what nobody wants.
+    #[default]
+    Reconcile,
+    /// Only collect what nobody wants.
+    Collect,
+    /// Tear down one environment because a person asked for it.
+    Destroy(EnvName),
+}
+
+/// Makes the plan. Pure: the same arguments yield the same plan.
+pub fn plan(
+    fleet: &Fleet,
+    observed: &Observed,
+    memory: &Memory,
+    policy: &Policy,
+    request: &Request,
+    now: DateTime<Utc>,
+) -> Plan {
+    let mut planner = Planner {
+        fleet,
+        observed,
+        memory,
+        policy,
+        request,
+        now,
+        networks: BTreeMap::new(),
+        plan: Plan {
+            made_at: now,
+            commit: fleet.commit.clone(),
+            steps: Vec::new(),
+            withheld: Vec::new(),
+            notices: Vec::new(),
+            outputs: BTreeMap::new(),
+            environments: BTreeMap::new(),
+        },
+    };
+    match &request.purpose {
+        Purpose::Reconcile => {
+            planner.plan_wanted();
+            planner.collect();
+        }
+        Purpose::Collect => planner.collect(),
+        Purpose::Destroy(env) => planner.destroy(env),
+    }
+    planner.select();
+    planner.plan
+}
+
+/// The planner at work: its input, and the plan so far.
+pub(super) struct Planner<'a> {
+    pub(super) fleet: &'a Fleet,
+    pub(super) observed: &'a Observed,
+    pub(super) memory: &'a Memory,
+    pub(super) policy: &'a Policy,
+    pub(super) request: &'a Request,
+    pub(super) now: DateTime<Utc>,
+    /// Pool places of private networks given away so far, by organization.
+    pub(super) networks: BTreeMap<OrgSlug, BTreeSet<u32>>,
+    pub(super) plan: Plan,
+}
+
+impl<'a> Planner<'a> {
+    fn plan_wanted(&mut self) {
+        let mut excess = self.environments_beyond_limit();
+        for name in self.in_gate_order() {
+            let Some(wanted) = self.fleet.environments.get(&name) else {
+                continue;
+            };
+            self.plan.environments.insert(name.clone(), EnvironmentKind::Wanted);
+            match wanted {
+                Wanted::Broken { reason } => self.block(&name, None, None, Reason::SpecBroken, reason.clone()),
+                Wanted::Ready(_) if excess.remove(&name) => {
+                    let most = self.policy.max_environments.unwrap_or_default();
+                    self.block(
+                        &name,
+                        None,
+                        None,
+                        Reason::PolicyViolation,
+                        format!(
+                            "the policy allows {most} environments at once; this one is created when another has gone"
+                        ),
+                    );
+                }
+                Wanted::Ready(env) => self.plan_environment(env),
+            }
+        }
+    }
+
+    fn plan_environment(&mut self, env: &'a Environment) {
+        if env.paused {
+            self.notice(&env.name, None, Reason::Paused, "paused: nothing in it is changed".to_owned());
+            return;
+        }
+        if let Some(at) = self.expiry(env).filter(|at| *at <= self.now) {
+            // The end of its life is collection's business.
+            self.notice(&env.name, None, Reason::Expired, format!("expired at {}", at.format("%Y-%m-%d %H:%M UTC")));
+            return;
+        }
+        let violations = self.policy.violations(env);
+        if !violations.is_empty() {
+            self.block(&env.name, None, None, Reason::PolicyViolation, violations.join("; "));
+            return;
+        }
+        let first_step = self.plan.steps.len();
+        let known = outputs::of_environment(env, self.observed, &self.fleet.owner);
+        self.plan.outputs.insert(env.name.clone(), known.clone());
+        self.plan_apps(env, &known);
+        self.hold_by_level(env, first_step);
+        self.hold_by_gates(env, first_step);
+    }
+
+    /// The order in which gates can be judged: an environment after those that it requires.
+    fn in_gate_order(&self) -> Vec<EnvName> {
+        fn visit(fleet: &Fleet, name: &EnvName, order: &mut Vec<EnvName>, seen: &mut BTreeSet<EnvName>) {
+            if !seen.insert(name.clone()) {
+                return;
+            }
+            if let Some(Wanted::Ready(env)) = fleet.environments.get(name) {
+                for required in &env.requires.environments {
+                    visit(fleet, required, order, seen);
+                }
+            }
+            order.push(name.clone());
+        }
+        let (mut order, mut seen) = (Vec::new(), BTreeSet::new());
+        for name in self.fleet.environments.keys() {
+            visit(self.fleet, name, &mut order, &mut seen);
+        }
+        order
+    }
+
+    /// Environments that have nothing live yet and for which the policy's limit leaves no room.
+    fn environments_beyond_limit(&self) -> BTreeSet<EnvName> {
+        let Some(most) = self.policy.max_environments else {
+            return BTreeSet::new();
+        };
+        let ready: Vec<&Environment> = self
+            .fleet
+            .environments
+            .values()
+            .filter_map(|wanted| match wanted {
+                Wanted::Ready(env) => Some(env.as_ref()),
+                Wanted::Broken { .. } => None,
+            })
+            .collect();
+        let is_live = |env: &Environment| {
+            env.apps.iter().any(|app| {
+                let detail = self.observed.detail(&env.org, &app.name);
+                matches!(detail.map(|detail| &detail.presence), Some(Presence::Here(_)))
+            })
+        };
+        let (live, new): (Vec<&Environment>, Vec<&Environment>) = ready.into_iter().partition(|env| is_live(env));
+        let room = most.saturating_sub(live.len());
+        new.into_iter().skip(room).map(|env| env.name.clone()).collect()
+    }
+
+    fn hold_by_level(&mut self, env: &Environment, first_step: usize) {
+        let allowed = |step: &Step| match (env.level, step.action.verb()) {
+            (Level::Full, _) => true,
+            (Level::NoDelete, verb) => verb != Some(Verb::Delete),
+            (Level::CreateOnly, verb) => matches!(verb, None | Some(Verb::Create)) || is_part_of_creating(&step.action),
+            (Level::Observe, _) => false,
+        };
+        let mut refused: BTreeSet<StepId> = BTreeSet::new();
+        for step in self.plan.steps.get(first_step..).unwrap_or_default() {
+            // Whatever waits for something that is not done is not done either.
+            if !allowed(step) || step.after.iter().any(|id| refused.contains(id)) {
+                refused.insert(step.id);
+            }
+        }
+        if refused.is_empty() {
+            return;
+        }
+        for step in self.plan.steps.iter().filter(|step| refused.contains(&step.id)) {
+            let message =
+                format!("{} {} is not done at level {:?}: {}", step.action.name(), step.key, env.level, step.reason);
+            let (component, key) = (step.component.clone(), Some(step.key.clone()));
+            self.plan.withheld.push(Withheld {
+                env: env.name.clone(),
+                component,
+                key,
+                stance: Stance::Blocked,
+                reason: Reason::Level,
+                message,
+                until: None,
+            });
+        }
+        self.remove_steps(&refused);
+    }
+
+    fn hold_by_gates(&mut self, env: &Environment, first_step: usize) {
+        let planned: BTreeSet<StepId> =
+            self.plan.steps.get(first_step..).unwrap_or_default().iter().map(|step| step.id).collect();
+        if planned.is_empty() {
+            return;
+        }
+        let changes = plural(planned.len(), "step");
+        let closed: Vec<&EnvName> = env
+            .requires
+            .environments
+            .iter()
+            .filter(|name| {
+                !self.plan.environments.contains_key(*name) || self.plan.standing(name) != Standing::Converged
+            })
+            .collect();
+        if !closed.is_empty() {
+            let names: Vec<String> = closed.into_iter().map(|name| format!("`{name}`")).collect();
+            let message = format!("{changes} held until {} is converged", names.join(" and "));
+            self.remove_steps(&planned);
+            self.wait(&env.name, None, None, Reason::GateClosed, message, None);
+            return;
+        }
+        let needs_approval = env.requires.approval || self.policy.needs_approval(&env.name);
+        if needs_approval && !self.request.approved.contains(&env.name) && !self.request.dry_run {
+            self.remove_steps(&planned);
+            let message = format!(
+                "{changes} held until a person consents: look at `hangar diff --env {0}`, then run `hangar reconcile --once --env {0} --approve {0}`",
+                env.name
+            );
+            self.block(&env.name, None, None, Reason::ApprovalRequired, message);
+        }
+    }
+
+    /// Takes steps out and renumbers the rest.
+    pub(super) fn remove_steps(&mut self, gone: &BTreeSet<StepId>) {
+        let mut renamed = BTreeMap::new();
+        let mut kept = Vec::new();
+        for mut step in std::mem::take(&mut self.plan.steps) {
+            if gone.contains(&step.id) {
+                continue;
+            }
+            let id = StepId(kept.len());
+            renamed.insert(step.id, id);
+            step.id = id;
+            step.after = step.after.iter().filter_map(|old| renamed.get(old).copied()).collect();
+            kept.push(step);
+        }
+        self.plan.steps = kept;
+    }
+
+    /// Leaves only what was asked for.
+    fn select(&mut self) {
+        if self.request.env.is_none() && self.request.component.is_none() {
+            return;
+        }
+        let wants = |env: &EnvName, component: Option<&ComponentName>| {
+            self.request.env.as_ref().is_none_or(|only| only == env)
+                && (self.request.component.is_none()
+                    || component.is_none()
+                    || component == self.request.component.as_ref())
+        };
+        let gone = self.plan.steps.iter().filter(|step| !wants(&step.env, step.component.as_ref())).map(|step| step.id);
+        let gone: BTreeSet<StepId> = gone.collect();
+        self.plan.withheld.retain(|withheld| wants(&withheld.env, withheld.component.as_ref()));
+        self.plan.notices.retain(|notice| wants(&notice.env, notice.component.as_ref()));
+        self.plan.environments.retain(|env, _| wants(env, None));
+        self.plan.outputs.retain(|env, _| wants(env, None));
+        self.remove_steps(&gone);
+    }
+
+    /// When `env` ends: at its fixed moment, or `max_age` after its oldest machine was made.
+    pub(super) fn expiry(&self, env: &Environment) -> Option<DateTime<Utc>> {
+        let fixed = env.expires_at;
+        let aged = env.max_age.and_then(|age| {
+            let scope = self.observed.scopes.get(&env.org)?;
+            let created = scope
+                .machines
+                .items
+                .iter()
+                .filter(|machine| machine.owned_by(&self.fleet.owner).is_some_and(|marker| marker.env == env.name))
+                .filter_map(|machine| machine.created_at)
+                .min()?;
+            created.checked_add_signed(chrono::TimeDelta::from_std(age).ok()?)
+        });
+        match (fixed, aged) {
+            (Some(fixed), Some(aged)) => Some(fixed.min(aged)),
+            (fixed, aged) => fixed.or(aged),
+        }
+    }
+
+    /// Adds a step and returns its id.
+    pub(super) fn step(
+        &mut self,
+        at: &Place<'_>,
+        key: ResourceKey,
+        action: Action,
+        reason: impl Into<String>,
+        changes: Vec<FieldChange>,
+        after: &[StepId],
+    ) -> StepId {
+        let id = StepId(self.plan.steps.len());
+        let mut after = after.to_vec();
+        after.sort_unstable();
+        after.dedup();
+        self.plan.steps.push(Step {
+            id,
+            env: at.env.clone(),
+            component: at.component.cloned(),
+            org: at.org.clone(),
+            key,
+            action,
+            reason: reason.into(),
+            changes,
+            after,
+        });
+        id
+    }
+
+    /// Withholds something that goes on by itself.
+    pub(super) fn wait(
+        &mut self,
+        env: &EnvName,
+        component: Option<&ComponentName>,
+        key: Option<&ResourceKey>,
+        reason: Reason,
+        message: String,
+        until: Option<DateTime<Utc>>,
+    ) {
+        self.plan.withheld.push(Withheld {
+            env: env.clone(),
+            component: component.cloned(),
+            key: key.cloned(),
+            stance: Stance::Waiting,
+            reason,
+            message,
+            until,
+        });
+    }
+
+    /// Withholds something that needs a person.
+    pub(super) fn block(
+        &mut self,
+        env: &EnvName,
+        component: Option<&ComponentName>,
+        key: Option<&ResourceKey>,
+        reason: Reason,
+        message: String,
+    ) {
+        self.plan.withheld.push(Withheld {
+            env: env.clone(),
+            component: component.cloned(),
+            key: key.cloned(),
+            stance: Stance::Blocked,
+            reason,
+            message,
+            until: None,
+        });
+    }
+
+    /// Withholds something because of an obstacle: waiting where its end is known, blocked otherwise.
+    pub(super) fn withhold(&mut self, at: &Place<'_>, key: &ResourceKey, what: &str, obstacle: Obstacle) {
+        let stance = match obstacle.reason {
+            Reason::AnotherWriter => Stance::Blocked,
+            _ => Stance::Waiting,
+        };
+        self.plan.withheld.push(Withheld {
+            env: at.env.clone(),
+            component: at.component.cloned(),
+            key: Some(key.clone()),
+            stance,
+            reason: obstacle.reason,
+            message: format!("{what}: {}", obstacle.message),
+            until: obstacle.until,
+        });
+    }
+
+    /// Tells people something.
+    pub(super) fn notice(&mut self, env: &EnvName, component: Option<&ComponentName>, reason: Reason, message: String) {
+        self.plan.notices.push(Notice { env: env.clone(), component: component.cloned(), reason, message });
+    }
+}
+
+/// Where a step belongs.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'p> {
+    pub(super) env: &'p EnvName,
+    pub(super) component: Option<&'p ComponentName>,
+    pub(super) org: &'p OrgSlug,
+}
+
+/// Steps that change something which exists only because it is being created.
+const fn is_part_of_creating(action: &Action) -> bool {
+    matches!(action, Action::SetSecrets(write) if write.is_first)
+}
+
+/// `1 step`, `2 steps`.
+pub(super) fn plural(count: usize, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+}

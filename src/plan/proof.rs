@@ -1,0 +1,123 @@
+//! The proof that a delete consumes. It can be made only here, and only when every condition of a safe deletion holds.
+
+use chrono::{DateTime, Utc};
+
+use super::planner::Planner;
+use super::withheld::Reason;
+use crate::resource::{AppName, ResourceKey};
+
+/// Why an object may go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Evidence {
+    /// No spec has asked for it since the moment at which its tombstone was set.
+    Orphan {
+        /// When the tombstone was set.
+        since: DateTime<Utc>,
+    },
+    /// Its environment is wanted and no longer asks for it.
+    NotWanted,
+    /// Another object holds its slot.
+    Duplicate {
+        /// The id of the one that stays.
+        survivor: String,
+    },
+    /// It is made anew because a change cannot be applied in place.
+    Replaced,
+    /// A person asked for it by name.
+    Requested,
+}
+
+/// The proof that deleting one object is safe, as far as a plan can know. The executor reads the object's markers once more
+/// before it deletes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proof {
+    evidence: Evidence,
+    app: AppName,
+    created_by_us: bool,
+}
+
+impl Proof {
+    /// Why the object may go.
+    pub const fn evidence(&self) -> &Evidence {
+        &self.evidence
+    }
+
+    /// The app that the object is or belongs to.
+    pub const fn app(&self) -> &AppName {
+        &self.app
+    }
+
+    /// Whether we created the app, so that everything in it is ours to delete.
+    pub const fn created_by_us(&self) -> bool {
+        self.created_by_us
+    }
+}
+
+/// Why something cannot be done now, and until when.
+pub(super) struct Obstacle {
+    pub(super) reason: Reason,
+    pub(super) message: String,
+    pub(super) until: Option<DateTime<Utc>>,
+}
+
+impl Planner<'_> {
+    /// Proves that the object at `key`, shown to be ours by `created_by_us` or by its own marker, may be deleted.
+    pub(super) fn prove(
+        &self,
+        key: &ResourceKey,
+        evidence: Evidence,
+        created_by_us: bool,
+        another_writer: Option<&str>,
+    ) -> Result<Proof, Obstacle> {
+        if let Some(until) = self.memory.quarantined_until(self.now, self.policy.timing) {
+            return Err(Obstacle {
+                reason: Reason::Quarantine,
+                message: "an earlier run may still have requests under way, because this store began empty".to_owned(),
+                until: Some(until),
+            });
+        }
+        self.is_settled(key)?;
+        if let Some(writer) = another_writer {
+            return Err(Obstacle {
+                reason: Reason::AnotherWriter,
+                message: format!(
+                    "another instance ({writer}) writes under owner `{}`; stop one of the two, nothing is deleted meanwhile",
+                    self.fleet.owner
+                ),
+                until: None,
+            });
+        }
+        Ok(Proof { evidence, app: key.app().clone(), created_by_us })
+    }
+
+    /// Whether no write of ours to `key` may still be under way or unseen.
+    pub(super) fn is_settled(&self, key: &ResourceKey) -> Result<(), Obstacle> {
+        match self.memory.open_note(key, self.now, self.policy.timing) {
+            None => Ok(()),
+            Some(note) => Err(Obstacle {
+                reason: Reason::OwnWritePending,
+                message: format!("our own write to {key} may still take effect, or may not show yet"),
+                until: Some(note.open_until(self.policy.timing)),
+            }),
+        }
+    }
+
+    /// Whether `key`, which is missing, may be created. What the server mints an id for is not created twice: outside apps
+    /// that this memory saw being created it waits for the end of quarantine.
+    pub(super) fn may_create(&self, key: &ResourceKey, born_here: bool) -> Result<(), Obstacle> {
+        self.is_settled(key)?;
+        if key.is_minted()
+            && !born_here
+            && let Some(until) = self.memory.quarantined_until(self.now, self.policy.timing)
+        {
+            return Err(Obstacle {
+                reason: Reason::Quarantine,
+                message: format!(
+                    "{key} is missing, but an earlier run may still be creating it: this store began empty"
+                ),
+                until: Some(until),
+            });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,217 @@
+//! Steps: one change to one resource each.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::proof::Proof;
+use super::secrets::SecretWrite;
+use crate::desired::{IpRequest, Volume};
+use crate::memory::Verb;
+use crate::resource::marker::MachineMarker;
+use crate::resource::{ComponentName, EnvName, FieldChange, OrgSlug, ResourceKey};
+
+/// Names a step inside its plan: its place in the list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct StepId(pub usize);
+
+/// One change to one resource.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// Its place in the plan.
+    pub id: StepId,
+    /// The environment it belongs to.
+    pub env: EnvName,
+    /// The component it belongs to, where that is known.
+    pub component: Option<ComponentName>,
+    /// The scope it is carried out in.
+    pub org: OrgSlug,
+    /// The resource.
+    pub key: ResourceKey,
+    /// What is done.
+    pub action: Action,
+    /// Why, as a sentence without a full stop.
+    pub reason: String,
+    /// The fields that change.
+    pub changes: Vec<FieldChange>,
+    /// The steps that must be done before.
+    pub after: Vec<StepId>,
+}
+
+/// What a step does.
+#[derive(Debug, Clone)]
+pub enum Action {
+    /// Creates the app.
+    CreateApp {
+        /// The private network, which for an isolated app is also its marker; the organization's default where absent.
+        network: Option<String>,
+    },
+    /// Writes all changed secrets of an app in one call.
+    SetSecrets(SecretWrite),
+    /// Creates a volume.
+    CreateVolume {
+        /// What is wanted.
+        volume: Volume,
+        /// The guest of the machine that will mount it, so that Fly places it on a host with room.
+        guest: Option<Value>,
+    },
+    /// Makes a volume larger.
+    ExtendVolume {
+        /// The server's id.
+        id: String,
+        /// The new size in GB.
+        size_gb: u64,
+    },
+    /// Changes a volume's snapshot settings.
+    UpdateVolume {
+        /// The server's id.
+        id: String,
+        /// Days that snapshots are kept.
+        snapshot_retention: Option<u64>,
+        /// Whether Fly makes daily snapshots.
+        auto_backup: Option<bool>,
+    },
+    /// Deletes a volume.
+    DeleteVolume {
+        /// The server's id.
+        id: String,
+        /// Why it may go.
+        proof: Proof,
+    },
+    /// Allocates an address.
+    AllocateIp(IpRequest),
+    /// Releases an address.
+    ReleaseIp {
+        /// The address.
+        address: String,
+        /// Why it may go.
+        proof: Proof,
+    },
+    /// Asks for a certificate.
+    AddCertificate,
+    /// Removes a certificate.
+    RemoveCertificate {
+        /// Why it may go.
+        proof: Proof,
+    },
+    /// Creates a machine.
+    CreateMachine(Box<MachineWrite>),
+    /// Updates a machine in place, under a lease and guarded by its version.
+    UpdateMachine {
+        /// The server's id.
+        id: String,
+        /// The version the plan was made for.
+        version: String,
+        /// What is written.
+        write: Box<MachineWrite>,
+    },
+    /// Changes our metadata on a machine, which neither makes a version nor restarts it.
+    MarkMachine {
+        /// The server's id.
+        id: String,
+        /// Keys to set, and keys to remove.
+        metadata: BTreeMap<String, Option<String>>,
+    },
+    /// Starts a machine that should be running.
+    StartMachine {
+        /// The server's id.
+        id: String,
+    },
+    /// Destroys a machine.
+    DestroyMachine {
+        /// The server's id.
+        id: String,
+        /// Why it may go.
+        proof: Proof,
+    },
+    /// Waits until a machine has started, settled and passes its checks.
+    WaitHealthy {
+        /// How long that may take.
+        timeout: Duration,
+        /// Whether it has checks.
+        has_checks: bool,
+        /// Hash of the wanted configuration, to remember a failure by.
+        hash: String,
+    },
+    /// Deletes an app with everything in it.
+    DeleteApp {
+        /// Why it may go.
+        proof: Proof,
+    },
+}
+
+impl Action {
+    /// What the action is called in plans, logs and events.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::CreateApp { .. } | Self::CreateVolume { .. } | Self::CreateMachine(_) => "create",
+            Self::AllocateIp(_) => "allocate",
+            Self::AddCertificate => "add",
+            Self::SetSecrets(_) => "set",
+            Self::ExtendVolume { .. } => "extend",
+            Self::UpdateVolume { .. } | Self::UpdateMachine { .. } => "update",
+            Self::MarkMachine { .. } => "mark",
+            Self::StartMachine { .. } => "start",
+            Self::WaitHealthy { .. } => "wait",
+            Self::ReleaseIp { .. } => "release",
+            Self::RemoveCertificate { .. } => "remove",
+            Self::DeleteVolume { .. } | Self::DeleteApp { .. } => "delete",
+            Self::DestroyMachine { .. } => "destroy",
+        }
+    }
+
+    /// What the action does to its key; nothing for a wait.
+    pub const fn verb(&self) -> Option<Verb> {
+        match self {
+            Self::CreateApp { .. }
+            | Self::CreateVolume { .. }
+            | Self::CreateMachine(_)
+            | Self::AllocateIp(_)
+            | Self::AddCertificate => Some(Verb::Create),
+            Self::SetSecrets(_)
+            | Self::ExtendVolume { .. }
+            | Self::UpdateVolume { .. }
+            | Self::UpdateMachine { .. }
+            | Self::MarkMachine { .. }
+            | Self::StartMachine { .. } => Some(Verb::Update),
+            Self::DeleteVolume { .. }
+            | Self::ReleaseIp { .. }
+            | Self::RemoveCertificate { .. }
+            | Self::DestroyMachine { .. }
+            | Self::DeleteApp { .. } => Some(Verb::Delete),
+            Self::WaitHealthy { .. } => None,
+        }
+    }
+
+    /// The proof that a delete carries.
+    pub const fn proof(&self) -> Option<&Proof> {
+        match self {
+            Self::DeleteVolume { proof, .. }
+            | Self::ReleaseIp { proof, .. }
+            | Self::RemoveCertificate { proof }
+            | Self::DestroyMachine { proof, .. }
+            | Self::DeleteApp { proof } => Some(proof),
+            _ => None,
+        }
+    }
+}
+
+/// Everything that a machine is created or updated with.
+#[derive(Debug, Clone)]
+pub struct MachineWrite {
+    /// The configuration without metadata; may hold placeholders for outputs of steps before this one.
+    pub config: Value,
+    /// Metadata that the spec sets, or that others set and that is carried over.
+    pub metadata: BTreeMap<String, String>,
+    /// Our marker. The executor adds launch id, writer and the digests of secrets that are written in the same run.
+    pub marker: MachineMarker,
+    /// Names of secrets whose digests come from a write in the same run.
+    pub pending_digests: BTreeSet<String>,
+    /// The newest vault version that a machine of the app is known to have taken; a write in the same run gives a newer one.
+    pub min_secrets_version: Option<u64>,
+    /// Whether the machine is started.
+    pub start: bool,
+}

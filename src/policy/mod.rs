@@ -1,0 +1,234 @@
+//! Guardrails: what may be asked for, what is protected, and how much may be deleted.
+
+mod spec;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crate::desired::{Class, Environment};
+use crate::memory::Timing;
+use crate::resource::EnvName;
+
+/// The guardrails in force. The default allows everything and protects what must never be collected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// Allowed organizations; all where empty.
+    pub orgs: BTreeSet<String>,
+    /// Allowed regions; all where empty.
+    pub regions: BTreeSet<String>,
+    /// Allowed images, as globs; all where empty.
+    pub images: Vec<String>,
+    /// Allowed machine sizes as `kind` and CPU count (`shared-cpu-1x`); all where empty.
+    pub sizes: BTreeSet<String>,
+    /// The most machines in one app.
+    pub max_machines_per_app: Option<usize>,
+    /// The most machines in one environment.
+    pub max_machines_per_environment: Option<usize>,
+    /// The most environments at once.
+    pub max_environments: Option<usize>,
+    /// The largest volume, in GB.
+    pub max_volume_gb: Option<u64>,
+    /// The most memory of one machine, in MB.
+    pub max_memory_mb: Option<u64>,
+    /// Environments, as globs of their names, that are never collected.
+    pub protected: Vec<String>,
+    /// Environments, as globs of their names, that need a person's consent for each change.
+    pub approval: Vec<String>,
+    /// How much may be collected.
+    pub budget: DeletionBudget,
+    /// How long after an orphan was found it is deleted.
+    pub grace: Duration,
+    /// What is assumed of the provider.
+    pub timing: Timing,
+}
+
+/// How much garbage collection may delete within a window before it stops and asks.
+///
+/// What counts is an environment, or an app that its environment no longer has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeletionBudget {
+    /// The most deletions within the window.
+    pub max_deletions: usize,
+    /// The largest part of what is owned that may be deleted within the window, in percent.
+    pub max_percent: usize,
+    /// The percentage does not count while no more than this many are owned.
+    pub floor: usize,
+    /// The window.
+    pub window: Duration,
+}
+
+impl Default for Policy {
+    /// No limits; 5 minutes of grace; at most 10 deletions or 30 % (from 10 owned) an hour.
+    fn default() -> Self {
+        Self {
+            orgs: BTreeSet::new(),
+            regions: BTreeSet::new(),
+            images: Vec::new(),
+            sizes: BTreeSet::new(),
+            max_machines_per_app: None,
+            max_machines_per_environment: None,
+            max_environments: None,
+            max_volume_gb: None,
+            max_memory_mb: None,
+            protected: Vec::new(),
+            approval: Vec::new(),
+            budget: DeletionBudget { max_deletions: 10, max_percent: 30, floor: 10, window: Duration::from_secs(3600) },
+            grace: Duration::from_secs(300),
+            timing: Timing::FLY,
+        }
+    }
+}
+
+impl DeletionBudget {
+    /// Whether `wanted` deletions on top of `done` ones are too many for `owned` objects.
+    pub fn is_exceeded(&self, wanted: usize, done: usize, owned: usize) -> bool {
+        let total = wanted.saturating_add(done);
+        let whole = owned.saturating_add(done);
+        total > self.max_deletions
+            || (whole > self.floor && total.saturating_mul(100) > whole.saturating_mul(self.max_percent))
+    }
+}
+
+impl Policy {
+    /// Whether the environment of this name is protected by the policy.
+    pub fn protects(&self, env: &EnvName) -> bool {
+        self.protected.iter().any(|glob| glob_matches(glob, env.as_str()))
+    }
+
+    /// Whether changes to this environment need a person's consent.
+    pub fn needs_approval(&self, env: &EnvName) -> bool {
+        self.approval.iter().any(|glob| glob_matches(glob, env.as_str()))
+    }
+
+    /// Whether the environment is never collected, for whatever reason.
+    pub fn keeps(&self, env: &Environment) -> bool {
+        env.protect || env.class == Class::Production || self.protects(&env.name)
+    }
+
+    /// Everything that `env` asks for and the policy does not allow, as sentences.
+    pub fn violations(&self, env: &Environment) -> Vec<String> {
+        let mut found = Vec::new();
+        if !self.orgs.is_empty() && !self.orgs.contains(env.org.as_str()) {
+            found.push(format!("organization `{}` is not allowed (allowed: {})", env.org, list(&self.orgs)));
+        }
+        let machines: usize = env.apps.iter().map(|app| app.machines.len()).sum();
+        if let Some(most) = self.max_machines_per_environment.filter(|most| machines > *most) {
+            found.push(format!("{machines} machines are more than the {most} that an environment may have"));
+        }
+        for app in &env.apps {
+            let count = app.machines.len();
+            if let Some(most) = self.max_machines_per_app.filter(|most| count > *most) {
+                found.push(format!("`{}` asks for {count} machines; an app may have {most}", app.component));
+            }
+            for volume in &app.volumes {
+                if let Some(most) = self.max_volume_gb.filter(|most| volume.size_gb > *most) {
+                    found
+                        .push(format!("volume `{}` of `{}` is larger than {most} GB", volume.slot.name, app.component));
+                }
+            }
+            let mut told = BTreeSet::new();
+            for machine in &app.machines {
+                for problem in self.machine_violations(machine) {
+                    let problem = format!("`{}`: {problem}", app.component);
+                    if told.insert(problem.clone()) {
+                        found.push(problem);
+                    }
+                }
+            }
+        }
+        found
+    }
+
+    fn machine_violations(&self, machine: &crate::desired::Machine) -> Vec<String> {
+        let mut found = Vec::new();
+        if !self.regions.is_empty() && !self.regions.contains(&machine.slot.region) {
+            found.push(format!("region `{}` is not allowed (allowed: {})", machine.slot.region, list(&self.regions)));
+        }
+        let guest = machine.config.get("guest");
+        let number = |field: &str, default: u64| {
+            guest.and_then(|guest| guest.get(field)).and_then(serde_json::Value::as_u64).unwrap_or(default)
+        };
+        let memory = number("memory_mb", 256);
+        if let Some(most) = self.max_memory_mb.filter(|most| memory > *most) {
+            found.push(format!("{memory} MB of memory are more than the {most} MB allowed"));
+        }
+        if !self.sizes.is_empty() {
+            let kind = guest.and_then(|guest| guest.get("cpu_kind")).and_then(|kind| kind.as_str()).unwrap_or("shared");
+            let prefix = if kind == "shared" { "shared-cpu" } else { kind };
+            let size = format!("{prefix}-{}x", number("cpus", 1));
+            if !self.sizes.contains(&size) {
+                found.push(format!("size `{size}` is not allowed (allowed: {})", list(&self.sizes)));
+            }
+        }
+        if !self.images.is_empty() {
+            let containers = machine.config.get("containers").and_then(|all| all.as_array()).into_iter().flatten();
+            let images =
+                std::iter::once(&machine.config).chain(containers).filter_map(|holder| holder.get("image")?.as_str());
+            for image in images {
+                if !self.images.iter().any(|glob| glob_matches(glob, image)) {
+                    found.push(format!("image `{image}` is not allowed (allowed: {})", self.images.join(", ")));
+                }
+            }
+        }
+        found
+    }
+}
+
+fn list(items: &BTreeSet<String>) -> String {
+    items.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
+}
+
+/// Whether `text` matches `glob`, in which `*` stands for any run of characters and everything else for itself.
+pub fn glob_matches(glob: &str, text: &str) -> bool {
+    let mut parts = glob.split('*');
+    let Some(mut rest) = parts.next().and_then(|first| text.strip_prefix(first)) else {
+        return false;
+    };
+    let mut parts = parts.peekable();
+    if parts.peek().is_none() {
+        return rest.is_empty();
+    }
+    while let Some(part) = parts.next() {
+        if parts.peek().is_none() {
+            return rest.ends_with(part);
+        }
+        match rest.split_once(part) {
+            Some((_, after)) => rest = after,
+            None => return false,
+        }
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn globs_match_whole_names_only() {
+        for (glob, text, expected) in [
+            ("production", "production", true),
+            ("production", "production-2", false),
+            ("prod-*", "prod-eu", true),
+            ("prod-*", "my-prod-eu", false),
+            ("*-eu", "prod-eu", true),
+            ("a*b*c", "a1b2c", true),
+            ("a*b*c", "acb", false),
+            ("*", "", true),
+        ] {
+            assert_eq!(glob_matches(glob, text), expected, "{glob} {text}");
+        }
+    }
+
+    #[test]
+    fn the_budget_counts_the_window_and_spares_small_sets() {
+        let budget =
+            DeletionBudget { max_deletions: 10, max_percent: 30, floor: 10, window: Duration::from_secs(3600) };
+        assert!(!budget.is_exceeded(10, 0, 10), "a small set has only the absolute limit");
+        assert!(budget.is_exceeded(11, 0, 100));
+        assert!(budget.is_exceeded(1, 10, 100), "what was deleted within the window counts");
+        assert!(budget.is_exceeded(4, 0, 12), "33 % of 12");
+        assert!(!budget.is_exceeded(3, 0, 12));
+        assert!(budget.is_exceeded(2, 2, 10), "4 of the 12 that there were");
+    }
+}

@@ -1,0 +1,3 @@
+//! One module per provider: its typed client, its wire types, how it is observed and how changes are applied.
+
+pub mod fly;

@@ -1,0 +1,137 @@
+//! What a simulator is set up with: who may call it, how long things take, how consistent it is.
+
+use std::time::Duration;
+
+/// What a token may do in its organization.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Everything.
+    Full,
+    /// Only requests that cannot change anything; others answer 403.
+    ReadOnly,
+}
+
+/// An organization that exists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SimOrg {
+    /// Its slug, as in `org_slug`.
+    pub slug: String,
+    /// Its display name.
+    pub name: String,
+}
+
+/// A token that is accepted.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SimToken {
+    /// The token string, without any scheme in front.
+    pub token: String,
+    /// The slug of the one organization that it sees.
+    pub org: String,
+    /// What it may do there.
+    pub access: Access,
+}
+
+impl std::fmt::Debug for SimToken {
+    /// Leaves out the token itself.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SimToken").field("org", &self.org).field("access", &self.access).finish_non_exhaustive()
+    }
+}
+
+/// The set-up of a [`Simulator`](super::Simulator). The defaults are a quick, consistent platform with rate limits and without any
+/// organization; durations of the machine life cycle are typical observed values.
+#[derive(Debug, Clone)]
+pub struct SimConfig {
+    /// Where all identifiers are derived from. Two runs with the same seed and the same requests are equal.
+    pub seed: u64,
+    /// The organizations that exist.
+    pub orgs: Vec<SimOrg>,
+    /// The tokens that are accepted.
+    pub tokens: Vec<SimToken>,
+    /// Accept every organization slug, and every token that starts with `sim_` for all of them (for demonstrations).
+    pub open_orgs: bool,
+    /// Enforce the documented limits with 429.
+    pub rate_limits: bool,
+    /// How long every request takes before it is looked at.
+    pub latency: Duration,
+    /// The region used when a request names none.
+    pub default_region: String,
+    /// From a machine's creation or start to `started`.
+    pub boot: Duration,
+    /// The same for an image whose tag contains `slow`.
+    pub slow_boot: Duration,
+    /// From `stopping` (or `suspending`) to `stopped` (`suspended`).
+    pub stop: Duration,
+    /// From `destroying` to `destroyed`.
+    pub destroy: Duration,
+    /// How long an updated machine is `replacing`.
+    pub replace: Duration,
+    /// From `started` to passing checks, and from `started` to the first exit of an image that crashes.
+    pub settle: Duration,
+    /// How long a machine with `auto_destroy` runs before its process ends.
+    pub job: Duration,
+    /// How long a destroyed machine is still served, as `destroyed`, before 404.
+    pub destroyed_visible: Duration,
+    /// From the deletion of an app to its disappearance.
+    pub app_delete: Duration,
+    /// How long a new app answers 404 to requests without its affinity cookie (observed: up to 5 s).
+    pub app_missing_after_create: Duration,
+    /// How far the organization-wide listings and the list of apps lag behind (the assumption S).
+    pub listing_lag: Duration,
+    /// How long a volume stays bound after its machine was destroyed (observed: up to a minute).
+    pub volume_bound_after_destroy: Duration,
+    /// How long a deleted volume is listed as `pending_destroy` (documented: 24 h).
+    pub volume_pending_destroy: Duration,
+    /// How long a machine may still be given the secrets from before a write, unless the request names `min_secrets_version`.
+    pub vault_lag: Duration,
+    /// The most objects on one page of an organization-wide listing, whatever `limit` says (documented: 1000).
+    pub org_page: usize,
+}
+
+impl Default for SimConfig {
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            orgs: Vec::new(),
+            tokens: Vec::new(),
+            open_orgs: false,
+            rate_limits: true,
+            latency: Duration::ZERO,
+            default_region: "iad".to_owned(),
+            boot: Duration::from_millis(1200),
+            slow_boot: Duration::from_secs(20),
+            stop: Duration::from_millis(800),
+            destroy: Duration::from_millis(500),
+            replace: Duration::from_millis(1500),
+            settle: Duration::from_secs(1),
+            job: Duration::from_secs(2),
+            destroyed_visible: Duration::from_mins(1),
+            app_delete: Duration::from_millis(500),
+            app_missing_after_create: Duration::ZERO,
+            listing_lag: Duration::ZERO,
+            volume_bound_after_destroy: Duration::ZERO,
+            volume_pending_destroy: Duration::from_hours(24),
+            vault_lag: Duration::ZERO,
+            org_page: 1000,
+        }
+    }
+}
+
+impl SimConfig {
+    /// Adds an organization and a token with full access to it.
+    #[must_use]
+    pub fn with_org(mut self, slug: &str, token: &str) -> Self {
+        if !self.orgs.iter().any(|org| org.slug == slug) {
+            self.orgs.push(SimOrg { slug: slug.to_owned(), name: slug.to_owned() });
+        }
+        self.tokens.push(SimToken { token: token.to_owned(), org: slug.to_owned(), access: Access::Full });
+        self
+    }
+
+    /// Adds a token that may only read in `slug`.
+    #[must_use]
+    pub fn with_read_only_token(mut self, slug: &str, token: &str) -> Self {
+        self.tokens.push(SimToken { token: token.to_owned(), org: slug.to_owned(), access: Access::ReadOnly });
+        self
+    }
+}

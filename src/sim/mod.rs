@@ -1,0 +1,179 @@
+//! A faithful in-memory server for the Fly Machines REST API.
+//!
+//! ```text
+//! transport (in process, socket) ─> server (log, faults, auth, limits) ─> routes ─> world (apps, machines, volumes, secrets …)
+//! ```
+//!
+//! It knows nothing of the rest of Hangar. Time, and with it everything that happens by itself, comes from the clock that it is
+//! given; identifiers come from a seed: two runs with the same requests at the same times are equal.
+//!
+//! No image is pulled. What a tag contains says how its image behaves, also when it is pinned by the digest that the tag resolved to:
+//!
+//! | tag contains | the image |
+//! |---|---|
+//! | `crash` | exits with code 1 shortly after each start |
+//! | `oom` | is killed for want of memory shortly after each start (code 137) |
+//! | `oneshot` | ends with code 0 shortly after start |
+//! | `unhealthy` | runs, but its checks are critical |
+//! | `slow` | takes 20 s to boot |
+//! | `missing` | does not exist (`MANIFEST_UNKNOWN`) |
+//! | anything else | runs, and its checks pass a second after start |
+//!
+//! A machine with `auto_destroy` is a job: its process ends with code 0 after two seconds. Machines with a `schedule` or `standbys` rest.
+
+mod admin;
+mod auth;
+mod config;
+mod edits;
+mod faults;
+mod inspect;
+mod limits;
+mod log;
+mod routes;
+mod server;
+mod snapshot;
+mod transport;
+mod world;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+pub use config::{Access, SimConfig, SimOrg, SimToken};
+pub use edits::EditError;
+pub use faults::{CrashPoint, Fault, FaultKind, Matcher};
+pub use inspect::{AddressView, AppView, CertificateView, MachineView, VolumeView};
+pub use log::RequestRecord;
+pub use snapshot::SnapshotError;
+
+use crate::clock::SharedClock;
+use crate::http::transport::SharedTransport;
+use faults::{Faults, KillPoint};
+use limits::Limits;
+use log::Log;
+use routes::Call;
+use world::World;
+use world::ids::Ids;
+
+/// The simulator. Clones share one world.
+#[derive(Debug, Clone)]
+pub struct Simulator {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    config: Arc<SimConfig>,
+    clock: SharedClock,
+    state: Mutex<State>,
+    /// Told after every change, for those who wait for a machine.
+    changed: tokio::sync::Notify,
+}
+
+#[derive(Debug)]
+struct State {
+    world: World,
+    faults: Faults,
+    log: Log,
+    limits: Limits,
+    /// Requests whose effect comes later, by their number in the log.
+    late: BTreeMap<u64, Call>,
+    request_ids: Ids,
+}
+
+impl Simulator {
+    /// An empty platform.
+    pub fn new(config: SimConfig, clock: SharedClock) -> Self {
+        let config = Arc::new(config);
+        let world = World::new(Arc::clone(&config));
+        Self::of_world(world, config, clock)
+    }
+
+    fn of_world(world: World, config: Arc<SimConfig>, clock: SharedClock) -> Self {
+        let state = State {
+            world,
+            faults: Faults::default(),
+            log: Log::default(),
+            limits: Limits::default(),
+            late: BTreeMap::new(),
+            request_ids: Ids::from_seed(!config.seed),
+        };
+        Self { inner: Arc::new(Inner { config, clock, state: Mutex::new(state), changed: tokio::sync::Notify::new() }) }
+    }
+
+    /// A transport that calls the simulator in process, whatever host its requests name.
+    pub fn transport(&self) -> SharedTransport {
+        Arc::new(transport::InProcess::new(self))
+    }
+
+    /// Every request so far (or since [`Self::clear_requests`]), in order of arrival. Connections that were refused are not among them.
+    pub fn requests(&self) -> Vec<RequestRecord> {
+        self.lock().log.records()
+    }
+
+    /// Forgets the requests so far.
+    pub fn clear_requests(&self) {
+        self.lock().log.clear();
+    }
+
+    /// How many of the requests could not have had an effect.
+    pub fn reads(&self) -> usize {
+        self.requests().iter().filter(|request| request.is_read()).count()
+    }
+
+    /// How many of the requests could have had an effect.
+    pub fn writes(&self) -> usize {
+        self.requests().iter().filter(|request| !request.is_read()).count()
+    }
+
+    /// Adds a fault. The first one that matches a request hits it.
+    pub fn inject(&self, fault: Fault) {
+        self.lock().faults.inject(fault);
+    }
+
+    /// The faults that are still set.
+    pub fn faults(&self) -> Vec<Fault> {
+        self.lock().faults.list().to_vec()
+    }
+
+    /// Removes all faults.
+    pub fn clear_faults(&self) {
+        self.lock().faults.clear();
+    }
+
+    /// Lets everything end in the request number `count` from now (1 is the next one): its connection breaks at `point`, and every
+    /// later one is refused until [`Self::revive`].
+    pub fn kill_after(&self, count: u32, point: CrashPoint) {
+        self.lock().faults.kill_at(KillPoint { remaining: count.max(1), writes_only: false, point });
+    }
+
+    /// The same, counting only requests that could have an effect.
+    pub fn kill_after_writes(&self, count: u32, point: CrashPoint) {
+        self.lock().faults.kill_at(KillPoint { remaining: count.max(1), writes_only: true, point });
+    }
+
+    /// Whether the kill point was reached.
+    pub fn is_dead(&self) -> bool {
+        self.lock().faults.dead
+    }
+
+    /// Lets requests through again and removes the kill point.
+    pub fn revive(&self) {
+        self.lock().faults.revive();
+    }
+
+    /// The state, as it is now or was at the last request.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The state, with everything carried out that is due.
+    fn present(&self) -> MutexGuard<'_, State> {
+        let now = self.inner.clock.now();
+        let mut state = self.lock();
+        state.advance(now);
+        state
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,281 @@
+//! The routes of the Machines API. Each one is a plain function from the world and a call to a reply.
+
+mod addresses;
+mod apps;
+mod certificates;
+mod machines;
+mod orgs;
+mod platform;
+mod secrets;
+mod volumes;
+
+use std::borrow::Cow;
+
+use chrono::{DateTime, Utc};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::auth::Caller;
+use super::world::World;
+use super::world::app::App;
+use super::world::machine::Machine;
+use crate::http::transport::Method;
+pub(crate) use machines::wait::Wait;
+
+/// A request that passed authentication.
+#[derive(Clone)]
+pub(crate) struct Call {
+    pub(crate) method: Method,
+    /// The segments of the path, decoded.
+    pub(crate) segments: Vec<String>,
+    /// The query, decoded, in order.
+    pub(crate) query: Vec<(String, String)>,
+    /// The lease nonce that was sent, if any.
+    pub(crate) nonce: Option<String>,
+    /// The node of the affinity cookie that was sent, if any.
+    pub(crate) node: Option<String>,
+    pub(crate) body: bytes::Bytes,
+    pub(crate) caller: Caller,
+    pub(crate) now: DateTime<Utc>,
+    /// What a fault does to listings.
+    pub(crate) listing: ListingFault,
+}
+
+impl std::fmt::Debug for Call {
+    /// Leaves out the body.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Call").field("method", &self.method).field("segments", &self.segments).finish_non_exhaustive()
+    }
+}
+
+/// What a fault does to organization-wide listings.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ListingFault {
+    /// Regions that do not answer.
+    pub(crate) error_regions: Vec<String>,
+    /// The most objects on a page.
+    pub(crate) page: Option<usize>,
+}
+
+/// An answer.
+#[derive(Debug, Clone)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    /// `None` for an empty body.
+    pub(crate) body: Option<Value>,
+}
+
+impl Reply {
+    /// 200 with a body.
+    pub(crate) const fn ok(body: Value) -> Self {
+        Self::with(200, body)
+    }
+
+    pub(crate) const fn with(status: u16, body: Value) -> Self {
+        Self { status, headers: Vec::new(), body: Some(body) }
+    }
+
+    /// An answer without a body.
+    pub(crate) const fn empty(status: u16) -> Self {
+        Self { status, headers: Vec::new(), body: None }
+    }
+
+    /// An error in the usual shape.
+    pub(crate) fn error(status: u16, text: &str) -> Self {
+        Self::with(status, json!({"error": text}))
+    }
+
+    pub(crate) fn app_not_found() -> Self {
+        Self::error(404, "app not found")
+    }
+
+    pub(crate) fn machine_not_found() -> Self {
+        Self::error(404, "machine not found")
+    }
+
+    pub(crate) fn unauthorized() -> Self {
+        Self::error(403, "unauthorized")
+    }
+
+    pub(crate) fn rate_limited() -> Self {
+        Self::error(429, "resource_exhausted: rate limit exceeded")
+    }
+}
+
+/// An answer that says no. It is an answer like any other; the difference lets routes use `?`.
+#[derive(Debug)]
+pub(crate) struct Refusal(Box<Reply>);
+
+impl From<Reply> for Refusal {
+    fn from(reply: Reply) -> Self {
+        Self(Box::new(reply))
+    }
+}
+
+/// What a route returns.
+pub(crate) type Answer = Result<Reply, Refusal>;
+
+/// An answer now, or a wait for one.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    Reply(Reply),
+    Wait(Wait),
+}
+
+impl Call {
+    /// The body as `T`; 400 if it is not. An empty body and `null` count as `{}`, as they do for Go.
+    pub(crate) fn body<T: DeserializeOwned>(&self) -> Result<T, Refusal> {
+        let bytes: &[u8] = match self.body.trim_ascii() {
+            b"" | b"null" => b"{}",
+            body => body,
+        };
+        serde_json::from_slice(bytes)
+            .map_err(|error| Refusal::from(Reply::error(400, &format!("invalid_argument: invalid JSON: {error}"))))
+    }
+
+    /// The first value of a query parameter.
+    pub(crate) fn query(&self, name: &str) -> Option<&str> {
+        self.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// All values of a query parameter, which may be repeated or separated by commas.
+    pub(crate) fn query_list(&self, name: &str) -> Vec<&str> {
+        let values = self.query.iter().filter(|(key, _)| key == name);
+        values.flat_map(|(_, value)| value.split(',')).filter(|value| !value.is_empty()).collect()
+    }
+
+    /// Whether a query parameter is set: `true`, `1` or empty.
+    pub(crate) fn flag(&self, name: &str) -> bool {
+        self.query(name).is_some_and(|value| matches!(value, "" | "1" | "true"))
+    }
+
+    /// The app `name`, if the caller can see it from the node that it reaches.
+    pub(crate) fn app<'w>(&self, world: &'w World, name: &str) -> Result<&'w App, Refusal> {
+        let app =
+            world.apps.get(name).filter(|app| !app.deleting).ok_or_else(|| Refusal::from(Reply::app_not_found()))?;
+        if !self.caller.sees(&app.org) {
+            return Err(Refusal::from(Reply::unauthorized()));
+        }
+        if app.visible_from > self.now && self.node.as_deref() != Some(app.node.as_str()) {
+            return Err(Refusal::from(Reply::app_not_found()));
+        }
+        Ok(app)
+    }
+
+    /// The machine `id` of the app, destroyed or not.
+    pub(crate) fn machine<'w>(&self, world: &'w World, app: &str, id: &str) -> Result<&'w Machine, Refusal> {
+        self.app(world, app)?.machines.get(id).ok_or_else(|| Refusal::from(Reply::machine_not_found()))
+    }
+}
+
+/// Carries out `call`.
+pub(crate) fn dispatch(world: &mut World, call: &Call) -> Outcome {
+    let segments: Vec<&str> = call.segments.iter().map(String::as_str).collect();
+    if let (Method::Get, ["v1", "apps", app, "machines", id, "wait"]) = (call.method, segments.as_slice()) {
+        return match machines::wait::begin(world, call, app, id) {
+            Ok(wait) => Outcome::Wait(wait),
+            Err(refusal) => Outcome::Reply(*refusal.0),
+        };
+    }
+    Outcome::Reply(route(world, call, &segments).unwrap_or_else(|refusal| *refusal.0))
+}
+
+fn route(world: &mut World, call: &Call, segments: &[&str]) -> Answer {
+    use Method::{Delete, Get, Post, Put};
+    match (call.method, segments) {
+        (Get, ["v1", "apps"]) => apps::list(world, call),
+        (Post, ["v1", "apps"]) => apps::create(world, call),
+        (Get, ["v1", "apps", app]) => apps::get(world, call, app),
+        (Delete, ["v1", "apps", app]) => apps::delete(world, call, app),
+        (_, ["v1", "apps", app, "machines", rest @ ..]) => route_machines(world, call, app, rest),
+
+        (Get, ["v1", "apps", app, "volumes"]) => volumes::list(world, call, app),
+        (Post, ["v1", "apps", app, "volumes"]) => volumes::create(world, call, app),
+        (Get, ["v1", "apps", app, "volumes", id]) => volumes::get(world, call, app, id),
+        (Put, ["v1", "apps", app, "volumes", id]) => volumes::update(world, call, app, id),
+        (Delete, ["v1", "apps", app, "volumes", id]) => volumes::delete(world, call, app, id),
+        (Put, ["v1", "apps", app, "volumes", id, "extend"]) => volumes::extend(world, call, app, id),
+        (Get, ["v1", "apps", app, "volumes", id, "snapshots"]) => volumes::snapshots(world, call, app, id),
+        (Post, ["v1", "apps", app, "volumes", id, "snapshots"]) => volumes::snapshot(world, call, app, id),
+
+        (Get, ["v1", "apps", app, "secrets"]) => secrets::list(world, call, app),
+        (Post, ["v1", "apps", app, "secrets"]) => secrets::write(world, call, app),
+        (Get, ["v1", "apps", app, "secrets", name]) => secrets::get(world, call, app, name),
+        (Post, ["v1", "apps", app, "secrets", name]) => secrets::set(world, call, app, name),
+        (Delete, ["v1", "apps", app, "secrets", name]) => secrets::delete(world, call, app, name),
+
+        (Get, ["v1", "apps", app, "ip_assignments"]) => addresses::list(world, call, app),
+        (Post, ["v1", "apps", app, "ip_assignments"]) => addresses::assign(world, call, app),
+        (Delete, ["v1", "apps", app, "ip_assignments", ip]) => addresses::release(world, call, app, ip),
+
+        (Get, ["v1", "apps", app, "certificates"]) => certificates::list(world, call, app),
+        (Post, ["v1", "apps", app, "certificates", "acme"]) => certificates::request(world, call, app),
+        (Get, ["v1", "apps", app, "certificates", hostname]) => certificates::get(world, call, app, hostname),
+        (Delete, ["v1", "apps", app, "certificates", hostname]) => certificates::delete(world, call, app, hostname),
+        (Post, ["v1", "apps", app, "certificates", hostname, "check"]) => {
+            certificates::check(world, call, app, hostname)
+        }
+
+        (Get, ["v1", "orgs", org, "machines"]) => orgs::machines(world, call, org),
+        (Get, ["v1", "orgs", org, "volumes"]) => orgs::volumes(world, call, org),
+        (Get, ["v1", "platform", "regions"]) => Ok(platform::regions(world)),
+        (Post, ["v1", "platform", "placements"]) => platform::placements(world, call),
+        (Get, ["v1", "tokens", "current"]) => Ok(platform::current_token(world, call)),
+        (_, ["v1", ..]) => Err(Refusal::from(not_implemented(call))),
+        _ => Err(Refusal::from(Reply::error(404, "not found"))),
+    }
+}
+
+/// What is below `/v1/apps/{app}/machines`.
+fn route_machines(world: &mut World, call: &Call, app: &str, segments: &[&str]) -> Answer {
+    use Method::{Delete, Get, Patch, Post, Put};
+    use machines::{actions, lease, metadata, update};
+    match (call.method, segments) {
+        (Get, []) => machines::list(world, call, app),
+        (Post, []) => machines::create(world, call, app),
+        (Get, [id]) => machines::get(world, call, app, id),
+        (Post, [id]) => update::update(world, call, app, id),
+        (Delete, [id]) => machines::delete(world, call, app, id),
+        (Get, [id, "events"]) => actions::events(world, call, app, id),
+        (Get, [id, "versions"]) => actions::versions(world, call, app, id),
+        (Get, [id, "lease"]) => lease::get(world, call, app, id),
+        (Post, [id, "lease"]) => lease::acquire(world, call, app, id),
+        (Delete, [id, "lease"]) => lease::release(world, call, app, id),
+        (Get, [id, "metadata"]) => metadata::get(world, call, app, id),
+        (Put, [id, "metadata"]) => metadata::put(world, call, app, id, false),
+        (Patch, [id, "metadata"]) => metadata::put(world, call, app, id, true),
+        (Get, [id, "metadata", key]) => metadata::get_key(world, call, app, id, key),
+        (Post, [id, "metadata", key]) => metadata::set_key(world, call, app, id, key),
+        (Delete, [id, "metadata", key]) => metadata::delete_key(world, call, app, id, key),
+        (Post, [id, action]) => match actions::Action::named(action) {
+            Some(action) => actions::act(world, call, app, id, action),
+            None => Err(Refusal::from(not_implemented(call))),
+        },
+        _ => Err(Refusal::from(not_implemented(call))),
+    }
+}
+
+fn not_implemented(call: &Call) -> Reply {
+    let text = format!("not implemented: the simulator has no {} /{}", call.method.as_str(), call.segments.join("/"));
+    Reply::error(501, &text)
+}
+
+/// The display name of an organization.
+pub(crate) fn org_name<'a>(world: &'a World, slug: &'a str) -> Cow<'a, str> {
+    world
+        .config
+        .orgs
+        .iter()
+        .find(|org| org.slug == slug)
+        .map_or(Cow::Borrowed(slug), |org| Cow::Borrowed(org.name.as_str()))
+}
+
+/// Whether the organization exists and the caller sees it.
+pub(crate) fn check_org(world: &World, call: &Call, slug: &str) -> Result<(), Refusal> {
+    let exists = world.config.open_orgs || world.config.orgs.iter().any(|org| org.slug == slug);
+    if !exists {
+        return Err(Refusal::from(Reply::error(404, "organization not found")));
+    }
+    if call.caller.sees(slug) { Ok(()) } else { Err(Refusal::from(Reply::unauthorized())) }
+}

@@ -1,0 +1,162 @@
+//! The state of the simulated platform, and how it moves with time.
+//!
+//! ```text
+//! World ── apps ── machines, volumes, vault, addresses, certificates
+//!       └─ schedule: what happens by itself, and when
+//! ```
+
+pub(crate) mod address;
+pub(crate) mod app;
+pub(crate) mod certificate;
+pub(crate) mod ids;
+pub(crate) mod image;
+pub(crate) mod index;
+pub(crate) mod lifecycle;
+pub(crate) mod machine;
+pub(crate) mod normalise;
+pub(crate) mod schedule;
+pub(crate) mod vault;
+pub(crate) mod volume;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::config::SimConfig;
+use app::App;
+use ids::Ids;
+use image::Images;
+use index::Index;
+use lifecycle::Stage;
+use schedule::{Due, Schedule, before};
+
+/// Everything that exists.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct World {
+    #[serde(skip)]
+    pub(crate) config: Arc<SimConfig>,
+    pub(crate) apps: BTreeMap<String, App>,
+    pub(crate) ids: Ids,
+    pub(crate) images: Images,
+    pub(crate) schedule: Schedule,
+    /// The number of each private network, by `organization/name`. A network is for ever.
+    networks: BTreeMap<String, u32>,
+    /// Hostnames whose DNS points where their certificates want it.
+    pub(crate) ready_hostnames: std::collections::BTreeSet<String>,
+    pub(crate) index: Index,
+}
+
+impl World {
+    pub(crate) fn new(config: Arc<SimConfig>) -> Self {
+        Self {
+            ids: Ids::from_seed(config.seed),
+            config,
+            apps: BTreeMap::new(),
+            images: Images::default(),
+            schedule: Schedule::default(),
+            networks: BTreeMap::new(),
+            ready_hostnames: std::collections::BTreeSet::new(),
+            index: Index::default(),
+        }
+    }
+
+    /// Carries out the earliest thing that is due at `now`. Requests that take effect late are handed back, for only the routes can
+    /// carry them out.
+    pub(crate) fn step(&mut self, now: DateTime<Utc>) -> Option<(DateTime<Utc>, Option<u64>)> {
+        let (at, due) = self.schedule.pop(now)?;
+        let late = if let Due::LateRequest { number } = due { Some(number) } else { None };
+        self.carry_out(at, due);
+        self.record(at);
+        Some((at, late))
+    }
+
+    fn carry_out(&mut self, at: DateTime<Utc>, due: Due) {
+        match due {
+            Due::Machine { app, id, generation, step } => {
+                let Some((app, mut stage)) = self.stage(&app) else {
+                    return;
+                };
+                let Some(machine) = app.machines.get_mut(&id) else {
+                    return;
+                };
+                if machine.generation != generation {
+                    return;
+                }
+                if step == lifecycle::Step::Forgotten {
+                    app.machines.remove(&id);
+                } else {
+                    machine.carry_out(step, at, &mut stage);
+                }
+            }
+            Due::FreeVolume { app, id, machine } => {
+                let volume = self.apps.get_mut(&app).and_then(|app| app.volumes.get_mut(&id));
+                if let Some(volume) =
+                    volume.filter(|volume| volume.attached_machine.as_deref() == Some(machine.as_str()))
+                {
+                    volume.attached_machine = None;
+                    volume.updated_at = at;
+                }
+            }
+            Due::PurgeVolume { app, id } => {
+                if let Some(app) = self.apps.get_mut(&app) {
+                    app.volumes.remove(&id);
+                }
+            }
+            Due::RemoveApp { app, app_id } => {
+                if self.apps.get(&app).is_some_and(|found| found.id == app_id) {
+                    self.apps.remove(&app);
+                }
+            }
+            Due::LateRequest { .. } => {}
+        }
+    }
+
+    /// An app, together with what its machines need to move.
+    pub(crate) fn stage(&mut self, app: &str) -> Option<(&mut App, Stage<'_>)> {
+        let Self { apps, ids, schedule, config, .. } = self;
+        let app = apps.get_mut(app)?;
+        Some((app, Stage { ids, schedule, config }))
+    }
+
+    /// The number of the network `name` of `org`; the network is made on first use.
+    pub(crate) fn network_number(&mut self, org: &str, name: &str) -> u32 {
+        let key = format!("{org}/{name}");
+        if let Some(number) = self.networks.get(&key) {
+            return *number;
+        }
+        let number = self.ids.number();
+        self.networks.insert(key, number);
+        number
+    }
+
+    /// Whether `org` has a network of this name.
+    pub(crate) fn has_network(&self, org: &str, name: &str) -> bool {
+        name.is_empty() || self.networks.contains_key(&format!("{org}/{name}"))
+    }
+
+    /// The names of the networks of `org`, the unnamed default network left out.
+    pub(crate) fn networks(&self, org: &str) -> Vec<String> {
+        let prefix = format!("{org}/");
+        self.networks
+            .keys()
+            .filter_map(|key| key.strip_prefix(&prefix))
+            .filter(|name| !name.is_empty())
+            .map(str::to_owned)
+            .collect()
+    }
+
+    /// Notes what the organization-wide listings will show of this moment, once they have caught up with it.
+    pub(crate) fn record(&mut self, at: DateTime<Utc>) {
+        if !self.config.listing_lag.is_zero() {
+            let keep = before(at, self.config.listing_lag);
+            self.index.record(at, keep, &self.apps);
+        }
+    }
+}
+
+/// A moment as the API writes it: RFC 3339 in UTC with milliseconds.
+pub(crate) fn rfc3339(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
