@@ -56,11 +56,7 @@ pub(super) fn build(
         None => None,
     };
     // What was filled in one by one counts for the rules of apps, too.
-    let sources = resolver
-        .components
-        .get(component)
-        .and_then(|component| component.json.get("secrets"))
-        .cloned();
+    let sources = resolver.components.get(component).and_then(|component| component.json.get("secrets")).cloned();
     for (key, value) in [("image", image.clone().map(Value::String)), ("secrets", sources)] {
         filled.extend(value.map(|value| (key.to_owned(), value)));
     }
@@ -75,9 +71,7 @@ pub(super) fn build(
         spec: &spec,
         image: image.as_deref(),
         region: region.as_deref(),
-        retain: spec
-            .deletion_policy
-            .map_or(defaults.retain, |policy| policy == DeletionPolicy::Retain),
+        retain: spec.deletion_policy.map_or(defaults.retain, |policy| policy == DeletionPolicy::Retain),
         volumes: BTreeMap::new(),
         wanted: Vec::new(),
         load_file,
@@ -87,10 +81,7 @@ pub(super) fn build(
     if resolver.problems.errors.len() > before {
         return None;
     }
-    let first = machines
-        .first()
-        .and_then(|machine| machine.config.get("image"))
-        .and_then(Value::as_str);
+    let first = machines.first().and_then(|machine| machine.config.get("image")).and_then(Value::as_str);
     let app = App {
         component: ComponentName::new(component),
         name: AppName::new(name?),
@@ -101,12 +92,7 @@ pub(super) fn build(
         after: BTreeSet::new(),
         secrets,
         ips: ips(&spec, network),
-        certificates: spec
-            .certificates
-            .iter()
-            .flatten()
-            .map(|host| host.to_ascii_lowercase())
-            .collect(),
+        certificates: spec.certificates.iter().flatten().map(|host| host.to_ascii_lowercase()).collect(),
         volumes: wanted,
         machines,
         health_timeout: spec
@@ -153,20 +139,14 @@ fn typed(resolver: &mut Resolver<'_>, component: &str, filled: &Value) -> Option
 /// The rules of apps, now that the fly.toml and the spec are one and every value is known.
 fn check(resolver: &mut Resolver<'_>, component: &str, spec: &AppSpec) {
     // Without a fly.toml the app was checked when its file was read, and its warnings were given.
-    let has_config = resolver
-        .components
-        .get(component)
-        .is_some_and(|component| component.config.is_some());
+    let has_config = resolver.components.get(component).is_some_and(|component| component.config.is_some());
     for finding in validate_app(spec, Scope::Whole) {
         let place = place_of(component, &finding.pointer);
         match finding.severity {
             Severity::Error => resolver.error(&place, finding.message, finding.help),
             Severity::Warning if has_config => {
                 let (origin, pointer) = resolver.origin_of(&place);
-                resolver
-                    .problems
-                    .diagnostics
-                    .warn(&origin, &pointer, finding.message, finding.help);
+                resolver.problems.diagnostics.warn(&origin, &pointer, finding.message, finding.help);
             }
             Severity::Warning => {}
         }
@@ -179,20 +159,14 @@ fn check(resolver: &mut Resolver<'_>, component: &str, spec: &AppSpec) {
 }
 
 fn place_of(component: &str, pointer: &str) -> Place {
-    Place {
-        component: Some(component.to_owned()),
-        pointer: format!("{}{pointer}", app_pointer(component)),
-    }
+    Place { component: Some(component.to_owned()), pointer: format!("{}{pointer}", app_pointer(component)) }
 }
 
 /// An app with public ports and no word about addresses gets what `fly deploy` gives it on the first deployment: a shared IPv4 and
 /// an IPv6 address. `ips: {}` asks for none.
 fn default_ips(spec: &AppSpec) -> Option<Ips> {
     let has_public_port = spec.services.iter().flatten().any(|service| !service.ports.is_empty());
-    has_public_port.then(|| Ips {
-        public: Some(true),
-        ..Ips::default()
-    })
+    has_public_port.then(|| Ips { public: Some(true), ..Ips::default() })
 }
 
 /// The addresses of an app.
@@ -204,11 +178,7 @@ fn ips(spec: &AppSpec, network: &super::graph::Network) -> BTreeMap<IpKind, IpRe
     if ips.public == Some(true) {
         wanted.extend([IpKind::SharedV4, IpKind::V6].map(|kind| (kind, IpRequest::default())));
     }
-    for (kind, stated) in [
-        (IpKind::SharedV4, ips.shared_v4),
-        (IpKind::V6, ips.v6),
-        (IpKind::V4, ips.v4),
-    ] {
+    for (kind, stated) in [(IpKind::SharedV4, ips.shared_v4), (IpKind::V6, ips.v6), (IpKind::V4, ips.v4)] {
         match stated {
             Some(true) => drop(wanted.insert(kind, IpRequest::default())),
             Some(false) => drop(wanted.remove(&kind)),
@@ -225,13 +195,7 @@ fn ips(spec: &AppSpec, network: &super::graph::Network) -> BTreeMap<IpKind, IpRe
         }
         Some(Flycast::In(other)) => {
             let org = other.org.as_ref().map(OrgSlug::new);
-            wanted.insert(
-                IpKind::PrivateV6,
-                IpRequest {
-                    network: other.network.clone(),
-                    org,
-                },
-            );
+            wanted.insert(IpKind::PrivateV6, IpRequest { network: other.network.clone(), org });
         }
         Some(Flycast::Off) | None => {}
     }
@@ -252,8 +216,7 @@ struct Builder<'r, 'e, 'a> {
 
 impl Builder<'_, '_, '_> {
     fn error(&mut self, key: &str, message: impl Into<String>, help: Option<&str>) {
-        self.resolver
-            .error(&place_of(self.component, key), message, help.map(str::to_owned));
+        self.resolver.error(&place_of(self.component, key), message, help.map(str::to_owned));
     }
 
     /// One machine per group, region and ordinal, and the volumes that they mount.
@@ -293,12 +256,8 @@ impl Builder<'_, '_, '_> {
                 ordinal,
             })
         });
-        let metadata: BTreeMap<String, String> = self
-            .spec
-            .metadata
-            .iter()
-            .map(|(key, text)| (key.clone(), text.as_str().to_owned()))
-            .collect();
+        let metadata: BTreeMap<String, String> =
+            self.spec.metadata.iter().map(|(key, text)| (key.clone(), text.as_str().to_owned())).collect();
         slots
             .collect::<Vec<_>>()
             .into_iter()
@@ -320,30 +279,18 @@ impl Builder<'_, '_, '_> {
     }
 
     fn regions(&mut self, name: &str, group: &ProcessGroup) -> Vec<String> {
-        let stated = group
-            .regions
-            .clone()
-            .or_else(|| self.region.map(|region| vec![region.to_owned()]));
+        let stated = group.regions.clone().or_else(|| self.region.map(|region| vec![region.to_owned()]));
         stated.unwrap_or_else(|| {
             let message = format!("the machines of group `{name}` have no region");
-            self.error(
-                "",
-                message,
-                Some("name one with `region`, here or for the whole environment under `fly`"),
-            );
+            self.error("", message, Some("name one with `region`, here or for the whole environment under `fly`"));
             Vec::new()
         })
     }
 
     fn volume(&mut self, key: &str, volume: &spec::storage::Volume, machine: &MachineSlot) -> VolumeSlot {
-        let slot = VolumeSlot {
-            name: lower::wire_name(key, volume),
-            machine: machine.clone(),
-        };
+        let slot = VolumeSlot { name: lower::wire_name(key, volume), machine: machine.clone() };
         let size_gb = volume.size.map_or(1, |size| size.mb().div_ceil(1024));
-        let retain = volume
-            .deletion_policy
-            .map_or(self.retain, |policy| policy == DeletionPolicy::Retain);
+        let retain = volume.deletion_policy.map_or(self.retain, |policy| policy == DeletionPolicy::Retain);
         self.wanted.push(Volume {
             slot: slot.clone(),
             size_gb,
@@ -361,12 +308,7 @@ impl Builder<'_, '_, '_> {
 
 /// Whether a machine should be running at all times: nothing stops it on purpose, and its end is not its purpose.
 fn is_always_on(config: &Value) -> bool {
-    let stops = |service: &Value| {
-        matches!(
-            service.get("autostop").and_then(Value::as_str),
-            Some("stop" | "suspend")
-        )
-    };
+    let stops = |service: &Value| matches!(service.get("autostop").and_then(Value::as_str), Some("stop" | "suspend"));
     let services = config.get("services").and_then(Value::as_array);
     let stopped_by_proxy = services.is_some_and(|services| services.iter().any(stops));
     let ends = config.get("auto_destroy") == Some(&Value::Bool(true))

@@ -29,10 +29,7 @@ pub struct Context<'a> {
 
 impl std::fmt::Debug for Context<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Context")
-            .field("owner", &self.owner)
-            .field("commit", &self.commit)
-            .finish_non_exhaustive()
+        f.debug_struct("Context").field("owner", &self.owner).field("commit", &self.commit).finish_non_exhaustive()
     }
 }
 
@@ -62,10 +59,7 @@ pub fn build(specs: &ParsedSpecs, context: &Context<'_>) -> Built {
     Built {
         fleet: Fleet {
             owner: context.owner.clone(),
-            environments: environments
-                .into_iter()
-                .map(|(name, (_, wanted))| (name, wanted))
-                .collect(),
+            environments: environments.into_iter().map(|(name, (_, wanted))| (name, wanted)).collect(),
             source: context.source.clone(),
             commit: context.commit.map(str::to_owned),
             fingerprinter: key.filter(|key| key.expose().chars().count() >= MASTER_KEY_MINIMUM).map(Fingerprinter::new),
@@ -76,11 +70,7 @@ pub fn build(specs: &ParsedSpecs, context: &Context<'_>) -> Built {
 
 /// Where the master key is looked for, for people.
 fn master_key_place(specs: &ParsedSpecs) -> String {
-    match specs
-        .controller
-        .as_ref()
-        .and_then(|controller| controller.spec.master_key.as_ref())
-    {
+    match specs.controller.as_ref().and_then(|controller| controller.spec.master_key.as_ref()) {
         Some(CredentialSource::FromFile(path)) => format!("the file `{path}`"),
         Some(CredentialSource::FromEnv(name)) => format!("the environment variable `{name}`"),
         None => "the environment variable `HANGAR_MASTER_KEY`".to_owned(),
@@ -93,19 +83,13 @@ fn refuse_shared_names(environments: &mut BTreeMap<EnvName, (&ParsedEnvironment,
     for (name, (_, wanted)) in &*environments {
         if let Wanted::Ready(environment) = wanted {
             for app in &environment.apps {
-                claims
-                    .entry(app.name.clone())
-                    .or_default()
-                    .push((name.clone(), app.component.to_string()));
+                claims.entry(app.name.clone()).or_default().push((name.clone(), app.component.to_string()));
             }
         }
     }
     let mut diagnostics = Diagnostics::default();
     for (app, claimants) in claims.into_iter().filter(|(_, claimants)| claimants.len() > 1) {
-        let who: Vec<String> = claimants
-            .iter()
-            .map(|(env, component)| format!("`{component}` of `{env}`"))
-            .collect();
+        let who: Vec<String> = claimants.iter().map(|(env, component)| format!("`{component}` of `{env}`")).collect();
         for (env, component) in &claimants {
             let Some((parsed, wanted)) = environments.get_mut(env) else {
                 continue;
@@ -115,9 +99,7 @@ fn refuse_shared_names(environments: &mut BTreeMap<EnvName, (&ParsedEnvironment,
             let message = format!("the app `{app}` is claimed more than once: by {}", who.join(" and by "));
             let help = "give each its own `name`, for example with `${{ env.name }}` in it".to_owned();
             problems.error(&parsed.origin, &place.pointer, message, Some(help));
-            *wanted = Wanted::Broken {
-                reason: problems.reason(),
-            };
+            *wanted = Wanted::Broken { reason: problems.reason() };
             diagnostics.extend(problems.diagnostics);
         }
     }

@@ -11,10 +11,7 @@ const KEY: &str = "0123456789abcdef0123456789abcdef";
 
 /// A fleet built from `yaml`, with a fly.toml beside it and the secret `SET`.
 fn built(yaml: &str) -> Built {
-    let file = SourceFile {
-        path: "specs/a.yaml".into(),
-        bytes: yaml.as_bytes().to_vec(),
-    };
+    let file = SourceFile { path: "specs/a.yaml".into(), bytes: yaml.as_bytes().to_vec() };
     let specs = parse(&[file]).unwrap_or_else(|problems| panic!("{problems}"));
     let secrets = SecretInputs {
         env: [("SET".to_owned(), "s3cret".into()), ("EMPTY".to_owned(), "".into())].into(),
@@ -46,10 +43,7 @@ fn environment(name: &str, spec: &str) -> String {
 
 /// An environment `e` with these apps.
 fn apps(apps: &str) -> String {
-    environment(
-        "e",
-        &format!("{{params: {{tier: gold, up: Up}}, fly: {{org: o, region: iad, apps: {{{apps}}}}}}}"),
-    )
+    environment("e", &format!("{{params: {{tier: gold, up: Up}}, fly: {{org: o, region: iad, apps: {{{apps}}}}}}}"))
 }
 
 fn ready(built: &Built, name: &str) -> Environment {
@@ -70,22 +64,13 @@ fn good(spec: &str) -> Environment {
 fn bad(spec: &str) -> Vec<(String, String)> {
     let yaml = apps(spec);
     let built = built(&yaml);
-    assert!(
-        matches!(built.fleet.environments[&EnvName::from("e")], Wanted::Broken { .. }),
-        "{spec} is not refused"
-    );
+    assert!(matches!(built.fleet.environments[&EnvName::from("e")], Wanted::Broken { .. }), "{spec} is not refused");
     let word = |line: usize, column: usize| -> String {
         let line = yaml.lines().nth(line - 1).unwrap_or_default();
-        line.chars()
-            .skip(column - 1)
-            .skip_while(|c| *c == '\'')
-            .take_while(|c| !" ,'}".contains(*c))
-            .collect()
+        line.chars().skip(column - 1).skip_while(|c| *c == '\'').take_while(|c| !" ,'}".contains(*c)).collect()
     };
     let places = built.diagnostics.iter().map(|each| word(each.line, each.column));
-    let messages = messages(&built)
-        .into_iter()
-        .map(|message| message.split_once(' ').unwrap().1.to_owned());
+    let messages = messages(&built).into_iter().map(|message| message.split_once(' ').unwrap().1.to_owned());
     places.zip(messages).collect()
 }
 
@@ -134,20 +119,9 @@ fn groups_regions_and_counts_make_slots_and_each_slot_of_a_group_has_its_volume(
     );
     let db = &environment.apps[0];
     let slots: Vec<String> = db.machines.iter().map(|machine| machine.slot.to_string()).collect();
-    assert_eq!(
-        slots,
-        ["job/iad/0", "main/iad/0", "main/iad/1", "main/lhr/0", "main/lhr/1"]
-    );
+    assert_eq!(slots, ["job/iad/0", "main/iad/0", "main/iad/1", "main/lhr/0", "main/lhr/1"]);
     let volumes: Vec<String> = db.volumes.iter().map(|volume| volume.slot.to_string()).collect();
-    assert_eq!(
-        volumes,
-        [
-            "pg_data@main/iad/0",
-            "pg_data@main/iad/1",
-            "pg_data@main/lhr/0",
-            "pg_data@main/lhr/1"
-        ]
-    );
+    assert_eq!(volumes, ["pg_data@main/iad/0", "pg_data@main/iad/1", "pg_data@main/lhr/0", "pg_data@main/lhr/1"]);
     assert_eq!((db.volumes[0].size_gb, db.volumes[0].snapshot_retention), (3, Some(9)));
     assert_eq!(db.machines[0].volume, None);
     assert_eq!(db.machines[2].volume.as_ref(), Some(&db.volumes[1].slot));
@@ -173,10 +147,7 @@ fn what_is_known_beforehand_is_filled_in_and_only_images_addresses_and_volumes_m
         .collect();
     assert_eq!(after, [vec![], vec!["worker"], vec!["server"]]);
     assert_eq!(config(&environment, 0, 0)["env"]["HOME"], "https://e-gold.fly.dev/core");
-    assert_eq!(
-        config(&environment, 1, 0)["init"]["cmd"],
-        json!(["run", "--as", "preview x", "gold"])
-    );
+    assert_eq!(config(&environment, 1, 0)["init"]["cmd"], json!(["run", "--as", "preview x", "gold"]));
     assert_eq!(
         config(&environment, 1, 0)["env"],
         json!({"IMAGE": "registry.fly.io/i:w-gold", "NAME": "e-worker", "I": "e-worker.internal",
@@ -193,10 +164,7 @@ fn what_is_known_beforehand_is_filled_in_and_only_images_addresses_and_volumes_m
 fn numbers_become_text_as_they_are_written() {
     let environment = good("a: {image: i, env: {A: 1.10, B: true, C: 007, D: 1e3}}");
     let env = &config(&environment, 0, 0)["env"];
-    assert_eq!(
-        [&env["A"], &env["B"], &env["C"], &env["D"]],
-        ["1.10", "true", "007", "1e3"]
-    );
+    assert_eq!([&env["A"], &env["B"], &env["C"], &env["D"]], ["1.10", "true", "007", "1e3"]);
 }
 
 #[test]
@@ -206,10 +174,7 @@ fn a_value_with_spaces_stays_one_argument() {
         "{params: {x: 'a b; rm'}, fly: {org: o, region: iad, apps: {a: {image: i, command: 'run ${{ params.x }}'}}}}",
     );
     let built = built(&yaml);
-    assert_eq!(
-        config(&ready(&built, "e"), 0, 0)["init"]["cmd"],
-        json!(["run", "a b; rm"])
-    );
+    assert_eq!(config(&ready(&built, "e"), 0, 0)["init"]["cmd"], json!(["run", "a b; rm"]));
 }
 
 #[test]
@@ -246,21 +211,14 @@ fn secrets_come_from_their_sources_and_are_shared_by_reference() {
         secret(&environment, 0, "EMPTY").unwrap_err(),
         "the environment variable `EMPTY` is empty (needed by specs/a.yaml:4)"
     );
-    assert_eq!(
-        secret(&environment, 0, "F").unwrap_err(),
-        "the file `/gone` cannot be read (needed by specs/a.yaml:4)"
-    );
+    assert_eq!(secret(&environment, 0, "F").unwrap_err(), "the file `/gone` cannot be read (needed by specs/a.yaml:4)");
     assert!(!format!("{environment:?}").contains("s3cret"));
 }
 
 #[test]
 fn without_a_master_key_generated_secrets_are_unavailable_and_the_rest_is_as_ever() {
     let yaml = apps("a: {image: i, secrets: {G: {generate: {}}}}");
-    let specs = parse(&[SourceFile {
-        path: "a.yaml".into(),
-        bytes: yaml.into_bytes(),
-    }])
-    .unwrap();
+    let specs = parse(&[SourceFile { path: "a.yaml".into(), bytes: yaml.into_bytes() }]).unwrap();
     for (master_key, reason) in [
         (
             None,
@@ -271,10 +229,7 @@ fn without_a_master_key_generated_secrets_are_unavailable_and_the_rest_is_as_eve
             "the master key has 5 characters, at least 32 are needed; make one with `openssl rand -hex 32` (the environment variable `HANGAR_MASTER_KEY`)",
         ),
     ] {
-        let secrets = SecretInputs {
-            master_key,
-            ..SecretInputs::default()
-        };
+        let secrets = SecretInputs { master_key, ..SecretInputs::default() };
         let assets = BTreeMap::new();
         let context = Context {
             owner: &"acme".into(),
@@ -292,11 +247,7 @@ fn without_a_master_key_generated_secrets_are_unavailable_and_the_rest_is_as_eve
 #[test]
 fn only_the_inputs_that_are_needed_are_named() {
     let yaml = apps("a: {image: i, secrets: {A: {fromEnv: X}, B: {fromFile: /f}, C: {generate: {}}, D: {value: 'x'}}}");
-    let specs = parse(&[SourceFile {
-        path: "a.yaml".into(),
-        bytes: yaml.into_bytes(),
-    }])
-    .unwrap();
+    let specs = parse(&[SourceFile { path: "a.yaml".into(), bytes: yaml.into_bytes() }]).unwrap();
     let needed = needed_inputs(&specs);
     assert_eq!(
         (needed.env, needed.files, needed.master_key),
@@ -387,21 +338,13 @@ fn mistakes_are_errors_at_their_place() {
             "a:",
             "the app has no image (add `image: registry.fly.io/…`, or a `config` that names one)",
         ),
-        (
-            "a: {image: i, config: gone.toml}",
-            "gone.toml",
-            "`gone.toml` cannot be read: there is no such file",
-        ),
+        ("a: {image: i, config: gone.toml}", "gone.toml", "`gone.toml` cannot be read: there is no such file"),
         (
             "a: {image: i, config: ../../../etc/passwd}",
             "../../../etc/passwd",
             "`../../../etc/passwd` cannot be read: the path must be relative and stay inside the directory of the specs",
         ),
-        (
-            "a: {image: i, config: broken.toml}",
-            "gar/v1",
-            "this must be a duration such as `15s`, or a whole number",
-        ),
+        ("a: {image: i, config: broken.toml}", "gar/v1", "this must be a duration such as `15s`, or a whole number"),
         (
             "a: {image: 'i:1', config: fly.toml, checks: {c: {type: tcp, processes: [b]}}}",
             "b]",
@@ -445,10 +388,7 @@ fn names_are_shortened_only_where_that_was_asked_for() {
     let name = &ready(&by_default, &long).apps[0].name;
     assert_eq!(name.as_str().len(), 63);
     assert!(name.as_str().starts_with(&"e".repeat(54)));
-    let stated = built(&environment(
-        &long,
-        &fly("worker: {image: i, name: '${{ env.name }}-worker'}"),
-    ));
+    let stated = built(&environment(&long, &fly("worker: {image: i, name: '${{ env.name }}-worker'}")));
     assert_eq!(
         messages(&stated)[0].split_once(' ').unwrap().1,
         format!(
@@ -464,19 +404,11 @@ fn an_app_that_two_environments_claim_breaks_both_and_nobody_else() {
             "{{params: {{n: {name}}}, fly: {{org: o, region: iad, apps: {{a: {{image: i, name: '${{{{ params.n }}}}'}}}}}}}}"
         )
     };
-    let yaml = [
-        environment("one", &fly("x")),
-        environment("two", &fly("x")),
-        environment("three", &fly("y")),
-    ]
-    .join("---\n");
+    let yaml =
+        [environment("one", &fly("x")), environment("two", &fly("x")), environment("three", &fly("y"))].join("---\n");
     let built = built(&yaml);
-    let states: Vec<bool> = built
-        .fleet
-        .environments
-        .values()
-        .map(|wanted| matches!(wanted, Wanted::Ready(_)))
-        .collect();
+    let states: Vec<bool> =
+        built.fleet.environments.values().map(|wanted| matches!(wanted, Wanted::Ready(_))).collect();
     assert_eq!(states, [false, true, false], "one, three, two");
     assert_eq!(messages(&built).len(), 2);
     assert!(messages(&built)[0].contains("the app `x` is claimed more than once: by `a` of `one` and by `a` of `two`"));
@@ -505,21 +437,14 @@ fn the_fields_of_a_spec_lie_over_those_of_its_fly_toml() {
         (&json!("toml"), &json!("spec"), &json!("toml"))
     );
     assert_eq!(a["guest"], json!({"cpu_kind": "shared", "cpus": 2, "memory_mb": 1024}));
-    assert_eq!(
-        a["services"][0]["ports"][1],
-        json!({"port": 443, "handlers": ["http", "tls"]})
-    );
+    assert_eq!(a["services"][0]["ports"][1], json!({"port": 443, "handlers": ["http", "tls"]}));
 }
 
 #[test]
 fn an_app_with_public_ports_has_addresses_unless_the_spec_says_otherwise() {
     let of = |rest: &str| -> Vec<&str> {
         let environment = good(&format!("a: {{image: i, {rest}}}"));
-        environment.apps[0]
-            .ips
-            .keys()
-            .map(|kind| kind.expression_name())
-            .collect()
+        environment.apps[0].ips.keys().map(|kind| kind.expression_name()).collect()
     };
     let service = "services: [{internalPort: 80, ports: [{port: 80}]}]";
     assert_eq!(of("services: [{internalPort: 80}]"), Vec::<&str>::new());
@@ -537,10 +462,7 @@ fn protection_and_gates_come_from_the_environment_its_class_and_the_policy() {
         "apiVersion: hangar/v1\nkind: Policy\nmetadata: {name: p}\nspec: {protected: ['keep-*'], approval: [live]}\n";
     let yaml = [
         policy.to_owned(),
-        environment(
-            "live",
-            &format!("{{class: production, requires: {{environments: [test]}}, {fly}}}"),
-        ),
+        environment("live", &format!("{{class: production, requires: {{environments: [test]}}, {fly}}}")),
         environment(
             "test",
             &format!(
@@ -557,18 +479,9 @@ fn protection_and_gates_come_from_the_environment_its_class_and_the_policy() {
     .join("---\n");
     let built = built(&yaml);
     assert!(built.diagnostics.is_empty(), "{}", built.diagnostics);
-    let protected = |name: &str| {
-        ready(&built, name)
-            .apps
-            .iter()
-            .map(|app| app.protect)
-            .collect::<Vec<_>>()
-    };
+    let protected = |name: &str| ready(&built, name).apps.iter().map(|app| app.protect).collect::<Vec<_>>();
     let live = ready(&built, "live");
-    assert_eq!(
-        (live.requires.approval, live.requires.environments.as_slice()),
-        (true, &["test".into()][..])
-    );
+    assert_eq!((live.requires.approval, live.requires.environments.as_slice()), (true, &["test".into()][..]));
     assert_eq!(
         (protected("live"), protected("test"), protected("keep-1")),
         (vec![true, true], vec![false, true], vec![true, true])
@@ -576,10 +489,7 @@ fn protection_and_gates_come_from_the_environment_its_class_and_the_policy() {
     assert!(!live.apps[0].retain && live.apps[1].retain);
     let test = ready(&built, "test");
     assert!(test.paused && test.protect && test.level == crate::desired::Level::NoDelete);
-    assert_eq!(
-        ready(&built, "keep-1").max_age,
-        Some(std::time::Duration::from_hours(14 * 24))
-    );
+    assert_eq!(ready(&built, "keep-1").max_age, Some(std::time::Duration::from_hours(14 * 24)));
     let pr = ready(&built, "pr");
     assert!(pr.retain && pr.expires_at.is_some() && pr.network == crate::desired::Network::Named("n".into()));
 }

@@ -13,17 +13,8 @@ macro_rules! spec_files {
 }
 
 fn fleet() -> Fleet {
-    let files = spec_files![
-        "hangar.yaml",
-        "policy.yaml",
-        "production.yaml",
-        "staging.yaml",
-        "preview.yaml"
-    ];
-    let files = files.map(|(path, text)| SourceFile {
-        path: path.into(),
-        bytes: text.into(),
-    });
+    let files = spec_files!["hangar.yaml", "policy.yaml", "production.yaml", "staging.yaml", "preview.yaml"];
+    let files = files.map(|(path, text)| SourceFile { path: path.into(), bytes: text.into() });
     let specs = parse(&files).unwrap_or_else(|problems| panic!("{problems}"));
     assert!(specs.warnings.is_empty(), "{}", specs.warnings);
     let tomls = spec_files!["fly.worker.toml", "fly.server.toml", "fly.web.toml"];
@@ -50,14 +41,11 @@ fn fleet() -> Fleet {
 fn environments() -> [(Environment, &'static str); 3] {
     let fleet = fleet();
     assert_eq!(fleet.environments.len(), 3);
-    [
-        ("production", "PRODUCTION"),
-        ("staging", "STAGING"),
-        ("login", "PREVIEWS"),
-    ]
-    .map(|(name, suffix)| match &fleet.environments[&EnvName::from(name)] {
-        Wanted::Ready(environment) => ((**environment).clone(), suffix),
-        Wanted::Broken { reason } => panic!("{reason}"),
+    [("production", "PRODUCTION"), ("staging", "STAGING"), ("login", "PREVIEWS")].map(|(name, suffix)| {
+        match &fleet.environments[&EnvName::from(name)] {
+            Wanted::Ready(environment) => ((**environment).clone(), suffix),
+            Wanted::Broken { reason } => panic!("{reason}"),
+        }
     })
 }
 
@@ -70,29 +58,16 @@ fn value(environment: &Environment, app: usize, name: &str) -> String {
 
 #[test]
 fn three_apps_per_environment_with_the_names_that_the_team_knows() {
-    let names = environments().map(|(environment, _)| {
-        environment
-            .apps
-            .iter()
-            .map(|app| app.name.to_string())
-            .collect::<Vec<_>>()
-    });
+    let names = environments()
+        .map(|(environment, _)| environment.apps.iter().map(|app| app.name.to_string()).collect::<Vec<_>>());
     assert_eq!(
         names,
         [
-            ["chat-dev-worker", "chat-dev-server", "chat-dev-web"]
+            ["chat-dev-worker", "chat-dev-server", "chat-dev-web"].map(str::to_owned).to_vec(),
+            ["chat-dev-worker-dev", "chat-dev-server-dev", "chat-dev-web-dev"].map(str::to_owned).to_vec(),
+            ["login-chat-dev-worker-dev", "login-chat-dev-server-dev", "login-chat-dev-web-dev"]
                 .map(str::to_owned)
                 .to_vec(),
-            ["chat-dev-worker-dev", "chat-dev-server-dev", "chat-dev-web-dev"]
-                .map(str::to_owned)
-                .to_vec(),
-            [
-                "login-chat-dev-worker-dev",
-                "login-chat-dev-server-dev",
-                "login-chat-dev-web-dev"
-            ]
-            .map(str::to_owned)
-            .to_vec(),
         ]
     );
 }
@@ -100,20 +75,12 @@ fn three_apps_per_environment_with_the_names_that_the_team_knows() {
 #[test]
 fn the_server_is_wired_to_its_own_worker_and_follows_its_image() {
     for (environment, _) in environments() {
-        let [worker, server, web] = environment.apps.as_slice() else {
-            panic!("three apps")
-        };
+        let [worker, server, web] = environment.apps.as_slice() else { panic!("three apps") };
         let env = &server.machines[0].config["env"];
         assert_eq!(value(&environment, 1, "FLY_WORKER_APP"), worker.name.as_str());
         assert_eq!(value(&environment, 1, "FLY_WORKER_IMAGE"), worker.image.as_str());
-        assert_eq!(
-            env["WORKER_CALLBACK_URL"],
-            format!("https://{}.fly.dev/internal/worker-callback", server.name)
-        );
-        assert_eq!(
-            web.machines[0].config["env"]["NEXT_PUBLIC_API_URL"],
-            format!("https://{}.fly.dev", server.name)
-        );
+        assert_eq!(env["WORKER_CALLBACK_URL"], format!("https://{}.fly.dev/internal/worker-callback", server.name));
+        assert_eq!(web.machines[0].config["env"]["NEXT_PUBLIC_API_URL"], format!("https://{}.fly.dev", server.name));
         assert_eq!(server.after, ["worker".into()].into());
         assert!(worker.after.is_empty() && web.after.is_empty());
     }
@@ -123,18 +90,13 @@ fn the_server_is_wired_to_its_own_worker_and_follows_its_image() {
 fn secrets_are_shared_inside_an_environment_and_differ_between_them() {
     let environments = environments();
     for (environment, suffix) in &environments {
-        assert_eq!(
-            value(environment, 0, "WORKER_SECRET"),
-            value(environment, 1, "WORKER_SECRET")
-        );
+        assert_eq!(value(environment, 0, "WORKER_SECRET"), value(environment, 1, "WORKER_SECRET"));
         assert_eq!(value(environment, 1, "FLY_API_TOKEN"), *suffix);
         assert_eq!(value(environment, 1, "CHAT_DEV_ENCRYPTION_KEY").len(), 64);
     }
     for name in ["WORKER_SECRET", "CHAT_DEV_ENCRYPTION_KEY"] {
-        let values: std::collections::BTreeSet<String> = environments
-            .iter()
-            .map(|(environment, _)| value(environment, 1, name))
-            .collect();
+        let values: std::collections::BTreeSet<String> =
+            environments.iter().map(|(environment, _)| value(environment, 1, name)).collect();
         assert_eq!(values.len(), 3, "{name}");
     }
 }
@@ -142,18 +104,12 @@ fn secrets_are_shared_inside_an_environment_and_differ_between_them() {
 #[test]
 fn every_server_has_a_volume_of_its_own() {
     let names = environments().map(|(environment, _)| {
-        let [worker, server, web] = environment.apps.as_slice() else {
-            panic!("three apps")
-        };
+        let [worker, server, web] = environment.apps.as_slice() else { panic!("three apps") };
         assert!(worker.volumes.is_empty() && web.volumes.is_empty());
         assert_eq!((server.volumes.len(), server.machines.len()), (1, 1));
         assert_eq!(server.machines[0].volume.as_ref(), Some(&server.volumes[0].slot));
         assert_eq!(server.machines[0].config["mounts"][0]["path"], "/data");
-        (
-            server.volumes[0].slot.name.clone(),
-            server.volumes[0].size_gb,
-            server.volumes[0].retain,
-        )
+        (server.volumes[0].slot.name.clone(), server.volumes[0].size_gb, server.volumes[0].retain)
     });
     assert_eq!(
         names,
@@ -169,27 +125,14 @@ fn every_server_has_a_volume_of_its_own() {
 fn production_is_protected_always_on_and_waits_for_staging() {
     let [(production, _), (staging, _), (preview, _)] = environments();
     assert_eq!(
-        (
-            production.class,
-            production.protect,
-            production.requires.environments.as_slice()
-        ),
+        (production.class, production.protect, production.requires.environments.as_slice()),
         (Class::Production, true, &["staging".into()][..])
     );
-    assert!(
-        production
-            .apps
-            .iter()
-            .all(|app| app.protect && app.machines.iter().all(|machine| machine.always_on))
-    );
+    assert!(production.apps.iter().all(|app| app.protect && app.machines.iter().all(|machine| machine.always_on)));
     for environment in [&staging, &preview] {
         assert!(!environment.protect && environment.requires.environments.is_empty());
         let always_on: Vec<bool> = environment.apps.iter().map(|app| app.machines[0].always_on).collect();
-        assert_eq!(
-            always_on,
-            [true, false, false],
-            "the worker stays on, server and web sleep when idle"
-        );
+        assert_eq!(always_on, [true, false, false], "the worker stays on, server and web sleep when idle");
     }
     assert_eq!(preview.max_age, Some(std::time::Duration::from_hours(14 * 24)));
 }
@@ -198,12 +141,7 @@ fn production_is_protected_always_on_and_waits_for_staging() {
 fn every_machine_has_checks_and_only_server_and_web_are_public() {
     for (environment, _) in environments() {
         assert_eq!(environment.network, Network::Isolated);
-        assert!(
-            environment
-                .apps
-                .iter()
-                .all(|app| app.machines.iter().all(|machine| machine.has_checks))
-        );
+        assert!(environment.apps.iter().all(|app| app.machines.iter().all(|machine| machine.has_checks)));
         let addresses: Vec<usize> = environment.apps.iter().map(|app| app.ips.len()).collect();
         assert_eq!(addresses, [0, 2, 2]);
     }
@@ -212,9 +150,7 @@ fn every_machine_has_checks_and_only_server_and_web_are_public() {
 #[test]
 fn analytics_are_off_everywhere_but_in_production() {
     let flags = environments().map(|(environment, _)| {
-        environment.apps[2].machines[0].config["env"]
-            .get("NEXT_PUBLIC_ENABLE_MIXPANEL")
-            .cloned()
+        environment.apps[2].machines[0].config["env"].get("NEXT_PUBLIC_ENABLE_MIXPANEL").cloned()
     });
     assert_eq!(flags, [None, Some("0".into()), Some("0".into())]);
 }

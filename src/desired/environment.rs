@@ -32,9 +32,7 @@ pub(super) fn build(
     let problems = resolver.problems;
     let wanted = match environment {
         Some(environment) if problems.errors.is_empty() => Wanted::Ready(Box::new(environment)),
-        _ => Wanted::Broken {
-            reason: problems.reason(),
-        },
+        _ => Wanted::Broken { reason: problems.reason() },
     };
     (wanted, problems)
 }
@@ -42,10 +40,7 @@ pub(super) fn build(
 fn assemble(resolver: &mut Resolver<'_>, specs: &ParsedSpecs, context: &Context<'_>) -> Option<Environment> {
     let parsed = resolver.environment;
     let Some(fly) = &parsed.spec.fly else {
-        let place = Place {
-            component: None,
-            pointer: "/spec".to_owned(),
-        };
+        let place = Place { component: None, pointer: "/spec".to_owned() };
         resolver.error(
             &place,
             "this environment has nothing in it",
@@ -88,11 +83,7 @@ fn assemble(resolver: &mut Resolver<'_>, specs: &ParsedSpecs, context: &Context<
         retain: defaults.retain,
         paused: spec.pause,
         expires_at: spec.expires_at,
-        max_age: spec
-            .ttl
-            .as_ref()
-            .and_then(|ttl| ttl.max)
-            .map(crate::spec::Duration::to_std),
+        max_age: spec.ttl.as_ref().and_then(|ttl| ttl.max).map(crate::spec::Duration::to_std),
         requires,
         org: OrgSlug::new(org?),
         network,
@@ -104,14 +95,8 @@ fn assemble(resolver: &mut Resolver<'_>, specs: &ParsedSpecs, context: &Context<
 fn load_components(resolver: &mut Resolver<'_>, context: &Context<'_>) {
     let parsed = resolver.environment;
     for (name, json) in &parsed.app_json {
-        let mut component = Component {
-            json: json.as_object().cloned().unwrap_or_default(),
-            config: None,
-        };
-        let place = Place {
-            component: None,
-            pointer: app_place(name, "config").pointer,
-        };
+        let mut component = Component { json: json.as_object().cloned().unwrap_or_default(), config: None };
+        let place = Place { component: None, pointer: app_place(name, "config").pointer };
         let config = json.get("config").and_then(Value::as_str);
         let path = config.and_then(|config| resolver.fill_plain(config, place.clone()));
         if let Some((base, origin)) = path.and_then(|path| load_config(resolver, &path, &place, context)) {
@@ -135,10 +120,7 @@ fn load_config(
         context.assets.read(&path).map(|bytes| (path, bytes))
     };
     let text = read(&resolver.environment.origin.path, path).and_then(|(path, bytes)| {
-        Ok((
-            path,
-            String::from_utf8(bytes).map_err(|_error| "it is not UTF-8 text".to_owned())?,
-        ))
+        Ok((path, String::from_utf8(bytes).map_err(|_error| "it is not UTF-8 text".to_owned())?))
     });
     let (file, text) = match text {
         Ok(found) => found,
@@ -153,10 +135,8 @@ fn load_config(
             Some((read.app, read.origin))
         }
         Err(diagnostics) => {
-            let all: Vec<String> = diagnostics
-                .iter()
-                .map(|each| format!("{path}:{}: {}", each.line, each.message))
-                .collect();
+            let all: Vec<String> =
+                diagnostics.iter().map(|each| format!("{path}:{}: {}", each.line, each.message)).collect();
             resolver.problems.errors.push(all.join("; "));
             resolver.problems.diagnostics.extend(diagnostics);
             None
@@ -169,10 +149,7 @@ fn network(resolver: &mut Resolver<'_>, network: &fly::Network) -> Network {
         fly::Network::Isolated => Network::Isolated,
         fly::Network::Shared => Network::Shared,
         fly::Network::Name(name) => {
-            let place = Place {
-                component: None,
-                pointer: "/spec/fly/network/name".to_owned(),
-            };
+            let place = Place { component: None, pointer: "/spec/fly/network/name".to_owned() };
             Network::Named(resolver.fill_plain(name, place).unwrap_or_default())
         }
     }
@@ -190,10 +167,7 @@ fn apps(resolver: &mut Resolver<'_>, network: &Network, defaults: Defaults, cont
     let spec_path = Arc::clone(&resolver.environment.origin.path);
     let load_file = |relative: &str| context.assets.read(&beside(&spec_path, relative)?);
     let names: Vec<String> = resolver.environment.app_json.keys().cloned().collect();
-    names
-        .iter()
-        .filter_map(|component| app::build(resolver, component, network, defaults, &load_file))
-        .collect()
+    names.iter().filter_map(|component| app::build(resolver, component, network, defaults, &load_file)).collect()
 }
 
 /// Checks every use of another component's outputs, and puts the apps in order by them.
@@ -254,10 +228,7 @@ fn output_path(apps: &[BuiltApp], each: &Use) -> Result<Option<String>, (String,
         [_, of, "volumes", key, "id"] => match built.volumes.get(*key).map(Vec::as_slice) {
             Some([slot]) => Ok(Some(output::volume_id_path(of, slot))),
             slots => Err((
-                format!(
-                    "`{of}` has {} volumes `{key}`, one for each machine",
-                    slots.map_or(0, <[_]>::len)
-                ),
+                format!("`{of}` has {} volumes `{key}`, one for each machine", slots.map_or(0, <[_]>::len)),
                 "only the id of a single volume can be used".to_owned(),
             )),
         },
@@ -286,24 +257,14 @@ fn fill_outputs(built: &mut BuiltApp, outputs: &Outputs) -> Vec<String> {
 }
 
 fn report_cycle(resolver: &mut Resolver<'_>, uses: &[Use], cycle: &[String]) {
-    let (first, second) = (
-        cycle.first().cloned().unwrap_or_default(),
-        cycle.get(1).cloned().unwrap_or_default(),
-    );
-    let found = uses
-        .iter()
-        .find(|each| each.place.component.as_ref() == Some(&first) && each.of == second);
+    let (first, second) = (cycle.first().cloned().unwrap_or_default(), cycle.get(1).cloned().unwrap_or_default());
+    let found = uses.iter().find(|each| each.place.component.as_ref() == Some(&first) && each.of == second);
     let place = found.map_or_else(
-        || Place {
-            component: Some(first.clone()),
-            pointer: app_pointer(&first),
-        },
+        || Place { component: Some(first.clone()), pointer: app_pointer(&first) },
         |found| found.place.clone(),
     );
-    let message = format!(
-        "these apps wait for each other's images, addresses or volumes in a circle: {}",
-        cycle.join(" -> ")
-    );
+    let message =
+        format!("these apps wait for each other's images, addresses or volumes in a circle: {}", cycle.join(" -> "));
     let help =
         "names and URLs (`.name`, `.url`, `.hostname`, `.internal`) do not count, because they are known beforehand";
     resolver.error(&place, message, Some(help.to_owned()));

@@ -19,11 +19,7 @@ impl Resolver<'_> {
     /// The fields of a component with their expressions filled in, apart from those that are asked for one by one. Problems are
     /// noted, and their fields left out.
     pub(super) fn fill_app(&mut self, component: &str) -> Map<String, Value> {
-        let fields = self
-            .components
-            .get(component)
-            .map(|component| component.json.clone())
-            .unwrap_or_default();
+        let fields = self.components.get(component).map(|component| component.json.clone()).unwrap_or_default();
         fields
             .into_iter()
             .filter(|(key, _)| !ASKED_FOR.contains(&key.as_str()))
@@ -35,19 +31,13 @@ impl Resolver<'_> {
     }
 
     fn fill_value(&mut self, key: &str, value: &Value, place: &Place) -> Option<Value> {
-        let below = |key: &str| Place {
-            pointer: child(&place.pointer, key),
-            ..place.clone()
-        };
+        let below = |key: &str| Place { pointer: child(&place.pointer, key), ..place.clone() };
         match value {
             Value::String(text) if COMMANDS.contains(&key) && has_expression(text) => self.fill_command(text, place),
             Value::String(text) => self.fill_plain(text, place.clone()).map(Value::String),
             Value::Array(items) => {
                 let each = items.iter().enumerate();
-                Some(
-                    each.filter_map(|(index, item)| self.fill_value("", item, &below(&index.to_string())))
-                        .collect(),
-                )
+                Some(each.filter_map(|(index, item)| self.fill_value("", item, &below(&index.to_string()))).collect())
             }
             Value::Object(map) => {
                 let each = map.iter();
@@ -78,13 +68,7 @@ impl Resolver<'_> {
             }
         }
         match serde_json::from_value::<StringList>(Value::String(masked)) {
-            Ok(words) => Some(
-                words
-                    .as_slice()
-                    .iter()
-                    .map(|word| output::resolve_text(word, &values))
-                    .collect(),
-            ),
+            Ok(words) => Some(words.as_slice().iter().map(|word| output::resolve_text(word, &values)).collect()),
             // The reader of the app says what is wrong with the command.
             Err(_) => Some(Value::String(filled)),
         }

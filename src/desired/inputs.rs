@@ -33,13 +33,8 @@ pub struct NeededInputs {
 /// What the secrets of `specs` ask for, so that nothing else has to be read.
 pub fn needed_inputs(specs: &ParsedSpecs) -> NeededInputs {
     let mut needed = NeededInputs::default();
-    let apps = specs
-        .environments
-        .iter()
-        .flat_map(|environment| environment.app_json.values());
-    let secrets = apps
-        .filter_map(|app| app.get("secrets")?.as_object())
-        .flat_map(serde_json::Map::values);
+    let apps = specs.environments.iter().flat_map(|environment| environment.app_json.values());
+    let secrets = apps.filter_map(|app| app.get("secrets")?.as_object()).flat_map(serde_json::Map::values);
     for source in secrets {
         let text = |key: &str| source.get(key).and_then(Value::as_str).map(str::to_owned);
         needed.env.extend(text("fromEnv"));
@@ -59,9 +54,7 @@ pub trait Assets {
 /// Files held in memory.
 impl Assets for BTreeMap<PathBuf, Vec<u8>> {
     fn read(&self, path: &Path) -> Result<Vec<u8>, String> {
-        self.get(path)
-            .cloned()
-            .ok_or_else(|| "there is no such file".to_owned())
+        self.get(path).cloned().ok_or_else(|| "there is no such file".to_owned())
     }
 }
 

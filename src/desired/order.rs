@@ -24,11 +24,7 @@ fn walk(order: &Order, at: &str, path: &mut Vec<String>, done: &mut BTreeSet<Str
         return None;
     }
     path.push(at.to_owned());
-    let found = order
-        .get(at)
-        .into_iter()
-        .flatten()
-        .find_map(|next| walk(order, next, path, done));
+    let found = order.get(at).into_iter().flatten().find_map(|next| walk(order, next, path, done));
     path.pop();
     done.insert(at.to_owned());
     found
@@ -53,9 +49,6 @@ mod tests {
             cycle(&order(&[("a", "b"), ("b", "c"), ("c", "b")])),
             Some(["b", "c", "b"].map(str::to_owned).to_vec())
         );
-        assert_eq!(
-            cycle(&order(&[("a", "a")])),
-            Some(["a", "a"].map(str::to_owned).to_vec())
-        );
+        assert_eq!(cycle(&order(&[("a", "a")])), Some(["a", "a"].map(str::to_owned).to_vec()));
     }
 }

@@ -31,8 +31,7 @@ impl Problems {
             return;
         };
         self.errors.push(one_line(&error.to_string(), error.help().as_deref()));
-        self.diagnostics
-            .push_span(&origin.path, &origin.text, span, error.to_string(), error.help());
+        self.diagnostics.push_span(&origin.path, &origin.text, span, error.to_string(), error.help());
     }
 
     /// The reason why the environment is broken.

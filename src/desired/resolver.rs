@@ -18,9 +18,7 @@ use crate::template::{Destination, Lookup, Path, Scope, TemplateErrorKind, Text,
 /// Roots that only a pull request or branch gives a meaning.
 const PREVIEW_ROOTS: [&str; 5] = ["pr", "branch", "head", "base", "repo"];
 /// Values of a component that are known before anything is created.
-const KNOWN_FIELDS: [&str; 8] = [
-    "name", "url", "hostname", "internal", "flycast", "image", "region", "org",
-];
+const KNOWN_FIELDS: [&str; 8] = ["name", "url", "hostname", "internal", "flycast", "image", "region", "org"];
 const IP_KINDS: [IpKind; 4] = [IpKind::V4, IpKind::V6, IpKind::SharedV4, IpKind::PrivateV6];
 
 /// One app as it was written: the spec's fields over those of its fly.toml.
@@ -75,24 +73,15 @@ impl<'a> Resolver<'a> {
             uses: Vec::new(),
             known: BTreeMap::new(),
             pending: Vec::new(),
-            place: Place {
-                component: None,
-                pointer: String::new(),
-            },
+            place: Place { component: None, pointer: String::new() },
         }
     }
 
     /// The origin that shows `pointer` best: the spec, or the fly.toml of the component where only that has the field.
     pub(super) fn origin_of(&self, place: &Place) -> (Origin, String) {
         let spec = &self.environment.origin;
-        let config = place
-            .component
-            .as_ref()
-            .and_then(|name| self.components.get(name)?.config.clone());
-        let within = place
-            .component
-            .as_ref()
-            .and_then(|name| place.pointer.strip_prefix(&app_pointer(name)));
+        let config = place.component.as_ref().and_then(|name| self.components.get(name)?.config.clone());
+        let within = place.component.as_ref().and_then(|name| place.pointer.strip_prefix(&app_pointer(name)));
         match (config, within) {
             (Some(config), Some(within))
                 if !spec.positions.contains(&place.pointer) && config.positions.contains(within) =>
@@ -169,24 +158,15 @@ impl<'a> Resolver<'a> {
             let place = app_place(component, "name");
             let name = match this.text_of(component, "name") {
                 Some(text) => this.fill_plain(&text, place.clone())?,
-                None => shorten(
-                    &format!("{}-{component}", this.environment.metadata.name),
-                    names::MAX_LABEL,
-                ),
+                None => shorten(&format!("{}-{component}", this.environment.metadata.name), names::MAX_LABEL),
             };
             if let Some(problem) = late(&name).or_else(|| names::label(&name, names::MAX_LABEL)) {
                 let help = (name.len() > names::MAX_LABEL).then(|| {
-                    format!(
-                        "shorten it with `| truncate({})`, which keeps it unique with a hash",
-                        names::MAX_LABEL
-                    )
+                    format!("shorten it with `| truncate({})`, which keeps it unique with a hash", names::MAX_LABEL)
                 });
                 this.error(
                     &place,
-                    format!(
-                        "Fly would refuse the app name `{}`: it {problem}",
-                        output::display(&name)
-                    ),
+                    format!("Fly would refuse the app name `{}`: it {problem}", output::display(&name)),
                     help,
                 );
                 return None;
@@ -213,10 +193,7 @@ impl<'a> Resolver<'a> {
     pub(super) fn region(&mut self, component: &str) -> Option<Result<String, TemplateErrorKind>> {
         let own = self.text_of(component, "region");
         let place = own.as_ref().map_or_else(
-            || Place {
-                component: None,
-                pointer: "/spec/fly/region".to_owned(),
-            },
+            || Place { component: None, pointer: "/spec/fly/region".to_owned() },
             |_| app_place(component, "region"),
         );
         let text = own.or_else(|| self.environment.spec.fly.as_ref()?.region.clone())?;
@@ -232,31 +209,14 @@ impl<'a> Resolver<'a> {
 
     /// The organization.
     pub(super) fn org(&mut self) -> Result<String, TemplateErrorKind> {
-        let text = self
-            .environment
-            .spec
-            .fly
-            .as_ref()
-            .map(|fly| fly.org.clone())
-            .unwrap_or_default();
+        let text = self.environment.spec.fly.as_ref().map(|fly| fly.org.clone()).unwrap_or_default();
         self.plain_once("fly.org", |this| {
-            this.fill_plain(
-                &text,
-                Place {
-                    component: None,
-                    pointer: "/spec/fly/org".to_owned(),
-                },
-            )
+            this.fill_plain(&text, Place { component: None, pointer: "/spec/fly/org".to_owned() })
         })
     }
 
     fn text_of(&self, component: &str, key: &str) -> Option<String> {
-        self.components
-            .get(component)?
-            .json
-            .get(key)?
-            .as_str()
-            .map(str::to_owned)
+        self.components.get(component)?.json.get(key)?.as_str().map(str::to_owned)
     }
 
     fn look_up_env(&self, path: &Path, rest: &[&str]) -> Result<Lookup, TemplateErrorKind> {
@@ -264,9 +224,7 @@ impl<'a> Resolver<'a> {
             ["name"] => Ok(Lookup::Known(self.environment.metadata.name.clone())),
             ["class"] => {
                 let class = serde_json::to_value(self.environment.spec.class).ok();
-                Ok(Lookup::Known(
-                    class.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned(),
-                ))
+                Ok(Lookup::Known(class.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned()))
             }
             _ => Err(unknown(path, None, rest.first().copied(), ["name", "class"])),
         }
@@ -283,12 +241,8 @@ impl<'a> Resolver<'a> {
             [key] => match map.get(*key) {
                 Some(text) => {
                     let text = text.as_str().to_owned();
-                    let place = Place {
-                        component: None,
-                        pointer: child(base, key),
-                    };
-                    self.plain_once(&path.to_string(), |this| this.fill_plain(&text, place))
-                        .map(Lookup::Known)
+                    let place = Place { component: None, pointer: child(base, key) };
+                    self.plain_once(&path.to_string(), |this| this.fill_plain(&text, place)).map(Lookup::Known)
                 }
                 None => Ok(Lookup::Missing(unknown(path, None, Some(*key), keys))),
             },
@@ -308,41 +262,24 @@ impl<'a> Resolver<'a> {
         }
         let names: Vec<String> = self.components.keys().cloned().collect();
         let Some((component, rest)) = rest.split_first() else {
-            return Err(unknown(
-                path,
-                Some("name a component".to_owned()),
-                None,
-                names.iter().map(String::as_str),
-            ));
+            return Err(unknown(path, Some("name a component".to_owned()), None, names.iter().map(String::as_str)));
         };
         let component = *component;
         if !self.components.contains_key(component) {
             let reason = format!("there is no component `{component}`");
-            return Err(unknown(
-                path,
-                Some(reason),
-                Some(component),
-                names.iter().map(String::as_str),
-            ));
+            return Err(unknown(path, Some(reason), Some(component), names.iter().map(String::as_str)));
         }
         let suffixed = |name: String, suffix: &str| Lookup::Known(format!("{name}{suffix}"));
         match rest {
             ["name"] => self.app_name(component).map(Lookup::Known),
-            ["url"] => self
-                .app_name(component)
-                .map(|name| Lookup::Known(format!("https://{name}.fly.dev"))),
+            ["url"] => self.app_name(component).map(|name| Lookup::Known(format!("https://{name}.fly.dev"))),
             ["hostname"] => self.app_name(component).map(|name| suffixed(name, ".fly.dev")),
             ["internal"] => self.app_name(component).map(|name| suffixed(name, ".internal")),
             ["flycast"] => self.app_name(component).map(|name| suffixed(name, ".flycast")),
             ["org"] => self.org().map(Lookup::Known),
             ["region"] => match self.region(component) {
                 Some(region) => region.map(Lookup::Known),
-                None => Err(unknown(
-                    path,
-                    Some(format!("`{component}` has no primary region")),
-                    None,
-                    [],
-                )),
+                None => Err(unknown(path, Some(format!("`{component}` has no primary region")), None, [])),
             },
             ["image"] => {
                 self.note_use(component, path);
@@ -362,9 +299,7 @@ impl<'a> Resolver<'a> {
             ["volumes", volume, field] => self.look_up_volume(path, component, volume, field),
             ["secrets", name] => self.look_up_secret(path, component, name, destination),
             _ => {
-                let known = KNOWN_FIELDS
-                    .into_iter()
-                    .chain(["ips.<kind>", "volumes.<name>.id", "secrets.<NAME>"]);
+                let known = KNOWN_FIELDS.into_iter().chain(["ips.<kind>", "volumes.<name>.id", "secrets.<NAME>"]);
                 Err(unknown(path, None, rest.first().copied(), known))
             }
         }
@@ -418,11 +353,7 @@ impl<'a> Resolver<'a> {
     }
 
     fn note_use(&mut self, of: &str, path: &Path) {
-        self.uses.push(Use {
-            place: self.place.clone(),
-            of: of.to_owned(),
-            path: path.to_string(),
-        });
+        self.uses.push(Use { place: self.place.clone(), of: of.to_owned(), path: path.to_string() });
     }
 }
 
@@ -434,9 +365,9 @@ impl Scope for Resolver<'_> {
             "env" => self.look_up_env(path, rest),
             "params" | "labels" => self.look_up_own(path, root, rest),
             "fly" => self.look_up_fly(path, rest, destination),
-            preview if PREVIEW_ROOTS.contains(&preview) => Err(TemplateErrorKind::PreviewOnly {
-                root: preview.to_owned(),
-            }),
+            preview if PREVIEW_ROOTS.contains(&preview) => {
+                Err(TemplateErrorKind::PreviewOnly { root: preview.to_owned() })
+            }
             other => Err(unknown(path, None, Some(other), ["env", "params", "labels", "fly"])),
         }
     }
@@ -451,18 +382,10 @@ fn unknown<'b>(
     let known: Vec<String> = known.into_iter().map(str::to_owned).collect();
     let suggestion = word.and_then(|word| {
         let meant = did_you_mean(word, known.iter().map(String::as_str))?;
-        let words = path
-            .words
-            .iter()
-            .map(|each| if each == word { meant.clone() } else { each.clone() });
+        let words = path.words.iter().map(|each| if each == word { meant.clone() } else { each.clone() });
         Some(words.collect::<Vec<_>>().join("."))
     });
-    TemplateErrorKind::UnknownPath {
-        path: path.to_string(),
-        reason,
-        suggestion,
-        known,
-    }
+    TemplateErrorKind::UnknownPath { path: path.to_string(), reason, suggestion, known }
 }
 
 /// JSON pointer of a component in its document.
@@ -472,10 +395,7 @@ pub(super) fn app_pointer(component: &str) -> String {
 
 /// The place of a field of a component.
 pub(super) fn app_place(component: &str, key: &str) -> Place {
-    Place {
-        component: Some(component.to_owned()),
-        pointer: child(&app_pointer(component), key),
-    }
+    Place { component: Some(component.to_owned()), pointer: child(&app_pointer(component), key) }
 }
 
 /// What is wrong with a value that has to be known before anything is created, if it is not.

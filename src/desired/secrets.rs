@@ -29,11 +29,7 @@ impl Resolver<'_> {
             let mut place = app_place(component, "secrets");
             place.pointer = child(&place.pointer, name);
             if marker::is_marker_secret(name) {
-                this.error(
-                    &place,
-                    format!("the secret name `{name}` is used by Hangar itself"),
-                    None,
-                );
+                this.error(&place, format!("the secret name `{name}` is used by Hangar itself"), None);
                 return None;
             }
             let source = this.components.get(component)?.json.get("secrets")?.get(name)?.clone();
@@ -46,18 +42,11 @@ impl Resolver<'_> {
             Ok(source) => source,
             Err(error) => {
                 let help = "give exactly one of `fromEnv`, `fromFile`, `value`, `generate`".to_owned();
-                self.error(
-                    place,
-                    format!("this is not the source of a secret: {error}"),
-                    Some(help),
-                );
+                self.error(place, format!("this is not the source of a secret: {error}"), Some(help));
                 return None;
             }
         };
-        let below = |key: &str| Place {
-            pointer: child(&place.pointer, key),
-            ..place.clone()
-        };
+        let below = |key: &str| Place { pointer: child(&place.pointer, key), ..place.clone() };
         match source {
             // What this machine has to provide is known before anything is evaluated (see `needed_inputs`).
             SecretSource::FromEnv(text) | SecretSource::FromFile(text) if has_expression(&text) => {
@@ -66,12 +55,7 @@ impl Resolver<'_> {
             }
             SecretSource::FromEnv(variable) => {
                 let value = self.secrets.inputs.env.get(&variable).cloned();
-                Some(self.given(
-                    value,
-                    &format!("the environment variable `{variable}`"),
-                    "is not set",
-                    place,
-                ))
+                Some(self.given(value, &format!("the environment variable `{variable}`"), "is not set", place))
             }
             SecretSource::FromFile(path) => {
                 let value = self.secrets.inputs.files.get(&path).cloned();

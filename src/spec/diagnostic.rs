@@ -1,6 +1,5 @@
 //! Problems in specs, with the place they are at.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -66,13 +65,7 @@ pub struct Diagnostic {
 #[serde(transparent)]
 pub struct Diagnostics {
     items: Vec<Diagnostic>,
-    /// How many problems each file has, those that are left out included.
-    #[serde(skip)]
-    counts: BTreeMap<PathBuf, usize>,
 }
-
-/// More problems of one file are counted and not listed. Nobody reads them, and each costs a look through the file.
-const MAX_PER_FILE: usize = 100;
 
 impl Diagnostics {
     /// Adds an error at a value, named by its JSON pointer. A pointer to a value that is absent means the nearest one around it.
@@ -120,14 +113,7 @@ impl Diagnostics {
     pub fn push_findings(&mut self, origin: &Origin, base: &str, findings: impl IntoIterator<Item = Finding>) {
         for finding in findings {
             let pointer = format!("{base}{}", finding.pointer);
-            self.add(
-                finding.severity,
-                origin,
-                &pointer,
-                finding.message,
-                finding.help,
-                finding.at_key,
-            );
+            self.add(finding.severity, origin, &pointer, finding.message, finding.help, finding.at_key);
         }
     }
 
@@ -146,29 +132,16 @@ impl Diagnostics {
         self.items.iter()
     }
 
-    /// Puts the problems in the order of files and lines, each only once, and says how many are left out.
-    pub fn finish(&mut self) {
-        let left_out: Vec<(PathBuf, usize)> = self
-            .counts
-            .iter()
-            .map(|(file, count)| (file.clone(), count.saturating_sub(MAX_PER_FILE)))
-            .collect();
-        self.items
-            .sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
+    /// Puts the problems in the order of files and lines, each only once.
+    pub fn sort(&mut self) {
+        self.items.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
         self.items
             .dedup_by(|a, b| a.message == b.message && (&a.file, a.line, a.column) == (&b.file, b.line, b.column));
-        for (file, count) in left_out.into_iter().filter(|(_, count)| *count > 0) {
-            self.push_file(&file, format!("{count} more problems of this file are left out"), None);
-        }
-        self.counts.clear();
     }
 
     /// Adds all problems of another list.
     pub fn extend(&mut self, other: Self) {
         self.items.extend(other.items);
-        for (file, count) in other.counts {
-            *self.counts.entry(file).or_default() += count;
-        }
     }
 
     fn add(
@@ -181,26 +154,11 @@ impl Diagnostics {
         at_key: bool,
     ) {
         let place = origin.positions.at(pointer);
-        let span = if at_key {
-            place.key.unwrap_or(place.value)
-        } else {
-            place.value
-        };
-        self.place(
-            severity,
-            &origin.path,
-            &origin.text,
-            span,
-            pointer.to_owned(),
-            message,
-            help,
-        );
+        let span = if at_key { place.key.unwrap_or(place.value) } else { place.value };
+        self.place(severity, &origin.path, &origin.text, span, pointer.to_owned(), message, help);
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the one place where a diagnostic is put together"
-    )]
+    #[expect(clippy::too_many_arguments, reason = "the one place where a diagnostic is put together")]
     fn place(
         &mut self,
         severity: Severity,
@@ -211,11 +169,6 @@ impl Diagnostics {
         message: String,
         help: Option<String>,
     ) {
-        let count = self.counts.entry(path.to_path_buf()).or_default();
-        *count += 1;
-        if *count > MAX_PER_FILE {
-            return;
-        }
         let span = first_line(text, span);
         let (line, column) = line_and_column(text, span.start);
         let source = Some((Arc::clone(text), span));
@@ -234,10 +187,7 @@ impl Diagnostics {
 
 /// The part of a range on its first line, so that a block of text is not underlined whole.
 fn first_line(text: &str, span: Range<usize>) -> Range<usize> {
-    let length = text
-        .get(span.clone())
-        .and_then(|part| part.lines().next())
-        .map_or(0, |line| line.trim_end().len());
+    let length = text.get(span.clone()).and_then(|part| part.lines().next()).map_or(0, |line| line.trim_end().len());
     span.start..span.start + length
 }
 

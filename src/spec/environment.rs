@@ -126,13 +126,9 @@ fn moment<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<DateTime<
     let Some(text) = Option::<String>::deserialize(deserializer)? else {
         return Ok(None);
     };
-    DateTime::parse_from_rfc3339(&text)
-        .map(|moment| Some(moment.to_utc()))
-        .map_err(|error| {
-            D::Error::custom(format!(
-                "`{text}` is not a moment ({error})\nmoments look like `2026-12-01T00:00:00Z`"
-            ))
-        })
+    DateTime::parse_from_rfc3339(&text).map(|moment| Some(moment.to_utc())).map_err(|error| {
+        D::Error::custom(format!("`{text}` is not a moment ({error})\nmoments look like `2026-12-01T00:00:00Z`"))
+    })
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]

@@ -20,21 +20,12 @@ pub struct Finding {
 impl Finding {
     /// An error about a value.
     pub fn error(pointer: impl Into<String>, message: impl Into<String>) -> Self {
-        Self {
-            severity: Severity::Error,
-            pointer: pointer.into(),
-            at_key: false,
-            message: message.into(),
-            help: None,
-        }
+        Self { severity: Severity::Error, pointer: pointer.into(), at_key: false, message: message.into(), help: None }
     }
 
     /// A warning about a value.
     pub fn warning(pointer: impl Into<String>, message: impl Into<String>) -> Self {
-        Self {
-            severity: Severity::Warning,
-            ..Self::error(pointer, message)
-        }
+        Self { severity: Severity::Warning, ..Self::error(pointer, message) }
     }
 
     /// The same, about the key.
@@ -63,11 +54,7 @@ impl Finding {
 pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let known: Vec<&str> = known.into_iter().collect();
     nearest_help(word, known.iter().copied()).or_else(|| {
-        let list = known
-            .iter()
-            .map(|known| format!("`{known}`"))
-            .collect::<Vec<_>>()
-            .join(", ");
+        let list = known.iter().map(|known| format!("`{known}`")).collect::<Vec<_>>().join(", ");
         matches!(known.len(), 1..=10).then(|| format!("known are {list}"))
     })
 }

@@ -35,20 +35,12 @@ pub(super) struct Draft {
 
 /// Reads one document and notes its problems. `None` when it is of no known kind.
 pub(super) fn read(node: &Node, path: &Arc<Path>, text: &Arc<str>, problems: &mut Diagnostics) -> Option<Draft> {
-    let origin = Origin {
-        path: Arc::clone(path),
-        text: Arc::clone(text),
-        positions: Arc::new(node.positions()),
-    };
+    let origin = Origin { path: Arc::clone(path), text: Arc::clone(text), positions: Arc::new(node.positions()) };
     for duplicate in tree::duplicate_keys(node) {
         let message = format!("the key `{}` stands twice in this map", duplicate.key);
-        problems.push_span(
-            path,
-            text,
-            duplicate.second,
-            message,
-            Some("remove all but one".to_owned()),
-        );
+        let (line, _) = super::diagnostic::line_and_column(text, duplicate.first.start);
+        let help = format!("remove one of them; the first is on line {line}");
+        problems.push_span(path, text, duplicate.second, message, Some(help));
     }
     let Shape::Map(_) = node.shape else {
         problems.push(
@@ -63,11 +55,7 @@ pub(super) fn read(node: &Node, path: &Arc<Path>, text: &Arc<str>, problems: &mu
     let mut draft = Draft {
         document: None,
         kind,
-        name: node
-            .get("metadata")
-            .and_then(|metadata| metadata.get("name"))
-            .and_then(Node::as_str)
-            .map(str::to_owned),
+        name: node.get("metadata").and_then(|metadata| metadata.get("name")).and_then(Node::as_str).map(str::to_owned),
         app_json: IndexMap::new(),
         broken: Vec::new(),
         origin,
@@ -101,20 +89,15 @@ fn header(node: &Node) -> (Option<Kind>, Vec<Finding>) {
             Finding::error("/apiVersion", format!("the apiVersion `{other}` is unknown"))
                 .help(format!("this version of Hangar reads `{API_VERSION}`")),
         ),
-        None => findings.push(missing(
-            node,
-            "apiVersion",
-            format!("begin the document with `apiVersion: {API_VERSION}`"),
-        )),
+        None => {
+            findings.push(missing(node, "apiVersion", format!("begin the document with `apiVersion: {API_VERSION}`")))
+        }
     }
     let kind = match node.get("kind").and_then(Node::as_str) {
         Some("PreviewSet") => {
             findings.push(
-                Finding::error(
-                    "/kind",
-                    "the kind `PreviewSet` is not supported by this version of Hangar yet",
-                )
-                .help("write each preview as a document of kind `Environment`"),
+                Finding::error("/kind", "the kind `PreviewSet` is not supported by this version of Hangar yet")
+                    .help("write each preview as a document of kind `Environment`"),
             );
             None
         }
@@ -146,20 +129,16 @@ fn missing(node: &Node, field: &str, help: String) -> Finding {
 }
 
 fn later_sections(node: &Node) -> (Vec<Finding>, BTreeSet<String>) {
-    let given = LATER_SECTIONS
-        .into_iter()
-        .filter(|section| node.get("spec").is_some_and(|spec| spec.get(section).is_some()));
+    let given =
+        LATER_SECTIONS.into_iter().filter(|section| node.get("spec").is_some_and(|spec| spec.get(section).is_some()));
     let mut findings = Vec::new();
     let mut hidden = BTreeSet::new();
     for section in given {
         let pointer = child("/spec", section);
         findings.push(
-            Finding::error(
-                &pointer,
-                format!("the section `{section}` is not supported by this version of Hangar yet"),
-            )
-            .at_key()
-            .help("remove it; this version reconciles `fly`"),
+            Finding::error(&pointer, format!("the section `{section}` is not supported by this version of Hangar yet"))
+                .at_key()
+                .help("remove it; this version reconciles `fly`"),
         );
         hidden.insert(pointer);
     }
@@ -174,10 +153,7 @@ fn typed_manifest<S: DeserializeOwned>(
     let typed = typed::read(node, hidden);
     // `header` has said so already, in better words.
     let own = |finding: &Finding| {
-        !matches!(
-            finding.message.as_str(),
-            "the field `apiVersion` is missing" | "the field `kind` is missing"
-        )
+        !matches!(finding.message.as_str(), "the field `apiVersion` is missing" | "the field `kind` is missing")
     };
     findings.extend(typed.findings.into_iter().filter(own));
     typed.value
@@ -187,10 +163,7 @@ fn apps_as_written(node: &Node, document: Option<&Document>) -> IndexMap<String,
     let Some(Document::Environment(manifest)) = document else {
         return IndexMap::new();
     };
-    let written = node
-        .get("spec")
-        .and_then(|spec| spec.get("fly"))
-        .and_then(|fly| fly.get("apps"));
+    let written = node.get("spec").and_then(|spec| spec.get("fly")).and_then(|fly| fly.get("apps"));
     let apps = manifest.spec.fly.iter().flat_map(|fly| &fly.apps);
     apps.filter_map(|(name, app)| {
         let written = written?.get(name)?.to_json();
@@ -213,11 +186,9 @@ fn as_written(written: Value, typed: &Value) -> Value {
                 (key, value)
             })
             .collect(),
-        (Value::Array(items), Value::Array(typed)) if items.len() == typed.len() => items
-            .into_iter()
-            .zip(typed)
-            .map(|(item, typed)| as_written(item, typed))
-            .collect(),
+        (Value::Array(items), Value::Array(typed)) if items.len() == typed.len() => {
+            items.into_iter().zip(typed).map(|(item, typed)| as_written(item, typed)).collect()
+        }
         (Value::Number(_), Value::String(text)) => Value::String(text.clone()),
         (written, _) => written,
     }

@@ -10,19 +10,14 @@ pub(super) fn masked(text: &str, documents: &[Node]) -> String {
     let mut secrets = Vec::new();
     for spec in documents.iter().filter_map(|document| document.get("spec")) {
         let apps = spec.get("fly").and_then(|fly| fly.get("apps"));
-        for secret in apps
-            .iter()
-            .flat_map(|apps| apps.values())
-            .filter_map(|app| app.get("secrets"))
-            .flat_map(Node::values)
+        for secret in
+            apps.iter().flat_map(|apps| apps.values()).filter_map(|app| app.get("secrets")).flat_map(Node::values)
         {
             literals(secret, &mut secrets);
         }
         let organizations = spec.get("fly").and_then(|fly| fly.get("organizations"));
-        let tokens = organizations
-            .iter()
-            .flat_map(|all| all.values())
-            .filter_map(|organization| organization.get("token"));
+        let tokens =
+            organizations.iter().flat_map(|all| all.values()).filter_map(|organization| organization.get("token"));
         for credential in tokens.chain(spec.get("masterKey")) {
             literals(credential, &mut secrets);
         }
@@ -33,13 +28,7 @@ pub(super) fn masked(text: &str, documents: &[Node]) -> String {
             // Line breaks stay, so that lines keep their numbers.
             let stars: String = secret
                 .bytes()
-                .map(|byte| {
-                    if byte == b'\n' || byte == b'\r' {
-                        char::from(byte)
-                    } else {
-                        '*'
-                    }
-                })
+                .map(|byte| if byte == b'\n' || byte == b'\r' { char::from(byte) } else { '*' })
                 .collect();
             masked.replace_range(span, &stars);
         }

@@ -81,7 +81,7 @@ pub fn parse(files: &[SourceFile]) -> Result<ParsedSpecs, Diagnostics> {
         drafts.extend(read_file(file, &mut problems));
     }
     validate::documents(&drafts, &mut problems);
-    problems.finish();
+    problems.sort();
     if problems.has_errors() {
         return Err(problems);
     }
@@ -114,10 +114,7 @@ fn read_file(file: &SourceFile, problems: &mut Diagnostics) -> Vec<Draft> {
         }
         Ok(documents) => {
             let shown: Arc<str> = mask::masked(&text, &documents).into();
-            documents
-                .iter()
-                .filter_map(|document| manifest::read(document, &path, &shown, problems))
-                .collect()
+            documents.iter().filter_map(|document| manifest::read(document, &path, &shown, problems)).collect()
         }
         Err(error) => {
             problems.push_span(&path, &text, error.span, error.message, error.help);
@@ -136,26 +133,14 @@ fn text_of(bytes: &[u8]) -> Result<&str, (String, String)> {
         Ok(text) if !text.contains('\0') => Ok(text),
         _ => {
             let message = "the file is not UTF-8 text; it looks like a binary file".to_owned();
-            Err((
-                message,
-                "move it out of the directory of specs, or save it as UTF-8".to_owned(),
-            ))
+            Err((message, "move it out of the directory of specs, or save it as UTF-8".to_owned()))
         }
     }
 }
 
 fn collect(drafts: Vec<Draft>, warnings: Diagnostics) -> ParsedSpecs {
-    let mut specs = ParsedSpecs {
-        warnings,
-        ..ParsedSpecs::default()
-    };
-    for Draft {
-        document,
-        origin,
-        app_json,
-        ..
-    } in drafts
-    {
+    let mut specs = ParsedSpecs { warnings, ..ParsedSpecs::default() };
+    for Draft { document, origin, app_json, .. } in drafts {
         match document {
             Some(Document::Environment(manifest)) => specs.environments.push(ParsedEnvironment {
                 metadata: manifest.metadata,
@@ -164,18 +149,10 @@ fn collect(drafts: Vec<Draft>, warnings: Diagnostics) -> ParsedSpecs {
                 origin,
             }),
             Some(Document::Policy(manifest)) => {
-                specs.policies.push(Parsed {
-                    metadata: manifest.metadata,
-                    spec: manifest.spec,
-                    origin,
-                });
+                specs.policies.push(Parsed { metadata: manifest.metadata, spec: manifest.spec, origin });
             }
             Some(Document::Controller(manifest)) => {
-                specs.controller = Some(Parsed {
-                    metadata: manifest.metadata,
-                    spec: manifest.spec,
-                    origin,
-                });
+                specs.controller = Some(Parsed { metadata: manifest.metadata, spec: manifest.spec, origin });
             }
             None => {}
         }

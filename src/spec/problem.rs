@@ -30,19 +30,11 @@ pub(super) enum Absent {
 
 impl Problem {
     pub(super) fn new(message: impl Into<String>) -> Self {
-        Self {
-            pointer: None,
-            message: message.into(),
-            help: None,
-            absent: None,
-        }
+        Self { pointer: None, message: message.into(), help: None, absent: None }
     }
 
     pub(super) fn with_help(self, help: String) -> Self {
-        Self {
-            help: Some(help),
-            ..self
-        }
+        Self { help: Some(help), ..self }
     }
 
     /// Whether this is only the consequence of a problem that has been found: what is missing is there, but wrong or misspelt.
@@ -57,14 +49,10 @@ impl Problem {
                 let place = child(pointer, field);
                 let meant = Some(format!("did you mean `{field}`?"));
                 let within = |other: &str| {
-                    other
-                        .strip_prefix(&place)
-                        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+                    other.strip_prefix(&place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
                 };
                 hidden.iter().any(|hidden| within(hidden))
-                    || found
-                        .iter()
-                        .any(|((other, at_key), finding)| *at_key && inside(other) && finding.help == meant)
+                    || found.iter().any(|((other, at_key), finding)| *at_key && inside(other) && finding.help == meant)
             }
         }
     }
@@ -114,49 +102,29 @@ impl de::Error for Problem {
     }
 
     fn invalid_value(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self::new(format!(
-            "{} is out of range: expected {}",
-            found(unexpected),
-            describe(expected)
-        ))
+        Self::new(format!("{} is out of range: expected {}", found(unexpected), describe(expected)))
     }
 
     fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
         let help = nearest_help(variant, expected.iter().copied());
-        Self {
-            help,
-            ..Self::new(format!("`{variant}` is not one of {}", list(expected)))
-        }
+        Self { help, ..Self::new(format!("`{variant}` is not one of {}", list(expected))) }
     }
 
     fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
-        Self {
-            help: did_you_mean(field, expected.iter().copied()),
-            ..Self::new(format!("unknown field `{field}`"))
-        }
+        Self { help: did_you_mean(field, expected.iter().copied()), ..Self::new(format!("unknown field `{field}`")) }
     }
 
     fn missing_field(field: &'static str) -> Self {
-        Self {
-            absent: Some(Absent::Field(field)),
-            ..Self::new(format!("the field `{field}` is missing"))
-        }
+        Self { absent: Some(Absent::Field(field)), ..Self::new(format!("the field `{field}` is missing")) }
     }
 
     fn invalid_length(_: usize, expected: &dyn Expected) -> Self {
-        Self {
-            absent: Some(Absent::Everything),
-            ..Self::new(format!("expected {}, found none", describe(expected)))
-        }
+        Self { absent: Some(Absent::Everything), ..Self::new(format!("expected {}, found none", describe(expected))) }
     }
 }
 
 pub(super) fn list(words: &[&str]) -> String {
-    words
-        .iter()
-        .map(|word| format!("`{word}`"))
-        .collect::<Vec<_>>()
-        .join(", ")
+    words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
 }
 
 fn is_number(expected: &str) -> bool {
@@ -196,10 +164,9 @@ pub(super) fn unexpected(node: &Node) -> Unexpected<'_> {
     match &node.shape {
         Shape::Null => Unexpected::Unit,
         Shape::Bool(value) => Unexpected::Bool(*value),
-        Shape::Number(number, _) => number.as_i64().map_or(
-            Unexpected::Float(number.as_f64().unwrap_or_default()),
-            Unexpected::Signed,
-        ),
+        Shape::Number(number, _) => {
+            number.as_i64().map_or(Unexpected::Float(number.as_f64().unwrap_or_default()), Unexpected::Signed)
+        }
         Shape::Text(text) => Unexpected::Str(text),
         Shape::List(_) => Unexpected::Seq,
         Shape::Map(_) => Unexpected::Map,

@@ -8,10 +8,7 @@ impl Diagnostics {
     /// All problems as text, each with its line and a caret.
     pub fn render(&self, color: bool) -> String {
         let renderer = if color { Renderer::styled() } else { Renderer::plain() };
-        self.iter()
-            .map(|diagnostic| render_one(diagnostic, &renderer))
-            .collect::<Vec<_>>()
-            .join("\n")
+        self.iter().map(|diagnostic| render_one(diagnostic, &renderer)).collect::<Vec<_>>().join("\n")
     }
 }
 
@@ -24,9 +21,7 @@ fn render_one(diagnostic: &Diagnostic, renderer: &Renderer) -> String {
     let title = level.primary_title(diagnostic.message.as_str());
     let mut report = match &diagnostic.source {
         Some((text, span)) => title.element(
-            Snippet::source(text.as_ref())
-                .path(path.as_str())
-                .annotation(AnnotationKind::Primary.span(span.clone())),
+            Snippet::source(text.as_ref()).path(path.as_str()).annotation(AnnotationKind::Primary.span(span.clone())),
         ),
         None => title.element(annotate_snippets::Origin::path(path.as_str())),
     };

@@ -36,10 +36,7 @@ impl<'de, S: Source> Visitor<'de> for SourceVisitor<S> {
     }
 
     fn visit_str<E: Error>(self, _: &str) -> Result<S, E> {
-        Err(E::custom(format!(
-            "a secret's value does not belong into a spec\n{}",
-            S::HELP
-        )))
+        Err(E::custom(format!("a secret's value does not belong into a spec\n{}", S::HELP)))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<S, A::Error> {

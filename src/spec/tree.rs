@@ -2,7 +2,6 @@
 //!
 //! This is the only module that knows the YAML library and its options.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
 
@@ -50,7 +49,9 @@ pub(super) struct Entry {
 /// A key that stands twice in one map.
 #[derive(Debug, PartialEq)]
 pub(super) struct DuplicateKey {
+    pub(super) pointer: String,
     pub(super) key: String,
+    pub(super) first: Range<usize>,
     pub(super) second: Range<usize>,
 }
 
@@ -71,22 +72,32 @@ pub(super) fn read(text: &str) -> Result<Vec<Node>, SyntaxError> {
 /// All keys that stand twice, or more, in one map.
 pub(super) fn duplicate_keys(document: &Node) -> Vec<DuplicateKey> {
     let mut found = Vec::new();
-    find_duplicates(document, &mut found);
+    find_duplicates(document, "", &mut found);
     found
 }
 
-fn find_duplicates(node: &Node, found: &mut Vec<DuplicateKey>) {
+fn find_duplicates(node: &Node, pointer: &str, found: &mut Vec<DuplicateKey>) {
     match &node.shape {
-        Shape::List(items) => items.iter().for_each(|item| find_duplicates(item, found)),
+        Shape::List(items) => {
+            for (index, item) in items.iter().enumerate() {
+                find_duplicates(item, &child(pointer, &index.to_string()), found);
+            }
+        }
         Shape::Map(entries) => {
-            let mut seen = BTreeSet::new();
+            let mut seen: std::collections::BTreeMap<&str, &Entry> = std::collections::BTreeMap::new();
             for entry in entries {
-                find_duplicates(&entry.value, found);
-                if !seen.insert(entry.key.as_str()) {
-                    found.push(DuplicateKey {
+                let pointer = child(pointer, &entry.key);
+                find_duplicates(&entry.value, &pointer, found);
+                match seen.get(entry.key.as_str()) {
+                    Some(first) => found.push(DuplicateKey {
+                        pointer,
                         key: entry.key.clone(),
+                        first: first.key_span.clone(),
                         second: entry.key_span.clone(),
-                    });
+                    }),
+                    None => {
+                        seen.insert(&entry.key, entry);
+                    }
                 }
             }
         }
@@ -98,11 +109,7 @@ impl Node {
     /// The value of an entry, if this is a map that has it.
     pub(super) fn get(&self, key: &str) -> Option<&Node> {
         match &self.shape {
-            Shape::Map(entries) => entries
-                .iter()
-                .rev()
-                .find(|entry| entry.key == key)
-                .map(|entry| &entry.value),
+            Shape::Map(entries) => entries.iter().rev().find(|entry| entry.key == key).map(|entry| &entry.value),
             _ => None,
         }
     }
@@ -140,32 +147,24 @@ impl Node {
             }
             Shape::Map(entries) => {
                 for entry in entries {
-                    entry
-                        .value
-                        .note_positions(child(&pointer, &entry.key), Some(entry.key_span.clone()), positions);
+                    entry.value.note_positions(child(&pointer, &entry.key), Some(entry.key_span.clone()), positions);
                 }
             }
             Shape::Null | Shape::Bool(_) | Shape::Number(..) | Shape::Text(_) => {}
         }
-        positions.insert(
-            pointer,
-            Place {
-                value: self.visible_span(key.as_ref()),
-                key,
-            },
-        );
+        positions.insert(pointer, Place { value: self.visible_span(key.as_ref()), key });
     }
 
     /// What a caret shall point at: a scalar itself; of a map or list its key or, in a list, its first entry.
     fn visible_span(&self, key: Option<&Range<usize>>) -> Range<usize> {
         match (&self.shape, key) {
             (Shape::List(_) | Shape::Map(_) | Shape::Null, Some(key)) => key.clone(),
-            (Shape::Map(entries), None) => entries
-                .first()
-                .map_or_else(|| self.span.clone(), |entry| entry.key_span.clone()),
-            (Shape::List(items), None) => items
-                .first()
-                .map_or_else(|| self.span.clone(), |item| item.visible_span(None)),
+            (Shape::Map(entries), None) => {
+                entries.first().map_or_else(|| self.span.clone(), |entry| entry.key_span.clone())
+            }
+            (Shape::List(items), None) => {
+                items.first().map_or_else(|| self.span.clone(), |item| item.visible_span(None))
+            }
             _ => self.span.clone(),
         }
     }
@@ -178,12 +177,9 @@ impl Node {
             Shape::Number(number, _) => Value::Number(number.clone()),
             Shape::Text(text) => Value::String(text.clone()),
             Shape::List(items) => Value::Array(items.iter().map(Self::to_json).collect()),
-            Shape::Map(entries) => Value::Object(
-                entries
-                    .iter()
-                    .map(|entry| (entry.key.clone(), entry.value.to_json()))
-                    .collect(),
-            ),
+            Shape::Map(entries) => {
+                Value::Object(entries.iter().map(|entry| (entry.key.clone(), entry.value.to_json())).collect())
+            }
         }
     }
 }
@@ -199,11 +195,7 @@ impl From<&Value> for Node {
             Value::Object(entries) => Shape::Map(
                 entries
                     .iter()
-                    .map(|(key, value)| Entry {
-                        key: key.clone(),
-                        key_span: 0..0,
-                        value: Self::from(value),
-                    })
+                    .map(|(key, value)| Entry { key: key.clone(), key_span: 0..0, value: Self::from(value) })
                     .collect(),
             ),
         };
@@ -266,9 +258,7 @@ impl<'de> Deserialize<'de> for Raw {
             }
 
             fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Raw, E> {
-                Number::from_f64(value)
-                    .map(Raw::Number)
-                    .ok_or_else(|| E::custom("the number is not finite"))
+                Number::from_f64(value).map(Raw::Number).ok_or_else(|| E::custom("the number is not finite"))
             }
 
             fn visit_str<E>(self, value: &str) -> Result<Raw, E> {
@@ -298,30 +288,19 @@ impl<'de> Deserialize<'de> for Raw {
 
 fn node(raw: Spanned<Raw>, text: &str) -> Node {
     let span = bytes(raw.referenced.span()).unwrap_or_default();
-    let written = bytes(raw.defined.span())
-        .and_then(|span| text.get(span))
-        .unwrap_or_default();
+    let written = bytes(raw.defined.span()).and_then(|span| text.get(span)).unwrap_or_default();
     let shape = match raw.value {
         Raw::Null => Shape::Null,
         Raw::Bool(value) => Shape::Bool(value),
         Raw::Number(number) => Shape::Number(number, written.trim().to_owned()),
         Raw::Text(value) => Shape::Text(value),
         Raw::List(items) => Shape::List(items.into_iter().map(|item| node(item, text)).collect()),
-        Raw::Map(entries) => Shape::Map(
-            entries
-                .into_iter()
-                .map(|(key, value)| entry(key, value, text))
-                .collect(),
-        ),
+        Raw::Map(entries) => Shape::Map(entries.into_iter().map(|(key, value)| entry(key, value, text)).collect()),
     };
     Node { shape, span }
 }
 
 fn entry(key: Spanned<String>, value: Spanned<Raw>, text: &str) -> Entry {
     let key_span = bytes(key.referenced.span()).unwrap_or_default();
-    Entry {
-        key: key.value,
-        key_span,
-        value: node(value, text),
-    }
+    Entry { key: key.value, key_span, value: node(value, text) }
 }

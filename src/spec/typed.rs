@@ -38,20 +38,10 @@ pub(super) struct Typed<T> {
 pub(super) fn read<T: DeserializeOwned>(root: &Node, mut hidden: BTreeSet<String>) -> Typed<T> {
     let findings = RefCell::new(BTreeMap::new());
     for _ in 0..MAX_ATTEMPTS {
-        let reader = Reader {
-            node: root,
-            pointer: String::new(),
-            run: &Run {
-                hidden: &hidden,
-                findings: &findings,
-            },
-        };
+        let reader = Reader { node: root, pointer: String::new(), run: &Run { hidden: &hidden, findings: &findings } };
         let problem = match T::deserialize(reader) {
             Ok(value) => {
-                return Typed {
-                    value: Some(value),
-                    findings: findings.into_inner().into_values().collect(),
-                };
+                return Typed { value: Some(value), findings: findings.into_inner().into_values().collect() };
             }
             Err(problem) => problem,
         };
@@ -64,10 +54,7 @@ pub(super) fn read<T: DeserializeOwned>(root: &Node, mut hidden: BTreeSet<String
             break;
         }
     }
-    Typed {
-        value: None,
-        findings: findings.into_inner().into_values().collect(),
-    }
+    Typed { value: None, findings: findings.into_inner().into_values().collect() }
 }
 
 struct Run<'a> {
@@ -85,11 +72,7 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn child(&self, key: &str, node: &'a Node) -> Self {
-        Self {
-            node,
-            pointer: child(&self.pointer, key),
-            run: self.run,
-        }
+        Self { node, pointer: child(&self.pointer, key), run: self.run }
     }
 
     fn place<T>(&self, result: Result<T, Problem>) -> Result<T, Problem> {
@@ -118,10 +101,7 @@ impl<'a> Reader<'a> {
     }
 
     fn map<V: Visitor<'a>>(&self, entries: Vec<(&'a Entry, Reader<'a>)>, visitor: V) -> Result<V::Value, Problem> {
-        let mut access = Entries {
-            entries: entries.into_iter(),
-            value: None,
-        };
+        let mut access = Entries { entries: entries.into_iter(), value: None };
         self.place(visitor.visit_map(&mut access))
     }
 
@@ -134,9 +114,7 @@ impl<'a> Reader<'a> {
         if written.len() > 1 && written.starts_with('0') && written.bytes().all(|byte| byte.is_ascii_digit()) {
             let digits = written.trim_start_matches('0');
             let problem = Problem::new(format!("`{written}` may be octal or decimal"));
-            return Err(problem
-                .with_help(format!("write `0o{digits}`, or `{digits}`"))
-                .at(&self.pointer));
+            return Err(problem.with_help(format!("write `0o{digits}`, or `{digits}`")).at(&self.pointer));
         }
         let result = match (number.as_u64(), number.as_i64(), number.as_f64()) {
             (Some(value), ..) => visitor.visit_u64(value),
@@ -158,10 +136,7 @@ impl<'a> Deserializer<'a> for Reader<'a> {
             Shape::Number(number, written) => self.number(number, written, visitor),
             Shape::Text(text) => self.place(visitor.visit_str(text)),
             Shape::List(items) => {
-                let mut access = Items {
-                    parent: &self,
-                    items: items.iter().enumerate(),
-                };
+                let mut access = Items { parent: &self, items: items.iter().enumerate() };
                 self.place(visitor.visit_seq(&mut access))
             }
             Shape::Map(entries) => self.map(self.entries(entries, false), visitor),
@@ -194,10 +169,8 @@ impl<'a> Deserializer<'a> for Reader<'a> {
             Shape::List(_) => return self.place(Err(de::Error::invalid_type(Unexpected::Seq, &visitor))),
             _ => return self.deserialize_any(visitor),
         };
-        let (known, unknown): (Vec<_>, Vec<_>) = self
-            .entries(entries, true)
-            .into_iter()
-            .partition(|(entry, _)| fields.contains(&entry.key.as_str()));
+        let (known, unknown): (Vec<_>, Vec<_>) =
+            self.entries(entries, true).into_iter().partition(|(entry, _)| fields.contains(&entry.key.as_str()));
         for (entry, _) in unknown {
             self.report_unknown(&entry.key, fields);
         }
@@ -212,22 +185,13 @@ impl<'a> Deserializer<'a> for Reader<'a> {
     ) -> Result<V::Value, Problem> {
         match &self.node.shape {
             Shape::Text(text) => {
-                let access = Variant {
-                    name: text,
-                    variants,
-                    content: None,
-                    own: self.clone(),
-                };
+                let access = Variant { name: text, variants, content: None, own: self.clone() };
                 self.place(visitor.visit_enum(access))
             }
             Shape::Map(entries) => match self.entries(entries, true).as_slice() {
                 [(entry, content)] => {
-                    let access = Variant {
-                        name: &entry.key,
-                        variants,
-                        content: Some(content.clone()),
-                        own: self.clone(),
-                    };
+                    let access =
+                        Variant { name: &entry.key, variants, content: Some(content.clone()), own: self.clone() };
                     self.place(visitor.visit_enum(access))
                 }
                 given => {
@@ -264,10 +228,7 @@ impl<'a> SeqAccess<'a> for &mut Items<'_, 'a> {
             let reader = self.parent.child(&index.to_string(), item);
             if !reader.run.hidden.contains(&reader.pointer) {
                 let pointer = reader.pointer.clone();
-                return seed
-                    .deserialize(reader)
-                    .map(Some)
-                    .map_err(|problem| problem.at(&pointer));
+                return seed.deserialize(reader).map(Some).map_err(|problem| problem.at(&pointer));
             }
         }
         Ok(None)
@@ -293,10 +254,7 @@ impl<'a> MapAccess<'a> for &mut Entries<'a> {
     }
 
     fn next_value_seed<T: DeserializeSeed<'a>>(&mut self, seed: T) -> Result<T::Value, Problem> {
-        let reader = self
-            .value
-            .take()
-            .ok_or_else(|| Problem::new("a value was asked for before its key"))?;
+        let reader = self.value.take().ok_or_else(|| Problem::new("a value was asked for before its key"))?;
         let pointer = reader.pointer.clone();
         seed.deserialize(reader).map_err(|problem| problem.at(&pointer))
     }

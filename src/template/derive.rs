@@ -200,10 +200,7 @@ mod tests {
         assert_eq!(counts.len(), 36);
         // 100 000 draws over 36 characters: 2778 each, with a standard deviation of 52. Without the skipping, the first four would be
         // drawn 8 times in 256 and the others 7 times: 3125 and 2734.
-        assert!(
-            counts.values().all(|count| (2778 - 260..=2778 + 260).contains(count)),
-            "{counts:?}"
-        );
+        assert!(counts.values().all(|count| (2778 - 260..=2778 + 260).contains(count)), "{counts:?}");
     }
 
     #[test]

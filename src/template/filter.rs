@@ -36,10 +36,7 @@ pub(super) fn check(filter: &Filter) -> Result<(), TemplateError> {
     use Argument::{Number, Text};
     let name = filter.name.as_str();
     let Some((_, usage)) = FILTERS.into_iter().find(|(known, _)| *known == name) else {
-        let kind = TemplateErrorKind::UnknownFilter {
-            name: name.to_owned(),
-            suggestion: did_you_mean(name, names()),
-        };
+        let kind = TemplateErrorKind::UnknownFilter { name: name.to_owned(), suggestion: did_you_mean(name, names()) };
         return Err(TemplateError::new(filter.span.clone(), kind));
     };
     let fits = match (name, filter.arguments.as_slice()) {
@@ -52,10 +49,7 @@ pub(super) fn check(filter: &Filter) -> Result<(), TemplateError> {
     if fits {
         return Ok(());
     }
-    let kind = TemplateErrorKind::FilterArguments {
-        name: name.to_owned(),
-        usage,
-    };
+    let kind = TemplateErrorKind::FilterArguments { name: name.to_owned(), usage };
     Err(TemplateError::new(filter.span.clone(), kind))
 }
 
@@ -64,10 +58,7 @@ pub(super) fn apply(filter: &Filter, value: &str) -> Result<String, TemplateErro
     use Argument::{Number, Text};
     check(filter)?;
     let failed = |problem: &str| {
-        let kind = TemplateErrorKind::FilterFailed {
-            name: filter.name.clone(),
-            problem: problem.to_owned(),
-        };
+        let kind = TemplateErrorKind::FilterFailed { name: filter.name.clone(), problem: problem.to_owned() };
         TemplateError::new(filter.span.clone(), kind)
     };
     Ok(match (filter.name.as_str(), filter.arguments.as_slice()) {

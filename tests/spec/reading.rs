@@ -20,14 +20,8 @@ fn every_kind_is_read_from_one_file() {
     );
     let environment = &specs.environments[0];
     assert_eq!(environment.metadata.labels["shard"].as_str(), "3");
-    assert_eq!(
-        environment.spec.ttl.as_ref().unwrap().max,
-        Some(Duration::from_secs(14 * 86_400))
-    );
-    assert_eq!(
-        environment.spec.fly.as_ref().unwrap().network,
-        Network::Name("office".to_owned())
-    );
+    assert_eq!(environment.spec.ttl.as_ref().unwrap().max, Some(Duration::from_secs(14 * 86_400)));
+    assert_eq!(environment.spec.fly.as_ref().unwrap().network, Network::Name("office".to_owned()));
     assert_eq!(specs.policies[0].spec.max_volume_size, Some(Size::from_gb(10)));
     assert_eq!(specs.controller.unwrap().spec.owner, "acme");
 }
@@ -38,27 +32,18 @@ fn values_of_variables_are_taken_as_they_are_written() {
         "env: {VERSION: 1.10, PORT: 8080, DEBUG: true, OCTAL: 017, EXP: 1e3, NORWAY: no, QUOTED: '3', BIG: 18446744073709551616}",
     );
     let values: Vec<&str> = app.env.values().map(hangar::spec::Text::as_str).collect();
-    assert_eq!(
-        values,
-        ["1.10", "8080", "true", "017", "1e3", "no", "3", "18446744073709551616"]
-    );
+    assert_eq!(values, ["1.10", "8080", "true", "017", "1e3", "no", "3", "18446744073709551616"]);
 }
 
 #[test]
 fn things_that_are_written_in_more_than_one_way_mean_the_same() {
-    assert_eq!(
-        app("command: bin/serve --name 'a b'").command,
-        app("command: [bin/serve, --name, a b]").command
-    );
+    assert_eq!(app("command: bin/serve --name 'a b'").command, app("command: [bin/serve, --name, a b]").command);
     assert_eq!(app("ips: {flycast: true}").ips.unwrap().flycast, Some(Flycast::On));
-    let Some(Flycast::In(network)) = app("ips: {flycast: {network: office}}").ips.unwrap().flycast else {
-        panic!()
-    };
+    let Some(Flycast::In(network)) = app("ips: {flycast: {network: office}}").ips.unwrap().flycast else { panic!() };
     assert_eq!(network.network.as_deref(), Some("office"));
-    let app = app(
-        "ips: {public: true}\nservices:\n  - internalPort: 8080\n    ports: [{port: 443, handlers: [http, tls], \
-                   httpOptions: {response: {headers: {Server: false, X-A: [a, b], X-V: 1.10}}}}]",
-    );
+    let app =
+        app("ips: {public: true}\nservices:\n  - internalPort: 8080\n    ports: [{port: 443, handlers: [http, tls], \
+                   httpOptions: {response: {headers: {Server: false, X-A: [a, b], X-V: 1.10}}}}]");
     let port = &app.services.as_ref().unwrap()[0].ports[0];
     assert_eq!(port.handlers, [Handler::Http, Handler::Tls]);
     let headers = &port.http_options.as_ref().unwrap().response.as_ref().unwrap().headers;
@@ -88,13 +73,7 @@ fn an_app_without_groups_has_one_made_of_its_short_form() {
     let groups = app("count: 2\nsize: performance-2x\nmemory: 8GB").groups();
     assert_eq!(groups["app"].count, Some(2));
     assert_eq!(groups["app"].memory, Some(Size::from_mb(8192)));
-    assert_eq!(
-        app("processes: {web: {}, worker: {}}")
-            .groups()
-            .into_keys()
-            .collect::<Vec<_>>(),
-        ["web", "worker"]
-    );
+    assert_eq!(app("processes: {web: {}, worker: {}}").groups().into_keys().collect::<Vec<_>>(), ["web", "worker"]);
 }
 
 #[test]
@@ -128,10 +107,7 @@ fn an_app_survives_the_way_through_json() {
 fn problems_of_an_app_in_json_come_with_pointers() {
     let merged = json!({"image": "x:1", "coutn": 2, "services": [{"internalPort": "8080"}], "env": {"PORT": 8080}});
     let findings = app_from_json(&merged).unwrap_err();
-    let listed: Vec<_> = findings
-        .iter()
-        .map(|f| (f.pointer.as_str(), f.message.as_str(), f.help.as_deref()))
-        .collect();
+    let listed: Vec<_> = findings.iter().map(|f| (f.pointer.as_str(), f.message.as_str(), f.help.as_deref())).collect();
     assert_eq!(
         listed,
         [
@@ -148,10 +124,7 @@ fn problems_of_an_app_in_json_come_with_pointers() {
 #[test]
 fn a_secret_is_not_shown_when_a_spec_is_printed() {
     let app = app("secrets: {S: {value: 'hunter2 ${{ env.name }}'}}");
-    assert_eq!(
-        app.secrets["S"],
-        SecretSource::Value("hunter2 ${{ env.name }}".to_owned())
-    );
+    assert_eq!(app.secrets["S"], SecretSource::Value("hunter2 ${{ env.name }}".to_owned()));
     assert!(!format!("{app:?}").contains("hunter2"));
 }
 
@@ -165,29 +138,10 @@ fn durations_and_sizes_are_written_as_they_are_read() {
     for (text, shown) in [("512MB", "512MB"), ("1 GB", "1GB"), ("1024MB", "1GB"), ("0MB", "0MB")] {
         assert_eq!(Size::parse(text).unwrap().to_string(), shown);
     }
-    for text in [
-        "1month",
-        "2 years",
-        "1M",
-        "5 fortnights",
-        "",
-        "-1s",
-        "s",
-        "99999999999999999999s",
-        "1.5h",
-    ] {
+    for text in ["1month", "2 years", "1M", "5 fortnights", "", "-1s", "s", "99999999999999999999s", "1.5h"] {
         assert!(Duration::parse(text).is_err(), "{text}");
     }
-    for text in [
-        "1.5GB",
-        "GB",
-        "-1GB",
-        "1KB",
-        "1gb",
-        "",
-        "99999999999999999999GB",
-        "999999999999999GB",
-    ] {
+    for text in ["1.5GB", "GB", "-1GB", "1KB", "1gb", "", "99999999999999999999GB", "999999999999999GB"] {
         assert!(Size::parse(text).is_err(), "{text}");
     }
 }

@@ -60,14 +60,8 @@ fn all_problems_of_all_files_come_at_once() {
 
 #[test]
 fn files_that_are_no_text_are_refused_before_they_are_read() {
-    let large = SourceFile {
-        path: "x".into(),
-        bytes: vec![b' '; 10 * 1024 * 1024],
-    };
-    let binary = SourceFile {
-        path: "x".into(),
-        bytes: b"\x7fELF\x02\x01\x01\0\0\xff".to_vec(),
-    };
+    let large = SourceFile { path: "x".into(), bytes: vec![b' '; 10 * 1024 * 1024] };
+    let binary = SourceFile { path: "x".into(), bytes: b"\x7fELF\x02\x01\x01\0\0\xff".to_vec() };
     let refusal = |file: SourceFile| listed(&parse(&[file]).unwrap_err());
     assert_eq!(
         refusal(large),
@@ -83,40 +77,22 @@ fn files_that_are_no_text_are_refused_before_they_are_read() {
 #[test]
 fn what_is_no_yaml_is_refused_at_its_place() {
     let cases = [
-        (
-            "",
-            "0:0 the file has no document (a spec begins with `apiVersion: hangar/v1` and `kind: Environment`)",
-        ),
+        ("", "0:0 the file has no document (a spec begins with `apiVersion: hangar/v1` and `kind: Environment`)"),
         (
             "# nothing\n---\n",
             "0:0 the file has no document (a spec begins with `apiVersion: hangar/v1` and `kind: Environment`)",
         ),
-        (
-            "a:\n\tb: 1\n",
-            "2:2 a tab is used for indentation (indent with spaces, two per level)",
-        ),
+        ("a:\n\tb: 1\n", "2:2 a tab is used for indentation (indent with spaces, two per level)"),
         ("a: [1, 2\nb: 3\n", "2:2 illegal placement of ':' indicator"),
-        (
-            "a: b: c\n",
-            "1:5 mapping values are not allowed in this context (put a text that contains `: ` in quotes)",
-        ),
+        ("a: b: c\n", "1:5 mapping values are not allowed in this context (put a text that contains `: ` in quotes)"),
         (
             "a: *b\n",
             "1:4 the alias refers to an anchor that does not exist (put a text that begins with `*` in quotes)",
         ),
-        (
-            "a: &a [*a]\n",
-            "1:8 an alias refers to the value that contains it (remove the alias)",
-        ),
+        ("a: &a [*a]\n", "1:8 an alias refers to the value that contains it (remove the alias)"),
         ("a: .inf\n", "1:4 `.inf` is not a finite number"),
-        (
-            "é: ü: x\n",
-            "1:5 mapping values are not allowed in this context (put a text that contains `: ` in quotes)",
-        ),
-        (
-            "just text\n",
-            "1:1 a spec document must be a map (begin with `apiVersion: hangar/v1`)",
-        ),
+        ("é: ü: x\n", "1:5 mapping values are not allowed in this context (put a text that contains `: ` in quotes)"),
+        ("just text\n", "1:1 a spec document must be a map (begin with `apiVersion: hangar/v1`)"),
     ];
     for (text, expected) in cases {
         assert_eq!(problems(text), [expected], "{text:?}");
@@ -223,27 +199,17 @@ fn a_secret_has_exactly_one_source_and_no_value() {
 
 #[test]
 fn a_wrong_value_is_not_also_called_missing() {
-    let text = document(
-        "Controller",
-        "a",
-        "{ownr: acme, fly: {organizations: {acme: {token: {fromEnv: [X]}}}}}",
-    );
+    let text = document("Controller", "a", "{ownr: acme, fly: {organizations: {acme: {token: {fromEnv: [X]}}}}}");
     assert_eq!(
         problems(&text),
-        [
-            "5:8 unknown field `ownr` (did you mean `owner`?)",
-            "5:57 expected a string, found a list"
-        ]
+        ["5:8 unknown field `ownr` (did you mean `owner`?)", "5:57 expected a string, found a list"]
     );
 }
 
 #[test]
 fn a_problem_inside_an_alias_is_shown_where_the_alias_is_used() {
     let text = with_app("env: {X: a}\ncount: *c").replace("  fly:", "  params: {x: &c three}\n  fly:");
-    assert_eq!(
-        problems(&text),
-        ["13:16 expected a whole number from 0, found the string `three`"]
-    );
+    assert_eq!(problems(&text), ["13:16 expected a whole number from 0, found the string `three`"]);
 }
 
 #[test]

@@ -6,10 +6,7 @@ use proptest::prelude::*;
 use super::support::with_app;
 
 fn read_and_render(bytes: Vec<u8>) {
-    let result = parse(&[SourceFile {
-        path: "x.yaml".into(),
-        bytes,
-    }]);
+    let result = parse(&[SourceFile { path: "x.yaml".into(), bytes }]);
     if let Err(problems) = result {
         assert!(!problems.render(false).is_empty());
         for problem in &problems {
@@ -54,9 +51,5 @@ proptest! {
 
 #[test]
 fn the_spec_that_is_mutated_is_sound() {
-    assert_eq!(
-        super::support::problems(&whole_spec()).len(),
-        1,
-        "a warning about addresses, and nothing else"
-    );
+    assert_eq!(super::support::problems(&whole_spec()).len(), 1, "a warning about addresses, and nothing else");
 }

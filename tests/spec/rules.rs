@@ -46,22 +46,9 @@ fn image_references_have_a_form() {
         &format!("x@sha256:{}", "0a".repeat(32)),
         &format!("x:1@sha256:{}", "0a".repeat(32)),
     ] {
-        assert_eq!(
-            problems(&with_app("").replace("registry.fly.io/acme:1", image)),
-            Vec::<String>::new(),
-            "{image}"
-        );
+        assert_eq!(problems(&with_app("").replace("registry.fly.io/acme:1", image)), Vec::<String>::new(), "{image}");
     }
-    for image in [
-        "Nginx:1",
-        "a b",
-        "x:",
-        "x@sha256:12",
-        "https://x/y:1",
-        "/x:1",
-        "x/:1",
-        "x:-a",
-    ] {
+    for image in ["Nginx:1", "a b", "x:", "x@sha256:12", "https://x/y:1", "/x:1", "x/:1", "x:-a"] {
         let problems = problems(&with_app("").replace("registry.fly.io/acme:1", &format!("{image:?}")));
         assert_eq!(problems.len(), 1, "{image}: {problems:?}");
     }
@@ -79,14 +66,8 @@ fn image_references_have_a_form() {
 #[test]
 fn machines_have_sizes_that_fly_offers() {
     let cases = [
-        (
-            "size: shared-cpu-1",
-            "11:15 the size `shared-cpu-1` is unknown (did you mean `shared-cpu-1x`?)",
-        ),
-        (
-            "memory: 300MB",
-            "11:17 `300MB` is not a multiple of 256 MB (write `256MB` or `512MB`)",
-        ),
+        ("size: shared-cpu-1", "11:15 the size `shared-cpu-1` is unknown (did you mean `shared-cpu-1x`?)"),
+        ("memory: 300MB", "11:17 `300MB` is not a multiple of 256 MB (write `256MB` or `512MB`)"),
         (
             "size: shared-cpu-2x\nmemory: 8GB",
             "12:17 `8GB` does not fit 2 shared processors (they allow 512MB to 4096MB; choose another `size`, or add processors)",
@@ -95,23 +76,14 @@ fn machines_have_sizes_that_fly_offers() {
             "cpu: {kind: performance}\nmemory: 1GB",
             "12:17 `1GB` does not fit 1 performance processors (they allow 2048MB to 8192MB; choose another `size`, or add processors)",
         ),
-        (
-            "cpu: {count: 3}",
-            "11:22 Fly has no machines with 3 such processors (possible are 1, 2, 4, 6, 8)",
-        ),
+        ("cpu: {count: 3}", "11:22 Fly has no machines with 3 such processors (possible are 1, 2, 4, 6, 8)"),
         ("count: 5000", "11:16 more than 1000 machines per region"),
-        (
-            "regions: []",
-            "11:9 `regions` is empty (leave it out for the primary region; `count: 0` for no machines)",
-        ),
+        ("regions: []", "11:9 `regions` is empty (leave it out for the primary region; `count: 0` for no machines)"),
     ];
     for (lines, expected) in cases {
         assert_eq!(app_problems(lines), [expected]);
     }
-    assert_eq!(
-        app_problems("size: a10\nmemory: 128GB\nswap: 512MB\ncount: 0"),
-        Vec::<String>::new()
-    );
+    assert_eq!(app_problems("size: a10\nmemory: 128GB\nswap: 512MB\ncount: 0"), Vec::<String>::new());
 }
 
 #[test]
@@ -301,10 +273,7 @@ fn an_environment_has_a_plain_name_one_end_of_life_and_an_organization() {
 fn documents_do_not_claim_the_same_thing() {
     let app = |name: &str| format!("{{fly: {{org: o, region: iad, apps: {{web: {{image: 'a:1', name: '{name}'}}}}}}}}");
     let files = [
-        file(
-            "a.yaml",
-            &(document("Environment", "one", &app("shop")) + &document("Controller", "c", "{owner: a}")),
-        ),
+        file("a.yaml", &(document("Environment", "one", &app("shop")) + &document("Controller", "c", "{owner: a}"))),
         file(
             "b.yaml",
             &(document("Environment", "one", "{}")
@@ -349,11 +318,7 @@ fn required_environments_exist_and_do_not_wait_for_each_other() {
 #[test]
 fn a_reference_to_an_environment_that_has_other_problems_is_no_problem() {
     let text = document("Environment", "staging", "{clas: x, fly: {org: o}}")
-        + &document(
-            "Environment",
-            "production",
-            "{requires: {environments: [staging]}, fly: {org: o}}",
-        );
+        + &document("Environment", "production", "{requires: {environments: [staging]}, fly: {org: o}}");
     assert_eq!(problems(&text), ["5:8 unknown field `clas` (did you mean `class`?)"]);
 }
 

@@ -37,9 +37,9 @@ fn every_field_is_explained() {
             }
         }
         match value {
-            Value::Object(entries) => entries
-                .iter()
-                .for_each(|(key, value)| undescribed(value, &format!("{path}/{key}"), found)),
+            Value::Object(entries) => {
+                entries.iter().for_each(|(key, value)| undescribed(value, &format!("{path}/{key}"), found))
+            }
             Value::Array(items) => items.iter().for_each(|item| undescribed(item, path, found)),
             _ => {}
         }
@@ -56,11 +56,7 @@ fn every_field_is_explained() {
 fn the_schema_and_the_reader_agree() {
     let cases = [
         (Kind::Environment, with_app(""), true),
-        (
-            Kind::Environment,
-            with_app("command: bin/x\nenv: {A: 1, B: true, C: x}\nips: {flycast: {network: n}}"),
-            true,
-        ),
+        (Kind::Environment, with_app("command: bin/x\nenv: {A: 1, B: true, C: x}\nips: {flycast: {network: n}}"), true),
         (
             Kind::Environment,
             with_app("command: [bin/x]\nsize: '${{ params.size }}'\nips: {public: true, flycast: false}"),
@@ -84,40 +80,20 @@ fn the_schema_and_the_reader_agree() {
         (Kind::Environment, with_app("stop: {timeout: 1month}"), false),
         (Kind::Environment, with_app("stop: {signal: TERM}"), false),
         (Kind::Environment, with_app("secrets: {A: plain}"), false),
-        (
-            Kind::Environment,
-            with_app("secrets: {A: {fromEnv: X, value: y}}"),
-            false,
-        ),
+        (Kind::Environment, with_app("secrets: {A: {fromEnv: X, value: y}}"), false),
         (Kind::Environment, with_app("services: [{ports: []}]"), false),
         (Kind::Environment, with_app("services: [{internalPort: 70000}]"), false),
-        (
-            Kind::Environment,
-            with_app("image: 5").replace("        image: registry.fly.io/acme:1\n", ""),
-            false,
-        ),
+        (Kind::Environment, with_app("image: 5").replace("        image: registry.fly.io/acme:1\n", ""), false),
         (Kind::Environment, with_app("").replace("hangar/v1", "hangar/v2"), false),
-        (
-            Kind::Policy,
-            document("Policy", "p", "{maxMemory: 4GB, deletionBudget: {window: 1h}}"),
-            true,
-        ),
+        (Kind::Policy, document("Policy", "p", "{maxMemory: 4GB, deletionBudget: {window: 1h}}"), true),
         (Kind::Policy, document("Policy", "p", "{maxMemory: 4}"), false),
         (
             Kind::Controller,
-            document(
-                "Controller",
-                "c",
-                "{owner: acme, masterKey: {fromFile: k}, source: {directory: {}}}",
-            ),
+            document("Controller", "c", "{owner: acme, masterKey: {fromFile: k}, source: {directory: {}}}"),
             true,
         ),
         (Kind::Controller, document("Controller", "c", "{owner: Acme}"), false),
-        (
-            Kind::Controller,
-            document("Controller", "c", "{owner: acme, source: {svn: {}}}"),
-            false,
-        ),
+        (Kind::Controller, document("Controller", "c", "{owner: acme, source: {svn: {}}}"), false),
     ];
     for (kind, text, sound) in cases {
         let validator = jsonschema::validator_for(&schema(kind)).unwrap();
@@ -141,9 +117,9 @@ fn the_examples_of_the_schema_follow_the_schema() {
             }
         }
         match value {
-            Value::Object(entries) => entries
-                .iter()
-                .for_each(|(key, value)| check(value, root, &format!("{path}/{key}"))),
+            Value::Object(entries) => {
+                entries.iter().for_each(|(key, value)| check(value, root, &format!("{path}/{key}")))
+            }
             Value::Array(items) => items.iter().for_each(|item| check(item, root, path)),
             _ => {}
         }

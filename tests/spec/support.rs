@@ -4,10 +4,7 @@ use hangar::spec::{AppSpec, Diagnostics, ParsedSpecs, SourceFile, parse};
 
 /// A file of this text.
 pub(crate) fn file(path: &str, text: &str) -> SourceFile {
-    SourceFile {
-        path: path.into(),
-        bytes: text.as_bytes().to_vec(),
-    }
+    SourceFile { path: path.into(), bytes: text.as_bytes().to_vec() }
 }
 
 /// Reads one file.
@@ -32,11 +29,7 @@ pub(crate) fn listed(problems: &Diagnostics) -> Vec<String> {
     problems
         .into_iter()
         .map(|problem| {
-            let help = problem
-                .help
-                .as_ref()
-                .map(|help| format!(" ({help})"))
-                .unwrap_or_default();
+            let help = problem.help.as_ref().map(|help| format!(" ({help})")).unwrap_or_default();
             format!("{}:{} {}{help}", problem.line, problem.column, problem.message)
         })
         .collect()
@@ -44,11 +37,7 @@ pub(crate) fn listed(problems: &Diagnostics) -> Vec<String> {
 
 /// An environment `staging` whose app `server` has these lines besides its image.
 pub(crate) fn with_app(lines: &str) -> String {
-    let lines = lines
-        .lines()
-        .map(|line| format!("        {line}\n"))
-        .collect::<Vec<_>>()
-        .concat();
+    let lines = lines.lines().map(|line| format!("        {line}\n")).collect::<Vec<_>>().concat();
     format!(
         "apiVersion: hangar/v1\nkind: Environment\nmetadata: {{name: staging}}\nspec:\n  fly:\n    org: acme\n    region: iad\n    \
          apps:\n      server:\n        image: registry.fly.io/acme:1\n{lines}"

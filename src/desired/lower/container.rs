@@ -39,10 +39,7 @@ fn container(container: &Container, image: Option<&str>, files: &[Value], index:
         ("restart", container.restart.as_ref().map(restart)),
         ("stop", container.stop.as_ref().map(stop)),
         ("depends_on", Some(renamed(&container.depends_on))),
-        (
-            "healthchecks",
-            Some(container.healthchecks.iter().map(healthcheck).collect()),
-        ),
+        ("healthchecks", Some(container.healthchecks.iter().map(healthcheck).collect())),
     ]))
 }
 
@@ -71,13 +68,7 @@ fn healthcheck(check: &ContainerHealthcheck) -> Value {
         ("unhealthy", check.unhealthy.map(|unhealthy| renamed(&unhealthy))),
         ("http", check.http.as_ref().map(http)),
         ("tcp", check.tcp.as_ref().map(renamed)),
-        (
-            "exec",
-            check
-                .exec
-                .as_ref()
-                .map(|exec| json!({"command": exec.command.as_slice()})),
-        ),
+        ("exec", check.exec.as_ref().map(|exec| json!({"command": exec.command.as_slice()}))),
     ])
 }
 
@@ -89,18 +80,13 @@ fn http(check: &HttpHealthcheck) -> Value {
         ("scheme", check.scheme.map(|scheme| renamed(&scheme))),
         ("headers", headers(&check.headers)),
         ("tls_skip_verify", check.tls_skip_verify.map(Value::from)),
-        (
-            "tls_server_name",
-            check.tls_server_name.as_ref().map(|name| json!(name)),
-        ),
+        ("tls_server_name", check.tls_server_name.as_ref().map(|name| json!(name))),
     ])
 }
 
 /// Container health checks count in whole seconds; part of a second counts as one.
 fn seconds(duration: Option<Duration>) -> Option<Value> {
-    Some(Value::from(
-        u64::try_from(duration?.to_std().as_millis().div_ceil(1000)).unwrap_or(u64::MAX),
-    ))
+    Some(Value::from(u64::try_from(duration?.to_std().as_millis().div_ceil(1000)).unwrap_or(u64::MAX)))
 }
 
 fn list(list: Option<&StringList>) -> Option<Value> {

@@ -47,10 +47,7 @@ fn entry(
     pointer: &str,
     load: &LoadFile<'_>,
 ) -> Result<Value, LowerError> {
-    let error = |key: &str, message: String| LowerError {
-        pointer: format!("{pointer}{key}"),
-        message,
-    };
+    let error = |key: &str, message: String| LowerError { pointer: format!("{pointer}{key}"), message };
     let (key, value) = match source {
         // Inside base64 nobody would find the placeholder again.
         Some(FileSource::Content(text)) if !output::waits_for(text).is_empty() => {
@@ -74,9 +71,5 @@ fn entry(
             return Err(error("", message));
         }
     };
-    Ok(object([
-        ("guest_path", Some(json!(path))),
-        (key, Some(json!(value))),
-        ("mode", mode.map(Value::from)),
-    ]))
+    Ok(object([("guest_path", Some(json!(path))), (key, Some(json!(value))), ("mode", mode.map(Value::from))]))
 }

@@ -19,20 +19,14 @@ pub(super) fn guest(group: &ProcessGroup) -> Option<Value> {
         let guest = object([("host_dedication_id", host), ("kernel_args", kernel_args)]);
         return Some(guest).filter(|guest| *guest != json!({}));
     }
-    let fallback = if group.gpu.is_some() {
-        DEFAULT_GPU_SIZE
-    } else {
-        DEFAULT_SIZE
-    };
+    let fallback = if group.gpu.is_some() { DEFAULT_GPU_SIZE } else { DEFAULT_SIZE };
     let base = preset(group.size.as_deref().unwrap_or(fallback)).or_else(|| preset(DEFAULT_SIZE))?;
     let cpu = group.cpu.as_ref();
     let kind = cpu.and_then(|cpu| cpu.kind).unwrap_or(base.cpu_kind);
     let cpus = cpu.and_then(|cpu| cpu.count).unwrap_or(base.cpus);
     let (least, _) = memory_limits_mb(kind, cpus);
     // More processors than the preset has need more memory than it has.
-    let memory = group
-        .memory
-        .map_or_else(|| base.memory_mb.max(least), crate::spec::Size::mb);
+    let memory = group.memory.map_or_else(|| base.memory_mb.max(least), crate::spec::Size::mb);
     let gpu_kind = group.gpu.as_ref().map(|gpu| gpu.kind.as_str()).or(base.gpu_kind);
     let gpus = gpu_kind.map(|_| group.gpu.as_ref().and_then(|gpu| gpu.count).unwrap_or(1));
     Some(object([

@@ -51,36 +51,15 @@ impl Group<'_> {
         put(&mut config, "env", Some(self.env()));
         put(&mut config, "init", Some(self.init()));
         put(&mut config, "guest", guest::guest(self.own));
-        let services: Vec<_> = app
-            .services
-            .iter()
-            .flatten()
-            .filter(|service| self.is_in(&service.processes))
-            .collect();
-        put(
-            &mut config,
-            "services",
-            Some(services.iter().map(|each| service::service(each)).collect::<Vec<_>>()),
-        );
-        put(
-            &mut config,
-            "checks",
-            Some(service::checks(app, self.name, services.first().copied())),
-        );
+        let services: Vec<_> = app.services.iter().flatten().filter(|service| self.is_in(&service.processes)).collect();
+        put(&mut config, "services", Some(services.iter().map(|each| service::service(each)).collect::<Vec<_>>()));
+        put(&mut config, "checks", Some(service::checks(app, self.name, services.first().copied())));
         if let Some(containers) = &app.containers {
-            put(
-                &mut config,
-                "containers",
-                Some(container::containers(containers, self.image, self.load_file)?),
-            );
+            put(&mut config, "containers", Some(container::containers(containers, self.image, self.load_file)?));
         }
         put(&mut config, "files", Some(file::files(app, self.name, self.load_file)?));
         if let Some(processes) = &app.processes_in_vm {
-            put(
-                &mut config,
-                "processes",
-                Some(processes.iter().map(container::process).collect::<Vec<_>>()),
-            );
+            put(&mut config, "processes", Some(processes.iter().map(container::process).collect::<Vec<_>>()));
         }
         put(&mut config, "restart", app.restart.as_ref().map(restart));
         put(&mut config, "stop_config", app.stop.as_ref().map(stop));
@@ -90,9 +69,7 @@ impl Group<'_> {
         put(
             &mut config,
             "statics",
-            app.statics
-                .as_ref()
-                .map(|statics| statics.iter().map(statics_entry).collect::<Vec<_>>()),
+            app.statics.as_ref().map(|statics| statics.iter().map(statics_entry).collect::<Vec<_>>()),
         );
         put(&mut config, "dns", app.dns.as_ref().map(dns));
         put(
@@ -105,13 +82,7 @@ impl Group<'_> {
                 ])
             }),
         );
-        put(
-            &mut config,
-            "cache_drive",
-            app.cache_drive
-                .as_ref()
-                .map(|drive| json!({"size_mb": drive.size.mb()})),
-        );
+        put(&mut config, "cache_drive", app.cache_drive.as_ref().map(|drive| json!({"size_mb": drive.size.mb()})));
         put(&mut config, "spot", app.spot.as_ref().map(renamed));
         let mut config = merge(Value::Object(config), Value::Object(app.machine.clone()));
         self.give_containers_an_image(&mut config);
@@ -137,11 +108,7 @@ impl Group<'_> {
 
     /// The volumes that each machine of the group mounts.
     pub(super) fn volumes(&self) -> impl Iterator<Item = (&str, &Volume)> {
-        let volumes = self
-            .app
-            .volumes
-            .iter()
-            .filter(|(_, volume)| self.is_in(&volume.processes));
+        let volumes = self.app.volumes.iter().filter(|(_, volume)| self.is_in(&volume.processes));
         volumes.map(|(name, volume)| (name.as_str(), volume))
     }
 
@@ -169,11 +136,7 @@ impl Group<'_> {
     }
 
     fn metrics(&self) -> Option<Value> {
-        let metrics = self
-            .app
-            .metrics
-            .as_ref()
-            .filter(|metrics| self.is_in(&metrics.processes))?;
+        let metrics = self.app.metrics.as_ref().filter(|metrics| self.is_in(&metrics.processes))?;
         Some(object([
             ("port", Some(json!(metrics.port))),
             ("path", Some(json!(metrics.path))),
@@ -189,28 +152,14 @@ pub(super) fn wire_name(key: &str, volume: &Volume) -> String {
 
 /// `config` with the volume of one machine in it.
 pub(super) fn mounted(config: &Value, component: &str, key: &str, volume: &Volume, machine: &MachineSlot) -> Value {
-    let slot = VolumeSlot {
-        name: wire_name(key, volume),
-        machine: machine.clone(),
-    };
+    let slot = VolumeSlot { name: wire_name(key, volume), machine: machine.clone() };
     let extend = volume.auto_extend.as_ref();
     let mount = object([
         ("path", Some(json!(volume.mount))),
-        (
-            "volume",
-            Some(json!(output::placeholder(&output::volume_id_path(component, &slot)))),
-        ),
+        ("volume", Some(json!(output::placeholder(&output::volume_id_path(component, &slot))))),
         ("extend_threshold_percent", extend.map(|extend| json!(extend.threshold))),
-        (
-            "add_size_gb",
-            extend.map(|extend| json!(extend.increment.mb().div_ceil(1024))),
-        ),
-        (
-            "size_gb_limit",
-            extend
-                .and_then(|extend| extend.limit)
-                .map(|limit| json!(limit.mb().div_ceil(1024))),
-        ),
+        ("add_size_gb", extend.map(|extend| json!(extend.increment.mb().div_ceil(1024)))),
+        ("size_gb_limit", extend.and_then(|extend| extend.limit).map(|limit| json!(limit.mb().div_ceil(1024)))),
     ]);
     let mut config = config.clone();
     if let Value::Object(config) = &mut config {
@@ -221,9 +170,7 @@ pub(super) fn mounted(config: &Value, component: &str, key: &str, volume: &Volum
 
 /// A map of texts as JSON.
 pub(super) fn texts(map: &IndexMap<String, Text>) -> Map<String, Value> {
-    map.iter()
-        .map(|(key, text)| (key.clone(), Value::from(text.as_str())))
-        .collect()
+    map.iter().map(|(key, text)| (key.clone(), Value::from(text.as_str()))).collect()
 }
 
 fn restart(restart: &Restart) -> Value {
@@ -235,10 +182,7 @@ fn restart(restart: &Restart) -> Value {
 }
 
 fn stop(stop: &Stop) -> Value {
-    object([
-        ("signal", stop.signal.map(|signal| renamed(&signal))),
-        ("timeout", go(stop.timeout)),
-    ])
+    object([("signal", stop.signal.map(|signal| renamed(&signal))), ("timeout", go(stop.timeout))])
 }
 
 fn statics_entry(entry: &crate::spec::machine::Static) -> Value {
@@ -246,10 +190,7 @@ fn statics_entry(entry: &crate::spec::machine::Static) -> Value {
         ("guest_path", Some(json!(entry.path))),
         ("url_prefix", Some(json!(entry.url_prefix))),
         ("tigris_bucket", entry.bucket.as_ref().map(|bucket| json!(bucket))),
-        (
-            "index_document",
-            entry.index_document.as_ref().map(|document| json!(document)),
-        ),
+        ("index_document", entry.index_document.as_ref().map(|document| json!(document))),
     ])
 }
 

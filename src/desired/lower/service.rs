@@ -42,10 +42,7 @@ fn service_check(check: &ServiceCheck) -> Value {
         ("protocol", check.protocol.map(|protocol| renamed(&protocol))),
         ("headers", headers(&check.headers)),
         ("tls_skip_verify", check.tls_skip_verify.map(Value::from)),
-        (
-            "tls_server_name",
-            check.tls_server_name.as_ref().map(|name| json!(name)),
-        ),
+        ("tls_server_name", check.tls_server_name.as_ref().map(|name| json!(name))),
     ])
 }
 
@@ -64,13 +61,7 @@ fn machine_check(check: &Check, first: Option<&Service>) -> Value {
     object([
         ("type", Some(renamed(&check.check_type))),
         ("kind", check.kind.map(|kind| renamed(&kind))),
-        (
-            "port",
-            check
-                .port
-                .or(first.map(|service| service.internal_port))
-                .map(Value::from),
-        ),
+        ("port", check.port.or(first.map(|service| service.internal_port)).map(Value::from)),
         ("interval", go(check.interval)),
         ("timeout", go(check.timeout)),
         ("grace_period", go(check.grace_period)),
@@ -79,9 +70,6 @@ fn machine_check(check: &Check, first: Option<&Service>) -> Value {
         ("protocol", check.protocol.map(|protocol| renamed(&protocol))),
         ("headers", headers(&check.headers)),
         ("tls_skip_verify", check.tls_skip_verify.map(Value::from)),
-        (
-            "tls_server_name",
-            check.tls_server_name.as_ref().map(|name| json!(name)),
-        ),
+        ("tls_server_name", check.tls_server_name.as_ref().map(|name| json!(name))),
     ])
 }

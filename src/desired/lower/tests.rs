@@ -4,11 +4,7 @@ use super::*;
 use crate::spec::app_from_json;
 
 fn load(path: &str) -> Result<Vec<u8>, String> {
-    if path == "motd" {
-        Ok(b"hello".to_vec())
-    } else {
-        Err("there is no such file".to_owned())
-    }
+    if path == "motd" { Ok(b"hello".to_vec()) } else { Err("there is no such file".to_owned()) }
 }
 
 fn lower(app: &Value, group: &str) -> Result<Value, LowerError> {
@@ -111,14 +107,8 @@ fn sizes_start_from_a_preset_and_are_refined() {
     assert_eq!(guest(json!({"size": "shared-cpu-4x"})), cpus("shared", 4, 1024));
     assert_eq!(guest(json!({"memory": "512MB"})), cpus("shared", 1, 512));
     assert_eq!(guest(json!({"cpu": {"count": 2}})), cpus("shared", 2, 512));
-    assert_eq!(
-        guest(json!({"cpu": {"kind": "performance"}, "memory": "4GB"})),
-        cpus("performance", 1, 4096)
-    );
-    assert_eq!(
-        guest(json!({"hostDedicationId": "h"})),
-        json!({"host_dedication_id": "h"})
-    );
+    assert_eq!(guest(json!({"cpu": {"kind": "performance"}, "memory": "4GB"})), cpus("performance", 1, 4096));
+    assert_eq!(guest(json!({"hostDedicationId": "h"})), json!({"host_dedication_id": "h"}));
     assert_eq!(
         guest(json!({"gpu": {"kind": "a10", "count": 2}})),
         json!({"cpu_kind": "performance", "cpus": 8, "memory_mb": 16384, "gpu_kind": "a10", "gpus": 2})
@@ -138,10 +128,7 @@ fn a_raw_machine_lies_over_the_typed_fields_and_its_containers_run_the_apps_imag
         "app",
     )
     .unwrap();
-    assert_eq!(
-        config["guest"],
-        json!({"cpu_kind": "shared", "cpus": 1, "memory_mb": 512, "max_memory_mb": 1024})
-    );
+    assert_eq!(config["guest"], json!({"cpu_kind": "shared", "cpus": 1, "memory_mb": 512, "max_memory_mb": 1024}));
     assert_eq!(config["restart"], json!({"policy": "no"}));
     assert_eq!(config["brand_new"], json!({"x": 1}));
     assert_eq!(

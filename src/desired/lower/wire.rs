@@ -26,13 +26,7 @@ pub(super) fn renamed(part: &impl Serialize) -> Value {
         match value {
             Value::Object(map) => map
                 .into_iter()
-                .map(|(key, item)| {
-                    if key == "headers" {
-                        (key, item)
-                    } else {
-                        (snake_case(&key), rename(item))
-                    }
-                })
+                .map(|(key, item)| if key == "headers" { (key, item) } else { (snake_case(&key), rename(item)) })
                 .collect(),
             Value::Array(items) => items.into_iter().map(rename).collect(),
             other => other,
@@ -60,9 +54,6 @@ pub(super) fn go(duration: Option<Duration>) -> Option<Value> {
 
 /// Request headers as the Machines API lists them.
 pub(super) fn headers(headers: &IndexMap<String, OneOrMany>) -> Option<Value> {
-    let list: Vec<Value> = headers
-        .iter()
-        .map(|(name, values)| json!({"name": name, "values": values.0}))
-        .collect();
+    let list: Vec<Value> = headers.iter().map(|(name, values)| json!({"name": name, "values": values.0})).collect();
     (!list.is_empty()).then(|| Value::from(list))
 }

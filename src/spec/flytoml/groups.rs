@@ -29,10 +29,7 @@ impl Groups {
     ) -> Self {
         let mut commands = BTreeMap::new();
         match root.take("processes") {
-            Some(Node {
-                kind: Kind::Table(mut table),
-                ..
-            }) => {
+            Some(Node { kind: Kind::Table(mut table), .. }) => {
                 for (name, node) in table.take_all() {
                     if let Some(command) = node.into_text(report) {
                         commands.insert(name, command);
@@ -40,21 +37,13 @@ impl Groups {
                 }
             }
             // Some exported files hold an empty list where there are no processes.
-            Some(Node {
-                kind: Kind::List(items),
-                ..
-            }) if items.is_empty() => {}
+            Some(Node { kind: Kind::List(items), .. }) if items.is_empty() => {}
             Some(other) => drop(other.wrong::<()>("a table of commands", report)),
             None => {}
         }
-        let groups = Self {
-            names: commands.keys().cloned().collect(),
-        };
+        let groups = Self { names: commands.keys().cloned().collect() };
         // Old files say `[[compute]]`.
-        let sections = root
-            .tables("vm", report)
-            .into_iter()
-            .chain(root.tables("compute", report));
+        let sections = root.tables("vm", report).into_iter().chain(root.tables("compute", report));
         let machines: Vec<Vm> = sections.map(|section| groups.vm(section, app, report)).collect();
         let swap = swap.map(Value::from);
         if commands.is_empty() {
@@ -73,11 +62,7 @@ impl Groups {
             .map(|(name, command)| {
                 let mut group = shared.clone();
                 group.extend(size_of(&machines, &name));
-                let command = if command.is_empty() {
-                    default_command.clone()
-                } else {
-                    Some(Value::from(command))
-                };
+                let command = if command.is_empty() { default_command.clone() } else { Some(Value::from(command)) };
                 group.extend(command.map(|command| ("command".to_owned(), command)));
                 (name, Value::Object(group))
             })
@@ -92,11 +77,7 @@ impl Groups {
         if self.names.is_empty() {
             return None;
         }
-        Some(Value::from(if named.is_empty() {
-            vec![self.default_name().to_owned()]
-        } else {
-            named
-        }))
+        Some(Value::from(if named.is_empty() { vec![self.default_name().to_owned()] } else { named }))
     }
 
     fn named(&self, section: &mut Section, report: &mut Report) -> Vec<String> {
@@ -132,20 +113,13 @@ impl Groups {
             Value::Object(gpu)
         });
         // flyctl's presets for a section that names none.
-        let preset = if gpu.is_some() {
-            "performance-8x"
-        } else {
-            "shared-cpu-1x"
-        };
+        let preset = if gpu.is_some() { "performance-8x" } else { "shared-cpu-1x" };
         let fields = compact([
             ("size", Some(Value::from(size.unwrap_or_else(|| preset.to_owned())))),
             ("memory", memory.map(Value::from)),
             ("cpu", super::non_empty(cpu)),
             ("gpu", gpu),
-            (
-                "hostDedicationId",
-                section.text("host_dedication_id", report).map(Value::from),
-            ),
+            ("hostDedicationId", section.text("host_dedication_id", report).map(Value::from)),
             ("kernelArgs", section.texts("kernel_args", report).map(Value::from)),
         ]);
         if let Some(persist) = section.text("persist_rootfs", report) {
@@ -158,11 +132,8 @@ impl Groups {
     /// `[[mounts]]`: the source becomes a volume that every machine of the groups gets.
     pub(super) fn mounts(&self, root: &mut Section, app: &mut Map<String, Value>, report: &mut Report) {
         let mut volumes = Map::new();
-        let sections: Vec<Section> = root
-            .tables("mounts", report)
-            .into_iter()
-            .chain(root.tables("mount", report))
-            .collect();
+        let sections: Vec<Section> =
+            root.tables("mounts", report).into_iter().chain(root.tables("mount", report)).collect();
         for mut section in sections {
             let source = section.text("source", report);
             let destination = section.text("destination", report);
@@ -172,34 +143,16 @@ impl Groups {
             };
             let size = section.take("initial_size");
             let extend = compact([
-                (
-                    "threshold",
-                    section.integer("auto_extend_size_threshold", report).map(Value::from),
-                ),
-                (
-                    "increment",
-                    gigabytes(section.take("auto_extend_size_increment"), report).map(Value::from),
-                ),
-                (
-                    "limit",
-                    gigabytes(section.take("auto_extend_size_limit"), report).map(Value::from),
-                ),
+                ("threshold", section.integer("auto_extend_size_threshold", report).map(Value::from)),
+                ("increment", gigabytes(section.take("auto_extend_size_increment"), report).map(Value::from)),
+                ("limit", gigabytes(section.take("auto_extend_size_limit"), report).map(Value::from)),
             ]);
             let scope = self.scope(&mut section, report);
             let volume = compact([
                 ("mount", Some(Value::from(destination))),
-                (
-                    "size",
-                    Some(gigabytes(size, report).map_or_else(|| json!("1GB"), Value::from)),
-                ),
-                (
-                    "snapshotRetention",
-                    section.integer("snapshot_retention", report).map(Value::from),
-                ),
-                (
-                    "autoBackup",
-                    section.boolean("scheduled_snapshots", report).map(Value::from),
-                ),
+                ("size", Some(gigabytes(size, report).map_or_else(|| json!("1GB"), Value::from))),
+                ("snapshotRetention", section.integer("snapshot_retention", report).map(Value::from)),
+                ("autoBackup", section.boolean("scheduled_snapshots", report).map(Value::from)),
                 ("autoExtend", super::non_empty(extend)),
                 ("processes", scope),
             ]);
@@ -264,11 +217,8 @@ impl Groups {
 
     /// `[metrics]` or `[[metrics]]`, of which each group takes the first that applies to it.
     pub(super) fn metrics(&self, root: &mut Section, app: &mut Map<String, Value>, report: &mut Report) {
-        let sections: Vec<Section> = root
-            .tables("metrics", report)
-            .into_iter()
-            .chain(root.tables("metric", report))
-            .collect();
+        let sections: Vec<Section> =
+            root.tables("metrics", report).into_iter().chain(root.tables("metric", report)).collect();
         for mut section in sections {
             let scope = self.scope(&mut section, report);
             let metrics = compact([
@@ -280,11 +230,7 @@ impl Groups {
             let mark = section.mark.clone();
             section.finish(report);
             if app.contains_key("metrics") {
-                report.warn(
-                    &mark,
-                    "an app has one `metrics` section in Hangar; this one is ignored",
-                    None,
-                );
+                report.warn(&mark, "an app has one `metrics` section in Hangar; this one is ignored", None);
             } else {
                 app.insert("metrics".to_owned(), Value::Object(metrics));
             }
@@ -296,12 +242,9 @@ impl Groups {
         for mut section in root.tables("restart", report) {
             let mark = section.mark.clone();
             let groups = self.named(&mut section, report);
-            let policy = section
-                .text("policy", report)
-                .map(|policy| if policy == "never" { "no".to_owned() } else { policy });
-            let retries = section
-                .integer("retries", report)
-                .or_else(|| section.integer("max_retries", report));
+            let policy =
+                section.text("policy", report).map(|policy| if policy == "never" { "no".to_owned() } else { policy });
+            let retries = section.integer("retries", report).or_else(|| section.integer("max_retries", report));
             section.finish(report);
             let restart = compact([
                 ("policy", policy.map(Value::from)),
@@ -358,10 +301,7 @@ fn put_volume(
         }
         return;
     }
-    let group = volume
-        .get("processes")
-        .and_then(|groups| groups.get(0))
-        .and_then(Value::as_str);
+    let group = volume.get("processes").and_then(|groups| groups.get(0)).and_then(Value::as_str);
     let Some(key) = group.map(|group| format!("{source}-{group}")) else {
         report.error(mark, format!("`{source}` is mounted twice"));
         return;

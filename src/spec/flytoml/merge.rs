@@ -71,9 +71,6 @@ mod tests {
     fn groups_of_the_spec_replace_the_single_group_of_the_fly_toml() {
         let base = json!({"command": ["a"], "size": "shared-cpu-1x", "env": {"A": "1"}});
         let over = json!({"processes": {"web": {}}});
-        assert_eq!(
-            merge_app(base, over),
-            json!({"env": {"A": "1"}, "processes": {"web": {}}})
-        );
+        assert_eq!(merge_app(base, over), json!({"env": {"A": "1"}, "processes": {"web": {}}}));
     }
 }

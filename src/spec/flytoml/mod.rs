@@ -46,34 +46,16 @@ pub struct FlyToml {
 pub fn to_app_json(text: &str, path: &Path, read_file: &ReadFile<'_>) -> Result<FlyToml, Diagnostics> {
     let mut report = Report::default();
     let app = tree::read(text, &mut report).map(|root| {
-        let mut reader = Reader {
-            read_file,
-            report: &mut report,
-            app: Map::new(),
-            places: Vec::new(),
-        };
+        let mut reader = Reader { read_file, report: &mut report, app: Map::new(), places: Vec::new() };
         reader.root(root);
         (reader.app, reader.places)
     });
     let (app, places) = app.unwrap_or_default();
     let mut positions = Positions::default();
-    for mark in places
-        .into_iter()
-        .chain(report.0.iter().map(|problem| problem.mark.clone()))
-    {
-        positions.insert(
-            mark.pointer,
-            Place {
-                key: None,
-                value: mark.span,
-            },
-        );
+    for mark in places.into_iter().chain(report.0.iter().map(|problem| problem.mark.clone())) {
+        positions.insert(mark.pointer, Place { key: None, value: mark.span });
     }
-    let origin = Origin {
-        path: path.into(),
-        text: text.into(),
-        positions: Arc::new(positions),
-    };
+    let origin = Origin { path: path.into(), text: text.into(), positions: Arc::new(positions) };
     let mut diagnostics = Diagnostics::default();
     for problem in report.0 {
         match problem.severity {
@@ -84,11 +66,7 @@ pub fn to_app_json(text: &str, path: &Path, read_file: &ReadFile<'_>) -> Result<
     if diagnostics.has_errors() {
         return Err(diagnostics);
     }
-    Ok(FlyToml {
-        app: escape(Value::Object(app)),
-        warnings: diagnostics,
-        origin,
-    })
+    Ok(FlyToml { app: escape(Value::Object(app)), warnings: diagnostics, origin })
 }
 
 /// What is being put together.
@@ -103,26 +81,17 @@ impl Reader<'_> {
     fn root(&mut self, mut root: Section) {
         let report = &mut *self.report;
         // The name flyctl deploys to; a spec that names the app itself wins.
-        for (key, field) in [
-            ("app", "name"),
-            ("primary_region", "region"),
-            ("host_dedication_id", "hostDedicationId"),
-        ] {
+        for (key, field) in [("app", "name"), ("primary_region", "region"), ("host_dedication_id", "hostDedicationId")]
+        {
             let place = root.mark_of(key);
             if let Some(value) = root.text(key, report) {
                 self.app.insert(field.to_owned(), Value::from(value));
-                self.places.extend(place.map(|mark| Mark {
-                    pointer: format!("/{field}"),
-                    ..mark
-                }));
+                self.places.extend(place.map(|mark| Mark { pointer: format!("/{field}"), ..mark }));
             }
         }
         let stop = compact([
             ("signal", root.text("kill_signal", report).map(Value::from)),
-            (
-                "timeout",
-                values::duration(root.take("kill_timeout"), Bare::Seconds, report).map(Value::from),
-            ),
+            ("timeout", values::duration(root.take("kill_timeout"), Bare::Seconds, report).map(Value::from)),
         ]);
         self.put("stop", non_empty(stop));
         let swap = values::megabytes(root.take("swap_size_mb"), self.report);
@@ -155,8 +124,7 @@ impl Reader<'_> {
         for mut table in root.tables("env", self.report) {
             for (name, node) in table.take_all() {
                 if name.starts_with("FLY_") {
-                    self.report
-                        .error(&node.mark, "names that begin with `FLY_` are Fly's own");
+                    self.report.error(&node.mark, "names that begin with `FLY_` are Fly's own");
                 } else if let Some(value) = node.into_scalar_text(self.report) {
                     env.insert(name, Value::from(value));
                 }
@@ -172,10 +140,7 @@ impl Reader<'_> {
         };
         let place = build.mark_of("image");
         let image = build.text("image", self.report);
-        self.places.extend(place.map(|mark| Mark {
-            pointer: "/image".to_owned(),
-            ..mark
-        }));
+        self.places.extend(place.map(|mark| Mark { pointer: "/image".to_owned(), ..mark }));
         self.put("image", image.map(Value::from));
         build.refuse(
             "compose",
@@ -206,12 +171,7 @@ impl Reader<'_> {
                 self.report,
             );
         }
-        deploy.ignore(&[
-            "release_command_timeout",
-            "release_command_vm",
-            "release_command_compute",
-            "max_unavailable",
-        ]);
+        deploy.ignore(&["release_command_timeout", "release_command_vm", "release_command_compute", "max_unavailable"]);
         deploy.finish(self.report);
     }
 
@@ -248,9 +208,7 @@ impl Reader<'_> {
         match text.and_then(|text| serde_json::from_str::<Value>(&text).map_err(|error| error.to_string())) {
             Ok(Value::Object(machine)) => self.machine_config(machine, container),
             Ok(_) => self.report.error(&mark, "`machine_config` must hold a JSON object"),
-            Err(error) => self
-                .report
-                .error(&mark, format!("`machine_config` cannot be read: {error}")),
+            Err(error) => self.report.error(&mark, format!("`machine_config` cannot be read: {error}")),
         }
     }
 
@@ -280,10 +238,7 @@ impl Reader<'_> {
             let prefix = table.text("url_prefix", self.report);
             let fields = [
                 ("bucket", table.text("tigris_bucket", self.report).map(Value::from)),
-                (
-                    "indexDocument",
-                    table.text("index_document", self.report).map(Value::from),
-                ),
+                ("indexDocument", table.text("index_document", self.report).map(Value::from)),
             ];
             table.finish(self.report);
             match (path, prefix) {
@@ -309,10 +264,7 @@ const MACHINE_CHECKS: &str = "`machine_checks` are not run by this version of Ha
 
 /// The entries that have a value.
 fn compact<const N: usize>(fields: [(&str, Option<Value>); N]) -> Map<String, Value> {
-    fields
-        .into_iter()
-        .filter_map(|(key, value)| Some((key.to_owned(), value?)))
-        .collect()
+    fields.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()
 }
 
 fn non_empty(map: Map<String, Value>) -> Option<Value> {

@@ -22,11 +22,7 @@ pub(super) fn read(
         services.push(service);
     }
     // The oldest files say `[[service]]`.
-    for section in root
-        .tables("services", report)
-        .into_iter()
-        .chain(root.tables("service", report))
-    {
+    for section in root.tables("services", report).into_iter().chain(root.tables("service", report)) {
         services.push(service(section, groups, report));
     }
     if !services.is_empty() {
@@ -67,23 +63,14 @@ fn service(mut section: Section, groups: &Groups, report: &mut Report) -> Value 
     let mut service = common(&mut section, groups, report);
     let protocol = section.text("protocol", report).unwrap_or_else(|| "tcp".to_owned());
     service.insert("protocol".to_owned(), Value::from(protocol));
-    let ports: Vec<Value> = section
-        .tables("ports", report)
-        .into_iter()
-        .map(|table| port(table, report))
-        .collect();
+    let ports: Vec<Value> = section.tables("ports", report).into_iter().map(|table| port(table, report)).collect();
     if !ports.is_empty() {
         service.insert("ports".to_owned(), Value::from(ports));
     }
     let mut checks = checks_of(&mut section, "tcp_checks", "tcp", report);
     checks.extend(checks_of(&mut section, "http_checks", "http", report));
     put_checks(&mut service, checks);
-    section.refuse(
-        "script_checks",
-        "`script_checks` do not exist on Fly Machines; they are ignored",
-        None,
-        report,
-    );
+    section.refuse("script_checks", "`script_checks` do not exist on Fly Machines; they are ignored", None, report);
     section.finish(report);
     Value::Object(service)
 }
@@ -100,14 +87,8 @@ fn common(section: &mut Section, groups: &Groups, report: &mut Report) -> Map<St
         ("processes", groups.scope(section, report)),
         ("concurrency", concurrency(section.take("concurrency"), report)),
         ("autostop", autostop(section.take("auto_stop_machines"), report)),
-        (
-            "autostart",
-            section.boolean("auto_start_machines", report).map(Value::from),
-        ),
-        (
-            "minMachinesRunning",
-            section.integer("min_machines_running", report).map(Value::from),
-        ),
+        ("autostart", section.boolean("auto_start_machines", report).map(Value::from)),
+        ("minMachinesRunning", section.integer("min_machines_running", report).map(Value::from)),
     ])
 }
 
@@ -148,9 +129,7 @@ fn port(mut section: Section, report: &mut Report) -> Value {
             numbers.insert(field.to_owned(), Value::from(number));
         }
     }
-    let proxy = section
-        .table("proxy_proto_options", report)
-        .and_then(|mut options| options.text("version", report));
+    let proxy = section.table("proxy_proto_options", report).and_then(|mut options| options.text("version", report));
     let mut port = compact([
         ("handlers", section.texts("handlers", report).map(Value::from)),
         ("forceHttps", section.boolean("force_https", report).map(Value::from)),
@@ -192,10 +171,7 @@ pub(super) fn checks(
 ) {
     let named: Vec<(Option<String>, Section)> = match root.take("checks") {
         None => return,
-        Some(Node {
-            kind: Kind::Table(mut table),
-            ..
-        }) => table
+        Some(Node { kind: Kind::Table(mut table), .. }) => table
             .take_all()
             .into_iter()
             .filter_map(|(name, node)| match node.kind {
@@ -203,10 +179,7 @@ pub(super) fn checks(
                 _ => node.wrong("a table", report),
             })
             .collect(),
-        Some(Node {
-            kind: Kind::List(items),
-            ..
-        }) => items
+        Some(Node { kind: Kind::List(items), .. }) => items
             .into_iter()
             .filter_map(|item| match item.kind {
                 Kind::Table(mut section) => Some((section.text("name", report), section)),
@@ -234,10 +207,9 @@ pub(super) fn checks(
         }
         match (check.contains_key("port"), http_port) {
             (false, Some(port)) => drop(check.insert("port".to_owned(), Value::from(port))),
-            (false, None) => report.error(
-                &section.mark,
-                "this check needs a `port`: there is no `http_service` to take it from",
-            ),
+            (false, None) => {
+                report.error(&section.mark, "this check needs a `port`: there is no `http_service` to take it from");
+            }
             (true, _) => {}
         }
         section.finish(report);
@@ -252,35 +224,15 @@ fn check(section: &mut Section, report: &mut Report) -> Map<String, Value> {
     section.ignore(&["restart_limit"]);
     compact([
         ("port", section.integer("port", report).map(Value::from)),
-        (
-            "interval",
-            duration(section.take("interval"), Bare::Milliseconds, report).map(Value::from),
-        ),
-        (
-            "timeout",
-            duration(section.take("timeout"), Bare::Milliseconds, report).map(Value::from),
-        ),
-        (
-            "gracePeriod",
-            duration(section.take("grace_period"), Bare::Milliseconds, report).map(Value::from),
-        ),
-        (
-            "method",
-            section
-                .text("method", report)
-                .map(|method| Value::from(method.to_uppercase())),
-        ),
+        ("interval", duration(section.take("interval"), Bare::Milliseconds, report).map(Value::from)),
+        ("timeout", duration(section.take("timeout"), Bare::Milliseconds, report).map(Value::from)),
+        ("gracePeriod", duration(section.take("grace_period"), Bare::Milliseconds, report).map(Value::from)),
+        ("method", section.text("method", report).map(|method| Value::from(method.to_uppercase()))),
         ("path", section.text("path", report).map(Value::from)),
         ("protocol", section.text("protocol", report).map(Value::from)),
         ("headers", headers(section.take("headers"), report)),
-        (
-            "tlsSkipVerify",
-            section.boolean("tls_skip_verify", report).map(Value::from),
-        ),
-        (
-            "tlsServerName",
-            section.text("tls_server_name", report).map(Value::from),
-        ),
+        ("tlsSkipVerify", section.boolean("tls_skip_verify", report).map(Value::from)),
+        ("tlsServerName", section.text("tls_server_name", report).map(Value::from)),
     ])
 }
 

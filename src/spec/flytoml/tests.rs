@@ -14,10 +14,7 @@ fn read(text: &str) -> Result<FlyToml, Diagnostics> {
 }
 
 fn messages(diagnostics: &Diagnostics) -> Vec<String> {
-    diagnostics
-        .iter()
-        .map(|item| format!("{}:{} {}", item.line, item.column, item.message))
-        .collect()
+    diagnostics.iter().map(|item| format!("{}:{} {}", item.line, item.column, item.message)).collect()
 }
 
 /// The app of a fly.toml without warnings; it must also be a valid app.
@@ -55,16 +52,10 @@ fn old_spellings_are_understood() {
         ),
         ("[[compute]]\nsize = 'shared-cpu-1x'", "[[vm]]\nsize = 'shared-cpu-1x'"),
         ("[metric]\nport = 1\npath = '/m'", "[[metrics]]\nport = 1\npath = '/m'"),
-        (
-            "[[service]]\ninternal_port = '80'",
-            "[[services]]\ninternal_port = 80\nprotocol = 'tcp'",
-        ),
+        ("[[service]]\ninternal_port = '80'", "[[services]]\ninternal_port = 80\nprotocol = 'tcp'"),
         ("[[env]]\nA = 1\n[[env]]\nB = true", "[env]\nA = '1'\nB = 'true'"),
         ("processes = []", ""),
-        (
-            "[[checks]]\nname = 'a'\ntype = 'tcp'\nport = '80'",
-            "[checks.a]\ntype = 'tcp'\nport = 80",
-        ),
+        ("[[checks]]\nname = 'a'\ntype = 'tcp'\nport = '80'", "[checks.a]\ntype = 'tcp'\nport = 80"),
         ("[restart]\npolicy = 'always'", "[[restart]]\npolicy = 'always'"),
         ("kill_timeout = '30'", "kill_timeout = '30s'"),
         ("kill_timeout = 90", "kill_timeout = '1m30s'"),
@@ -137,10 +128,7 @@ enable_consul = true
 #[test]
 fn mistakes_are_errors_with_their_place() {
     for (text, expected) in [
-        (
-            "a = ",
-            "1:5 this is not TOML: string values must be quoted, expected literal string",
-        ),
+        ("a = ", "1:5 this is not TOML: string values must be quoted, expected literal string"),
         ("app = 1", "1:7 this must be a string"),
         ("[env]\nFLY_X = '1'", "2:9 names that begin with `FLY_` are Fly's own"),
         (
@@ -152,37 +140,18 @@ fn mistakes_are_errors_with_their_place() {
             "[processes]\nweb = 'w'\n[[services]]\ninternal_port = 1\nprocesses = ['wbe']",
             "5:13 there is no process group `wbe`",
         ),
-        (
-            "[checks.a]\ntype = 'tcp'",
-            "1:1 this check needs a `port`: there is no `http_service` to take it from",
-        ),
-        (
-            "[[mounts]]\nsource = 'a'",
-            "1:1 a mount needs `source` and `destination`",
-        ),
-        (
-            "[[files]]\nguest_path = '/a'\nlocal_path = 'gone'",
-            "3:14 `gone` cannot be read: there is no such file",
-        ),
-        (
-            "kill_timeout = 'soon'",
-            "1:16 this must be a duration such as `15s`, or a whole number",
-        ),
-        (
-            "[[vm]]\nmemory = '1 parsec'",
-            "2:10 this must be a size such as `512mb` or `1gb`",
-        ),
+        ("[checks.a]\ntype = 'tcp'", "1:1 this check needs a `port`: there is no `http_service` to take it from"),
+        ("[[mounts]]\nsource = 'a'", "1:1 a mount needs `source` and `destination`"),
+        ("[[files]]\nguest_path = '/a'\nlocal_path = 'gone'", "3:14 `gone` cannot be read: there is no such file"),
+        ("kill_timeout = 'soon'", "1:16 this must be a duration such as `15s`, or a whole number"),
+        ("[[vm]]\nmemory = '1 parsec'", "2:10 this must be a size such as `512mb` or `1gb`"),
         (
             "machine_config = '{'",
             "1:18 `machine_config` cannot be read: EOF while parsing an object at line 1 column 1",
         ),
     ] {
         let diagnostics = read(text).unwrap_err();
-        assert!(
-            messages(&diagnostics).contains(&expected.to_owned()),
-            "{text}: {:?}",
-            messages(&diagnostics)
-        );
+        assert!(messages(&diagnostics).contains(&expected.to_owned()), "{text}: {:?}", messages(&diagnostics));
     }
 }
 

@@ -67,12 +67,7 @@ impl Report {
 
     fn add(&mut self, severity: Severity, mark: &Mark, message: String, help: Option<String>) {
         let mark = mark.clone();
-        self.0.push(Problem {
-            severity,
-            mark,
-            message,
-            help,
-        });
+        self.0.push(Problem { severity, mark, message, help });
     }
 }
 
@@ -80,17 +75,11 @@ impl Report {
 pub(super) fn read(text: &str, report: &mut Report) -> Option<Section> {
     match DeTable::parse(text) {
         Ok(table) => {
-            let mark = Mark {
-                pointer: String::new(),
-                span: 0..0,
-            };
+            let mark = Mark { pointer: String::new(), span: 0..0 };
             Some(section(mark, table.get_ref()))
         }
         Err(error) => {
-            let mark = Mark {
-                pointer: String::new(),
-                span: error.span().unwrap_or(0..0),
-            };
+            let mark = Mark { pointer: String::new(), span: error.span().unwrap_or(0..0) };
             report.error(&mark, format!("this is not TOML: {}", error.message()));
             None
         }
@@ -103,16 +92,7 @@ fn section(mark: Mark, table: &DeTable<'_>) -> Section {
         .map(|(key, value)| {
             let key = key.get_ref().to_string();
             let pointer = crate::spec::positions::child(&mark.pointer, &key);
-            (
-                key,
-                node(
-                    Mark {
-                        pointer,
-                        span: value.span(),
-                    },
-                    value.get_ref(),
-                ),
-            )
+            (key, node(Mark { pointer, span: value.span() }, value.get_ref()))
         })
         .collect();
     Section { mark, entries }
@@ -133,13 +113,7 @@ fn node(mark: Mark, value: &DeValue<'_>) -> Node {
                 .enumerate()
                 .map(|(index, item)| {
                     let pointer = format!("{}/{index}", mark.pointer);
-                    node(
-                        Mark {
-                            pointer,
-                            span: item.span(),
-                        },
-                        item.get_ref(),
-                    )
+                    node(Mark { pointer, span: item.span() }, item.get_ref())
                 })
                 .collect(),
         ),
@@ -181,11 +155,7 @@ impl Section {
     /// Warns of all entries that nobody took.
     pub(super) fn finish(self, report: &mut Report) {
         for (key, node) in self.entries {
-            report.warn(
-                &node.mark,
-                format!("`{key}` is not a setting that Hangar knows here; it is ignored"),
-                None,
-            );
+            report.warn(&node.mark, format!("`{key}` is not a setting that Hangar knows here; it is ignored"), None);
         }
     }
 
@@ -228,14 +198,8 @@ impl Section {
     pub(super) fn tables(&mut self, key: &str, report: &mut Report) -> Vec<Section> {
         match self.take(key) {
             None => Vec::new(),
-            Some(Node {
-                kind: Kind::Table(section),
-                ..
-            }) => vec![section],
-            Some(Node {
-                kind: Kind::List(items),
-                ..
-            }) => items
+            Some(Node { kind: Kind::Table(section), .. }) => vec![section],
+            Some(Node { kind: Kind::List(items), .. }) => items
                 .into_iter()
                 .filter_map(|item| match item.kind {
                     Kind::Table(section) => Some(section),

@@ -49,9 +49,7 @@ fn size(node: &Node, bare: u64, report: &mut Report) -> Option<u64> {
         Kind::Text(text) => text.trim().to_ascii_lowercase(),
         _ => return node.wrong("a size such as `512mb`", report),
     };
-    let digits = text
-        .find(|character: char| !character.is_ascii_digit())
-        .unwrap_or(text.len());
+    let digits = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at_checked(digits).unwrap_or_default();
     let factor = match unit.trim() {
         "" => Some(bare),
@@ -61,9 +59,7 @@ fn size(node: &Node, bare: u64, report: &mut Report) -> Option<u64> {
         _ => None,
     };
     match (number.parse::<u64>(), factor) {
-        (Ok(number), Some(factor)) => number
-            .checked_mul(factor)
-            .or_else(|| node.wrong("a smaller size", report)),
+        (Ok(number), Some(factor)) => number.checked_mul(factor).or_else(|| node.wrong("a smaller size", report)),
         _ => node.wrong("a size such as `512mb` or `1gb`", report),
     }
 }
@@ -75,9 +71,7 @@ fn go_milliseconds(text: &str) -> Option<u64> {
     let mut rest = text;
     while !rest.is_empty() {
         let (number, tail) = rest.split_at_checked(rest.find(|c: char| !c.is_ascii_digit() && c != '.')?)?;
-        let end = tail
-            .find(|c: char| c.is_ascii_digit() || c == '.')
-            .unwrap_or(tail.len());
+        let end = tail.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(tail.len());
         let (unit, tail) = tail.split_at_checked(end)?;
         let scale = UNITS.iter().find(|(name, _)| *name == unit)?.1;
         let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));

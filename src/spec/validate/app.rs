@@ -39,10 +39,7 @@ pub fn validate_app(app: &AppSpec, scope: Scope) -> Vec<Finding> {
     check_ips(app, scope, &mut findings);
     for (index, host) in app.certificates.iter().flatten().enumerate() {
         if let Some(problem) = final_text(host).and_then(names::host) {
-            findings.push(Finding::error(
-                format!("/certificates/{index}"),
-                format!("`{host}` {problem}"),
-            ));
+            findings.push(Finding::error(format!("/certificates/{index}"), format!("`{host}` {problem}")));
         }
     }
     findings
@@ -56,15 +53,8 @@ pub(super) fn check_processes(
     findings: &mut Vec<Finding>,
 ) {
     let Some(groups) = groups else { return };
-    for (index, process) in processes
-        .iter()
-        .enumerate()
-        .filter(|(_, process)| !groups.contains(*process))
-    {
-        let finding = Finding::error(
-            format!("{pointer}/{index}"),
-            format!("there is no process group `{process}`"),
-        );
+    for (index, process) in processes.iter().enumerate().filter(|(_, process)| !groups.contains(*process)) {
+        let finding = Finding::error(format!("{pointer}/{index}"), format!("there is no process group `{process}`"));
         findings.push(finding.maybe_help(did_you_mean(process, groups.iter().map(String::as_str))));
     }
 }
@@ -73,10 +63,7 @@ fn check_identity(app: &AppSpec, scope: Scope, findings: &mut Vec<Finding>) {
     if let Some(name) = app.name.as_deref().and_then(final_text)
         && let Some(problem) = names::label(name, names::MAX_LABEL)
     {
-        findings.push(Finding::error(
-            "/name",
-            format!("Fly would refuse the app name `{name}`: it {problem}"),
-        ));
+        findings.push(Finding::error("/name", format!("Fly would refuse the app name `{name}`: it {problem}")));
     }
     if let Some(region) = app.region.as_deref().and_then(final_text)
         && let Some(problem) = names::region(region)
@@ -107,10 +94,8 @@ pub(super) fn check_image(pointer: &str, image: &str, findings: &mut Vec<Finding
     if let Some(problem) = names::image(image) {
         findings.push(Finding::error(pointer, format!("`{image}` {problem}")));
     } else if !names::image_is_pinned(image) {
-        let finding = Finding::warning(
-            pointer,
-            format!("`{image}` has no tag: whatever `latest` is at the time will run"),
-        );
+        let finding =
+            Finding::warning(pointer, format!("`{image}` has no tag: whatever `latest` is at the time will run"));
         findings.push(finding.help("add a tag or a digest"));
     }
 }
@@ -121,10 +106,8 @@ fn check_groups(app: &AppSpec, scope: Scope, findings: &mut Vec<Finding>) {
         return;
     };
     for field in compute::given_fields(&app.short_form()) {
-        let finding = Finding::error(
-            format!("/{field}"),
-            format!("`{field}` is not allowed together with `processes`"),
-        );
+        let finding =
+            Finding::error(format!("/{field}"), format!("`{field}` is not allowed together with `processes`"));
         findings.push(finding.at_key().help("move it into the groups that it is for"));
     }
     if processes.is_empty() {
@@ -144,11 +127,7 @@ fn check_variables(app: &AppSpec, findings: &mut Vec<Finding>) {
     check_variable_names("/env", app.env.keys(), findings);
     for name in app.env.keys().filter(|name| app.secrets.contains_key(*name)) {
         let message = format!("`{name}` is a variable and a secret; the secret wins");
-        findings.push(
-            Finding::warning(child("/env", name), message)
-                .at_key()
-                .help("remove one of them"),
-        );
+        findings.push(Finding::warning(child("/env", name), message).at_key().help("remove one of them"));
     }
 }
 
@@ -159,10 +138,10 @@ pub(super) fn check_variable_names<'a>(
     findings: &mut Vec<Finding>,
 ) {
     for name in variables {
-        if names::SET_BY_FLY.contains(&name.as_str()) {
+        if name.starts_with("FLY_") {
             let finding = Finding::error(
                 child(pointer, name),
-                format!("`{name}` is reserved: Fly sets it in every machine"),
+                format!("`{name}` is reserved: Fly sets names that begin with `FLY_`"),
             );
             findings.push(finding.at_key().help("choose another name"));
         } else if let Some(problem) = names::variable(name) {
@@ -181,10 +160,8 @@ fn check_secrets(app: &AppSpec, findings: &mut Vec<Finding>) {
             SecretSource::FromEnv(variable) => {
                 if final_text(variable).and_then(names::variable).is_some() {
                     // The text is not repeated: it may be the secret itself, put here by mistake.
-                    let finding = Finding::error(
-                        format!("{pointer}/fromEnv"),
-                        "this is not the name of an environment variable",
-                    );
+                    let finding =
+                        Finding::error(format!("{pointer}/fromEnv"), "this is not the name of an environment variable");
                     findings.push(finding.help("write the variable's name, not its value"));
                 }
             }
@@ -243,40 +220,19 @@ fn check_machine(app: &AppSpec, groups: Option<&BTreeSet<String>>, findings: &mu
     if let Some(size) = app.rootfs.as_ref().and_then(|rootfs| rootfs.size)
         && size.whole_gb().is_none_or(|gigabytes| gigabytes == 0)
     {
-        findings.push(Finding::error(
-            "/rootfs/size",
-            format!("`{size}` is not a whole number of GB"),
-        ));
+        findings.push(Finding::error("/rootfs/size", format!("`{size}` is not a whole number of GB")));
     }
-    if app
-        .spot
-        .as_ref()
-        .is_some_and(|spot| !(spot.max_price_fraction > 0.0 && spot.max_price_fraction <= 1.0))
-    {
-        findings.push(Finding::error(
-            "/spot/maxPriceFraction",
-            "the fraction is not above 0 and at most 1",
-        ));
+    if app.spot.as_ref().is_some_and(|spot| !(spot.max_price_fraction > 0.0 && spot.max_price_fraction <= 1.0)) {
+        findings.push(Finding::error("/spot/maxPriceFraction", "the fraction is not above 0 and at most 1"));
     }
-    for key in app
-        .metadata
-        .keys()
-        .filter(|key| key.starts_with("hangar_") || key.starts_with("fly_"))
-    {
+    for key in app.metadata.keys().filter(|key| key.starts_with("hangar_") || key.starts_with("fly_")) {
         let finding = Finding::error(child("/metadata", key), format!("the metadata key `{key}` is reserved"));
-        findings.push(
-            finding
-                .at_key()
-                .help("keys that begin with `hangar_` and `fly_` belong to Hangar and Fly"),
-        );
+        findings.push(finding.at_key().help("keys that begin with `hangar_` and `fly_` belong to Hangar and Fly"));
     }
     if let Some(timeout) = app.health.as_ref().and_then(|health| health.timeout)
         && !(StdDuration::from_secs(10)..=StdDuration::from_hours(2)).contains(&timeout.to_std())
     {
-        findings.push(Finding::error(
-            "/health/timeout",
-            format!("`{timeout}` is not between `10s` and `2h`"),
-        ));
+        findings.push(Finding::error("/health/timeout", format!("`{timeout}` is not between `10s` and `2h`")));
     }
 }
 
@@ -307,27 +263,20 @@ fn check_ips(app: &AppSpec, scope: Scope, findings: &mut Vec<Finding>) {
     let Some(ips) = &app.ips else {
         if public && scope == Scope::Whole {
             let finding = Finding::warning("/services", "the app has public ports and no addresses are asked for");
-            findings.push(
-                finding
-                    .at_key()
-                    .help("add `ips: {public: true}`, or `ips: {flycast: true}` for private access"),
-            );
+            findings
+                .push(finding.at_key().help("add `ips: {public: true}`, or `ips: {flycast: true}` for private access"));
         }
         return;
     };
     if ips.public == Some(true) {
         for (field, value) in [("sharedV4", ips.shared_v4), ("v6", ips.v6)] {
             if value == Some(false) {
-                findings.push(Finding::error(
-                    format!("/ips/{field}"),
-                    format!("`public: true` includes `{field}: true`"),
-                ));
+                findings
+                    .push(Finding::error(format!("/ips/{field}"), format!("`public: true` includes `{field}: true`")));
             }
         }
     }
-    let udp = services
-        .iter()
-        .any(|service| service.protocol == Protocol::Udp && !service.ports.is_empty());
+    let udp = services.iter().any(|service| service.protocol == Protocol::Udp && !service.ports.is_empty());
     if udp && *ips != Ips::default() && ips.v4 != Some(true) {
         findings.push(Finding::warning("/ips", "UDP needs a dedicated IPv4 address").help("add `v4: true`"));
     }

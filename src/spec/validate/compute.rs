@@ -16,10 +16,7 @@ const MEMORY_STEP_MB: u64 = 256;
 
 pub(super) fn check(pointer: &str, group: &ProcessGroup, scope: Scope, findings: &mut Vec<Finding>) {
     if group.count.is_some_and(|count| count > MAX_COUNT) {
-        findings.push(Finding::error(
-            format!("{pointer}/count"),
-            format!("more than {MAX_COUNT} machines per region"),
-        ));
+        findings.push(Finding::error(format!("{pointer}/count"), format!("more than {MAX_COUNT} machines per region")));
     }
     check_regions(pointer, group, findings);
     check_size(pointer, group, scope, findings);
@@ -28,11 +25,7 @@ pub(super) fn check(pointer: &str, group: &ProcessGroup, scope: Scope, findings:
     {
         findings.push(Finding::error(format!("{pointer}/swap"), "swap of no size").help("leave `swap` out for none"));
     }
-    for (field, list) in [
-        ("command", &group.command),
-        ("entrypoint", &group.entrypoint),
-        ("exec", &group.exec),
-    ] {
+    for (field, list) in [("command", &group.command), ("entrypoint", &group.entrypoint), ("exec", &group.exec)] {
         if list.as_ref().is_some_and(|list| list.as_slice().is_empty()) {
             let finding = Finding::error(child(pointer, field), format!("`{field}` is empty"));
             findings.push(finding.help("leave it out to use the image's"));
@@ -61,11 +54,7 @@ pub(super) fn given_fields(group: &ProcessGroup) -> Vec<&'static str> {
         ("tty", group.tty.is_some()),
         ("swap", group.swap.is_some()),
     ];
-    fields
-        .into_iter()
-        .filter(|(_, given)| *given)
-        .map(|(name, _)| name)
-        .collect()
+    fields.into_iter().filter(|(_, given)| *given).map(|(name, _)| name).collect()
 }
 
 fn check_regions(pointer: &str, group: &ProcessGroup, findings: &mut Vec<Finding>) {
@@ -104,17 +93,12 @@ fn check_size(pointer: &str, group: &ProcessGroup, scope: Scope, findings: &mut 
     };
     let kind = group.cpu.as_ref().and_then(|cpu| cpu.kind).unwrap_or(preset.cpu_kind);
     let cpus = group.cpu.as_ref().and_then(|cpu| cpu.count).unwrap_or(preset.cpus);
-    let known = preset::PRESETS
-        .iter()
-        .filter(|preset| preset.cpu_kind == kind)
-        .map(|preset| preset.cpus);
+    let known = preset::PRESETS.iter().filter(|preset| preset.cpu_kind == kind).map(|preset| preset.cpus);
     let known: std::collections::BTreeSet<u32> = known.collect();
     if !known.contains(&cpus) {
         let list = known.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
-        let finding = Finding::error(
-            format!("{pointer}/cpu/count"),
-            format!("Fly has no machines with {cpus} such processors"),
-        );
+        let finding =
+            Finding::error(format!("{pointer}/cpu/count"), format!("Fly has no machines with {cpus} such processors"));
         findings.push(finding.help(format!("possible are {list}")));
         return;
     }
@@ -125,19 +109,14 @@ fn check_size(pointer: &str, group: &ProcessGroup, scope: Scope, findings: &mut 
     if !memory.mb().is_multiple_of(MEMORY_STEP_MB) {
         let below = memory.mb() / MEMORY_STEP_MB * MEMORY_STEP_MB;
         let finding = Finding::error(pointer, format!("`{memory}` is not a multiple of {MEMORY_STEP_MB} MB"));
-        findings.push(finding.help(format!(
-            "write `{}MB` or `{}MB`",
-            below.max(least),
-            below + MEMORY_STEP_MB
-        )));
+        findings.push(finding.help(format!("write `{}MB` or `{}MB`", below.max(least), below + MEMORY_STEP_MB)));
     } else if memory.mb() < least || (memory.mb() > most && !graphics) {
         let kind = match kind {
             CpuKind::Shared => "shared",
             CpuKind::Performance => "performance",
         };
         let finding = Finding::error(pointer, format!("`{memory}` does not fit {cpus} {kind} processors"));
-        findings.push(finding.help(format!(
-            "they allow {least}MB to {most}MB; choose another `size`, or add processors"
-        )));
+        findings
+            .push(finding.help(format!("they allow {least}MB to {most}MB; choose another `size`, or add processors")));
     }
 }

@@ -15,10 +15,7 @@ pub(super) fn check(app: &AppSpec, scope: Scope, findings: &mut Vec<Finding>) {
     let containers = app.containers.as_deref().unwrap_or_default();
     for (index, container) in containers.iter().enumerate() {
         let pointer = format!("/containers/{index}");
-        let twice = containers
-            .iter()
-            .take(index)
-            .any(|earlier| earlier.name == container.name);
+        let twice = containers.iter().take(index).any(|earlier| earlier.name == container.name);
         if let Some(problem) = names::group(&container.name) {
             findings.push(Finding::error(
                 format!("{pointer}/name"),
@@ -40,13 +37,7 @@ pub(super) fn check(app: &AppSpec, scope: Scope, findings: &mut Vec<Finding>) {
     for (index, process) in app.processes_in_vm.iter().flatten().enumerate() {
         let pointer = format!("/processesInVm/{index}");
         check_variable_names(&format!("{pointer}/env"), process.env.keys(), findings);
-        check_secret_uses(
-            &format!("{pointer}/secrets"),
-            process.secrets.as_deref(),
-            app,
-            scope,
-            findings,
-        );
+        check_secret_uses(&format!("{pointer}/secrets"), process.secrets.as_deref(), app, scope, findings);
     }
 }
 
@@ -55,47 +46,21 @@ fn check_container(pointer: &str, container: &Container, app: &AppSpec, scope: S
         check_image(&format!("{pointer}/image"), image, findings);
     }
     check_variable_names(&format!("{pointer}/env"), container.env.keys(), findings);
-    check_secret_uses(
-        &format!("{pointer}/secrets"),
-        container.secrets.as_deref(),
-        app,
-        scope,
-        findings,
-    );
+    check_secret_uses(&format!("{pointer}/secrets"), container.secrets.as_deref(), app, scope, findings);
     check_stop(&format!("{pointer}/stop/timeout"), container.stop.as_ref(), findings);
-    if container
-        .restart
-        .as_ref()
-        .is_some_and(|restart| restart.policy == RestartPolicy::SpotPrice)
-    {
-        findings.push(Finding::error(
-            format!("{pointer}/restart/policy"),
-            "containers have no policy `spot-price`",
-        ));
+    if container.restart.as_ref().is_some_and(|restart| restart.policy == RestartPolicy::SpotPrice) {
+        findings.push(Finding::error(format!("{pointer}/restart/policy"), "containers have no policy `spot-price`"));
     }
     for (index, file) in container.files.iter().enumerate() {
         let pointer = format!("{pointer}/files/{index}");
         check_file(&pointer, &file.path, file.source(), file.mode, findings);
-        check_file_secret(
-            &format!("{pointer}/secret"),
-            file.secret.as_deref(),
-            app,
-            scope,
-            findings,
-        );
+        check_file_secret(&format!("{pointer}/secret"), file.secret.as_deref(), app, scope, findings);
     }
     for (index, check) in container.healthchecks.iter().enumerate() {
         let pointer = format!("{pointer}/healthchecks/{index}");
-        if container
-            .healthchecks
-            .iter()
-            .take(index)
-            .any(|earlier| earlier.name == check.name)
-        {
-            findings.push(Finding::error(
-                format!("{pointer}/name"),
-                format!("there is another check `{}`", check.name),
-            ));
+        if container.healthchecks.iter().take(index).any(|earlier| earlier.name == check.name) {
+            findings
+                .push(Finding::error(format!("{pointer}/name"), format!("there is another check `{}`", check.name)));
         }
         check_healthcheck(&pointer, check, findings);
     }
@@ -104,16 +69,11 @@ fn check_container(pointer: &str, container: &Container, app: &AppSpec, scope: S
 fn check_healthcheck(pointer: &str, check: &ContainerHealthcheck, findings: &mut Vec<Finding>) {
     let kinds = [check.http.is_some(), check.tcp.is_some(), check.exec.is_some()];
     if kinds.into_iter().filter(|given| *given).count() != 1 {
-        findings.push(Finding::error(
-            pointer,
-            "a health check is exactly one of `http`, `tcp`, `exec`",
-        ));
+        findings.push(Finding::error(pointer, "a health check is exactly one of `http`, `tcp`, `exec`"));
     }
-    for (field, duration) in [
-        ("interval", check.interval),
-        ("timeout", check.timeout),
-        ("gracePeriod", check.grace_period),
-    ] {
+    for (field, duration) in
+        [("interval", check.interval), ("timeout", check.timeout), ("gracePeriod", check.grace_period)]
+    {
         if let Some(duration) = duration
             && duration.to_std().subsec_nanos() != 0
         {
@@ -135,10 +95,7 @@ fn check_secret_uses(
     for (index, used) in uses.unwrap_or_default().iter().enumerate() {
         let pointer = format!("{pointer}/{index}");
         if let Some(problem) = names::variable(&used.env_var) {
-            findings.push(Finding::error(
-                format!("{pointer}/envVar"),
-                format!("`{}` {problem}", used.env_var),
-            ));
+            findings.push(Finding::error(format!("{pointer}/envVar"), format!("`{}` {problem}", used.env_var)));
         }
         let (field, name) = match &used.name {
             Some(name) => ("name", name),
@@ -154,20 +111,15 @@ fn check_dependencies(pointer: &str, container: &Container, all: &[Container], f
         let name = &dependency.name;
         match all.iter().find(|other| other.name == *name) {
             None => {
-                let others = all
-                    .iter()
-                    .map(|other| other.name.as_str())
-                    .filter(|other| *other != container.name);
+                let others = all.iter().map(|other| other.name.as_str()).filter(|other| *other != container.name);
                 let finding = Finding::error(pointer, format!("there is no container `{name}`"));
                 findings.push(finding.maybe_help(did_you_mean(name, others)));
             }
             Some(other)
                 if dependency.condition == Some(DependencyCondition::Healthy) && other.healthchecks.is_empty() =>
             {
-                let finding = Finding::error(
-                    pointer,
-                    format!("`{name}` has no health checks, so it never becomes healthy"),
-                );
+                let finding =
+                    Finding::error(pointer, format!("`{name}` has no health checks, so it never becomes healthy"));
                 findings.push(finding.help(format!("add `healthchecks` to `{name}`, or wait for `started`")));
             }
             Some(_) => {}

@@ -17,10 +17,7 @@ pub(super) fn check(manifest: &Manifest<ControllerSpec>) -> Vec<Finding> {
     let spec = &manifest.spec;
     check_name(&manifest.metadata, &mut findings);
     if let Some(problem) = names::label(&spec.owner, MAX_OWNER) {
-        findings.push(Finding::error(
-            "/spec/owner",
-            format!("the owner `{}` {problem}", spec.owner),
-        ));
+        findings.push(Finding::error("/spec/owner", format!("the owner `{}` {problem}", spec.owner)));
     }
     if let Some(SourceSpec::Git(git)) = &spec.source {
         if git.url.trim().is_empty() {
@@ -31,18 +28,13 @@ pub(super) fn check(manifest: &Manifest<ControllerSpec>) -> Vec<Finding> {
     if let Some(source) = &spec.master_key {
         check_credential("/spec/masterKey", source, &mut findings);
     }
-    for (field, duration) in [
-        ("resync", spec.resync),
-        ("deepResync", spec.deep_resync),
-        ("passTimeout", spec.pass_timeout),
-    ] {
+    for (field, duration) in
+        [("resync", spec.resync), ("deepResync", spec.deep_resync), ("passTimeout", spec.pass_timeout)]
+    {
         check_least(&format!("/spec/{field}"), duration, 10, &mut findings);
     }
     if spec.workers.is_some_and(|workers| !(1..=64).contains(&workers)) {
-        findings.push(Finding::error(
-            "/spec/workers",
-            "the number of workers is not between 1 and 64",
-        ));
+        findings.push(Finding::error("/spec/workers", "the number of workers is not between 1 and 64"));
     }
     if let Some(fly) = &spec.fly {
         let url = fly.base_url.as_deref().unwrap_or("https://");
@@ -66,10 +58,8 @@ fn check_credential(pointer: &str, source: &CredentialSource, findings: &mut Vec
         CredentialSource::FromEnv(name) => {
             if names::variable(name).is_some() {
                 // The text is not repeated: it may be the token itself, put here by mistake.
-                let finding = Finding::error(
-                    format!("{pointer}/fromEnv"),
-                    "this is not the name of an environment variable",
-                );
+                let finding =
+                    Finding::error(format!("{pointer}/fromEnv"), "this is not the name of an environment variable");
                 findings.push(
                     finding.help("write the variable's name, not the token, for example `fromEnv: FLY_API_TOKEN`"),
                 );

@@ -55,10 +55,7 @@ fn check_life(spec: &EnvironmentSpec, findings: &mut Vec<Finding>) {
             None => findings
                 .push(Finding::error("/spec/ttl", "`ttl` says nothing").help("write for example `ttl: {max: 14d}`")),
             Some(max) if max.to_std() < TTL_BOUNDS.0 || max.to_std() > TTL_BOUNDS.1 => {
-                findings.push(Finding::error(
-                    "/spec/ttl/max",
-                    format!("`{max}` is not between `1m` and `3650d`"),
-                ));
+                findings.push(Finding::error("/spec/ttl/max", format!("`{max}` is not between `1m` and `3650d`")));
             }
             Some(_) => {}
         }
@@ -82,11 +79,7 @@ fn check_fly(fly: &FlySpec, findings: &mut Vec<Finding>) {
         if let Some(problem) = names::label(component, names::MAX_LABEL) {
             findings.push(Finding::error(&pointer, format!("the component name `{component}` {problem}")).at_key());
         }
-        let scope = if app.config.is_some() {
-            Scope::Overlay
-        } else {
-            Scope::Whole
-        };
+        let scope = if app.config.is_some() { Scope::Overlay } else { Scope::Whole };
         if app.region.is_none() && fly.region.is_none() && scope == Scope::Whole {
             let finding = Finding::error(&pointer, format!("the app `{component}` has no region")).at_key();
             findings.push(finding.help("add `region: iad` to the app or to `fly`"));

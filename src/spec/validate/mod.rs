@@ -29,9 +29,7 @@ pub(super) fn documents(drafts: &[Draft], problems: &mut Diagnostics) {
             Some(Document::Controller(manifest)) => controller::check(manifest),
             None => Vec::new(),
         };
-        let sound = findings
-            .into_iter()
-            .filter(|finding| !follows_from_broken(finding, &draft.broken));
+        let sound = findings.into_iter().filter(|finding| !follows_from_broken(finding, &draft.broken));
         problems.push_findings(&draft.origin, "", sound);
     }
     together::check(drafts, problems);
@@ -48,9 +46,6 @@ fn follows_from_broken(finding: &Finding, broken: &[String]) -> bool {
         None => finding.pointer.clone(),
     };
     broken.iter().any(|broken| {
-        broken.is_empty()
-            || broken
-                .strip_prefix(&scope)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        broken.is_empty() || broken.strip_prefix(&scope).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     })
 }

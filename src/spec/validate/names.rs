@@ -10,16 +10,11 @@ pub fn has_expression(text: &str) -> bool {
 
 /// Lower case letters, digits and dashes, not beginning or ending with a dash, at most `most` characters.
 pub fn label(text: &str, most: usize) -> Option<String> {
-    let wrong = text
-        .chars()
-        .find(|c| !(c.is_ascii_lowercase() || c.is_ascii_digit() || *c == '-'));
+    let wrong = text.chars().find(|c| !(c.is_ascii_lowercase() || c.is_ascii_digit() || *c == '-'));
     if text.is_empty() {
         Some("is empty".to_owned())
     } else if let Some(wrong) = wrong {
-        Some(format!(
-            "contains `{}`; only `a` to `z`, `0` to `9` and `-` are allowed",
-            wrong.escape_debug()
-        ))
+        Some(format!("contains `{}`; only `a` to `z`, `0` to `9` and `-` are allowed", wrong.escape_debug()))
     } else if text.starts_with('-') || text.ends_with('-') {
         Some("begins or ends with a dash".to_owned())
     } else if text.len() > most {
@@ -91,9 +86,7 @@ pub fn host(text: &str) -> Option<String> {
     let name = text.strip_prefix("*.").unwrap_or(text);
     let sound = name.contains('.')
         && name.len() <= 253
-        && name
-            .split('.')
-            .all(|part| label(&part.to_lowercase(), MAX_LABEL).is_none());
+        && name.split('.').all(|part| label(&part.to_lowercase(), MAX_LABEL).is_none());
     (!sound).then(|| "is not a host name, for example `www.example.com`".to_owned())
 }
 

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use crate::spec::app::AppSpec;
 use crate::spec::check::CheckType;
-use crate::spec::diagnostic::Severity;
 use crate::spec::duration::Duration;
 use crate::spec::finding::{Finding, did_you_mean};
 use crate::spec::positions::child;
@@ -58,10 +57,8 @@ fn check_service(pointer: &str, service: &Service, groups: Option<&BTreeSet<Stri
         && let (Some(soft), Some(hard)) = (concurrency.soft_limit, concurrency.hard_limit)
         && soft > hard
     {
-        let finding = Finding::error(
-            format!("{pointer}/concurrency/softLimit"),
-            "the soft limit is above the hard limit",
-        );
+        let finding =
+            Finding::error(format!("{pointer}/concurrency/softLimit"), "the soft limit is above the hard limit");
         findings.push(finding.help(format!("at most {hard}")));
     }
     for (index, check) in service.checks.iter().enumerate() {
@@ -81,15 +78,8 @@ fn check_service(pointer: &str, service: &Service, groups: Option<&BTreeSet<Stri
             ],
         };
         check_common(&pointer, &common, findings);
-        for (field, duration) in [("interval", check.interval), ("timeout", check.timeout)] {
-            let mut clamped = Vec::new();
-            check_bounds(&format!("{pointer}/{field}"), duration, 1, 60, &mut clamped);
-            let warn = |finding: Finding| Finding {
-                severity: Severity::Warning,
-                ..finding.help("Fly takes the nearest of them")
-            };
-            findings.extend(clamped.into_iter().map(warn));
-        }
+        check_bounds(&format!("{pointer}/interval"), check.interval, 1, 60, findings);
+        check_bounds(&format!("{pointer}/timeout"), check.timeout, 1, 60, findings);
     }
 }
 
@@ -127,10 +117,7 @@ fn check_bounds(pointer: &str, duration: Option<Duration>, least: u64, most: u64
     let bounds = std::time::Duration::from_secs(least)..=std::time::Duration::from_secs(most);
     if let Some(duration) = duration.filter(|duration| !bounds.contains(&duration.to_std())) {
         let (least, most) = (Duration::from_secs(least), Duration::from_secs(most));
-        findings.push(Finding::error(
-            pointer,
-            format!("`{duration}` is not between `{least}` and `{most}`"),
-        ));
+        findings.push(Finding::error(pointer, format!("`{duration}` is not between `{least}` and `{most}`")));
     }
 }
 
@@ -139,33 +126,21 @@ fn check_public_port(pointer: &str, port: &Port, protocol: Protocol, findings: &
         (Some(_), None, None) => {}
         (None, Some(start), Some(end)) if start <= end => {}
         (None, Some(_), Some(_)) => {
-            findings.push(Finding::error(
-                format!("{pointer}/endPort"),
-                "the range of ports ends before it begins",
-            ));
+            findings.push(Finding::error(format!("{pointer}/endPort"), "the range of ports ends before it begins"));
         }
         _ => {
             let finding = Finding::error(pointer, "a public port is either `port`, or `startPort` with `endPort`");
             findings.push(finding.help("write for example `port: 443`"));
         }
     }
-    for (field, number) in [
-        ("port", port.port),
-        ("startPort", port.start_port),
-        ("endPort", port.end_port),
-    ] {
+    for (field, number) in [("port", port.port), ("startPort", port.start_port), ("endPort", port.end_port)] {
         if let Some(number) = number {
             check_port(&format!("{pointer}/{field}"), number, findings);
         }
     }
     check_handlers(pointer, port, protocol, findings);
     if let Some(tls) = &port.tls_options {
-        check_words(
-            &format!("{pointer}/tlsOptions/alpn"),
-            tls.alpn.as_deref(),
-            &["h2", "http/1.1"],
-            findings,
-        );
+        check_words(&format!("{pointer}/tlsOptions/alpn"), tls.alpn.as_deref(), &["h2", "http/1.1"], findings);
         check_words(
             &format!("{pointer}/tlsOptions/versions"),
             tls.versions.as_deref(),
@@ -183,10 +158,7 @@ fn check_handlers(pointer: &str, port: &Port, protocol: Protocol, findings: &mut
     }
     for (index, handler) in port.handlers.iter().enumerate() {
         if port.handlers.iter().take(index).any(|earlier| earlier == handler) {
-            findings.push(Finding::error(
-                format!("{handlers}/{index}"),
-                "the handler stands twice",
-            ));
+            findings.push(Finding::error(format!("{handlers}/{index}"), "the handler stands twice"));
         }
     }
     if has(Handler::PgTls) && (has(Handler::Tls) || has(Handler::Http)) {
@@ -195,26 +167,14 @@ fn check_handlers(pointer: &str, port: &Port, protocol: Protocol, findings: &mut
     let needs = [
         ("forceHttps", port.force_https == Some(true), "http", has(Handler::Http)),
         ("httpOptions", port.http_options.is_some(), "http", has(Handler::Http)),
-        (
-            "tlsOptions",
-            port.tls_options.is_some(),
-            "tls",
-            has(Handler::Tls) || has(Handler::PgTls),
-        ),
-        (
-            "proxyProto",
-            port.proxy_proto.is_some(),
-            "proxy_proto",
-            has(Handler::ProxyProto),
-        ),
+        ("tlsOptions", port.tls_options.is_some(), "tls", has(Handler::Tls) || has(Handler::PgTls)),
+        ("proxyProto", port.proxy_proto.is_some(), "proxy_proto", has(Handler::ProxyProto)),
     ];
     for (field, given, handler, there) in needs {
         if given && !there {
-            let finding = Finding::error(
-                format!("{pointer}/{field}"),
-                format!("`{field}` needs the handler `{handler}`"),
-            )
-            .at_key();
+            let finding =
+                Finding::error(format!("{pointer}/{field}"), format!("`{field}` needs the handler `{handler}`"))
+                    .at_key();
             findings.push(finding.help(format!("add `{handler}` to `handlers`")));
         }
     }
@@ -225,11 +185,8 @@ fn check_handlers(pointer: &str, port: &Port, protocol: Protocol, findings: &mut
 }
 
 fn check_words(pointer: &str, words: Option<&[String]>, known: &[&str], findings: &mut Vec<Finding>) {
-    for (index, word) in words
-        .unwrap_or_default()
-        .iter()
-        .enumerate()
-        .filter(|(_, word)| !known.contains(&word.as_str()))
+    for (index, word) in
+        words.unwrap_or_default().iter().enumerate().filter(|(_, word)| !known.contains(&word.as_str()))
     {
         let finding = Finding::error(format!("{pointer}/{index}"), format!("`{word}` is unknown"));
         findings.push(finding.maybe_help(did_you_mean(word, known.iter().copied())));
@@ -261,9 +218,7 @@ fn check_collisions(services: &[Service], findings: &mut Vec<Finding>) {
 }
 
 fn range(port: &Port) -> Option<(u16, u16)> {
-    port.port
-        .map(|port| (port, port))
-        .or_else(|| port.start_port.zip(port.end_port))
+    port.port.map(|port| (port, port)).or_else(|| port.start_port.zip(port.end_port))
 }
 
 fn share_group(one: &[String], other: &[String]) -> bool {

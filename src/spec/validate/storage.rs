@@ -23,28 +23,20 @@ pub(super) fn check(app: &AppSpec, scope: Scope, groups: Option<&BTreeSet<String
         check_name(&pointer, name, volume, findings);
         check_path(&format!("{pointer}/mount"), &volume.mount, findings);
         if volume.mount == "/" {
-            findings.push(Finding::error(
-                format!("{pointer}/mount"),
-                "a volume cannot be the root directory",
-            ));
+            findings.push(Finding::error(format!("{pointer}/mount"), "a volume cannot be the root directory"));
         }
         check_processes(&format!("{pointer}/processes"), &volume.processes, groups, findings);
         if let Some(size) = volume.size {
             check_gigabytes(&format!("{pointer}/size"), size, MAX_VOLUME_GB, findings);
         }
         if volume.snapshot_retention.is_some_and(|days| !(1..=60).contains(&days)) {
-            findings.push(Finding::error(
-                format!("{pointer}/snapshotRetention"),
-                "snapshots are kept 1 to 60 days",
-            ));
+            findings.push(Finding::error(format!("{pointer}/snapshotRetention"), "snapshots are kept 1 to 60 days"));
         }
         if let Some(snapshot) = volume.from_snapshot.as_deref().and_then(final_text)
             && !snapshot.starts_with("vs_")
         {
-            let finding = Finding::error(
-                format!("{pointer}/fromSnapshot"),
-                format!("`{snapshot}` is not the id of a snapshot"),
-            );
+            let finding =
+                Finding::error(format!("{pointer}/fromSnapshot"), format!("`{snapshot}` is not the id of a snapshot"));
             findings.push(finding.help("ids of snapshots begin with `vs_`"));
         }
         check_auto_extend(&pointer, volume, findings);
@@ -54,13 +46,7 @@ pub(super) fn check(app: &AppSpec, scope: Scope, groups: Option<&BTreeSet<String
         let pointer = format!("/files/{index}");
         check_processes(&format!("{pointer}/processes"), &file.processes, groups, findings);
         check_file(&pointer, &file.path, file.source(), file.mode, findings);
-        check_file_secret(
-            &format!("{pointer}/secret"),
-            file.secret.as_deref(),
-            app,
-            scope,
-            findings,
-        );
+        check_file_secret(&format!("{pointer}/secret"), file.secret.as_deref(), app, scope, findings);
     }
 }
 
@@ -113,10 +99,8 @@ fn check_name(pointer: &str, name: &str, volume: &Volume, findings: &mut Vec<Fin
     match &volume.wire_name {
         Some(wire) => {
             if let Some(problem) = final_text(wire).and_then(names::volume) {
-                findings.push(Finding::error(
-                    format!("{pointer}/wireName"),
-                    format!("the volume name `{wire}` {problem}"),
-                ));
+                findings
+                    .push(Finding::error(format!("{pointer}/wireName"), format!("the volume name `{wire}` {problem}")));
             }
         }
         None => {
@@ -131,29 +115,20 @@ fn check_auto_extend(pointer: &str, volume: &Volume, findings: &mut Vec<Finding>
     let Some(extend) = &volume.auto_extend else { return };
     let pointer = format!("{pointer}/autoExtend");
     if !(50..=99).contains(&extend.threshold) {
-        findings.push(Finding::error(
-            format!("{pointer}/threshold"),
-            "the threshold is not between 50 and 99 percent",
-        ));
+        findings.push(Finding::error(format!("{pointer}/threshold"), "the threshold is not between 50 and 99 percent"));
     }
     check_gigabytes(&format!("{pointer}/increment"), extend.increment, 100, findings);
     if let Some(limit) = extend.limit {
         check_gigabytes(&format!("{pointer}/limit"), limit, MAX_VOLUME_GB, findings);
         if volume.size.is_some_and(|size| size > limit) {
-            findings.push(Finding::error(
-                format!("{pointer}/limit"),
-                "the limit is below the volume's size",
-            ));
+            findings.push(Finding::error(format!("{pointer}/limit"), "the limit is below the volume's size"));
         }
     }
 }
 
 fn check_gigabytes(pointer: &str, size: Size, most: u64, findings: &mut Vec<Finding>) {
     if !size.whole_gb().is_some_and(|gigabytes| (1..=most).contains(&gigabytes)) {
-        let finding = Finding::error(
-            pointer,
-            format!("`{size}` is not a whole number of GB from 1 to {most}"),
-        );
+        let finding = Finding::error(pointer, format!("`{size}` is not a whole number of GB from 1 to {most}"));
         findings.push(finding.help("write for example `1GB`"));
     }
 }
@@ -162,11 +137,8 @@ fn check_gigabytes(pointer: &str, size: Size, most: u64, findings: &mut Vec<Find
 fn check_one_per_group(app: &AppSpec, findings: &mut Vec<Finding>) {
     let mut mounted: BTreeMap<String, &str> = BTreeMap::new();
     for (name, volume) in &app.volumes {
-        let groups: Vec<String> = if volume.processes.is_empty() {
-            app.groups().into_keys().collect()
-        } else {
-            volume.processes.clone()
-        };
+        let groups: Vec<String> =
+            if volume.processes.is_empty() { app.groups().into_keys().collect() } else { volume.processes.clone() };
         for group in groups {
             if let Some(other) = mounted.get(group.as_str()) {
                 let message = format!("machines of the group `{group}` have the volume `{other}` already");

@@ -68,11 +68,7 @@ fn check_app_names(drafts: &[Draft], problems: &mut Diagnostics) {
                 continue;
             };
             let pointer = child("/spec/fly/apps", component);
-            let pointer = if app.name.is_some() {
-                child(&pointer, "name")
-            } else {
-                pointer
-            };
+            let pointer = if app.name.is_some() { child(&pointer, "name") } else { pointer };
             if let Some((other_pointer, other, other_origin)) = claimed.get(&name) {
                 let message = if *other == environment {
                     format!("two apps of this environment are named `{name}`")
