@@ -23,7 +23,8 @@ pub(super) async fn run(global: &Global, args: &Destroy) -> Result<Exit, CliErro
         let planned = diff::look(&around, &Request { dry_run: true, ..request.clone() }).await?;
         output::result(&report::diff_text(&planned.plan, &style(global), around.requests()));
         if !std::io::stdin().is_terminal() {
-            let message = format!("`hangar destroy --env {env}` deletes for good; add `--yes` where nobody can be asked");
+            let message =
+                format!("`hangar destroy --env {env}` deletes for good; add `--yes` where nobody can be asked");
             return Err(CliError::Usage(message));
         }
         output::note(&format!("Type the name of the environment to delete it: {env}\n> "));

@@ -42,7 +42,10 @@ pub(super) fn cli_error(global: &Global, problem: &CliError) {
         CliError::Load(LoadError::Specs(problems)) => {
             diagnostics(global, problems);
             let count = problems.iter().filter(|problem| problem.severity == crate::spec::Severity::Error).count();
-            error(global, &format!("{count} problem{} in the specs; nothing was sent", if count == 1 { "" } else { "s" }));
+            error(
+                global,
+                &format!("{count} problem{} in the specs; nothing was sent", if count == 1 { "" } else { "s" }),
+            );
         }
         other => error(global, &other.to_string()),
     }

@@ -123,7 +123,9 @@ fn observer(global: &Global, around: &Surroundings, style: Style, journal: &Jour
     let columns = live::Columns::of(&around.loaded.fleet);
     let shown: Box<dyn Observer> = match global.log_format {
         LogFormat::Json => Box::new(live::PlainLines::new(Box::new(std::io::stderr()), style, columns)),
-        LogFormat::Text if std::io::stderr().is_terminal() => Box::new(live::PlainLines::new(Box::new(std::io::stderr()), style, columns)),
+        LogFormat::Text if std::io::stderr().is_terminal() => {
+            Box::new(live::PlainLines::new(Box::new(std::io::stderr()), style, columns))
+        }
         LogFormat::Text => Box::new(live::PlainLines::new(Box::new(std::io::stderr()), style, columns)),
     };
     Arc::new(Recording { shown, journal: journal.clone() })

@@ -15,7 +15,10 @@ const SAVE_EVERY: Duration = Duration::from_secs(2);
 
 pub(super) async fn run(args: &Sim) -> Result<Exit, CliError> {
     if !args.listen.ip().is_loopback() {
-        let message = format!("`--listen {}`: the simulator has no real access control, so it listens only on this machine", args.listen);
+        let message = format!(
+            "`--listen {}`: the simulator has no real access control, so it listens only on this machine",
+            args.listen
+        );
         return Err(CliError::Usage(message));
     }
     let clock: SharedClock = Arc::new(SystemClock);

@@ -40,7 +40,8 @@ impl LocalSimulator {
             return Ok(SecretText::new(key.trim()));
         }
         let key = Random::from_system().hex(64);
-        write_private(&path, key.as_bytes()).map_err(CliError::io(format!("`{}` cannot be written", path.display())))?;
+        write_private(&path, key.as_bytes())
+            .map_err(CliError::io(format!("`{}` cannot be written", path.display())))?;
         Ok(SecretText::new(key))
     }
 }

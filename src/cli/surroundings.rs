@@ -67,7 +67,8 @@ impl Surroundings {
         };
         let shared = Shared::new(transport, clock, Random::from_system());
         let owner = loaded.fleet.owner.to_string();
-        let set = loaded.settings.as_ref().and_then(|settings| settings.store.as_ref()).and_then(|store| store.path.clone());
+        let set =
+            loaded.settings.as_ref().and_then(|settings| settings.store.as_ref()).and_then(|store| store.path.clone());
         let store = match (&simulator, set) {
             (Some(_), _) => Path::new(STATE).join("sim").join(format!("{owner}.db")),
             (None, Some(path)) => PathBuf::from(path),

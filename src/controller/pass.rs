@@ -29,7 +29,8 @@ impl Readers {
             .into_iter()
             .map(|org| {
                 let token = loaded.token(&org, variables)?;
-                let reader = FlyReader::new(ReadClient::new(connection(&base_url(loaded, variables), token, shared.clone())));
+                let reader =
+                    FlyReader::new(ReadClient::new(connection(&base_url(loaded, variables), token, shared.clone())));
                 Ok((org, reader))
             })
             .collect::<Result<_, LoadError>>()?;
@@ -69,7 +70,8 @@ pub fn writers(
         .into_iter()
         .map(|org| {
             let token = loaded.token(&org, variables)?;
-            let writer = FlyWriter::new(WriteClient::new(connection(&base_url(loaded, variables), token, shared.clone())));
+            let writer =
+                FlyWriter::new(WriteClient::new(connection(&base_url(loaded, variables), token, shared.clone())));
             Ok((org, writer))
         })
         .collect()

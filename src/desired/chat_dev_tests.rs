@@ -77,8 +77,8 @@ fn the_server_is_wired_to_its_own_worker_and_follows_its_image() {
     for (environment, _) in environments() {
         let [worker, server, web] = environment.apps.as_slice() else { panic!("three apps") };
         let env = &server.machines[0].config["env"];
-        assert_eq!(value(&environment, 1, "FLY_WORKER_APP"), worker.name.as_str());
-        assert_eq!(value(&environment, 1, "FLY_WORKER_IMAGE"), worker.image.as_str());
+        assert_eq!(env["FLY_WORKER_APP"], worker.name.as_str());
+        assert_eq!(env["FLY_WORKER_IMAGE"], worker.image.as_str());
         assert_eq!(env["WORKER_CALLBACK_URL"], format!("https://{}.fly.dev/internal/worker-callback", server.name));
         assert_eq!(web.machines[0].config["env"]["NEXT_PUBLIC_API_URL"], format!("https://{}.fly.dev", server.name));
         assert_eq!(server.after, ["worker".into()].into());

@@ -38,9 +38,7 @@ pub(super) fn read(node: &Node, path: &Arc<Path>, text: &Arc<str>, problems: &mu
     let origin = Origin { path: Arc::clone(path), text: Arc::clone(text), positions: Arc::new(node.positions()) };
     for duplicate in tree::duplicate_keys(node) {
         let message = format!("the key `{}` stands twice in this map", duplicate.key);
-        let (line, _) = super::diagnostic::line_and_column(text, duplicate.first.start);
-        let help = format!("remove one of them; the first is on line {line}");
-        problems.push_span(path, text, duplicate.second, message, Some(help));
+        problems.push_span(path, text, duplicate.second, message, Some("remove all but one".to_owned()));
     }
     let Shape::Map(_) = node.shape else {
         problems.push(

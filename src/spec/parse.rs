@@ -81,7 +81,7 @@ pub fn parse(files: &[SourceFile]) -> Result<ParsedSpecs, Diagnostics> {
         drafts.extend(read_file(file, &mut problems));
     }
     validate::documents(&drafts, &mut problems);
-    problems.sort();
+    problems.finish();
     if problems.has_errors() {
         return Err(problems);
     }

@@ -46,7 +46,7 @@ fn explain(error: &Error) -> (String, Option<String>) {
         ),
         Error::NonFiniteFloat { value, .. } => (format!("`{value}` is not a finite number"), None),
         Error::DuplicateMappingKey { key: Some(key), .. } => {
-            (format!("the key `{key}` stands twice in this map"), help("remove one of them"))
+            (format!("the key `{key}` stands twice in this map"), help("remove all but one"))
         }
         Error::Unexpected { expected: "string scalar", .. } => {
             ("a key of a map must be a string".to_owned(), help("put `{` or `[` at the begin of a text in quotes"))

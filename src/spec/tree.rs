@@ -2,6 +2,7 @@
 //!
 //! This is the only module that knows the YAML library and its options.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
 
@@ -49,9 +50,7 @@ pub(super) struct Entry {
 /// A key that stands twice in one map.
 #[derive(Debug, PartialEq)]
 pub(super) struct DuplicateKey {
-    pub(super) pointer: String,
     pub(super) key: String,
-    pub(super) first: Range<usize>,
     pub(super) second: Range<usize>,
 }
 
@@ -72,32 +71,19 @@ pub(super) fn read(text: &str) -> Result<Vec<Node>, SyntaxError> {
 /// All keys that stand twice, or more, in one map.
 pub(super) fn duplicate_keys(document: &Node) -> Vec<DuplicateKey> {
     let mut found = Vec::new();
-    find_duplicates(document, "", &mut found);
+    find_duplicates(document, &mut found);
     found
 }
 
-fn find_duplicates(node: &Node, pointer: &str, found: &mut Vec<DuplicateKey>) {
+fn find_duplicates(node: &Node, found: &mut Vec<DuplicateKey>) {
     match &node.shape {
-        Shape::List(items) => {
-            for (index, item) in items.iter().enumerate() {
-                find_duplicates(item, &child(pointer, &index.to_string()), found);
-            }
-        }
+        Shape::List(items) => items.iter().for_each(|item| find_duplicates(item, found)),
         Shape::Map(entries) => {
-            let mut seen: std::collections::BTreeMap<&str, &Entry> = std::collections::BTreeMap::new();
+            let mut seen = BTreeSet::new();
             for entry in entries {
-                let pointer = child(pointer, &entry.key);
-                find_duplicates(&entry.value, &pointer, found);
-                match seen.get(entry.key.as_str()) {
-                    Some(first) => found.push(DuplicateKey {
-                        pointer,
-                        key: entry.key.clone(),
-                        first: first.key_span.clone(),
-                        second: entry.key_span.clone(),
-                    }),
-                    None => {
-                        seen.insert(&entry.key, entry);
-                    }
+                find_duplicates(&entry.value, found);
+                if !seen.insert(entry.key.as_str()) {
+                    found.push(DuplicateKey { key: entry.key.clone(), second: entry.key_span.clone() });
                 }
             }
         }

@@ -238,9 +238,5 @@ fn of_very_many_problems_the_first_hundred_are_shown() {
     let text = format!("apiVersion: hangar/v1\nkind: Policy\n{}", "a: b\n".repeat(5000));
     let problems = problems(&text);
     assert_eq!(problems.len(), 101);
-    assert!(
-        problems[0].contains("more problems of this file are left out"),
-        "{}",
-        problems[0]
-    );
+    assert!(problems[0].contains("more problems of this file are left out"), "{}", problems[0]);
 }

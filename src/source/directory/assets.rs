@@ -30,15 +30,19 @@ impl Assets for DirectoryAssets {
     fn read(&self, beside: &Path, path: &str) -> Result<Vec<u8>, AssetError> {
         let refused = |reason| AssetError::Refused { path: path.to_owned(), reason };
         let failed = |error: std::io::Error| match error.kind() {
-            std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => AssetError::Missing { path: path.to_owned() },
+            std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => {
+                AssetError::Missing { path: path.to_owned() }
+            }
             _ => AssetError::Unreadable { path: path.to_owned(), reason: error.to_string() },
         };
-        let (root, beside) = self.root_of(beside).ok_or_else(|| refused("is asked for by a file that is not a spec of this source"))?;
+        let (root, beside) =
+            self.root_of(beside).ok_or_else(|| refused("is asked for by a file that is not a spec of this source"))?;
         let below = below_root(beside, path)?;
         let real_root = std::fs::canonicalize(&root.folder).map_err(failed)?;
         let real = std::fs::canonicalize(real_root.join(below)).map_err(failed)?;
         let below = real.strip_prefix(&real_root);
-        let below = below.map_err(|_outside| refused("is a symbolic link that leads outside of the folder of the specs"))?;
+        let below =
+            below.map_err(|_outside| refused("is a symbolic link that leads outside of the folder of the specs"))?;
         refuse_closed(below, path)?;
         // Anything else (a pipe, a device) could block for ever.
         if !std::fs::metadata(&real).map_err(failed)?.is_file() {

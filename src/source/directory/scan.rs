@@ -105,7 +105,8 @@ struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     fn new(root: &'a Root, listing: &'a mut Listing) -> Result<Self, SourceError> {
-        let real_root = std::fs::canonicalize(&root.folder).map_err(|error| SourceError::unreadable(root.given(), error))?;
+        let real_root =
+            std::fs::canonicalize(&root.folder).map_err(|error| SourceError::unreadable(root.given(), error))?;
         let waiting = vec![(real_root.clone(), root.shown.clone())];
         Ok(Self { root, real_root, listing, waiting, entries: 0 })
     }
@@ -114,7 +115,9 @@ impl<'a> Walk<'a> {
         while let Some((folder, shown)) = self.waiting.pop() {
             let entries = match std::fs::read_dir(&folder) {
                 Ok(entries) => entries,
-                Err(error) if folder == self.real_root => return Err(SourceError::unreadable(self.root.given(), error)),
+                Err(error) if folder == self.real_root => {
+                    return Err(SourceError::unreadable(self.root.given(), error));
+                }
                 Err(error) => {
                     self.gap(format!("cannot read the folder `{}`: {error}", shown.display()));
                     continue;
@@ -164,9 +167,15 @@ impl<'a> Walk<'a> {
         let is_inside = real.starts_with(&self.real_root);
         match (metadata.is_dir(), metadata.is_file()) {
             (true, _) if !is_link => self.waiting.push((real, shown.to_owned())),
-            (true, _) if !is_inside => return Err("is a symbolic link to a folder outside of the folder of the specs".to_owned()),
-            (_, true) if is_inside => drop(self.listing.files.insert(shown.to_owned(), Found::new(real, is_spec, &metadata))),
-            (_, true) if is_spec => return Err("is a symbolic link to a file outside of the folder of the specs".to_owned()),
+            (true, _) if !is_inside => {
+                return Err("is a symbolic link to a folder outside of the folder of the specs".to_owned());
+            }
+            (_, true) if is_inside => {
+                drop(self.listing.files.insert(shown.to_owned(), Found::new(real, is_spec, &metadata)))
+            }
+            (_, true) if is_spec => {
+                return Err("is a symbolic link to a file outside of the folder of the specs".to_owned());
+            }
             (false, false) if is_spec => return Err("is not a regular file".to_owned()),
             _ => {}
         }

@@ -55,7 +55,9 @@ impl Address {
             return refused("has an unknown protocol; use https, http, ssh, git or file");
         }
         if url.query().is_some() || url.fragment().is_some() {
-            return refused("has a `?` or `#`; give credentials as https://user:token@host/ or to git's credential helper");
+            return refused(
+                "has a `?` or `#`; give credentials as https://user:token@host/ or to git's credential helper",
+            );
         }
         let has_user = !url.username().is_empty();
         if !matches!(url.scheme(), "https" | "http") {
@@ -131,9 +133,7 @@ fn decoded(text: &str) -> Vec<u8> {
     let mut decoded = Vec::new();
     while let Some(byte) = bytes.next() {
         let mut ahead = bytes.clone();
-        let escaped = (byte == b'%')
-            .then(|| Some((hex_digit(ahead.next()?)?, hex_digit(ahead.next()?)?)))
-            .flatten();
+        let escaped = (byte == b'%').then(|| Some((hex_digit(ahead.next()?)?, hex_digit(ahead.next()?)?))).flatten();
         match escaped {
             Some((high, low)) => {
                 decoded.push(high << 4 | low);
@@ -164,7 +164,10 @@ mod tests {
         let (key, header) = address.credentials().unwrap();
         assert_eq!(key, "http.https://git.example.com/acme/deploy.git.extraHeader");
         assert_eq!(header.expose(), "Authorization: Basic cm9ib3Q6czNjci90");
-        assert_eq!(format!("{address} {address:?}"), "https://git.example.com/acme/deploy.git Address(https://git.example.com/acme/deploy.git)");
+        assert_eq!(
+            format!("{address} {address:?}"),
+            "https://git.example.com/acme/deploy.git Address(https://git.example.com/acme/deploy.git)"
+        );
         assert_eq!(parsed("https://ghp_token@github.com/a/b").public(), "https://github.com/a/b");
     }
 

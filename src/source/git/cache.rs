@@ -89,7 +89,8 @@ impl Cache {
             return Ok(Remote::Commit(reference.to_owned()));
         }
         let names = candidates(reference);
-        let list = Git::new().secret_setting(address.credentials()).args(["ls-remote", "--quiet", "--", address.public()]);
+        let list =
+            Git::new().secret_setting(address.credentials()).args(["ls-remote", "--quiet", "--", address.public()]);
         let list = list.args(names.iter().flat_map(|name| [name.clone(), format!("{name}^{{}}")]));
         let answer = remote_answer(LIST, address, list.run(REMOTE_LIMIT).await)?.text();
         let find = |wanted: &str| {
@@ -169,7 +170,9 @@ impl Cache {
     async fn local(&self, action: &'static str, git: Git) -> Result<Output, SourceError> {
         git.run(LOCAL_LIMIT).await.map_err(|error| match error {
             RunError::Io(source) => SourceError::NoGit { source },
-            RunError::TimedOut => self.failed(action, format!("no answer within {}", humantime::format_duration(LOCAL_LIMIT))),
+            RunError::TimedOut => {
+                self.failed(action, format!("no answer within {}", humantime::format_duration(LOCAL_LIMIT)))
+            }
             RunError::Stopped => SourceError::Stopped,
         })
     }
@@ -193,7 +196,11 @@ fn candidates(reference: &str) -> Vec<String> {
     vec![format!("refs/heads/{reference}"), format!("refs/tags/{reference}")]
 }
 
-fn remote_answer(action: &'static str, address: &Address, result: Result<Output, RunError>) -> Result<Output, SourceError> {
+fn remote_answer(
+    action: &'static str,
+    address: &Address,
+    result: Result<Output, RunError>,
+) -> Result<Output, SourceError> {
     let url = address.to_string();
     match result {
         Ok(output) if output.success => Ok(output),

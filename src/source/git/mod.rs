@@ -151,7 +151,9 @@ fn select(tree: &Tree) -> (Vec<(String, String)>, Vec<String>) {
             Node::File { id, size } if is_spec && size <= MAX_FILE_BYTES => wanted.push((path.to_owned(), id)),
             Node::File { .. } if is_spec => gaps.push(format!("`{path}` is larger than {MAX_FILE_BYTES} bytes")),
             Node::Submodule => gaps.push(format!("`{path}` is a submodule, which is not read")),
-            Node::Outside => gaps.push(format!("`{path}` is a symbolic link that leads outside of the folder of the specs")),
+            Node::Outside => {
+                gaps.push(format!("`{path}` is a symbolic link that leads outside of the folder of the specs"))
+            }
             Node::Nothing if is_spec => gaps.push(format!("`{path}` is a symbolic link to nothing that can be read")),
             Node::File { .. } | Node::Folder | Node::Nothing => {}
         }

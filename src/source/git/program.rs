@@ -82,7 +82,12 @@ impl Git {
                 command.env_remove(name);
             }
         }
-        command.envs([("GIT_TERMINAL_PROMPT", "0"), ("GIT_NO_REPLACE_OBJECTS", "1"), ("GIT_NO_LAZY_FETCH", "1"), ("LC_ALL", "C")]);
+        command.envs([
+            ("GIT_TERMINAL_PROMPT", "0"),
+            ("GIT_NO_REPLACE_OBJECTS", "1"),
+            ("GIT_NO_LAZY_FETCH", "1"),
+            ("LC_ALL", "C"),
+        ]);
         command.arg("--no-optional-locks");
         for setting in SETTINGS {
             command.args(["-c", setting]);

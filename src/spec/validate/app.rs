@@ -138,11 +138,9 @@ pub(super) fn check_variable_names<'a>(
     findings: &mut Vec<Finding>,
 ) {
     for name in variables {
-        if name.starts_with("FLY_") {
-            let finding = Finding::error(
-                child(pointer, name),
-                format!("`{name}` is reserved: Fly sets names that begin with `FLY_`"),
-            );
+        if names::SET_BY_FLY.contains(&name.as_str()) {
+            let finding =
+                Finding::error(child(pointer, name), format!("`{name}` is reserved: Fly sets it in every machine"));
             findings.push(finding.at_key().help("choose another name"));
         } else if let Some(problem) = names::variable(name) {
             findings.push(Finding::error(child(pointer, name), format!("`{name}` {problem}")).at_key());

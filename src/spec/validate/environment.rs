@@ -84,10 +84,11 @@ fn check_fly(fly: &FlySpec, findings: &mut Vec<Finding>) {
             let finding = Finding::error(&pointer, format!("the app `{component}` has no region")).at_key();
             findings.push(finding.help("add `region: iad` to the app or to `fly`"));
         }
-        findings.extend(validate_app(app, scope).into_iter().map(|finding| Finding {
-            pointer: format!("{pointer}{}", finding.pointer),
-            ..finding
-        }));
+        findings.extend(
+            validate_app(app, scope)
+                .into_iter()
+                .map(|finding| Finding { pointer: format!("{pointer}{}", finding.pointer), ..finding }),
+        );
     }
 }
 

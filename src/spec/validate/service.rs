@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::spec::app::AppSpec;
 use crate::spec::check::CheckType;
+use crate::spec::diagnostic::Severity;
 use crate::spec::duration::Duration;
 use crate::spec::finding::{Finding, did_you_mean};
 use crate::spec::positions::child;
@@ -78,8 +79,15 @@ fn check_service(pointer: &str, service: &Service, groups: Option<&BTreeSet<Stri
             ],
         };
         check_common(&pointer, &common, findings);
-        check_bounds(&format!("{pointer}/interval"), check.interval, 1, 60, findings);
-        check_bounds(&format!("{pointer}/timeout"), check.timeout, 1, 60, findings);
+        for (field, duration) in [("interval", check.interval), ("timeout", check.timeout)] {
+            let mut clamped = Vec::new();
+            check_bounds(&format!("{pointer}/{field}"), duration, 1, 60, &mut clamped);
+            let warn = |finding: Finding| Finding {
+                severity: Severity::Warning,
+                ..finding.help("Fly takes the nearest of them")
+            };
+            findings.extend(clamped.into_iter().map(warn));
+        }
     }
 }
 
