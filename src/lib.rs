@@ -2,7 +2,11 @@
 
 pub mod check;
 #[cfg(feature = "controller")]
+pub mod cli;
+#[cfg(feature = "controller")]
 pub mod clock;
+#[cfg(feature = "controller")]
+pub mod controller;
 pub mod desired;
 #[cfg(feature = "controller")]
 pub mod execute;
@@ -22,4 +26,9 @@ pub mod resource;
 pub mod secret;
 #[cfg(feature = "controller")]
 pub mod sim;
+#[cfg(feature = "controller")]
+pub mod source;
+pub mod spec;
+#[cfg(feature = "controller")]
+pub mod store;
 pub mod template;

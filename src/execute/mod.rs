@@ -1,3 +1,12 @@
-//! Carries out plans.
+//! Carries out plans: steps as a graph, as parallel as they allow, each noted before it is sent and concluded when it is answered.
+//!
+//! The executor decides nothing about *what* happens. It fills in outputs, repeats what certainly had no effect, reads the proof of
+//! a delete once more, and reports how each step ended. Whatever did not end well is the next plan's business.
 
 pub mod event;
+mod journal;
+mod run;
+mod step;
+
+pub use journal::{Intent, Journal};
+pub use run::{Executor, Failure, Report, Stop, StopReason};

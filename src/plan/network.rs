@@ -24,8 +24,9 @@ impl Planner<'_> {
 
     fn isolated_network(&mut self, env: &Environment) -> Result<String, String> {
         let owner = &self.fleet.owner;
-        if let Some(slot) = self.network_in_use_by(env) {
-            self.networks.entry(env.org.clone()).or_default().insert(slot);
+        let assigned = self.networks.get(&env.org).and_then(|given| given.get(&env.name)).copied();
+        if let Some(slot) = assigned.or_else(|| self.network_in_use_by(env)) {
+            self.networks.entry(env.org.clone()).or_default().insert(env.name.clone(), slot);
             return Ok(network_name(owner, slot));
         }
         let scope =
@@ -52,9 +53,9 @@ impl Planner<'_> {
                 .filter_map(|note| network_slot(owner, &note.detail)),
         );
         let given = self.networks.entry(env.org.clone()).or_default();
-        taken.extend(given.iter().copied());
+        taken.extend(given.values().copied());
         let slot = (0..).find(|slot| !taken.contains(slot)).unwrap_or(0);
-        given.insert(slot);
+        given.insert(env.name.clone(), slot);
         Ok(network_name(owner, slot))
     }
 

@@ -90,8 +90,8 @@ pub(super) struct Planner<'a> {
     pub(super) policy: &'a Policy,
     pub(super) request: &'a Request,
     pub(super) now: DateTime<Utc>,
-    /// Pool places of private networks given away so far, by organization.
-    pub(super) networks: BTreeMap<OrgSlug, BTreeSet<u32>>,
+    /// Pool places of private networks given away so far, by organization and environment.
+    pub(super) networks: BTreeMap<OrgSlug, BTreeMap<EnvName, u32>>,
     pub(super) plan: Plan,
 }
 

@@ -1,5 +1,7 @@
 //! Guardrails: what may be asked for, what is protected, and how much may be deleted.
 
+mod spec;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 

@@ -105,7 +105,7 @@ impl Default for SimConfig {
             replace: Duration::from_millis(1500),
             settle: Duration::from_secs(1),
             job: Duration::from_secs(2),
-            destroyed_visible: Duration::from_secs(60),
+            destroyed_visible: Duration::from_mins(1),
             app_delete: Duration::from_millis(500),
             app_missing_after_create: Duration::ZERO,
             listing_lag: Duration::ZERO,

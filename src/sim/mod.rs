@@ -6,9 +6,25 @@
 //!
 //! It knows nothing of the rest of Hangar. Time, and with it everything that happens by itself, comes from the clock that it is
 //! given; identifiers come from a seed: two runs with the same requests at the same times are equal.
+//!
+//! No image is pulled. What a tag contains says how its image behaves, also when it is pinned by the digest that the tag resolved to:
+//!
+//! | tag contains | the image |
+//! |---|---|
+//! | `crash` | exits with code 1 shortly after each start |
+//! | `oom` | is killed for want of memory shortly after each start (code 137) |
+//! | `oneshot` | ends with code 0 shortly after start |
+//! | `unhealthy` | runs, but its checks are critical |
+//! | `slow` | takes 20 s to boot |
+//! | `missing` | does not exist (`MANIFEST_UNKNOWN`) |
+//! | anything else | runs, and its checks pass a second after start |
+//!
+//! A machine with `auto_destroy` is a job: its process ends with code 0 after two seconds. Machines with a `schedule` or `standbys` rest.
 
+mod admin;
 mod auth;
 mod config;
+mod edits;
 mod faults;
 mod inspect;
 mod limits;
@@ -23,6 +39,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use config::{Access, SimConfig, SimOrg, SimToken};
+pub use edits::EditError;
 pub use faults::{CrashPoint, Fault, FaultKind, Matcher};
 pub use inspect::{AddressView, AppView, CertificateView, MachineView, VolumeView};
 pub use log::RequestRecord;
@@ -85,7 +102,7 @@ impl Simulator {
 
     /// A transport that calls the simulator in process, whatever host its requests name.
     pub fn transport(&self) -> SharedTransport {
-        Arc::new(transport::InProcess { simulator: self.clone() })
+        Arc::new(transport::InProcess::new(self))
     }
 
     /// Every request so far (or since [`Self::clear_requests`]), in order of arrival. Connections that were refused are not among them.

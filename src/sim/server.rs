@@ -60,23 +60,21 @@ impl Simulator {
             self.kill();
             return Err(Failure::Broken);
         }
-        let answer = match before_effect(arrival.fault.as_ref()) {
-            Some(answer) => answer?,
-            None => {
-                let reply = match self.perform(&incoming, &arrival)? {
-                    Outcome::Reply(reply) => reply,
-                    Outcome::Wait(wait) => self.wait(&wait).await?,
-                };
-                self.inner.changed.notify_waiters();
-                if arrival.crash == Some(CrashPoint::BeforeReply) {
-                    self.kill();
-                }
-                if self.lock().faults.dead {
-                    return Err(Failure::Broken);
-                }
-                after_effect(arrival.fault.as_ref(), reply)?
-            }
+        if let Some(answer) = before_effect(arrival.fault.as_ref()) {
+            return Ok(self.finish(&arrival, answer?));
+        }
+        let reply = match self.perform(&incoming, &arrival)? {
+            Outcome::Reply(reply) => reply,
+            Outcome::Wait(wait) => self.wait(&wait).await?,
         };
+        self.inner.changed.notify_waiters();
+        if arrival.crash == Some(CrashPoint::BeforeReply) {
+            self.kill();
+        }
+        if self.lock().faults.dead {
+            return Err(Failure::Broken);
+        }
+        let answer = after_effect(arrival.fault.as_ref(), reply)?;
         Ok(self.finish(&arrival, answer))
     }
 

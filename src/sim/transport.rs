@@ -1,5 +1,7 @@
 //! The two ways to reach the simulator: called in process, and served on a socket. Both go through the same router.
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request as HttpRequest, Response as HttpResponse, StatusCode};
@@ -8,6 +10,7 @@ use url::Url;
 
 use super::Simulator;
 use super::server::{Failure, Incoming};
+use crate::clock::SharedClock;
 use crate::http::transport::{Method, Request, Response, Transport, TransportError};
 
 /// The largest request body that is read. Real requests stay far below.
@@ -17,7 +20,7 @@ impl Simulator {
     /// The simulator as a router, to be called in process or served.
     pub fn router(&self) -> Router {
         let simulator = self.clone();
-        Router::new().fallback(move |request: HttpRequest<Body>| {
+        super::admin::routes(self).fallback(move |request: HttpRequest<Body>| {
             let simulator = simulator.clone();
             Box::pin(async move { simulator.handle(request).await })
         })
@@ -90,7 +93,14 @@ fn broken(failure: Failure) -> HttpResponse<Body> {
 /// Sends requests straight into the router, whatever host they name.
 #[derive(Debug, Clone)]
 pub(super) struct InProcess {
-    pub(super) simulator: Simulator,
+    router: Router,
+    clock: SharedClock,
+}
+
+impl InProcess {
+    pub(super) fn new(simulator: &Simulator) -> Self {
+        Self { router: simulator.router(), clock: Arc::clone(&simulator.inner.clock) }
+    }
 }
 
 #[async_trait::async_trait]
@@ -100,7 +110,7 @@ impl Transport for InProcess {
         let host = Url::parse(&request.url).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
         tokio::select! {
             answer = self.call(request, &host) => answer,
-            () = self.simulator.inner.clock.sleep(timeout) => Err(TransportError::Timeout { host: host.clone(), after: timeout }),
+            () = self.clock.sleep(timeout) => Err(TransportError::Timeout { host: host.clone(), after: timeout }),
         }
     }
 }
@@ -118,7 +128,7 @@ impl InProcess {
         let request = builder
             .body(Body::from(request.body))
             .map_err(|error| refused(format!("the request is not valid: {error}")))?;
-        let answer = match self.simulator.router().oneshot(request).await {
+        let answer = match self.router.clone().oneshot(request).await {
             Ok(answer) => answer,
             Err(never) => match never {},
         };

@@ -1,4 +1,8 @@
 //! Fly.io: the Machines API.
 
+pub mod apply;
 pub mod client;
+pub(crate) mod convert;
+pub mod health;
+pub mod observe;
 pub mod wire;

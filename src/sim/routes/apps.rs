@@ -7,7 +7,7 @@ use super::super::world::World;
 use super::super::world::app::{App, check_name, is_network_name};
 use super::super::world::schedule::{Due, after};
 use super::super::world::volume::VolumeState;
-use super::{Answer, Call, Reply, check_org, org_name};
+use super::{Answer, Call, Refusal, Reply, check_org, org_name};
 
 #[derive(Deserialize)]
 struct CreateApp {
@@ -20,7 +20,7 @@ struct CreateApp {
 
 pub(super) fn list(world: &World, call: &Call) -> Answer {
     let Some(slug) = call.query("org_slug").filter(|slug| !slug.is_empty()) else {
-        return Err(Box::new(Reply::error(400, "org_slug is required")));
+        return Err(Refusal::from(Reply::error(400, "org_slug is required")));
     };
     check_org(world, call, slug)?;
     let listed = world.listed_apps(call.now);
@@ -37,18 +37,18 @@ pub(super) fn create(world: &mut World, call: &Call) -> Answer {
     let name = request.name.or(request.app_name).unwrap_or_default();
     let slug = request.org_slug.unwrap_or_default();
     if slug.is_empty() {
-        return Err(Box::new(Reply::error(400, "org_slug is required")));
+        return Err(Refusal::from(Reply::error(400, "org_slug is required")));
     }
     check_org(world, call, &slug)?;
-    check_name(&name).map_err(|text| Box::new(Reply::error(422, &text)))?;
+    check_name(&name).map_err(|text| Refusal::from(Reply::error(422, &text)))?;
     let network = request.network.unwrap_or_default();
     if !is_network_name(&network) {
-        return Err(Box::new(Reply::error(422, "Validation failed: Network name is invalid")));
+        return Err(Refusal::from(Reply::error(422, "Validation failed: Network name is invalid")));
     }
     // One namespace over all customers: the name of somebody else's app is taken as well.
     if world.apps.contains_key(&name) {
         let body = json!({"error": "Validation failed: Name has already been taken", "status": "name_taken"});
-        return Err(Box::new(Reply::with(422, body)));
+        return Err(Refusal::from(Reply::with(422, body)));
     }
     let number = world.network_number(&slug, &network);
     let mut app = App::new(&name, &slug, &network, number, call.now, &mut world.ids);

@@ -1,4 +1,11 @@
 //! The behaviours that surprise clients, each as a test against the simulator as a client sees it.
 
 mod apps;
+mod edits;
+mod faults;
+mod listings;
+mod machines;
+mod secrets;
+mod snapshot;
 mod support;
+mod volumes;

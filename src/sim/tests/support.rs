@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use crate::clock::{Clock, SharedClock, VirtualClock};
+use crate::clock::{SharedClock, VirtualClock};
 use crate::http::transport::{Method, Request, Response, SharedTransport, TransportError};
 use crate::sim::{SimConfig, Simulator};
 

@@ -82,13 +82,10 @@ impl Images {
     /// The `image_ref` of a machine that runs `image`.
     pub(crate) fn resolve(&mut self, image: &str) -> Value {
         let reference = Reference::parse(image);
-        let digest = match &reference.digest {
-            Some(digest) => digest.clone(),
-            None => {
-                let tagged = reference.tagged();
-                self.moved.get(&tagged).cloned().unwrap_or_else(|| digest_of(&tagged))
-            }
-        };
+        let digest = reference.digest.clone().unwrap_or_else(|| {
+            let tagged = reference.tagged();
+            self.moved.get(&tagged).cloned().unwrap_or_else(|| digest_of(&tagged))
+        });
         if let Some(tag) = &reference.tag {
             self.tags.entry(digest.clone()).or_insert_with(|| tag.clone());
         }
@@ -107,14 +104,6 @@ impl Images {
             .as_deref()
             .or_else(|| reference.digest.as_ref().and_then(|digest| self.tags.get(digest)).map(String::as_str))
             .unwrap_or_default();
-        const WORDS: [(&str, Behaviour); 6] = [
-            ("missing", Behaviour::Missing),
-            ("crash", Behaviour::Crashes),
-            ("oom", Behaviour::RunsOutOfMemory),
-            ("unhealthy", Behaviour::Unhealthy),
-            ("slow", Behaviour::Slow),
-            ("oneshot", Behaviour::Finishes),
-        ];
         WORDS.iter().find(|(word, _)| tag.contains(word)).map_or(Behaviour::Healthy, |(_, behaviour)| *behaviour)
     }
 
@@ -133,6 +122,16 @@ pub(crate) fn images_of(config: &Value) -> impl Iterator<Item = &str> {
         .chain(containers.iter().filter_map(|container| container.get("image")))
         .filter_map(Value::as_str)
 }
+
+/// What a tag says about its image, the worst first.
+const WORDS: [(&str, Behaviour); 6] = [
+    ("missing", Behaviour::Missing),
+    ("crash", Behaviour::Crashes),
+    ("oom", Behaviour::RunsOutOfMemory),
+    ("unhealthy", Behaviour::Unhealthy),
+    ("slow", Behaviour::Slow),
+    ("oneshot", Behaviour::Finishes),
+];
 
 fn digest_of(text: &str) -> String {
     format!("sha256:{}", hex::encode(Sha256::digest(text.as_bytes())))

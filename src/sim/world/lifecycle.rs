@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use super::super::config::SimConfig;
 use super::ids::Ids;
-use super::image::{Behaviour, Images};
+use super::image::Behaviour;
 use super::machine::{Event, Machine, State};
 use super::schedule::{Due, Schedule, after};
 
@@ -26,7 +26,6 @@ pub(crate) struct Stage<'a> {
     pub(crate) ids: &'a mut Ids,
     pub(crate) schedule: &'a mut Schedule,
     pub(crate) config: &'a SimConfig,
-    pub(crate) images: &'a mut Images,
 }
 
 /// A step that a machine takes by itself.
@@ -233,6 +232,10 @@ impl Machine {
 
     /// The process ended without having been told to: the restart policy decides what comes next.
     pub(crate) fn exited(&mut self, exit: Exit, at: DateTime<Utc>, stage: &mut Stage<'_>) {
+        // Retries are counted within five minutes.
+        if self.started_at.is_some_and(|started| after(started, Duration::from_mins(5)) <= at) {
+            self.restarts = 0;
+        }
         let policy = self.config.get("restart");
         let limit = policy.and_then(|policy| policy.get("max_retries")).and_then(Value::as_u64).unwrap_or(10);
         let restarting = match policy.and_then(|policy| policy.get("policy")).and_then(Value::as_str) {

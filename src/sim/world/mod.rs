@@ -115,9 +115,9 @@ impl World {
 
     /// An app, together with what its machines need to move.
     pub(crate) fn stage(&mut self, app: &str) -> Option<(&mut App, Stage<'_>)> {
-        let Self { apps, ids, schedule, config, images, .. } = self;
+        let Self { apps, ids, schedule, config, .. } = self;
         let app = apps.get_mut(app)?;
-        Some((app, Stage { ids, schedule, config, images }))
+        Some((app, Stage { ids, schedule, config }))
     }
 
     /// The number of the network `name` of `org`; the network is made on first use.

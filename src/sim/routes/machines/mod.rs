@@ -1,5 +1,9 @@
 //! Machines: list, create, read, update, delete. What acts on a machine is in the modules below.
 
+pub(super) mod actions;
+pub(super) mod lease;
+pub(super) mod metadata;
+pub(super) mod update;
 pub(super) mod wait;
 
 use chrono::{DateTime, Utc};
@@ -13,7 +17,7 @@ use super::super::world::machine::{Detail, Lease, Machine, State};
 use super::super::world::normalise::normalise;
 use super::super::world::schedule::after;
 use super::super::world::volume::Volume;
-use super::{Answer, Call, Reply};
+use super::{Answer, Call, Refusal, Reply};
 
 /// The body of a create and of an update.
 #[derive(Debug, Deserialize)]
@@ -66,7 +70,7 @@ pub(super) fn create(world: &mut World, call: &Call, app_name: &str) -> Answer {
         let taken = app.machines.values().any(|machine| !machine.is_destroyed() && machine.name == *name);
         if taken {
             let text = format!("unable to create machine: a machine with the name {name} already exists in this app");
-            return Err(Box::new(Reply::error(422, &text)));
+            return Err(Refusal::from(Reply::error(422, &text)));
         }
     }
     let region = wanted
@@ -75,7 +79,7 @@ pub(super) fn create(world: &mut World, call: &Call, app_name: &str) -> Answer {
         .filter(|region| !region.is_empty())
         .unwrap_or_else(|| world.config.default_region.clone());
     let volume = mounted(&wanted.config)?.map(|id| attachable(app.volumes.get(id), id, &region)).transpose()?;
-    let config = normalise(wanted.config.clone(), volume).map_err(|text| Box::new(Reply::error(400, &text)))?;
+    let config = normalise(wanted.config.clone(), volume).map_err(|text| Refusal::from(Reply::error(400, &text)))?;
     let network = network_prefix(app.network_number);
     let vault_version = vault_version(world, app_name, &wanted, call.now)?;
     let image_ref = pull(world, &config)?;
@@ -108,7 +112,7 @@ pub(super) fn create(world: &mut World, call: &Call, app_name: &str) -> Answer {
     let nonce = wanted.lease_ttl.map(|ttl| grant(&mut machine, ttl, call, world.ids.hex(16)));
     let settle = world.config.settle;
     let Some((app, mut stage)) = world.stage(app_name) else {
-        return Err(Box::new(Reply::app_not_found()));
+        return Err(Refusal::from(Reply::app_not_found()));
     };
     machine.launch(!wanted.skip_launch, call.now, &mut stage);
     if let Some(volume) = machine.volume().and_then(|id| app.volumes.get_mut(id)) {
@@ -128,10 +132,10 @@ pub(super) fn delete(world: &mut World, call: &Call, app: &str, id: &str) -> Ans
     let force = call.flag("force") || call.flag("kill");
     guard(world, call, app, id)?;
     let Some((app, mut stage)) = world.stage(app) else {
-        return Err(Box::new(Reply::app_not_found()));
+        return Err(Refusal::from(Reply::app_not_found()));
     };
     let Some(machine) = app.machines.get_mut(id) else {
-        return Err(Box::new(Reply::machine_not_found()));
+        return Err(Refusal::from(Reply::machine_not_found()));
     };
     let down = machine.is_settled() && machine.state != State::Started;
     if !force && !down {
@@ -139,7 +143,7 @@ pub(super) fn delete(world: &mut World, call: &Call, app: &str, id: &str) -> Ans
             "failed_precondition: unable to destroy machine, not currently stopped: {}",
             machine.state.as_str()
         );
-        return Err(Box::new(Reply::error(412, &text)));
+        return Err(Refusal::from(Reply::error(412, &text)));
     }
     if machine.state != State::Destroying {
         machine.destroy("user", call.now, &mut stage);
@@ -148,17 +152,17 @@ pub(super) fn delete(world: &mut World, call: &Call, app: &str, id: &str) -> Ans
 }
 
 /// The machine on which the caller may act now: it exists, its host answers, and no other caller holds its lease.
-pub(super) fn guard<'w>(world: &'w World, call: &Call, app: &str, id: &str) -> Result<&'w Machine, Box<Reply>> {
+pub(super) fn guard<'w>(world: &'w World, call: &Call, app: &str, id: &str) -> Result<&'w Machine, Refusal> {
     let machine = call.machine(world, app, id)?;
     if machine.is_destroyed() {
-        return Err(Box::new(Reply::machine_not_found()));
+        return Err(Refusal::from(Reply::machine_not_found()));
     }
     if machine.unreachable {
-        return Err(Box::new(Reply::error(408, "deadline_exceeded: the machine's host did not answer in time")));
+        return Err(Refusal::from(Reply::error(408, "deadline_exceeded: the machine's host did not answer in time")));
     }
     match machine.lease(call.now) {
         Some(lease) if call.nonce.as_deref() != Some(lease.nonce.as_str()) => {
-            Err(Box::new(lease_conflict(machine, lease)))
+            Err(Refusal::from(lease_conflict(machine, lease)))
         }
         _ => Ok(machine),
     }
@@ -189,30 +193,33 @@ pub(super) fn grant(machine: &mut Machine, ttl: u64, call: &Call, nonce: String)
 }
 
 /// The volume that a config mounts, if it mounts one.
-pub(super) fn mounted(config: &Map<String, Value>) -> Result<Option<&str>, Box<Reply>> {
+pub(super) fn mounted(config: &Map<String, Value>) -> Result<Option<&str>, Refusal> {
     let mounts = config.get("mounts").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     match mounts {
         [] => Ok(None),
         [mount] => match mount.get("volume").and_then(Value::as_str).filter(|id| !id.is_empty()) {
             Some(id) => Ok(Some(id)),
-            None => Err(Box::new(Reply::error(400, "invalid_argument: config.mounts: a volume is required"))),
+            None => Err(Refusal::from(Reply::error(400, "invalid_argument: config.mounts: a volume is required"))),
         },
-        _ => Err(Box::new(Reply::error(400, "invalid_argument: config.mounts: a machine can mount only one volume"))),
+        _ => Err(Refusal::from(Reply::error(
+            400,
+            "invalid_argument: config.mounts: a machine can mount only one volume",
+        ))),
     }
 }
 
 /// The volume, if a new machine in `region` can mount it.
-fn attachable<'v>(volume: Option<&'v Volume>, id: &str, region: &str) -> Result<&'v Volume, Box<Reply>> {
+fn attachable<'v>(volume: Option<&'v Volume>, id: &str, region: &str) -> Result<&'v Volume, Refusal> {
     let Some(volume) = volume.filter(|volume| !volume.is_deleted()) else {
-        return Err(Box::new(Reply::error(400, &format!("invalid_argument: volume {id} does not exist"))));
+        return Err(Refusal::from(Reply::error(400, &format!("invalid_argument: volume {id} does not exist"))));
     };
     if volume.region != region {
         let text = format!("invalid_argument: volume {id} is in region {}, the machine in {region}", volume.region);
-        return Err(Box::new(Reply::error(400, &text)));
+        return Err(Refusal::from(Reply::error(400, &text)));
     }
     if let Some(machine) = &volume.attached_machine {
         let text = format!("failed_precondition: volume {id} is currently bound to machine: {machine}");
-        return Err(Box::new(Reply::error(412, &text)));
+        return Err(Refusal::from(Reply::error(412, &text)));
     }
     Ok(volume)
 }
@@ -223,20 +230,20 @@ pub(super) fn vault_version(
     app: &str,
     wanted: &Wanted,
     now: DateTime<Utc>,
-) -> Result<Option<u64>, Box<Reply>> {
+) -> Result<Option<u64>, Refusal> {
     let Some(app) = world.apps.get(app).filter(|_| !wanted.skip_secrets) else {
         return Ok(None);
     };
     let at_least = wanted.min_secrets_version.unwrap_or(0);
     if at_least > app.vault.version() {
         let text = format!("invalid_argument: min_secrets_version {at_least} is newer than the app's vault");
-        return Err(Box::new(Reply::error(400, &text)));
+        return Err(Refusal::from(Reply::error(400, &text)));
     }
     Ok(Some(app.vault.version_for(now, world.config.vault_lag, at_least)))
 }
 
 /// The `image_ref` of a config, if all its images exist.
-pub(super) fn pull(world: &mut World, config: &Value) -> Result<Value, Box<Reply>> {
+pub(super) fn pull(world: &mut World, config: &Value) -> Result<Value, Refusal> {
     let main = config.get("image").and_then(Value::as_str).unwrap_or_default();
     for image in images_of(config) {
         if world.images.behaviour(image) == Behaviour::Missing {
@@ -245,7 +252,7 @@ pub(super) fn pull(world: &mut World, config: &Value) -> Result<Value, Box<Reply
                  {{\"errors\":[{{\"code\":\"MANIFEST_UNKNOWN\",\"message\":\"manifest unknown\"}}]}}"
             );
             let text = if image == main { text } else { format!("failed to resolve image for container: {text}") };
-            return Err(Box::new(Reply::error(400, &text)));
+            return Err(Refusal::from(Reply::error(400, &text)));
         }
     }
     Ok(world.images.resolve(main))

@@ -8,7 +8,10 @@ use serde_json::json;
 use super::super::super::world::World;
 use super::super::super::world::machine::{Machine, State};
 use super::super::super::world::schedule::after;
-use super::super::{Call, Reply};
+use super::super::{Call, Refusal, Reply};
+
+/// The states that can be waited for; `settled` is any resting one.
+const STATES: [&str; 6] = ["started", "stopped", "suspended", "destroyed", "failed", "settled"];
 
 /// A wait that has begun.
 #[derive(Debug, Clone)]
@@ -21,14 +24,13 @@ pub(crate) struct Wait {
 }
 
 /// Checks a request to wait.
-pub(in super::super) fn begin(world: &World, call: &Call, app: &str, id: &str) -> Result<Wait, Box<Reply>> {
+pub(in super::super) fn begin(world: &World, call: &Call, app: &str, id: &str) -> Result<Wait, Refusal> {
     call.machine(world, app, id)?;
-    let refuse = |text: &str| Err(Box::new(Reply::error(400, text)));
+    let refuse = |text: &str| Err(Refusal::from(Reply::error(400, text)));
     let mut states: Vec<String> = call.query_list("state").into_iter().map(str::to_owned).collect();
     if states.is_empty() {
         states.push("started".to_owned());
     }
-    const STATES: [&str; 6] = ["started", "stopped", "suspended", "destroyed", "failed", "settled"];
     if let Some(state) = states.iter().find(|state| !STATES.contains(&state.as_str())) {
         return refuse(&format!("invalid_argument: cannot wait for state {state}"));
     }

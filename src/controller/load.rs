@@ -1,0 +1,173 @@
+//! From a source's files to the fleet that they ask for.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use super::variables::Variables;
+use crate::desired::{self, Assets, Completeness, Context, Fleet, SecretInputs, Wanted, needed_inputs};
+use crate::http::{Token, TokenError};
+use crate::policy::Policy;
+use crate::resource::{OrgSlug, OwnerId};
+use crate::secret::SecretText;
+use crate::source::Snapshot;
+use crate::spec::controller::CredentialSource;
+use crate::spec::{ControllerSpec, Diagnostics, ParsedSpecs};
+
+/// The environment variable that the master key is read from unless `Controller` says otherwise.
+const MASTER_KEY: &str = "HANGAR_MASTER_KEY";
+/// The environment variable that a Fly token is read from unless `Controller` says otherwise.
+const FLY_TOKEN: &str = "FLY_API_TOKEN";
+
+/// Everything that the specs say.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// What is wanted.
+    pub fleet: Fleet,
+    /// The guardrails.
+    pub policy: Policy,
+    /// The controller's settings; defaults where no spec has them.
+    pub settings: Option<ControllerSpec>,
+    /// What is probably not meant, and what keeps single environments from being evaluated.
+    pub diagnostics: Diagnostics,
+    /// Names whose values are stand-ins.
+    pub stand_ins: BTreeSet<String>,
+}
+
+/// Why nothing could be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The specs have errors.
+    #[error("the specs have errors")]
+    Specs(Box<Diagnostics>),
+    /// No token for an organization.
+    #[error(
+        "there is no token for Fly organization `{org}`: set `{variable}`, or name another variable in `Controller`, under `spec.fly.organizations.{org}.token`"
+    )]
+    NoToken {
+        /// The organization.
+        org: OrgSlug,
+        /// The variable that was looked for.
+        variable: String,
+    },
+    /// A token that cannot be one.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// A file that should hold a token or key cannot be read.
+    #[error("the token of Fly organization `{org}`: {problem}")]
+    TokenFile {
+        /// The organization.
+        org: OrgSlug,
+        /// What is wrong.
+        problem: String,
+    },
+}
+
+/// Reads the specs of `snapshot` with the values of these surroundings.
+pub fn load(snapshot: &Snapshot, variables: &dyn Variables) -> Result<Loaded, LoadError> {
+    let specs = crate::spec::parse(&snapshot.files).map_err(|problems| LoadError::Specs(Box::new(problems)))?;
+    let mut stand_ins = BTreeSet::new();
+    let secrets = secret_inputs(&specs, variables, &mut stand_ins);
+    let owner = owner_of(&specs);
+    let context = Context {
+        owner: &owner,
+        secrets: &secrets,
+        assets: snapshot,
+        source: &snapshot.completeness,
+        commit: snapshot.commit.as_deref(),
+    };
+    let built = desired::build(&specs, &context);
+    let mut diagnostics = specs.warnings.clone();
+    diagnostics.extend(built.diagnostics);
+    Ok(Loaded {
+        fleet: built.fleet,
+        policy: Policy::from_specs(&specs.policies),
+        settings: specs.controller.map(|controller| controller.spec),
+        diagnostics,
+        stand_ins,
+    })
+}
+
+impl Assets for Snapshot {
+    fn read(&self, path: &Path) -> Result<Vec<u8>, String> {
+        // A source reads beside one of its spec files; any name in the same folder stands for one.
+        let name =
+            path.file_name().and_then(|name| name.to_str()).ok_or_else(|| "the path names no file".to_owned())?;
+        let beside = path.with_file_name("spec.yaml");
+        self.assets.read(&beside, name).map_err(|error| error.to_string())
+    }
+}
+
+fn owner_of(specs: &ParsedSpecs) -> OwnerId {
+    specs.controller.as_ref().map_or_else(|| OwnerId::new("hangar"), |controller| OwnerId::new(&*controller.spec.owner))
+}
+
+fn secret_inputs(specs: &ParsedSpecs, variables: &dyn Variables, stand_ins: &mut BTreeSet<String>) -> SecretInputs {
+    let needed = needed_inputs(specs);
+    let mut or_stand_in = |name: &str, value: Option<SecretText>| {
+        value.or_else(|| {
+            let value = variables.stand_in(name)?;
+            stand_ins.insert(name.to_owned());
+            Some(value)
+        })
+    };
+    let env: BTreeMap<String, SecretText> = needed
+        .env
+        .iter()
+        .filter_map(|name| Some((name.clone(), or_stand_in(name, variables.variable(name))?)))
+        .collect();
+    let files = needed.files.iter().filter_map(|path| Some((path.clone(), variables.file(path).ok()?))).collect();
+    let master_key = match specs.controller.as_ref().and_then(|controller| controller.spec.master_key.as_ref()) {
+        Some(CredentialSource::FromFile(path)) => variables.file(path).ok(),
+        Some(CredentialSource::FromEnv(name)) => variables.variable(name),
+        None => variables.variable(MASTER_KEY),
+    };
+    // The key's own stand-in is not worth a word unless something is derived from it.
+    let master_key = if needed.master_key {
+        or_stand_in(MASTER_KEY, master_key)
+    } else {
+        master_key.or_else(|| variables.stand_in(MASTER_KEY))
+    };
+    SecretInputs { env, files, master_key }
+}
+
+impl Loaded {
+    /// All organizations that matter: those that environments live in, and those that the controller's settings name (something
+    /// may be left to collect in one that no environment lives in any more).
+    pub fn orgs(&self) -> BTreeSet<OrgSlug> {
+        let wanted = self.fleet.environments.values().filter_map(|wanted| match wanted {
+            Wanted::Ready(env) => Some(env.org.clone()),
+            Wanted::Broken { .. } => None,
+        });
+        let named = self.settings.iter().filter_map(|settings| settings.fly.as_ref());
+        let named = named.flat_map(|fly| fly.organizations.keys()).map(|slug| OrgSlug::new(slug.as_str()));
+        wanted.chain(named).collect()
+    }
+
+    /// The token of an organization: never another organization's.
+    pub fn token(&self, org: &OrgSlug, variables: &dyn Variables) -> Result<Token, LoadError> {
+        let organizations =
+            self.settings.as_ref().and_then(|settings| settings.fly.as_ref()).map(|fly| &fly.organizations);
+        let source = organizations.and_then(|all| all.get(org.as_str())).map(|organization| &organization.token);
+        let (label, value) = match source {
+            Some(CredentialSource::FromFile(path)) => {
+                let value =
+                    variables.file(path).map_err(|problem| LoadError::TokenFile { org: org.clone(), problem })?;
+                (path.clone(), Some(value))
+            }
+            Some(CredentialSource::FromEnv(name)) => (name.clone(), variables.variable(name)),
+            None => (FLY_TOKEN.to_owned(), variables.variable(FLY_TOKEN)),
+        };
+        if let Some(value) = value {
+            return Ok(Token::new(label, value.expose())?);
+        }
+        if variables.stand_in(&label).is_some() {
+            return Ok(Token::new(label, &format!("sim_{org}"))?);
+        }
+        Err(LoadError::NoToken { org: org.clone(), variable: label })
+    }
+
+    /// Whether every source answered completely.
+    pub const fn is_complete(&self) -> bool {
+        matches!(self.fleet.source, Completeness::Complete)
+    }
+}

@@ -1,0 +1,23 @@
+//! The loop, and a single run of it: observe → plan → execute → record, again and again until both sides agree.
+//!
+//! ```text
+//! source ─> load ─> Loaded ─┐
+//!                           ├─> plan_checked ─> Executor ─> statuses, events
+//! Readers ─────> Observed ──┘        (pass)
+//! ```
+
+mod daemon;
+mod load;
+mod once;
+mod pass;
+mod queue;
+mod session;
+mod variables;
+
+pub use daemon::{Daemon, DaemonError};
+pub use load::{LoadError, Loaded, load};
+pub use once::{Once, Outcome, Verdict};
+pub use pass::{BrokenPlan, Planned, Readers, bulk_fingerprint, plan_checked, writers};
+pub use queue::{Backoff, Priority, Queue};
+pub use session::{Session, SessionError};
+pub use variables::{FixedVariables, ProcessEnvironment, Variables, WithStandIns};

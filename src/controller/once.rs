@@ -1,0 +1,211 @@
+//! One run until everything is converged or stuck: what a cron job does, and what a person at a terminal watches.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::pass::Planned;
+use super::session::{Session, SessionError};
+use crate::execute::event::{Event, What};
+use crate::execute::{Failure, Report};
+use crate::plan::{Plan, Purpose, Reason, Request, Standing};
+use crate::resource::EnvName;
+
+/// How often something transient is looked at again within one run.
+const TRIES: u32 = 5;
+/// How long to wait for something that is in transition and says no time.
+const LOOK_AGAIN: Duration = Duration::from_secs(3);
+
+/// A run until everything is converged or stuck.
+#[derive(Debug)]
+pub struct Once<'s> {
+    session: &'s Session,
+    request: Request,
+    /// The longest that is waited for something that goes on by itself (quarantine, an own write, a transition).
+    patience: Duration,
+    failures: BTreeMap<EnvName, Vec<Failure>>,
+    tries: BTreeMap<EnvName, u32>,
+    done_in: BTreeMap<EnvName, usize>,
+}
+
+/// How a run ended for one environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Live is as desired.
+    Converged,
+    /// It goes on by itself, later.
+    Waiting,
+    /// It needs a person.
+    Blocked,
+    /// Something was refused or did not work.
+    Failed,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub struct Outcome {
+    /// By environment.
+    pub verdicts: BTreeMap<EnvName, Verdict>,
+    /// What did not work, by environment.
+    pub failures: BTreeMap<EnvName, Vec<Failure>>,
+    /// The last plan, with what it was made from.
+    pub last: Planned,
+    /// How many steps were done.
+    pub done: usize,
+    /// How many steps were done in each environment.
+    pub done_in: BTreeMap<EnvName, usize>,
+}
+
+impl Outcome {
+    /// The worst verdict; converged where there is no environment.
+    pub fn worst(&self) -> Verdict {
+        let rank = |verdict: &&Verdict| match verdict {
+            Verdict::Converged => 0,
+            Verdict::Waiting => 1,
+            Verdict::Blocked => 2,
+            Verdict::Failed => 3,
+        };
+        self.verdicts.values().max_by_key(rank).cloned().unwrap_or(Verdict::Converged)
+    }
+}
+
+impl<'s> Once<'s> {
+    /// A run for `request` that waits at most `patience` at a time.
+    pub const fn new(session: &'s Session, request: Request, patience: Duration) -> Self {
+        Self { session, request, patience, failures: BTreeMap::new(), tries: BTreeMap::new(), done_in: BTreeMap::new() }
+    }
+
+    /// Runs. `on_first_plan` is shown the first plan before anything is done.
+    pub async fn run(mut self, on_first_plan: impl FnOnce(&Planned)) -> Result<Outcome, SessionError> {
+        let mut on_first_plan = Some(on_first_plan);
+        loop {
+            let observed = self.session.observe(&self.environments()).await?;
+            let planned = self.session.plan(observed, &self.request)?;
+            if let Some(show) = on_first_plan.take() {
+                show(&planned);
+            }
+            let due: Vec<EnvName> =
+                planned.plan.environments.keys().filter(|env| self.is_due(&planned.plan, env)).cloned().collect();
+            if due.is_empty() {
+                match self.pause(&planned.plan) {
+                    Some(wait) if self.session.stop.requested().is_none() => {
+                        self.tell_waits(&planned.plan);
+                        self.session.shared.clock.sleep(wait).await;
+                        continue;
+                    }
+                    _ => return Ok(self.conclude(planned)),
+                }
+            }
+            let runs = due.iter().map(|env| async { (env.clone(), self.session.execute(&planned, env).await) });
+            for (env, report) in futures::future::join_all(runs).await {
+                let done = self.done_in.entry(env.clone()).or_default();
+                *done = done.saturating_add(report.done);
+                self.take(&env, report);
+            }
+            if self.session.stop.requested().is_some() {
+                return Ok(self.conclude(planned));
+            }
+        }
+    }
+
+    /// The environments whose details are read: the ones asked for.
+    fn environments(&self) -> BTreeSet<EnvName> {
+        match (&self.request.env, &self.request.purpose) {
+            (_, Purpose::Collect) => BTreeSet::new(),
+            (_, Purpose::Destroy(env)) | (Some(env), _) => BTreeSet::from([env.clone()]),
+            (None, Purpose::Reconcile) => self.session.loaded.fleet.environments.keys().cloned().collect(),
+        }
+    }
+
+    fn is_due(&self, plan: &Plan, env: &EnvName) -> bool {
+        plan.standing(env) == Standing::Changes && !self.has_failed(env)
+    }
+
+    /// Whether something has failed in a way that this run does not try again.
+    fn has_failed(&self, env: &EnvName) -> bool {
+        self.failures.contains_key(env)
+    }
+
+    fn take(&mut self, env: &EnvName, report: Report) {
+        let is_final = report.failed.iter().any(|failure| !failure.transient);
+        let tries = self.tries.entry(env.clone()).or_default();
+        if !report.failed.is_empty() || report.unknown > 0 {
+            *tries = tries.saturating_add(1);
+        }
+        if is_final || (*tries >= TRIES && !report.failed.is_empty()) {
+            self.failures.insert(env.clone(), report.failed);
+        }
+    }
+
+    /// How long to wait before looking again, if waiting helps and is within patience.
+    fn pause(&self, plan: &Plan) -> Option<Duration> {
+        let now = self.session.shared.clock.now();
+        let waiting = plan.withheld.iter().filter(|withheld| {
+            // A gate opens when another environment converges, which is not a matter of time alone.
+            plan.standing(&withheld.env) == Standing::Waiting
+                && withheld.reason != Reason::GateClosed
+                && !self.has_failed(&withheld.env)
+        });
+        let waits = waiting.filter_map(|withheld| match withheld.until {
+            Some(until) => Some(between(now, until)),
+            None => matches!(withheld.reason, Reason::InTransition | Reason::Unhealthy | Reason::ObservationIncomplete)
+                .then_some(LOOK_AGAIN),
+        });
+        let shortest = waits.min()?;
+        let spent = self.spent(now);
+        (shortest <= self.patience && spent <= self.patience.saturating_mul(2))
+            .then(|| shortest.max(Duration::from_millis(500)))
+    }
+
+    /// How long this run has been going on.
+    fn spent(&self, now: DateTime<Utc>) -> Duration {
+        between(self.session.journal.memory().started_at, now)
+    }
+
+    fn tell_waits(&self, plan: &Plan) {
+        let now = self.session.shared.clock.now();
+        for env in plan.environments.keys().filter(|env| plan.standing(env) == Standing::Waiting) {
+            let Some(withheld) = plan.withheld.iter().find(|withheld| withheld.env == *env) else { continue };
+            let what = What::Waiting { message: withheld.message.clone(), until: withheld.until };
+            self.session.observer.observe(&Event { at: now, env: env.clone(), what });
+        }
+    }
+
+    fn conclude(self, last: Planned) -> Outcome {
+        let mut verdicts = BTreeMap::new();
+        for env in last.plan.environments.keys() {
+            let verdict = match last.plan.standing(env) {
+                _ if self.failures.contains_key(env) => Verdict::Failed,
+                Standing::Converged => Verdict::Converged,
+                Standing::Waiting => Verdict::Waiting,
+                // Only a stopped run leaves changes undone.
+                Standing::Changes => Verdict::Waiting,
+                Standing::Blocked => {
+                    let rejected = last
+                        .plan
+                        .withheld
+                        .iter()
+                        .any(|withheld| withheld.env == *env && withheld.reason == Reason::RolloutRejected);
+                    if rejected { Verdict::Failed } else { Verdict::Blocked }
+                }
+            };
+            let message = last
+                .plan
+                .withheld
+                .iter()
+                .find(|withheld| withheld.env == *env)
+                .map(|withheld| withheld.message.clone());
+            let what = What::Finished { standing: last.plan.standing(env), message };
+            let at = self.session.shared.clock.now();
+            self.session.observer.observe(&Event { at, env: env.clone(), what });
+            verdicts.insert(env.clone(), verdict);
+        }
+        let done = self.done_in.values().sum();
+        Outcome { verdicts, failures: self.failures, last, done, done_in: self.done_in }
+    }
+}
+
+fn between(from: DateTime<Utc>, to: DateTime<Utc>) -> Duration {
+    to.signed_duration_since(from).max(TimeDelta::zero()).to_std().unwrap_or_default()
+}

@@ -1,0 +1,172 @@
+//! One pass: observe, plan, check. Carrying out is a separate act, for which other clients are needed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::load::{LoadError, Loaded};
+use super::variables::Variables;
+use crate::check::{self, Violation};
+use crate::desired::{Environment, Wanted};
+use crate::http::{ReadClient, Shared, WriteClient};
+use crate::memory::Memory;
+use crate::observed::{Observed, Scope};
+use crate::plan::{Plan, Request, plan};
+use crate::providers::fly::client::{DEFAULT_BASE_URL, FlyReader, FlyWriter, connection};
+use crate::providers::fly::observe::{self, Wish};
+use crate::resource::{AppName, EnvName, OrgSlug};
+
+/// Readers of every organization: all that a dry run gets, so that it cannot write by construction.
+#[derive(Debug, Clone)]
+pub struct Readers {
+    by_org: BTreeMap<OrgSlug, FlyReader>,
+    shared: Shared,
+}
+
+impl Readers {
+    /// Connects to every organization of `loaded`. Nothing is sent.
+    pub fn connect(loaded: &Loaded, variables: &dyn Variables, shared: &Shared) -> Result<Self, LoadError> {
+        let by_org = loaded
+            .orgs()
+            .into_iter()
+            .map(|org| {
+                let token = loaded.token(&org, variables)?;
+                let reader =
+                    FlyReader::new(ReadClient::new(connection(&base_url(loaded, variables), token, shared.clone())));
+                Ok((org, reader))
+            })
+            .collect::<Result<_, LoadError>>()?;
+        Ok(Self { by_org, shared: shared.clone() })
+    }
+
+    /// Lists every organization in bulk.
+    pub async fn list(&self) -> Observed {
+        let listings = self
+            .by_org
+            .iter()
+            .map(|(org, reader)| async move { (org.clone(), observe::list(reader, &self.shared.clock, org).await) });
+        Observed { scopes: futures::future::join_all(listings).await.into_iter().collect() }
+    }
+
+    /// Reads the details of the apps of `environments`, into `observed`.
+    pub async fn read_details(&self, observed: &mut Observed, loaded: &Loaded, environments: &BTreeSet<EnvName>) {
+        let wishes = wishes(loaded, environments);
+        let none = BTreeMap::new();
+        let reads = observed.scopes.iter_mut().filter_map(|(org, scope)| {
+            let reader = self.by_org.get(org)?;
+            let wanted = wishes.get(org).unwrap_or(&none);
+            Some(observe::read_details(reader, &self.shared.clock, &loaded.fleet.owner, scope, wanted))
+        });
+        let _all_read: Vec<()> = futures::future::join_all(reads).await;
+    }
+}
+
+/// Connects for writing to every organization of `loaded`. Nothing is sent.
+pub fn writers(
+    loaded: &Loaded,
+    variables: &dyn Variables,
+    shared: &Shared,
+) -> Result<BTreeMap<OrgSlug, FlyWriter>, LoadError> {
+    loaded
+        .orgs()
+        .into_iter()
+        .map(|org| {
+            let token = loaded.token(&org, variables)?;
+            let writer =
+                FlyWriter::new(WriteClient::new(connection(&base_url(loaded, variables), token, shared.clone())));
+            Ok((org, writer))
+        })
+        .collect()
+}
+
+/// Where the Machines API is: as the controller's settings say, or the variable that Fly's own tool reads, or Fly.
+fn base_url(loaded: &Loaded, variables: &dyn Variables) -> String {
+    let set = loaded.settings.as_ref().and_then(|settings| settings.fly.as_ref()).and_then(|fly| fly.base_url.clone());
+    let from_variable = || variables.variable("FLY_FLAPS_BASE_URL").map(|url| url.expose().to_owned());
+    set.or_else(from_variable).unwrap_or_else(|| DEFAULT_BASE_URL.to_owned())
+}
+
+/// What is to be read of each app of these environments and of those that gate them.
+fn wishes(loaded: &Loaded, environments: &BTreeSet<EnvName>) -> BTreeMap<OrgSlug, BTreeMap<AppName, Wish>> {
+    let mut wishes: BTreeMap<OrgSlug, BTreeMap<AppName, Wish>> = BTreeMap::new();
+    for env in with_gates(loaded, environments) {
+        let apps = wishes.entry(env.org.clone()).or_default();
+        for app in &env.apps {
+            apps.insert(app.name.clone(), Wish { certificates: !app.certificates.is_empty() });
+        }
+    }
+    wishes
+}
+
+fn with_gates<'l>(loaded: &'l Loaded, environments: &BTreeSet<EnvName>) -> Vec<&'l Environment> {
+    let mut all: BTreeSet<&EnvName> = BTreeSet::new();
+    let mut open: Vec<&EnvName> = environments.iter().collect();
+    let mut found = Vec::new();
+    while let Some(name) = open.pop() {
+        if let Some((name, Wanted::Ready(env))) = loaded.fleet.environments.get_key_value(name)
+            && all.insert(name)
+        {
+            open.extend(&env.requires.environments);
+            found.push(env.as_ref());
+        }
+    }
+    found
+}
+
+/// A plan with what it was made from.
+#[derive(Debug, Clone)]
+pub struct Planned {
+    /// The plan.
+    pub plan: Plan,
+    /// What was seen.
+    pub observed: Observed,
+}
+
+/// The plan breaks a rule: a defect of the planner, and so nothing is carried out.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+pub struct BrokenPlan(pub Vec<Violation>);
+
+/// Plans from what was observed, and reads the plan with independent eyes.
+pub fn plan_checked(
+    loaded: &Loaded,
+    observed: Observed,
+    memory: &Memory,
+    request: &Request,
+    now: chrono::DateTime<chrono::Utc>,
+) -> Result<Planned, BrokenPlan> {
+    let plan = plan(&loaded.fleet, &observed, memory, &loaded.policy, request, now);
+    let violations = check::check(&plan, &loaded.fleet, &observed, memory, &loaded.policy);
+    if violations.is_empty() { Ok(Planned { plan, observed }) } else { Err(BrokenPlan(violations)) }
+}
+
+/// The bulk view of one environment's apps, as a text that changes whenever anything in it does.
+pub fn bulk_fingerprint(observed: &Observed, env: &Environment) -> Option<String> {
+    let scope: &Scope = observed.scopes.get(&env.org)?;
+    let complete = [&scope.apps.completeness, &scope.machines.completeness, &scope.volumes.completeness];
+    if complete.iter().any(|completeness| !completeness.is_complete()) {
+        return None;
+    }
+    let mut text = String::new();
+    for app in &env.apps {
+        let rows = scope.apps.items.iter().filter(|row| row.name == app.name);
+        rows.for_each(|row| text.push_str(&format!("{row:?}\n")));
+        let mut machines: Vec<String> = scope
+            .machines
+            .items
+            .iter()
+            .filter(|machine| machine.app == app.name)
+            .map(|machine| format!("{} {:?} {} {:?}\n", machine.id, machine.state, machine.version, machine.metadata))
+            .collect();
+        machines.sort();
+        let mut volumes: Vec<String> = scope
+            .volumes
+            .items
+            .iter()
+            .filter(|volume| volume.app == app.name)
+            .map(|volume| format!("{volume:?}\n"))
+            .collect();
+        volumes.sort();
+        text.extend(machines);
+        text.extend(volumes);
+    }
+    Some(text)
+}

@@ -1,0 +1,99 @@
+//! What one run of the controller works with: connections, memory, and who is told what happens.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::load::{LoadError, Loaded};
+use super::pass::{BrokenPlan, Planned, Readers, plan_checked, writers};
+use super::variables::Variables;
+use crate::execute::event::Observer;
+use crate::execute::{Executor, Journal, Report, Stop};
+use crate::http::Shared;
+use crate::observed::Observed;
+use crate::plan::Request;
+use crate::providers::fly::client::FlyWriter;
+use crate::resource::{EnvName, OrgSlug};
+use crate::store::StoreError;
+
+/// A run of the controller that may write.
+#[derive(Debug, Clone)]
+pub struct Session {
+    /// What the specs say.
+    pub loaded: Arc<Loaded>,
+    /// Reads.
+    pub readers: Readers,
+    writers: BTreeMap<OrgSlug, FlyWriter>,
+    /// The memory.
+    pub journal: Journal,
+    /// The run's surroundings: transport, clock, generator, request counter.
+    pub shared: Shared,
+    /// Who is told what happens.
+    pub observer: Arc<dyn Observer>,
+    /// Says when no new step may begin.
+    pub stop: Stop,
+}
+
+/// Why a pass could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// The specs or tokens.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The planner.
+    #[error(transparent)]
+    Plan(#[from] BrokenPlan),
+}
+
+impl Session {
+    /// Connects to everything that `loaded` names. Nothing is sent.
+    pub fn open(
+        loaded: Arc<Loaded>,
+        variables: &dyn Variables,
+        shared: Shared,
+        journal: Journal,
+        observer: Arc<dyn Observer>,
+        stop: Stop,
+    ) -> Result<Self, SessionError> {
+        let readers = Readers::connect(&loaded, variables, &shared)?;
+        let writers = writers(&loaded, variables, &shared)?;
+        Ok(Self { loaded, readers, writers, journal, shared, observer, stop })
+    }
+
+    /// Observes these environments in detail and everything else in bulk, and settles the memory with what was seen.
+    pub async fn observe(&self, environments: &BTreeSet<EnvName>) -> Result<Observed, StoreError> {
+        let mut observed = self.readers.list().await;
+        self.readers.read_details(&mut observed, &self.loaded, environments).await;
+        self.settle(&observed)?;
+        Ok(observed)
+    }
+
+    /// Clears every note that `observed` answers.
+    pub fn settle(&self, observed: &Observed) -> Result<(), StoreError> {
+        let (now, policy) = (self.shared.clock.now(), &self.loaded.policy);
+        self.journal.change(|memory| memory.settle(observed, now, policy.timing, policy.budget.window))
+    }
+
+    /// Plans from what was observed.
+    pub fn plan(&self, observed: Observed, request: &Request) -> Result<Planned, BrokenPlan> {
+        plan_checked(&self.loaded, observed, &self.journal.memory(), request, self.shared.clock.now())
+    }
+
+    /// Carries out one environment's part of a plan.
+    pub async fn execute(&self, planned: &Planned, env: &EnvName) -> Report {
+        let executor = Executor {
+            writers: self.writers.clone(),
+            owner: self.loaded.fleet.owner.clone(),
+            instance: self.journal.memory().instance,
+            fingerprinter: self.loaded.fleet.fingerprinter.clone(),
+            journal: self.journal.clone(),
+            clock: Arc::clone(&self.shared.clock),
+            random: self.shared.random.clone(),
+            observer: Arc::clone(&self.observer),
+            stop: self.stop.clone(),
+        };
+        executor.execute(&planned.plan, env).await
+    }
+}

@@ -1,0 +1,115 @@
+//! All specs of a fleet as one graph.
+
+use std::collections::BTreeMap;
+
+use super::environment;
+use super::graph::{Completeness, Fleet, Wanted};
+use super::inputs::{Assets, SecretInputs};
+use super::problems::Problems;
+use super::secrets::SecretKeeper;
+use crate::resource::{AppName, EnvName, OwnerId};
+use crate::spec::controller::CredentialSource;
+use crate::spec::{Diagnostics, ParsedEnvironment, ParsedSpecs};
+use crate::template::{Fingerprinter, MASTER_KEY_MINIMUM};
+
+/// What a graph is built from besides the specs.
+#[derive(Clone, Copy)]
+pub struct Context<'a> {
+    /// The controller's identity.
+    pub owner: &'a OwnerId,
+    /// The secrets that this machine has.
+    pub secrets: &'a SecretInputs,
+    /// The local files that specs name.
+    pub assets: &'a dyn Assets,
+    /// Whether all sources answered completely.
+    pub source: &'a Completeness,
+    /// The commit that the specs come from, where they come from git.
+    pub commit: Option<&'a str>,
+}
+
+impl std::fmt::Debug for Context<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Context").field("owner", &self.owner).field("commit", &self.commit).finish_non_exhaustive()
+    }
+}
+
+/// A fleet, and what was found on the way.
+#[derive(Debug, Clone)]
+pub struct Built {
+    /// The graph.
+    pub fleet: Fleet,
+    /// Problems with their places. An environment with an error is [`Wanted::Broken`]; the others are not affected.
+    pub diagnostics: Diagnostics,
+}
+
+/// Builds the graph of all environments. Their names are unique: the reader of specs saw to it.
+pub fn build(specs: &ParsedSpecs, context: &Context<'_>) -> Built {
+    let master_key_place = master_key_place(specs);
+    let secrets = SecretKeeper { owner: context.owner, inputs: context.secrets, master_key_place: &master_key_place };
+    let mut diagnostics = Diagnostics::default();
+    let mut environments: BTreeMap<EnvName, (&ParsedEnvironment, Wanted)> = BTreeMap::new();
+    for parsed in &specs.environments {
+        let name = EnvName::new(&parsed.metadata.name);
+        let (wanted, problems) = environment::build(parsed, specs, secrets, context);
+        diagnostics.extend(problems.diagnostics);
+        environments.insert(name, (parsed, wanted));
+    }
+    diagnostics.extend(refuse_shared_names(&mut environments));
+    let key = context.secrets.master_key.as_ref();
+    Built {
+        fleet: Fleet {
+            owner: context.owner.clone(),
+            environments: environments.into_iter().map(|(name, (_, wanted))| (name, wanted)).collect(),
+            source: context.source.clone(),
+            commit: context.commit.map(str::to_owned),
+            fingerprinter: key.filter(|key| key.expose().chars().count() >= MASTER_KEY_MINIMUM).map(Fingerprinter::new),
+        },
+        diagnostics,
+    }
+}
+
+/// Where the master key is looked for, for people.
+fn master_key_place(specs: &ParsedSpecs) -> String {
+    match specs.controller.as_ref().and_then(|controller| controller.spec.master_key.as_ref()) {
+        Some(CredentialSource::FromFile(path)) => format!("the file `{path}`"),
+        Some(CredentialSource::FromEnv(name)) => format!("the environment variable `{name}`"),
+        None => "the environment variable `HANGAR_MASTER_KEY`".to_owned(),
+    }
+}
+
+/// An app belongs to one environment: where two claim it, neither may touch it.
+fn refuse_shared_names(environments: &mut BTreeMap<EnvName, (&ParsedEnvironment, Wanted)>) -> Diagnostics {
+    let mut claims: BTreeMap<AppName, Vec<(EnvName, String)>> = BTreeMap::new();
+    for (name, (_, wanted)) in &*environments {
+        if let Wanted::Ready(environment) = wanted {
+            for app in &environment.apps {
+                claims.entry(app.name.clone()).or_default().push((name.clone(), app.component.to_string()));
+            }
+        }
+    }
+    let mut diagnostics = Diagnostics::default();
+    for (app, claimants) in claims.into_iter().filter(|(_, claimants)| claimants.len() > 1) {
+        let who: Vec<String> = claimants.iter().map(|(env, component)| format!("`{component}` of `{env}`")).collect();
+        for (env, component) in &claimants {
+            let Some((parsed, wanted)) = environments.get_mut(env) else {
+                continue;
+            };
+            let mut problems = Problems::default();
+            let place = super::resolver::app_place(component, "name");
+            let message = format!("the app `{app}` is claimed more than once: by {}", who.join(" and by "));
+            let help = "give each its own `name`, for example with `${{ env.name }}` in it".to_owned();
+            problems.error(&parsed.origin, &place.pointer, message, Some(help));
+            *wanted = Wanted::Broken { reason: problems.reason() };
+            diagnostics.extend(problems.diagnostics);
+        }
+    }
+    diagnostics
+}
+
+#[cfg(test)]
+#[path = "build_tests.rs"]
+mod tests;
+
+#[cfg(test)]
+#[path = "chat_dev_tests.rs"]
+mod chat_dev;

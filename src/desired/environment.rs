@@ -1,0 +1,313 @@
+//! From the spec of one environment to its graph.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::app::{self, BuiltApp, Defaults};
+use super::build::Context;
+use super::graph::{Class, Environment, Gates, Level, Network, SecretValue, Wanted};
+use super::inputs::beside;
+use super::order::{self, Order};
+use super::problems::Problems;
+use super::resolver::{Component, Place, Resolver, Use, app_place, app_pointer};
+use super::secrets::{SecretKeeper, describe};
+use crate::resource::output::{self, Outputs};
+use crate::resource::{ComponentName, EnvName, IpKind, OrgSlug};
+use crate::spec::environment::{self as written, DeletionPolicy};
+use crate::spec::fly;
+use crate::spec::flytoml::{merge_app, to_app_json};
+use crate::spec::{ParsedEnvironment, ParsedSpecs};
+
+/// The graph of `parsed`, or why there is none, and all problems.
+pub(super) fn build(
+    parsed: &ParsedEnvironment,
+    specs: &ParsedSpecs,
+    secrets: SecretKeeper<'_>,
+    context: &Context<'_>,
+) -> (Wanted, Problems) {
+    let mut resolver = Resolver::new(parsed, secrets);
+    let environment = assemble(&mut resolver, specs, context);
+    let problems = resolver.problems;
+    let wanted = match environment {
+        Some(environment) if problems.errors.is_empty() => Wanted::Ready(Box::new(environment)),
+        _ => Wanted::Broken { reason: problems.reason() },
+    };
+    (wanted, problems)
+}
+
+fn assemble(resolver: &mut Resolver<'_>, specs: &ParsedSpecs, context: &Context<'_>) -> Option<Environment> {
+    let parsed = resolver.environment;
+    let Some(fly) = &parsed.spec.fly else {
+        let place = Place { component: None, pointer: "/spec".to_owned() };
+        resolver.error(
+            &place,
+            "this environment has nothing in it",
+            Some("add `fly` with `org` and `apps`".to_owned()),
+        );
+        return None;
+    };
+    load_components(resolver, context);
+    let network = network(resolver, &fly.network);
+    let org = resolver.org().ok();
+    let spec = &parsed.spec;
+    let name = parsed.metadata.name.as_str();
+    let is_named = |patterns: &[String]| patterns.iter().any(|pattern| matches(pattern, name));
+    let must_protect = spec.class == written::Class::Production
+        || specs.policies.iter().any(|policy| is_named(&policy.spec.protected));
+    let defaults = Defaults {
+        protect: spec.is_protected() || must_protect,
+        must_protect,
+        retain: spec.deletion_policy == DeletionPolicy::Retain,
+    };
+    let approval = specs.policies.iter().any(|policy| is_named(&policy.spec.approval));
+    let requires = gates(resolver, approval);
+    let built = apps(resolver, &network, defaults, context);
+    let apps = connect(resolver, built);
+    Some(Environment {
+        name: EnvName::new(name),
+        origin: describe(&parsed.origin, "/metadata/name"),
+        class: match spec.class {
+            written::Class::Preview => Class::Preview,
+            written::Class::Staging => Class::Staging,
+            written::Class::Production => Class::Production,
+        },
+        level: match spec.level {
+            written::Level::Full => Level::Full,
+            written::Level::NoDelete => Level::NoDelete,
+            written::Level::CreateOnly => Level::CreateOnly,
+            written::Level::Observe => Level::Observe,
+        },
+        protect: defaults.protect,
+        retain: defaults.retain,
+        paused: spec.pause,
+        expires_at: spec.expires_at,
+        max_age: spec.ttl.as_ref().and_then(|ttl| ttl.max).map(crate::spec::Duration::to_std),
+        requires,
+        org: OrgSlug::new(org?),
+        network,
+        apps: apps.into_iter().map(|built| built.app).collect(),
+    })
+}
+
+/// Reads the fly.toml of every component that names one, and lays the spec's fields over it.
+fn load_components(resolver: &mut Resolver<'_>, context: &Context<'_>) {
+    let parsed = resolver.environment;
+    for (name, json) in &parsed.app_json {
+        let mut component = Component { json: json.as_object().cloned().unwrap_or_default(), config: None };
+        let place = Place { component: None, pointer: app_place(name, "config").pointer };
+        let config = json.get("config").and_then(Value::as_str);
+        let path = config.and_then(|config| resolver.fill_plain(config, place.clone()));
+        if let Some((base, origin)) = path.and_then(|path| load_config(resolver, &path, &place, context)) {
+            if let Value::Object(merged) = merge_app(base, json.clone()) {
+                component.json = merged;
+            }
+            component.config = Some(origin);
+        }
+        resolver.components.insert(name.clone(), component);
+    }
+}
+
+fn load_config(
+    resolver: &mut Resolver<'_>,
+    path: &str,
+    place: &Place,
+    context: &Context<'_>,
+) -> Option<(Value, crate::spec::Origin)> {
+    let read = |base: &Path, relative: &str| {
+        let path = beside(base, relative)?;
+        context.assets.read(&path).map(|bytes| (path, bytes))
+    };
+    let text = read(&resolver.environment.origin.path, path).and_then(|(path, bytes)| {
+        Ok((path, String::from_utf8(bytes).map_err(|_error| "it is not UTF-8 text".to_owned())?))
+    });
+    let (file, text) = match text {
+        Ok(found) => found,
+        Err(error) => {
+            resolver.error(place, format!("`{path}` cannot be read: {error}"), None);
+            return None;
+        }
+    };
+    match to_app_json(&text, &file, &|relative| read(&file, relative).map(|(_, bytes)| bytes)) {
+        Ok(read) => {
+            resolver.problems.diagnostics.extend(read.warnings);
+            Some((read.app, read.origin))
+        }
+        Err(diagnostics) => {
+            let all: Vec<String> =
+                diagnostics.iter().map(|each| format!("{path}:{}: {}", each.line, each.message)).collect();
+            resolver.problems.errors.push(all.join("; "));
+            resolver.problems.diagnostics.extend(diagnostics);
+            None
+        }
+    }
+}
+
+fn network(resolver: &mut Resolver<'_>, network: &fly::Network) -> Network {
+    match network {
+        fly::Network::Isolated => Network::Isolated,
+        fly::Network::Shared => Network::Shared,
+        fly::Network::Name(name) => {
+            let place = Place { component: None, pointer: "/spec/fly/network/name".to_owned() };
+            Network::Named(resolver.fill_plain(name, place).unwrap_or_default())
+        }
+    }
+}
+
+fn gates(resolver: &Resolver<'_>, approval: bool) -> Gates {
+    let requires = &resolver.environment.spec.requires;
+    Gates {
+        approval: requires.approval || approval,
+        environments: requires.environments.iter().map(EnvName::new).collect(),
+    }
+}
+
+fn apps(resolver: &mut Resolver<'_>, network: &Network, defaults: Defaults, context: &Context<'_>) -> Vec<BuiltApp> {
+    let spec_path = Arc::clone(&resolver.environment.origin.path);
+    let load_file = |relative: &str| context.assets.read(&beside(&spec_path, relative)?);
+    let names: Vec<String> = resolver.environment.app_json.keys().cloned().collect();
+    names.iter().filter_map(|component| app::build(resolver, component, network, defaults, &load_file)).collect()
+}
+
+/// Checks every use of another component's outputs, and puts the apps in order by them.
+fn connect(resolver: &mut Resolver<'_>, mut apps: Vec<BuiltApp>) -> Vec<BuiltApp> {
+    if !resolver.problems.errors.is_empty() {
+        return apps;
+    }
+    let uses = std::mem::take(&mut resolver.uses);
+    let mut outputs = Outputs::new();
+    let mut order = Order::new();
+    for each in &uses {
+        match output_path(&apps, each) {
+            Ok(Some(path)) => drop(outputs.insert(each.path.clone(), output::placeholder(&path))),
+            Ok(None) => {}
+            Err((message, help)) => resolver.error(&each.place, message, Some(help)),
+        }
+        let dependent = each.place.component.clone().unwrap_or_default();
+        if dependent != each.of {
+            order.entry(dependent).or_default().insert(each.of.clone());
+        }
+    }
+    for built in &mut apps {
+        let own = built.app.component.to_string();
+        for path in fill_outputs(built, &outputs) {
+            let of = path.split('.').nth(1).unwrap_or_default().to_owned();
+            if of != own {
+                order.entry(own.clone()).or_default().insert(of);
+            }
+        }
+    }
+    if let Some(cycle) = order::cycle(&order) {
+        report_cycle(resolver, &uses, &cycle);
+    }
+    for built in &mut apps {
+        let after = order.get(built.app.component.as_str()).into_iter().flatten();
+        built.app.after = after.map(ComponentName::new).collect();
+    }
+    apps
+}
+
+/// The path under which the output that `each` names will be known. Nothing where it is known already.
+fn output_path(apps: &[BuiltApp], each: &Use) -> Result<Option<String>, (String, String)> {
+    let words: Vec<&str> = each.path.split('.').collect();
+    let Some(built) = apps.iter().find(|built| built.app.component.as_str() == each.of) else {
+        return Ok(None);
+    };
+    match words.as_slice() {
+        [_, of, "ips", name] => {
+            let has = |kind: &IpKind| kind.expression_name() == *name;
+            if built.app.ips.keys().any(has) {
+                return Ok(Some(each.path.clone()));
+            }
+            Err((
+                format!("`{of}` has no `{name}` address"),
+                format!("ask for one with `ips: {{{name}: true}}` in `{of}`"),
+            ))
+        }
+        [_, of, "volumes", key, "id"] => match built.volumes.get(*key).map(Vec::as_slice) {
+            Some([slot]) => Ok(Some(output::volume_id_path(of, slot))),
+            slots => Err((
+                format!("`{of}` has {} volumes `{key}`, one for each machine", slots.map_or(0, <[_]>::len)),
+                "only the id of a single volume can be used".to_owned(),
+            )),
+        },
+        _ => Ok(None),
+    }
+}
+
+/// Replaces the names that expressions use for outputs by their paths, and returns all paths that the app waits for.
+fn fill_outputs(built: &mut BuiltApp, outputs: &Outputs) -> Vec<String> {
+    let mut paths = Vec::new();
+    for machine in &mut built.app.machines {
+        machine.config = output::resolve(&machine.config, outputs);
+        paths.extend(output::waits_for_in(&machine.config));
+        for value in machine.metadata.values_mut() {
+            *value = output::resolve_text(value, outputs);
+            paths.extend(output::waits_for(value));
+        }
+    }
+    for secret in built.app.secrets.values_mut() {
+        if let SecretValue::Known(text) = secret {
+            *text = output::resolve_text(text.expose(), outputs).into();
+            paths.extend(output::waits_for(text.expose()));
+        }
+    }
+    paths
+}
+
+fn report_cycle(resolver: &mut Resolver<'_>, uses: &[Use], cycle: &[String]) {
+    let (first, second) = (cycle.first().cloned().unwrap_or_default(), cycle.get(1).cloned().unwrap_or_default());
+    let found = uses.iter().find(|each| each.place.component.as_ref() == Some(&first) && each.of == second);
+    let place = found.map_or_else(
+        || Place { component: Some(first.clone()), pointer: app_pointer(&first) },
+        |found| found.place.clone(),
+    );
+    let message =
+        format!("these apps wait for each other's images, addresses or volumes in a circle: {}", cycle.join(" -> "));
+    let help =
+        "names and URLs (`.name`, `.url`, `.hostname`, `.internal`) do not count, because they are known beforehand";
+    resolver.error(&place, message, Some(help.to_owned()));
+}
+
+/// Whether `name` fits `pattern`, in which `*` stands for any text.
+fn matches(pattern: &str, name: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let first = parts.next().unwrap_or_default();
+    let Some(mut rest) = name.strip_prefix(first) else {
+        return false;
+    };
+    let mut parts: Vec<&str> = parts.collect();
+    let Some(last) = parts.pop() else {
+        return rest.is_empty();
+    };
+    for part in parts {
+        match rest.split_once(part) {
+            Some((_, after)) => rest = after,
+            None => return false,
+        }
+    }
+    rest.ends_with(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::matches;
+
+    #[test]
+    fn a_star_stands_for_any_text() {
+        for (pattern, name, fits) in [
+            ("production", "production", true),
+            ("production", "production-eu", false),
+            ("prod-*", "prod-eu", true),
+            ("prod-*", "prod", false),
+            ("*", "anything", true),
+            ("*-eu", "prod-eu", true),
+            ("a*b*c", "aXbYc", true),
+            ("a*b", "ab", true),
+            ("a*a", "a", false),
+        ] {
+            assert_eq!(matches(pattern, name), fits, "{pattern} {name}");
+        }
+    }
+}

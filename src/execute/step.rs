@@ -1,0 +1,441 @@
+//! One step, carried out: noted, sent, repeated where that is certainly harmless, and concluded.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::event::What;
+use super::journal::Intent;
+use super::run::{Executor, Shared, Vault, Written, step_ref};
+use crate::memory::{Conclusion, Verb};
+use crate::plan::{Action, Evidence, MachineWrite, SecretWrite, Step};
+use crate::providers::fly::apply::{self, ApplyError, Deletable};
+use crate::providers::fly::client::{
+    Class, CreateIp, CreateMachine, CreateVolume, FlyProblem, FlyWriter, IpKind, UpdateMachine, UpdateVolume,
+};
+use crate::providers::fly::health::{Patience, wait_healthy};
+use crate::resource::marker::{PREFIX, WriterStamp};
+use crate::resource::output::{self, volume_id_path};
+use crate::resource::secret_record::short_digest;
+use crate::resource::{MachineSlot, ResourceKey, key};
+use crate::secret::SecretText;
+
+/// How long something that certainly had no effect is tried again within one step. It covers a freshly pushed image (about 10 s), a
+/// machine being replaced, another deployment's lease (at most 13 s with flyctl), and an app that is not seen yet (5 s).
+const PATIENCE: Duration = Duration::from_secs(45);
+
+/// How a step ended.
+#[derive(Debug, Clone)]
+pub(super) enum Ended {
+    Done { produced: Option<String> },
+    Failed { reason: String, message: String, transient: bool },
+    Unknown { message: String },
+}
+
+pub(super) struct StepRun<'s> {
+    pub(super) executor: &'s Executor,
+    pub(super) step: &'s Step,
+    pub(super) shared: &'s Shared,
+}
+
+/// What a successful call tells: the server's id of what it made, and something for people.
+#[derive(Debug, Default)]
+struct Produced {
+    id: Option<String>,
+    shown: Option<String>,
+}
+
+impl StepRun<'_> {
+    pub(super) async fn run(&self) -> Ended {
+        let Some(writer) = self.executor.writers.get(&self.step.org) else {
+            return Ended::Failed {
+                reason: "NoToken".to_owned(),
+                message: format!("there is no token for organization `{}`", self.step.org),
+                transient: false,
+            };
+        };
+        if let Action::WaitHealthy { timeout, has_checks, hash } = &self.step.action {
+            return self.wait_healthy(writer, *timeout, *has_checks, hash).await;
+        }
+        let Some(verb) = self.step.action.verb() else { return Ended::Done { produced: None } };
+        let detail = self.detail();
+        let intent = Intent { key: &self.step.key, env: &self.step.env, verb, detail: &detail };
+        // Without the note a crash would leave nothing that tells of this write: so no note, no write.
+        if let Err(error) = self.executor.journal.note(intent, self.executor.clock.now()) {
+            return Ended::Failed { reason: "StoreFailed".to_owned(), message: error.to_string(), transient: true };
+        }
+        let result = self.send_with_patience(writer, &detail).await;
+        self.conclude(verb, result)
+    }
+
+    /// Sends, and sends again while it is certain that nothing happened and likely that it works soon.
+    async fn send_with_patience(&self, writer: &FlyWriter, detail: &str) -> Result<Produced, ApplyError> {
+        let clock = &self.executor.clock;
+        let began = clock.now();
+        let mut wait = Duration::from_secs(1);
+        loop {
+            let error = match self.send(writer, detail).await {
+                Ok(produced) => return Ok(produced),
+                Err(error) => error,
+            };
+            let elapsed = (clock.now() - began).to_std().unwrap_or_default();
+            if !self.is_worth_another_try(&error) || elapsed >= PATIENCE || self.executor.stop.requested().is_some() {
+                return Err(error);
+            }
+            let message = format!("{error}; trying again in {} s", wait.as_secs());
+            self.executor.tell(&self.step.env, What::StepProgress { step: step_ref(self.step), message });
+            clock.sleep(wait).await;
+            wait = wait.saturating_mul(2).min(Duration::from_secs(8));
+        }
+    }
+
+    fn is_worth_another_try(&self, error: &ApplyError) -> bool {
+        let ApplyError::Fly(error) = error else { return false };
+        if error.class() != Class::Transient {
+            return false;
+        }
+        match error.problem() {
+            // Only a new plan can take a changed version into account.
+            FlyProblem::VersionConflict { .. } => false,
+            FlyProblem::NotFound { .. } => lock(&self.shared.created).contains(self.step.key.app()),
+            _ => true,
+        }
+    }
+
+    fn conclude(&self, verb: Verb, result: Result<Produced, ApplyError>) -> Ended {
+        let (key, journal) = (&self.step.key, &self.executor.journal);
+        let (conclusion, ended) = match result {
+            Ok(produced) => {
+                let conclusion = Conclusion::Done { at: self.executor.clock.now(), id: produced.id };
+                (Some(conclusion), Ended::Done { produced: produced.shown })
+            }
+            Err(error) => match error.class() {
+                Class::Unknown => (None, Ended::Unknown { message: error.to_string() }),
+                class => {
+                    let transient = class == Class::Transient;
+                    let (reason, message) = (error.reason().to_owned(), error.to_string());
+                    (Some(Conclusion::NoEffect), Ended::Failed { reason, message, transient })
+                }
+            },
+        };
+        let saved = conclusion.map_or(Ok(()), |conclusion| journal.conclude(key, verb, conclusion));
+        match saved {
+            Ok(()) => ended,
+            Err(error) => {
+                Ended::Failed { reason: "StoreFailed".to_owned(), message: error.to_string(), transient: true }
+            }
+        }
+    }
+
+    /// What helps to recognise the effect of the write.
+    fn detail(&self) -> String {
+        match &self.step.action {
+            Action::CreateApp { network } => network.clone().unwrap_or_default(),
+            Action::CreateMachine(_) => self.executor.random.hex(12),
+            Action::UpdateMachine { id, .. }
+            | Action::MarkMachine { id, .. }
+            | Action::StartMachine { id }
+            | Action::DestroyMachine { id, .. }
+            | Action::ExtendVolume { id, .. }
+            | Action::UpdateVolume { id, .. }
+            | Action::DeleteVolume { id, .. } => id.clone(),
+            Action::ReleaseIp { address, .. } => address.clone(),
+            _ => String::new(),
+        }
+    }
+
+    async fn send(&self, writer: &FlyWriter, detail: &str) -> Result<Produced, ApplyError> {
+        let app = self.step.key.app();
+        match (&self.step.action, &self.step.key) {
+            (Action::CreateApp { network }, _) => {
+                writer.create_app(app.as_str(), self.step.org.as_str(), network.as_deref()).await?;
+                lock(&self.shared.created).insert(app.clone());
+                Ok(Produced::default())
+            }
+            (Action::SetSecrets(write), _) => self.set_secrets(writer, write).await,
+            (Action::CreateVolume { volume, guest }, ResourceKey::Volume { slot, .. }) => {
+                let request = CreateVolume {
+                    name: volume.slot.name.clone(),
+                    region: volume.slot.machine.region.clone(),
+                    size_gb: volume.size_gb,
+                    encrypted: Some(volume.encrypted),
+                    snapshot_retention: volume.snapshot_retention.and_then(|days| u32::try_from(days).ok()),
+                    auto_backup_enabled: volume.auto_backup,
+                    require_unique_zone: Some(volume.unique_zone),
+                    snapshot_id: volume.from_snapshot.clone(),
+                    compute: guest.clone(),
+                    ..CreateVolume::default()
+                };
+                let created = writer.create_volume(app.as_str(), &request).await?;
+                self.know_volume(slot, &created.id);
+                Ok(Produced { id: Some(created.id.clone()), shown: Some(created.id) })
+            }
+            (Action::ExtendVolume { id, size_gb }, _) => {
+                let extended = writer.extend_volume(app.as_str(), id, *size_gb).await?;
+                let shown = extended.needs_restart.then(|| "its machine sees the new size after a restart".to_owned());
+                Ok(Produced { id: None, shown })
+            }
+            (Action::UpdateVolume { id, snapshot_retention, auto_backup }, _) => {
+                let update = UpdateVolume {
+                    snapshot_retention: snapshot_retention.and_then(|days| u32::try_from(days).ok()),
+                    auto_backup_enabled: *auto_backup,
+                };
+                writer.update_volume(app.as_str(), id, &update).await?;
+                Ok(Produced::default())
+            }
+            (Action::DeleteVolume { id, .. }, _) => {
+                apply::delete_volume(writer, app, id).await?;
+                Ok(Produced::default())
+            }
+            (Action::AllocateIp(request), ResourceKey::Ip { ip, .. }) => {
+                let wanted = CreateIp {
+                    kind: ip_kind(*ip),
+                    region: None,
+                    org_slug: request.org.as_ref().map(ToString::to_string),
+                    network: request.network.clone(),
+                };
+                let created = writer.create_ip(app.as_str(), &wanted).await?;
+                let address = created.ip.unwrap_or_default();
+                self.know(&format!("fly.{}.ips.{}", self.component(), ip.expression_name()), &address);
+                Ok(Produced { id: Some(address.clone()), shown: Some(address) })
+            }
+            (Action::ReleaseIp { address, .. }, _) => {
+                let _accepted_or_gone = writer.delete_ip(app.as_str(), address).await?;
+                Ok(Produced::default())
+            }
+            (Action::AddCertificate, ResourceKey::Certificate { hostname, .. }) => {
+                let certificate = writer.add_certificate(app.as_str(), hostname).await?;
+                Ok(Produced { id: None, shown: Some(certificate.status) })
+            }
+            (Action::RemoveCertificate { .. }, ResourceKey::Certificate { hostname, .. }) => {
+                let _accepted_or_gone = writer.delete_certificate(app.as_str(), hostname).await?;
+                Ok(Produced::default())
+            }
+            (Action::CreateMachine(write), ResourceKey::Machine { slot, .. }) => {
+                self.create_machine(writer, write, slot, detail).await
+            }
+            (Action::UpdateMachine { id, version, write }, _) => self.update_machine(writer, id, version, write).await,
+            (Action::MarkMachine { id, metadata }, _) => {
+                let mut patch = metadata.clone();
+                patch.insert(format!("{PREFIX}writer"), Some(self.stamp().to_string()));
+                writer.patch_metadata(app.as_str(), id, &patch, None).await?;
+                Ok(Produced::default())
+            }
+            (Action::StartMachine { id }, key) => {
+                let since = self.executor.clock.now();
+                writer.start_machine(app.as_str(), id, None).await?;
+                lock(&self.shared.machines).insert(key.clone(), Written { id: id.clone(), version: None, since });
+                Ok(Produced::default())
+            }
+            (Action::DestroyMachine { id, .. }, ResourceKey::Machine { slot, .. }) => {
+                let (clock, owner) = (&self.executor.clock, &self.executor.owner);
+                apply::destroy_machine(writer, clock, owner, app, slot, id).await?;
+                Ok(Produced::default())
+            }
+            (Action::DeleteApp { proof }, _) => {
+                let expected = Deletable {
+                    owner: &self.executor.owner,
+                    needs_tombstone: matches!(proof.evidence(), Evidence::Orphan { .. }),
+                    created_by_us: proof.created_by_us(),
+                };
+                apply::delete_app(writer, &self.executor.clock, app, expected).await?;
+                let (unit, at) = (self.step.env.to_string(), self.executor.clock.now());
+                let counted = self.executor.journal.change(|memory| {
+                    if !memory
+                        .deletions
+                        .iter()
+                        .any(|(counted, when)| *counted == unit && (at - *when).num_minutes() < 10)
+                    {
+                        memory.deletions.push((unit, at));
+                    }
+                });
+                if let Err(error) = counted {
+                    tracing::warn!(%error, "the deletion was not counted");
+                }
+                Ok(Produced::default())
+            }
+            // The planner pairs each action with the kind of key that it acts on.
+            _ => Ok(Produced::default()),
+        }
+    }
+
+    async fn set_secrets(&self, writer: &FlyWriter, write: &SecretWrite) -> Result<Produced, ApplyError> {
+        let app = self.step.key.app();
+        let outputs = lock(&self.shared.outputs).clone();
+        let mut values: BTreeMap<String, Option<SecretText>> = BTreeMap::new();
+        let mut vault = Vault::default();
+        for (name, value) in &write.set {
+            let value = SecretText::new(output::resolve_text(value.expose(), &outputs));
+            if let Some(fingerprinter) = &self.executor.fingerprinter {
+                vault.fingerprints.insert(name.clone(), fingerprinter.fingerprint(app, name, &value));
+            }
+            values.insert(name.clone(), Some(value));
+        }
+        values.extend(write.unset.iter().map(|name| (name.clone(), None)));
+        values.extend(write.marker.iter().map(|name| (name.clone(), Some(SecretText::new("1")))));
+        let answer = writer.set_secrets(app.as_str(), &values).await?;
+        let mut listed = answer.secrets;
+        if !write.set.keys().all(|name| listed.iter().any(|secret| secret.name == *name)) {
+            listed = writer.reader().secrets(app.as_str()).await?;
+        }
+        vault.version = answer.version;
+        vault.digests = listed.into_iter().map(|secret| (secret.name, short_digest(&secret.digest))).collect();
+        let shown = vault.version.map(|version| format!("version {version}"));
+        lock(&self.shared.vaults).insert(app.clone(), vault);
+        Ok(Produced { id: None, shown })
+    }
+
+    async fn create_machine(
+        &self,
+        writer: &FlyWriter,
+        write: &MachineWrite,
+        slot: &MachineSlot,
+        launch: &str,
+    ) -> Result<Produced, ApplyError> {
+        let app = self.step.key.app();
+        let since = self.executor.clock.now();
+        let (config, min_secrets_version) = self.config(write, Some(launch));
+        let request = CreateMachine {
+            name: Some(write.marker.name.clone()),
+            region: Some(slot.region.clone()),
+            config,
+            skip_launch: !write.start,
+            lease_ttl: None,
+            min_secrets_version,
+        };
+        let created = writer.create_machine(app.as_str(), &request).await?;
+        self.know_machine(&created.id, &created.instance_id, since);
+        Ok(Produced { id: Some(created.id.clone()), shown: Some(shown_machine(&created)) })
+    }
+
+    async fn update_machine(
+        &self,
+        writer: &FlyWriter,
+        id: &str,
+        version: &str,
+        write: &MachineWrite,
+    ) -> Result<Produced, ApplyError> {
+        let since = self.executor.clock.now();
+        let (config, min_secrets_version) = self.config(write, None);
+        let update = UpdateMachine {
+            config,
+            current_version: Some(version.to_owned()),
+            min_secrets_version,
+            skip_launch: !write.start,
+        };
+        let purpose = format!("hangar {}", self.executor.instance);
+        let updated = apply::update_machine(writer, self.step.key.app(), id, &update, &purpose).await?;
+        self.know_machine(id, &updated.instance_id, since);
+        Ok(Produced { id: None, shown: Some(shown_machine(&updated)) })
+    }
+
+    /// The whole configuration to send, marker and all, and the vault version that the machine must see.
+    fn config(&self, write: &MachineWrite, launch: Option<&str>) -> (serde_json::Value, Option<u64>) {
+        let config = output::resolve(&write.config, &lock(&self.shared.outputs));
+        let vault = lock(&self.shared.vaults).get(self.step.key.app()).cloned();
+        let version = vault.as_ref().and_then(|vault| vault.version).or(write.min_secrets_version);
+        let mut marker = write.marker.clone();
+        if let Some(launch) = launch {
+            launch.clone_into(&mut marker.launch);
+        }
+        marker.writer = Some(self.stamp());
+        marker.secrets_version = version.or(marker.secrets_version);
+        for name in &write.pending_digests {
+            let Some(secret) = marker.secrets.0.get_mut(name) else { continue };
+            let Some(vault) = &vault else { continue };
+            if let Some(digest) = vault.digests.get(name) {
+                secret.digest.clone_from(digest);
+            }
+            if let Some(fingerprint) = vault.fingerprints.get(name) {
+                secret.fingerprint.clone_from(fingerprint);
+            }
+        }
+        let mut metadata = write.metadata.clone();
+        metadata.extend(marker.to_metadata());
+        (apply::with_metadata(&config, metadata), version)
+    }
+
+    async fn wait_healthy(&self, writer: &FlyWriter, timeout: Duration, has_checks: bool, hash: &str) -> Ended {
+        let Some(written) = lock(&self.shared.machines).get(&self.step.key).cloned() else {
+            return Ended::Done { produced: None };
+        };
+        let patience = Patience {
+            app: self.step.key.app(),
+            id: &written.id,
+            version: written.version,
+            timeout,
+            has_checks,
+            since: written.since,
+        };
+        let progress = |message| {
+            self.executor.tell(&self.step.env, What::StepProgress { step: step_ref(self.step), message });
+        };
+        let (journal, now) = (&self.executor.journal, || self.executor.clock.now());
+        match wait_healthy(writer.reader(), &self.executor.clock, &patience, &progress).await {
+            Ok(()) => match journal.accept(&self.step.key) {
+                Ok(()) => Ended::Done { produced: None },
+                Err(error) => failed("StoreFailed", error.to_string(), true),
+            },
+            Err(crate::providers::fly::health::Unhealthy::Fly(error)) => {
+                failed(error.reason(), format!("{error}; {}", error.advice()), error.class() != Class::Permanent)
+            }
+            Err(unhealthy) => {
+                let message = unhealthy.to_string();
+                if let Err(error) = journal.reject(&self.step.key, hash, unhealthy.reason(), &message, now()) {
+                    tracing::warn!(%error, "the rejection was not remembered");
+                }
+                failed(unhealthy.reason(), message, false)
+            }
+        }
+    }
+
+    fn stamp(&self) -> WriterStamp {
+        WriterStamp { instance: self.executor.instance.clone(), at: self.executor.clock.now() }
+    }
+
+    fn know(&self, path: &str, value: &str) {
+        lock(&self.shared.outputs).insert(path.to_owned(), value.to_owned());
+    }
+
+    fn know_volume(&self, slot: &key::VolumeSlot, id: &str) {
+        self.know(&volume_id_path(self.component(), slot), id);
+        let first = format!("fly.{}.volumes.{}.id", self.component(), slot.name);
+        lock(&self.shared.outputs).entry(first).or_insert_with(|| id.to_owned());
+        let (app, id) = (self.step.key.app().clone(), id.to_owned());
+        if let Err(error) = self.executor.journal.change(|memory| memory.volumes.insert(id, app)) {
+            tracing::warn!(%error, "the volume was not remembered as ours");
+        }
+    }
+
+    fn know_machine(&self, id: &str, version: &str, since: chrono::DateTime<chrono::Utc>) {
+        let version = (!version.is_empty()).then(|| version.to_owned());
+        lock(&self.shared.machines).insert(self.step.key.clone(), Written { id: id.to_owned(), version, since });
+    }
+
+    fn component(&self) -> &str {
+        self.step.component.as_ref().map_or("", |component| component.as_str())
+    }
+}
+
+fn failed(reason: &str, message: String, transient: bool) -> Ended {
+    Ended::Failed { reason: reason.to_owned(), message, transient }
+}
+
+fn shown_machine(machine: &crate::providers::fly::wire::Machine) -> String {
+    let digest = machine.image_ref.as_ref().map(|image| image.digest.as_str()).unwrap_or_default();
+    let short: String = digest.chars().take("sha256:".len().saturating_add(12)).collect();
+    if short.is_empty() { machine.id.clone() } else { format!("{} {short}", machine.id) }
+}
+
+const fn ip_kind(kind: crate::resource::IpKind) -> IpKind {
+    match kind {
+        crate::resource::IpKind::V4 => IpKind::V4,
+        crate::resource::IpKind::V6 => IpKind::V6,
+        crate::resource::IpKind::SharedV4 => IpKind::SharedV4,
+        crate::resource::IpKind::PrivateV6 => IpKind::PrivateV6,
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,258 @@
+//! Changes that take more than one call: what is read again before, and what is waited for after.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+
+use super::client::{AppLookup, Class, Deleted, FlyError, FlyWriter, UpdateMachine, WaitFor, WaitOutcome};
+use super::convert;
+use super::wire;
+use crate::clock::SharedClock;
+use crate::observed::Machine;
+use crate::resource::marker::{TOMBSTONE_SECRET, app_marker_secret, network_slot};
+use crate::resource::{AppName, MachineSlot, OwnerId};
+
+/// How long a lease lasts if nobody gives it back: a killed run blocks others for no longer.
+const LEASE: Duration = Duration::from_secs(30);
+
+/// How long a machine may take to go away, or an app to be gone.
+const REMOVAL: Duration = Duration::from_secs(90);
+
+/// Why a change was not made, or not finished.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// A call failed.
+    #[error("{0}; {advice}", advice = .0.advice())]
+    Fly(#[from] FlyError),
+    /// What was read again just before a delete no longer proves that it may go.
+    #[error("{object} was not deleted: {problem}")]
+    NoLongerProven {
+        /// The object.
+        object: String,
+        /// What has changed since the plan was made.
+        problem: String,
+    },
+    /// It is on its way and has not arrived in time.
+    #[error("{object} {problem} after {} s", .after.as_secs())]
+    Slow {
+        /// The object.
+        object: String,
+        /// What has not happened.
+        problem: &'static str,
+        /// How long was waited.
+        after: Duration,
+    },
+}
+
+impl ApplyError {
+    /// A condition's reason.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Fly(error) => error.reason(),
+            Self::NoLongerProven { .. } => "NoLongerProven",
+            Self::Slow { .. } => "Slow",
+        }
+    }
+
+    /// How to go on.
+    pub fn class(&self) -> Class {
+        match self {
+            Self::Fly(error) => error.class(),
+            Self::NoLongerProven { .. } => Class::Transient,
+            Self::Slow { .. } => Class::Unknown,
+        }
+    }
+}
+
+/// Updates a machine under a lease, guarded by the version that the plan was made for, and starts it if it should run and does not.
+pub async fn update_machine(
+    writer: &FlyWriter,
+    app: &AppName,
+    id: &str,
+    update: &UpdateMachine,
+    purpose: &str,
+) -> Result<wire::Machine, ApplyError> {
+    let lease = writer.acquire_lease(app.as_str(), id, LEASE, purpose).await?;
+    let nonce = lease.nonce.as_ref();
+    let result = update_under_lease(writer, app, id, update, nonce).await;
+    if let Some(nonce) = nonce {
+        // A lease that cannot be given back ends by itself.
+        if let Err(error) = writer.release_lease(app.as_str(), id, nonce).await {
+            tracing::debug!(%app, id, %error, "the lease was not given back");
+        }
+    }
+    result
+}
+
+async fn update_under_lease(
+    writer: &FlyWriter,
+    app: &AppName,
+    id: &str,
+    update: &UpdateMachine,
+    nonce: Option<&crate::secret::SecretText>,
+) -> Result<wire::Machine, ApplyError> {
+    let machine = writer.update_machine(app.as_str(), id, update, nonce).await?;
+    if !update.skip_launch {
+        let wait = WaitFor::settled(Some(machine.instance_id.clone()), Duration::from_secs(60));
+        let settled = writer.reader().wait(app.as_str(), id, &wait).await?;
+        // A machine that rested before the update rests after it.
+        if let WaitOutcome::Reached(answer) = settled
+            && answer.state.is_some_and(|state| state != wire::MachineState::Started)
+        {
+            writer.start_machine(app.as_str(), id, nonce).await?;
+        }
+    }
+    Ok(machine)
+}
+
+/// Destroys a machine of ours: reads its marker again, stops it in its own way, destroys it, and waits until it is gone.
+pub async fn destroy_machine(
+    writer: &FlyWriter,
+    clock: &SharedClock,
+    owner: &OwnerId,
+    app: &AppName,
+    slot: &MachineSlot,
+    id: &str,
+) -> Result<(), ApplyError> {
+    let Some(seen) = writer.reader().machine(app.as_str(), id).await? else { return Ok(()) };
+    let seen = convert::machine(app, seen);
+    if !seen.is_live() {
+        return wait_until_destroyed(writer, clock, app, id).await;
+    }
+    let is_ours = seen.owned_by(owner).is_some_and(|marker| marker.slot == *slot);
+    if !is_ours {
+        return Err(ApplyError::NoLongerProven {
+            object: format!("machine {id} of app {app}"),
+            problem: "it no longer carries our marker for this slot".to_owned(),
+        });
+    }
+    if seen.state == crate::observed::MachineState::Started {
+        writer.stop_machine(app.as_str(), id, None).await?;
+        let wait = WaitFor { state: "stopped".to_owned(), version: None, timeout: Duration::from_secs(30) };
+        let _stopped_or_not: WaitOutcome = writer.reader().wait(app.as_str(), id, &wait).await?;
+    }
+    writer.delete_machine(app.as_str(), id, true, None).await?;
+    wait_until_destroyed(writer, clock, app, id).await
+}
+
+async fn wait_until_destroyed(
+    writer: &FlyWriter,
+    clock: &SharedClock,
+    app: &AppName,
+    id: &str,
+) -> Result<(), ApplyError> {
+    let began = clock.now();
+    while within(clock, began, REMOVAL) {
+        match writer.reader().machine(app.as_str(), id).await? {
+            None => return Ok(()),
+            Some(machine) if machine.state == wire::MachineState::Destroyed => return Ok(()),
+            Some(_) => clock.sleep(Duration::from_secs(1)).await,
+        }
+    }
+    Err(ApplyError::Slow { object: format!("machine {id} of app {app}"), problem: "is still there", after: REMOVAL })
+}
+
+/// What an app must still be like to be deleted.
+#[derive(Debug, Clone, Copy)]
+pub struct Deletable<'d> {
+    /// The owner that the app must still belong to.
+    pub owner: &'d OwnerId,
+    /// Whether a tombstone must still stand, because nobody in person asked for the deletion.
+    pub needs_tombstone: bool,
+    /// Whether we created it, so that what is in it goes with it.
+    pub created_by_us: bool,
+}
+
+/// Deletes an app of ours: reads its evidence again, deletes it, and waits until Fly says that it is gone.
+pub async fn delete_app(
+    writer: &FlyWriter,
+    clock: &SharedClock,
+    app: &AppName,
+    expected: Deletable<'_>,
+) -> Result<(), ApplyError> {
+    let AppLookup::Ours(found) = writer.reader().app(app.as_str()).await? else { return Ok(()) };
+    let machines: Vec<Machine> = writer
+        .reader()
+        .machines(app.as_str())
+        .await?
+        .into_iter()
+        .map(|machine| convert::machine(app, machine))
+        .filter(Machine::is_live)
+        .collect();
+    let secrets = if machines.is_empty() { writer.reader().secrets(app.as_str()).await? } else { Vec::new() };
+    if let Some(problem) = problem_with_deleting(app, &found.network, &machines, &secrets, expected) {
+        return Err(ApplyError::NoLongerProven { object: format!("app {app}"), problem });
+    }
+    let _accepted_or_gone: Deleted = writer.delete_app(app.as_str()).await?;
+    let began = clock.now();
+    while within(clock, began, REMOVAL) {
+        match writer.reader().app(app.as_str()).await? {
+            AppLookup::Free | AppLookup::Elsewhere => return Ok(()),
+            AppLookup::Ours(_) => clock.sleep(Duration::from_secs(1)).await,
+        }
+    }
+    Err(ApplyError::Slow { object: format!("app {app}"), problem: "is still there", after: REMOVAL })
+}
+
+/// What keeps an app, as it was read just now, from being deleted.
+fn problem_with_deleting(
+    app: &AppName,
+    network: &str,
+    machines: &[Machine],
+    secrets: &[wire::SecretDigest],
+    expected: Deletable<'_>,
+) -> Option<String> {
+    let owned: Vec<_> = machines.iter().filter_map(|machine| machine.owned_by(expected.owner)).collect();
+    let marker_secret = app_marker_secret(expected.owner, app);
+    let is_ours = network_slot(expected.owner, network).is_some()
+        || !owned.is_empty()
+        || secrets.iter().any(|secret| secret.name == marker_secret);
+    if !is_ours {
+        return Some("it no longer carries our marker".to_owned());
+    }
+    if owned.iter().any(|marker| marker.protect) {
+        return Some("it has been protected since".to_owned());
+    }
+    if expected.needs_tombstone && owned.iter().any(|marker| marker.retain) {
+        return Some("it is to be retained".to_owned());
+    }
+    let has_tombstone = owned.iter().any(|marker| marker.tombstone.is_some())
+        || secrets.iter().any(|secret| secret.name == TOMBSTONE_SECRET);
+    if expected.needs_tombstone && !has_tombstone {
+        return Some("its tombstone has been taken away, so somebody wants it again".to_owned());
+    }
+    if !expected.created_by_us && owned.len() < machines.len() {
+        return Some("it holds machines that are not ours".to_owned());
+    }
+    None
+}
+
+/// Deletes a volume of ours: reads it again, because it must be attached to nothing.
+pub async fn delete_volume(writer: &FlyWriter, app: &AppName, id: &str) -> Result<(), ApplyError> {
+    let Some(seen) = writer.reader().volume(app.as_str(), id).await? else { return Ok(()) };
+    if seen.state.is_gone() {
+        return Ok(());
+    }
+    if let Some(machine) = seen.attached_machine_id.filter(|machine| !machine.is_empty()) {
+        return Err(ApplyError::NoLongerProven {
+            object: format!("volume {id} of app {app}"),
+            problem: format!("machine {machine} uses it"),
+        });
+    }
+    let _accepted_or_gone: Deleted = writer.delete_volume(app.as_str(), id).await?;
+    Ok(())
+}
+
+/// `config` with `metadata` in it, as the API wants it.
+pub fn with_metadata(config: &Value, metadata: std::collections::BTreeMap<String, String>) -> Value {
+    let mut config = config.clone();
+    if let Value::Object(map) = &mut config {
+        map.insert("metadata".to_owned(), serde_json::json!(metadata));
+    }
+    config
+}
+
+pub(super) fn within(clock: &SharedClock, began: DateTime<Utc>, limit: Duration) -> bool {
+    (clock.now() - began).to_std().unwrap_or_default() < limit
+}

@@ -1,0 +1,140 @@
+//! Kind `Controller`: who this controller is, where specs come from and which tokens it uses.
+
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::de::{Error, MapAccess};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::duration::Duration;
+use super::source::{self, Source};
+
+/// Settings of one controller. There is at most one such document.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ControllerSpec {
+    /// Identity that is stamped on everything the controller creates: a DNS label of at most 20 characters, for example `acme`.
+    /// Two controllers must never share one.
+    #[schemars(example = &"acme", length(min = 1, max = 20), regex(pattern = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"))]
+    pub owner: String,
+    /// Where specs come from. Default: the directory of this file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<SourceSpec>,
+    /// Where the key that generated secrets are derived from comes from. Default: environment variable `HANGAR_MASTER_KEY`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub master_key: Option<CredentialSource>,
+    /// How Fly.io is reached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fly: Option<ControllerFly>,
+    /// Where history is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store: Option<StoreSpec>,
+    /// How often every environment is looked at even when nothing happened, for example `10m`. Default: `10m`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resync: Option<Duration>,
+    /// How often everything is read anew, also what listings leave out, for example `1h`. Default: `1h`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deep_resync: Option<Duration>,
+    /// How many environments are worked on at once. Default: 4.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 64))]
+    pub workers: Option<u32>,
+    /// How long one pass over one environment may take, for example `15m`. Default: `15m`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pass_timeout: Option<Duration>,
+}
+
+/// Where specs come from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum SourceSpec {
+    /// A directory on this machine, watched for changes.
+    Directory(DirectorySource),
+    /// A git repository, fetched at intervals.
+    Git(GitSource),
+}
+
+/// A directory of specs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DirectorySource {
+    /// Its path, relative to this file, for example `specs`. Default: `.`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+}
+
+/// A git repository with specs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct GitSource {
+    /// Where it is fetched from, for example `https://github.com/acme/deploy.git`.
+    pub url: String,
+    /// Branch, tag or commit. Default: `main`.
+    #[serde(rename = "ref", default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+    /// Directory of the specs in it, for example `specs`. Default: `.`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// How often it is fetched, for example `1m`. Default: `1m`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval: Option<Duration>,
+}
+
+/// Where a token or key comes from; a spec never holds it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum CredentialSource {
+    /// Name of an environment variable, for example `{fromEnv: FLY_API_TOKEN}`.
+    FromEnv(String),
+    /// Path of a file that only its owner may read (mode 0600), for example `{fromFile: /run/secrets/token}`.
+    FromFile(String),
+}
+
+impl<'de> Deserialize<'de> for CredentialSource {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        source::deserialize(deserializer)
+    }
+}
+
+impl Source for CredentialSource {
+    const NAMES: &'static [&'static str] = &["fromEnv", "fromFile"];
+    const EXPECTED: &'static str = "one of `fromEnv`, `fromFile`";
+    const HELP: &'static str = "say where the value comes from: `{fromEnv: NAME}` or `{fromFile: path}`";
+
+    fn read<'de, A: MapAccess<'de>>(name: &str, map: &mut A) -> Result<Self, A::Error> {
+        match name {
+            "fromEnv" => Ok(Self::FromEnv(map.next_value()?)),
+            "fromFile" => Ok(Self::FromFile(map.next_value()?)),
+            other => Err(A::Error::unknown_field(other, Self::NAMES)),
+        }
+    }
+}
+
+/// How Fly.io is reached.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ControllerFly {
+    /// Address of the Machines API. Default: `https://api.machines.dev`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"https://api.machines.dev")]
+    pub base_url: Option<String>,
+    /// Organizations by slug, each with its token. Default: environment variable `FLY_API_TOKEN` for all.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub organizations: IndexMap<String, FlyOrganization>,
+}
+
+/// One Fly organization.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FlyOrganization {
+    /// Where its token comes from, for example `{fromEnv: FLY_API_TOKEN_PROD}`.
+    pub token: CredentialSource,
+}
+
+/// Where history is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct StoreSpec {
+    /// Path of the SQLite database, relative to this file. Default: `.hangar/hangar.db`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+}

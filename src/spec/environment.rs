@@ -1,0 +1,137 @@
+//! Kind `Environment`: a named set of resources that live and die together.
+
+use chrono::{DateTime, Utc};
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::duration::Duration;
+use super::fly::FlySpec;
+use super::text::Text;
+
+/// What an environment is made of, how long it lives and how far Hangar may go with it.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct EnvironmentSpec {
+    /// How much the environment matters. `production` implies `protect: true`. Default: `preview`.
+    #[serde(default)]
+    pub class: Class,
+    /// What Hangar may do here: `full`, `noDelete` (creates and updates), `createOnly` (changes nothing that exists) or
+    /// `observe` (only reports). Default: `full`.
+    #[serde(default)]
+    pub level: Level,
+    /// Never delete anything of this environment, even when its spec is gone. Default: `false`, and `true` for class `production`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protect: Option<bool>,
+    /// What happens to the resources once the spec is gone: `delete` them, or `retain` them. Default: `delete`.
+    #[serde(default)]
+    pub deletion_policy: DeletionPolicy,
+    /// Leave the environment exactly as it is until this is `false` again. Default: `false`.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub pause: bool,
+    /// How long the environment may live. Exclusive with `expiresAt`. Default: for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttl: Option<Ttl>,
+    /// The moment (RFC 3339) from which the environment is torn down. Exclusive with `ttl`. Default: never.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "moment")]
+    #[schemars(example = &"2026-12-01T00:00:00Z")]
+    pub expires_at: Option<DateTime<Utc>>,
+    /// Conditions that must hold before anything is changed.
+    #[serde(default, skip_serializing_if = "Requires::is_empty")]
+    pub requires: Requires,
+    /// Values of your own, for use as `${{ params.key }}` in this environment. Numbers and booleans become strings.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub params: IndexMap<String, Text>,
+    /// What runs on Fly.io.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fly: Option<FlySpec>,
+}
+
+impl EnvironmentSpec {
+    /// Whether nothing of this environment may be deleted: stated, or by its class.
+    pub fn is_protected(&self) -> bool {
+        self.protect.unwrap_or(self.class == Class::Production)
+    }
+}
+
+/// How much an environment matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Class {
+    /// Short-lived, for one change under review.
+    #[default]
+    Preview,
+    /// Long-lived, shared by a team.
+    Staging,
+    /// Serves customers; protected from deletion unless stated otherwise.
+    Production,
+}
+
+/// How far Hangar may go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Level {
+    /// Creates, updates and deletes.
+    #[default]
+    Full,
+    /// Creates and updates.
+    NoDelete,
+    /// Creates what is missing and changes nothing that exists.
+    CreateOnly,
+    /// Only reports.
+    Observe,
+}
+
+/// What happens to a resource once no spec asks for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum DeletionPolicy {
+    /// It is deleted.
+    #[default]
+    Delete,
+    /// It stays, and Hangar forgets it.
+    Retain,
+}
+
+/// Limits of an environment's life.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Ttl {
+    /// Time since the environment was created after which it is torn down, for example `14d`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max: Option<Duration>,
+}
+
+/// Gates: conditions that must hold before anything is changed.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Requires {
+    /// A person must approve every plan first. Default: `false`.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub approval: bool,
+    /// Names of environments that must have converged first, for example `[staging]`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub environments: Vec<String>,
+}
+
+impl Requires {
+    /// Whether there is no gate at all.
+    pub fn is_empty(&self) -> bool {
+        !self.approval && self.environments.is_empty()
+    }
+}
+
+fn moment<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<DateTime<Utc>>, D::Error> {
+    let Some(text) = Option::<String>::deserialize(deserializer)? else {
+        return Ok(None);
+    };
+    DateTime::parse_from_rfc3339(&text).map(|moment| Some(moment.to_utc())).map_err(|error| {
+        D::Error::custom(format!("`{text}` is not a moment ({error})\nmoments look like `2026-12-01T00:00:00Z`"))
+    })
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+pub(super) fn is_false(value: &bool) -> bool {
+    !*value
+}

@@ -1,0 +1,193 @@
+//! One document: which kind it is, and its typed form.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::diagnostic::{Diagnostics, Origin};
+use super::document::{API_VERSION, Document, Kind, Manifest};
+use super::finding::{Finding, did_you_mean};
+use super::positions::child;
+use super::tree::{self, Node, Shape};
+use super::typed;
+
+/// Sections of an environment that are designed and not built.
+const LATER_SECTIONS: [&str; 5] = ["vercel", "neon", "jobs", "checks", "report"];
+
+/// A document that was read, perhaps with problems.
+#[derive(Debug)]
+pub(super) struct Draft {
+    /// Its typed form without what was wrong; `None` when nothing sensible is left.
+    pub(super) document: Option<Document>,
+    /// Kind and name as far as they could be read, so that references to a broken document are not errors too.
+    pub(super) kind: Option<Kind>,
+    pub(super) name: Option<String>,
+    /// Each app of an environment as it was written.
+    pub(super) app_json: IndexMap<String, Value>,
+    /// Pointers of what was wrong.
+    pub(super) broken: Vec<String>,
+    pub(super) origin: Origin,
+}
+
+/// Reads one document and notes its problems. `None` when it is of no known kind.
+pub(super) fn read(node: &Node, path: &Arc<Path>, text: &Arc<str>, problems: &mut Diagnostics) -> Option<Draft> {
+    let origin = Origin { path: Arc::clone(path), text: Arc::clone(text), positions: Arc::new(node.positions()) };
+    for duplicate in tree::duplicate_keys(node) {
+        let message = format!("the key `{}` stands twice in this map", duplicate.key);
+        problems.push_span(path, text, duplicate.second, message, Some("remove all but one".to_owned()));
+    }
+    let Shape::Map(_) = node.shape else {
+        problems.push(
+            &origin,
+            "",
+            "a spec document must be a map",
+            Some("begin with `apiVersion: hangar/v1`".to_owned()),
+        );
+        return None;
+    };
+    let (kind, mut findings) = header(node);
+    let mut draft = Draft {
+        document: None,
+        kind,
+        name: node.get("metadata").and_then(|metadata| metadata.get("name")).and_then(Node::as_str).map(str::to_owned),
+        app_json: IndexMap::new(),
+        broken: Vec::new(),
+        origin,
+    };
+    match kind {
+        Some(Kind::Environment) => {
+            let (later, hidden) = later_sections(node);
+            findings.extend(later);
+            draft.document = typed_manifest(node, hidden, &mut findings).map(Document::Environment);
+            draft.app_json = apps_as_written(node, draft.document.as_ref());
+        }
+        Some(Kind::Policy) => {
+            draft.document = typed_manifest(node, BTreeSet::new(), &mut findings).map(Document::Policy);
+        }
+        Some(Kind::Controller) => {
+            draft.document = typed_manifest(node, BTreeSet::new(), &mut findings).map(Document::Controller);
+        }
+        None => {}
+    }
+    draft.broken = findings.iter().map(|finding| finding.pointer.clone()).collect();
+    problems.push_findings(&draft.origin, "", findings);
+    Some(draft)
+}
+
+/// The kind, if this version reads it, and what is wrong with `apiVersion` and `kind`.
+fn header(node: &Node) -> (Option<Kind>, Vec<Finding>) {
+    let mut findings = Vec::new();
+    match node.get("apiVersion").and_then(Node::as_str) {
+        Some(API_VERSION) => {}
+        Some(other) => findings.push(
+            Finding::error("/apiVersion", format!("the apiVersion `{other}` is unknown"))
+                .help(format!("this version of Hangar reads `{API_VERSION}`")),
+        ),
+        None => {
+            findings.push(missing(node, "apiVersion", format!("begin the document with `apiVersion: {API_VERSION}`")))
+        }
+    }
+    let kind = match node.get("kind").and_then(Node::as_str) {
+        Some("PreviewSet") => {
+            findings.push(
+                Finding::error("/kind", "the kind `PreviewSet` is not supported by this version of Hangar yet")
+                    .help("write each preview as a document of kind `Environment`"),
+            );
+            None
+        }
+        Some(given) => {
+            let kind = Kind::named(given);
+            if kind.is_none() {
+                let help = did_you_mean(given, Kind::ALL.map(Kind::name));
+                findings.push(Finding::error("/kind", format!("the kind `{given}` is unknown")).maybe_help(help));
+            }
+            kind
+        }
+        None => {
+            findings.push(missing(
+                node,
+                "kind",
+                "add `kind: Environment`, `kind: Policy` or `kind: Controller`".to_owned(),
+            ));
+            None
+        }
+    };
+    (kind, findings)
+}
+
+fn missing(node: &Node, field: &str, help: String) -> Finding {
+    match node.get(field) {
+        Some(_) => Finding::error(format!("/{field}"), format!("`{field}` must be a string")).help(help),
+        None => Finding::error("", format!("the field `{field}` is missing")).help(help),
+    }
+}
+
+fn later_sections(node: &Node) -> (Vec<Finding>, BTreeSet<String>) {
+    let given =
+        LATER_SECTIONS.into_iter().filter(|section| node.get("spec").is_some_and(|spec| spec.get(section).is_some()));
+    let mut findings = Vec::new();
+    let mut hidden = BTreeSet::new();
+    for section in given {
+        let pointer = child("/spec", section);
+        findings.push(
+            Finding::error(&pointer, format!("the section `{section}` is not supported by this version of Hangar yet"))
+                .at_key()
+                .help("remove it; this version reconciles `fly`"),
+        );
+        hidden.insert(pointer);
+    }
+    (findings, hidden)
+}
+
+fn typed_manifest<S: DeserializeOwned>(
+    node: &Node,
+    hidden: BTreeSet<String>,
+    findings: &mut Vec<Finding>,
+) -> Option<Manifest<S>> {
+    let typed = typed::read(node, hidden);
+    // `header` has said so already, in better words.
+    let own = |finding: &Finding| {
+        !matches!(finding.message.as_str(), "the field `apiVersion` is missing" | "the field `kind` is missing")
+    };
+    findings.extend(typed.findings.into_iter().filter(own));
+    typed.value
+}
+
+fn apps_as_written(node: &Node, document: Option<&Document>) -> IndexMap<String, Value> {
+    let Some(Document::Environment(manifest)) = document else {
+        return IndexMap::new();
+    };
+    let written = node.get("spec").and_then(|spec| spec.get("fly")).and_then(|fly| fly.get("apps"));
+    let apps = manifest.spec.fly.iter().flat_map(|fly| &fly.apps);
+    apps.filter_map(|(name, app)| {
+        let written = written?.get(name)?.to_json();
+        let typed = serde_json::to_value(app).ok()?;
+        Some((name.clone(), as_written(written, &typed)))
+    })
+    .collect()
+}
+
+/// The JSON as it was written, with numbers that the type reads as text in that form: `1.10` and not `1.1`.
+fn as_written(written: Value, typed: &Value) -> Value {
+    match (written, typed) {
+        (Value::Object(entries), Value::Object(typed)) => entries
+            .into_iter()
+            .map(|(key, value)| {
+                let value = match typed.get(&key) {
+                    Some(typed) => as_written(value, typed),
+                    None => value,
+                };
+                (key, value)
+            })
+            .collect(),
+        (Value::Array(items), Value::Array(typed)) if items.len() == typed.len() => {
+            items.into_iter().zip(typed).map(|(item, typed)| as_written(item, typed)).collect()
+        }
+        (Value::Number(_), Value::String(text)) => Value::String(text.clone()),
+        (written, _) => written,
+    }
+}

@@ -1,0 +1,170 @@
+//! A world in which one controller and one simulated Fly live on one clock.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use hangar::clock::{Clock, SharedClock, VirtualClock};
+use hangar::controller::{FixedVariables, Loaded, Once, Outcome, Planned, Session, load};
+use hangar::desired::Completeness;
+use hangar::execute::event::{Event, Observer};
+use hangar::execute::{Journal, Stop};
+use hangar::http::Shared;
+use hangar::plan::Request;
+use hangar::random::Random;
+use hangar::secret::SecretText;
+use hangar::sim::{SimConfig, Simulator};
+use hangar::source::{AssetError, Assets, Snapshot};
+use hangar::spec::SourceFile;
+use hangar::store::{MemoryStore, Store};
+
+/// The master key of every test world.
+pub(crate) const MASTER_KEY: &str = "planted-master-key-0123456789abcdef0123456789";
+
+/// The files of a world, for what its specs refer to.
+#[derive(Debug)]
+struct InMemory(BTreeMap<String, String>);
+
+impl Assets for InMemory {
+    fn read(&self, beside: &Path, path: &str) -> Result<Vec<u8>, AssetError> {
+        let path = beside.with_file_name(path).display().to_string();
+        let text = self.0.get(&path).ok_or(AssetError::Missing { path })?;
+        Ok(text.clone().into_bytes())
+    }
+}
+
+/// Remembers all events.
+#[derive(Debug, Default)]
+pub(crate) struct Recorder(std::sync::Mutex<Vec<Event>>);
+
+impl Observer for Recorder {
+    fn observe(&self, event: &Event) {
+        self.0.lock().unwrap().push(event.clone());
+    }
+}
+
+impl Recorder {
+    pub(crate) fn events(&self) -> Vec<Event> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+pub(crate) struct World {
+    pub(crate) sim: Simulator,
+    pub(crate) clock: SharedClock,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) files: BTreeMap<String, String>,
+    pub(crate) variables: FixedVariables,
+    pub(crate) recorder: Arc<Recorder>,
+    pub(crate) completeness: Completeness,
+    runs: u64,
+}
+
+impl World {
+    /// A world with these spec files (path and content), and one organization `acme` whose token is in `FLY_API_TOKEN`.
+    pub(crate) fn with(files: &[(&str, &str)]) -> Self {
+        Self::configured(files, SimConfig::default().with_org("acme", "sim_acme_token"))
+    }
+
+    pub(crate) fn configured(files: &[(&str, &str)], config: SimConfig) -> Self {
+        let epoch: DateTime<Utc> = "2026-03-01T12:00:00Z".parse().unwrap();
+        let clock: SharedClock = Arc::new(VirtualClock::starting_at(epoch));
+        let sim = Simulator::new(config, Arc::clone(&clock));
+        let mut variables = FixedVariables::default();
+        variables.variables.insert("FLY_API_TOKEN".into(), SecretText::new("sim_acme_token"));
+        variables.variables.insert("HANGAR_MASTER_KEY".into(), SecretText::new(MASTER_KEY));
+        Self {
+            sim,
+            clock,
+            store: Arc::new(MemoryStore::new()),
+            files: files.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect(),
+            variables,
+            recorder: Arc::default(),
+            completeness: Completeness::Complete,
+            runs: 0,
+        }
+    }
+
+    pub(crate) fn set(&mut self, variable: &str, value: &str) {
+        self.variables.variables.insert(variable.into(), SecretText::new(value));
+    }
+
+    /// Replaces `from` by `to` in the file at `path`; it has to be there.
+    pub(crate) fn edit(&mut self, path: &str, from: &str, to: &str) {
+        let text = self.files.get_mut(path).expect("the file is there");
+        assert!(text.contains(from), "`{from}` is not in {path}:\n{text}");
+        *text = text.replace(from, to);
+    }
+
+    /// A new, empty store: what a run on a fresh machine has.
+    pub(crate) fn lose_store(&mut self) {
+        self.store = Arc::new(MemoryStore::new());
+    }
+
+    pub(crate) async fn pass_time(&self, duration: Duration) {
+        self.clock.sleep(duration).await;
+    }
+
+    pub(crate) fn load(&self) -> Loaded {
+        load(&self.snapshot(), &self.variables).unwrap_or_else(|error| match error {
+            hangar::controller::LoadError::Specs(problems) => panic!("{}", problems.render(false)),
+            other => panic!("{other}"),
+        })
+    }
+
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        let files = self.files.iter().filter(|(path, _)| path.ends_with(".yaml"));
+        let files =
+            files.map(|(path, text)| SourceFile { path: PathBuf::from(path), bytes: text.clone().into_bytes() });
+        Snapshot {
+            files: files.collect(),
+            assets: Arc::new(InMemory(self.files.clone())),
+            commit: None,
+            completeness: self.completeness.clone(),
+            read_at: self.clock.now(),
+        }
+    }
+
+    pub(crate) fn session(&mut self) -> Session {
+        self.runs += 1;
+        let shared = Shared::new(self.sim.transport(), Arc::clone(&self.clock), Random::from_seed(self.runs));
+        let instance = format!("run-{}", self.runs);
+        let journal = Journal::open(Arc::clone(&self.store), &instance, self.clock.now()).unwrap();
+        let observer = Arc::clone(&self.recorder) as Arc<dyn Observer>;
+        Session::open(Arc::new(self.load()), &self.variables, shared, journal, observer, Stop::default()).unwrap()
+    }
+
+    /// `hangar reconcile --once`.
+    pub(crate) async fn reconcile(&mut self) -> Outcome {
+        self.run(Request::default()).await
+    }
+
+    pub(crate) async fn run(&mut self, request: Request) -> Outcome {
+        let session = self.session();
+        let outcome = Once::new(&session, request, Duration::from_secs(180)).run(|_| ()).await.unwrap();
+        // Whatever else a test asserts: nothing is ever sent faster than Fly documents.
+        let limited: Vec<_> = self.sim.requests().into_iter().filter(|request| request.status == Some(429)).collect();
+        assert!(limited.is_empty(), "{limited:#?}");
+        outcome
+    }
+
+    /// `hangar diff`: the plan, without any way to write.
+    pub(crate) async fn diff(&mut self) -> Planned {
+        let session = self.session();
+        let environments = session.loaded.fleet.environments.keys().cloned().collect();
+        let observed = session.observe(&environments).await.unwrap();
+        session.plan(observed, &Request { dry_run: true, ..Request::default() }).unwrap()
+    }
+
+    /// What was written since the log was cleared last, one `METHOD path` each.
+    pub(crate) fn writes(&self) -> Vec<String> {
+        let requests = self.sim.requests();
+        requests
+            .iter()
+            .filter(|request| !request.is_read())
+            .map(|request| format!("{} {}", request.method, request.path))
+            .collect()
+    }
+}
