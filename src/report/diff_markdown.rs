@@ -20,7 +20,7 @@ const RESERVE: usize = 1_000;
 /// The most columns of one value.
 const MOST_VALUE_COLUMNS: usize = 400;
 
-/// The whole plan as Markdown of at most [`MOST_CHARACTERS`]: counts, warnings, then each environment to unfold. Whatever a spec
+/// The whole plan as Markdown of at most 65,000 characters: counts, warnings, then each environment to unfold. Whatever a spec
 /// or a provider says in it stays text.
 pub fn diff_markdown(plan: &Plan, requests: RequestCount) -> String {
     let environments = environments(plan);
