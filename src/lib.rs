@@ -20,6 +20,8 @@ pub mod resource;
 pub mod secret;
 #[cfg(feature = "controller")]
 pub mod sim;
+#[cfg(feature = "controller")]
+pub mod source;
 pub mod spec;
 #[cfg(feature = "controller")]
 pub mod store;
