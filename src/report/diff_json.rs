@@ -10,7 +10,7 @@ use crate::plan::{Notice, Plan, Standing, Step, StepId, Withheld};
 use crate::resource::{Change, ChangeKind, ComponentName, EnvName, FieldChange, OrgSlug, ResourceKey, output};
 
 /// The version of this form. It rises when a field changes its meaning or goes; fields may be added within a version.
-pub const VERSION: u32 = 1;
+const VERSION: u32 = 1;
 
 /// A plan as JSON: environments, steps in order, what is withheld and why, notices, totals, and the requests it took.
 pub fn diff_json(plan: &Plan, requests: RequestCount) -> String {
@@ -195,20 +195,10 @@ impl SideDocument {
         match change {
             Change::Plain(value) => {
                 let waits_for = output::waits_for_in(value);
-                Self::Value { value: displayed(value), waits_for }
+                Self::Value { value: json::displayed(value), waits_for }
             }
             Change::Secret => Self::Secret { secret: true },
             Change::Unknown(reason) => Self::Unknown { unknown: output::display(reason) },
         }
-    }
-}
-
-/// `value` with every placeholder as people read it.
-fn displayed(value: &Value) -> Value {
-    match value {
-        Value::String(text) => Value::String(output::display(text)),
-        Value::Array(items) => items.iter().map(displayed).collect(),
-        Value::Object(map) => map.iter().map(|(key, item)| (output::display(key), displayed(item))).collect(),
-        other => other.clone(),
     }
 }

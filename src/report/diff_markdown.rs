@@ -11,7 +11,9 @@ use crate::plan::{Plan, Standing};
 use crate::resource::ComponentName;
 
 /// The most characters that a comment has. GitHub refuses a body of more than 65,536.
-pub const MOST_CHARACTERS: usize = 65_000;
+pub(super) const MOST_CHARACTERS: usize = 65_000;
+/// The end of an environment's block.
+const FOOT: &str = "\n</details>\n";
 /// What is kept free for the notes at the end.
 const RESERVE: usize = 1_000;
 /// The most columns of one value.
@@ -33,8 +35,8 @@ pub fn diff_markdown(plan: &Plan, requests: RequestCount) -> String {
     }
     let warnings = warnings(&environments, Style::PLAIN);
     if !warnings.is_empty() {
-        let lines: String = warnings.iter().map(|warning| format!("> {}\n", inline(warning))).collect();
-        page.put(&format!("\n> [!WARNING]\n{lines}"));
+        let lines: Vec<String> = warnings.iter().map(|warning| format!("> {}", inline(warning))).collect();
+        page.put(&format!("\n> [!WARNING]\n{}\n", lines.join("\n")));
     }
     let (quiet, loud): (Vec<&EnvView<'_>>, Vec<&EnvView<'_>>) = environments.iter().partition(|env| is_quiet(env));
     let is_open = loud.len() == 1;
@@ -78,7 +80,6 @@ impl Page {
             html(env.name.as_str()),
             standing(env)
         );
-        const FOOT: &str = "\n</details>\n";
         // The end of the block is paid for first: a cut must not leave it open.
         if self.left < head.chars().count().saturating_add(FOOT.len()).saturating_add(100) {
             self.cut = self.cut.saturating_add(1);
@@ -147,12 +148,10 @@ impl Page {
             let short: String = commit.chars().take(12).collect();
             format!("commit {} · ", code(&short))
         });
-        self.text.push_str(&format!(
-            "\n<sub>{}{} · {}</sub>\n",
-            commit.unwrap_or_default(),
-            requests.to_line(),
-            plan.made_at.format("%Y-%m-%d %H:%M UTC")
-        ));
+        let (commit, requests) = (commit.unwrap_or_default(), requests.to_line());
+        let made_at = plan.made_at.format("%Y-%m-%d %H:%M UTC");
+        let foot = format!("\n<sub>{commit}{requests} · {made_at}</sub>\n");
+        self.text.push_str(&foot);
     }
 }
 

@@ -233,6 +233,19 @@ impl World {
         &mut known(&mut self.detail(&"acme".into(), &app.into()).machines)[index]
     }
 
+    /// Sets the tombstone of an environment's oldest machines, as an earlier pass has done.
+    fn bury(&mut self, env: &str, ago: TimeDelta) {
+        for detail in self.scope(&"acme".into()).details.values_mut() {
+            for machine in known(&mut detail.machines) {
+                if let Some(Ok(marker)) = &mut machine.marker
+                    && marker.env.as_str() == env
+                {
+                    marker.tombstone = Some(now() - ago);
+                }
+            }
+        }
+    }
+
     fn carry_out(&mut self, org: &OrgSlug, key: &ResourceKey, action: &Action, outputs: &mut Outputs) {
         let app = key.app().clone();
         let id = self.id("148e21");
@@ -350,19 +363,21 @@ fn known<T>(reading: &mut Reading<T>) -> &mut T {
     }
 }
 
-/// A fleet at work: one environment in sync, one with every sort of change, one new, one that goes, one broken, one gated.
+/// A fleet at work: one environment in sync, one with every sort of change, one new, one gated, and three that nobody wants any
+/// more: to be marked, in grace, to be deleted.
 pub(super) fn rich() -> World {
     let server = |env: &str| {
-        let worker = format!("{env}-chat-worker");
         app("server", &format!("{env}-chat-server"))
             .with_machines(3)
             .with_volume()
             .with_secret("WORKER_SECRET")
-            .with_env("FLY_WORKER_APP", &worker)
+            .with_env("FLY_WORKER_APP", &format!("{env}-chat-worker"))
     };
     let worker = |env: &str| app("worker", &format!("{env}-chat-worker")).with_secret("WORKER_SECRET");
     let env = |name: &str| environment(name, vec![worker(name), server(name)]);
-    let mut world = World::new(vec![env("production"), env("staging"), env("pr-7")]).converge();
+    let mut world = World::new(["production", "staging", "pr-5", "pr-7", "pr-8"].map(env).into()).converge();
+    world.bury("pr-5", TimeDelta::minutes(2));
+    world.bury("pr-7", TimeDelta::minutes(10));
 
     let mut staging = environment(
         "staging",
@@ -373,27 +388,57 @@ pub(super) fn rich() -> World {
                 .with_env("LOG_LEVEL", "debug"),
         ],
     );
-    staging.apps[0].certificates.insert("chat.example.com".into());
-    staging.apps[0].secrets.insert(
-        "OPENAI_API_KEY".into(),
-        SecretValue::Unavailable { reason: "environment variable OPENAI_API_KEY is not set".into() },
-    );
+    let worker_app = &mut staging.apps[0];
+    worker_app.certificates.insert("chat.example.com".into());
+    let unavailable = "environment variable OPENAI_API_KEY is not set".to_owned();
+    worker_app.secrets.insert("OPENAI_API_KEY".into(), SecretValue::Unavailable { reason: unavailable });
+    worker_app.secrets.insert("WORKER_SECRET".into(), SecretValue::Known(SecretText::new(format!("{SECRET}-2"))));
     let mut gated = environment("gated", vec![app("web", "gated-web")]);
     gated.requires.environments.push("staging".into());
-    let preview = environment(
-        "pr-9",
-        vec![worker("pr-9"), {
-            let mut server =
-                server("pr-9").with_env("CALLBACK", &format!("http://[{}]:8080", placeholder("fly.worker.ips.v6")));
-            server.after.insert("worker".into());
-            server
-        }],
-    );
+    let callback = format!("http://[{}]:8080", placeholder("fly.worker.ips.v6"));
+    let mut preview = environment("pr-9", vec![worker("pr-9"), server("pr-9").with_env("CALLBACK", &callback)]);
+    preview.apps[1].after.insert("worker".into());
+    preview.class = Class::Preview;
+    preview.expires_at = Some(now() + TimeDelta::days(3));
     world.want(vec![env("production"), staging, preview, gated]);
-    world.fleet.environments.insert(
-        "broken".into(),
-        Wanted::Broken { reason: "specs/broken.yaml:4:9: unknown field `imagee`\n  4 |   imagee: alpine\n    |   ^^^^^^ did you mean `image`?".into() },
-    );
     world.request.dry_run = true;
+    world
+}
+
+/// What stops changes: a spec that cannot be read, a name that is taken, an app that is not ours, and a person's consent.
+pub(super) fn troubled() -> World {
+    let mut consent = environment("production", vec![app("web", "acme-web")]);
+    consent.requires.approval = true;
+    let mut world = World::new(vec![
+        consent,
+        environment("taken", vec![app("web", "taken-web"), app("api", "foreign-api"), app("new", "taken-new")]),
+    ]);
+    world.detail(&"acme".into(), &"taken-web".into()).presence = Presence::Elsewhere;
+    let row = AppRow { id: "x".into(), name: "foreign-api".into(), network: String::new(), status: "deployed".into() };
+    world.detail(&"acme".into(), &"foreign-api".into()).presence = Presence::Here(row);
+    let reason =
+        "specs/broken.yaml:4:9: unknown field `imagee`\n  4 |   imagee: alpine\n    |   ^^^^^^ did you mean `image`?";
+    world.fleet.environments.insert("broken".into(), Wanted::Broken { reason: reason.into() });
+    world
+}
+
+/// Text that tries everything: a terminal's escapes, direction, a fence's end, HTML, Markdown, a mention, our own placeholder.
+pub(super) const HOSTILE: &str =
+    "\u{1b}]0;owned\u{7}\u{9b}31m\u{202e}\r\n```\n</details><script>alert(1)</script> @acme #1 | [x](y) ~~~ \u{E001}";
+
+/// The text that tries everything, wherever a spec or a provider can put one.
+pub(super) fn hostile() -> World {
+    let web = app("web", "hostile-web").with_secret("WORKER_SECRET");
+    let mut world = World::new(vec![environment("hostile", vec![web.clone()])]).converge();
+    let mut changed = web.with_env("VALUE", HOSTILE).with_env(HOSTILE, "x").with_image(HOSTILE).with_machines(2);
+    changed.certificates.insert(HOSTILE.into());
+    world.want(vec![environment("hostile", vec![changed])]);
+    world.fleet.environments.insert("broken".into(), Wanted::Broken { reason: HOSTILE.into() });
+    world.fleet.commit = Some(HOSTILE.into());
+    let machine = world.machine("hostile-web", 0);
+    machine.version = HOSTILE.into();
+    machine.image = HOSTILE.into();
+    machine.image_digest = Some(HOSTILE.into());
+    machine.checks[0] = observed::Check { name: HOSTILE.into(), passing: false, output: HOSTILE.into() };
     world
 }

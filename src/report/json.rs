@@ -1,8 +1,10 @@
 //! JSON for programs: versioned, ordered, without secrets, and harmless when it is printed on a terminal all the same.
 
 use serde::Serialize;
+use serde_json::Value;
 
 use super::text::is_unsafe;
+use crate::resource::output;
 
 /// `value` as indented JSON that ends with a newline.
 pub(super) fn pretty(value: &impl Serialize) -> String {
@@ -40,6 +42,16 @@ fn harmless(written: Result<String, serde_json::Error>) -> String {
 
 fn format_unit(unit: u16) -> String {
     format!("\\u{unit:04x}")
+}
+
+/// `value` with every placeholder as people read it.
+pub(super) fn displayed(value: &Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(output::display(text)),
+        Value::Array(items) => items.iter().map(displayed).collect(),
+        Value::Object(map) => map.iter().map(|(key, item)| (output::display(key), displayed(item))).collect(),
+        other => other.clone(),
+    }
 }
 
 #[cfg(test)]

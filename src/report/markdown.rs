@@ -78,8 +78,8 @@ pub(super) fn item(label: &str, message: &str) -> String {
         [] => format!("- {label}\n"),
         [only] => format!("- {label} {}\n", inline(only)),
         lines => {
-            let block = fenced("text", lines).lines().map(|line| format!("  {line}\n")).collect::<String>();
-            format!("- {label}\n\n{block}")
+            let block = fenced("text", lines).replace('\n', "\n  ");
+            format!("- {label}\n\n  {block}\n")
         }
     }
 }

@@ -12,37 +12,45 @@ use crate::report::text::moment;
 
 /// All environments as a table, then what keeps any of them from being as desired.
 pub fn status_markdown(all: &[Status], now: DateTime<Utc>, requests: RequestCount) -> String {
-    let mut text = "### Hangar status\n\n| environment | class | standing | machines | image | age | expires | open |\n|---|---|---|---|---|---|---|---|\n".to_owned();
+    let mut blocks = vec!["### Hangar status".to_owned()];
+    let mut table = vec![
+        "| environment | class | standing | machines | image | age | expires | open |".to_owned(),
+        "|---|---|---|---|---|---|---|---|".to_owned(),
+    ];
+    table.extend(all.iter().map(|status| row(status, now)));
+    blocks.push(table.join("\n"));
     for status in all {
-        let wanted: usize = status.components.iter().map(|component| component.wanted_machines).sum();
-        let machines = status.components.iter().flat_map(|component| &component.machines);
-        let running = machines.filter(|machine| machine.state == "started").count();
-        let cells = [
-            cell(&code(status.name.as_str())),
-            class(status),
-            standing(status).to_owned(),
-            if status.orphan { running.to_string() } else { format!("{running}/{wanted}") },
-            images(&status.components),
-            age(status).unwrap_or_default(),
-            status.expires_at.map(|at| moment(at, now)).unwrap_or_default(),
-            urls(&status.components),
-        ];
-        text.push_str(&format!("| {} |\n", cells.join(" | ")));
-    }
-    for status in all {
+        let name = code(status.name.as_str());
         for withheld in &status.withheld {
             let stance = if withheld.stance == Stance::Blocked { "blocked" } else { "waiting" };
             let until = withheld.until.map(|until| format!(" (goes on at {})", moment(until, now))).unwrap_or_default();
-            let label =
-                format!("{} **{stance}** {}{until}:", code(status.name.as_str()), code(&withheld.reason.to_string()));
-            text.push_str(&format!("\n{}", item(&label, &withheld_message(withheld))));
+            let label = format!("{name} **{stance}** {}{until}:", code(&withheld.reason.to_string()));
+            blocks.push(item(&label, &withheld_message(withheld)));
         }
         for notice in &status.notices {
-            text.push_str(&format!("\n{}", item(&format!("{} note:", code(status.name.as_str())), &notice.message)));
+            blocks.push(item(&format!("{name} note:"), &notice.message));
         }
     }
-    text.push_str(&format!("\n<sub>{} · {}</sub>\n", requests.to_line(), now.format("%Y-%m-%d %H:%M UTC")));
-    text
+    blocks.push(format!("<sub>{} · {}</sub>", requests.to_line(), now.format("%Y-%m-%d %H:%M UTC")));
+    let blocks: Vec<&str> = blocks.iter().map(|block| block.trim_end()).collect();
+    format!("{}\n", blocks.join("\n\n"))
+}
+
+fn row(status: &Status, now: DateTime<Utc>) -> String {
+    let wanted: usize = status.components.iter().map(|component| component.wanted_machines).sum();
+    let machines = status.components.iter().flat_map(|component| &component.machines);
+    let running = machines.filter(|machine| machine.state == "started").count();
+    let cells = [
+        cell(&code(status.name.as_str())),
+        class(status).to_owned(),
+        standing(status).to_owned(),
+        if status.orphan { running.to_string() } else { format!("{running}/{wanted}") },
+        images(&status.components),
+        age(status).unwrap_or_default(),
+        status.expires_at.map(|at| moment(at, now)).unwrap_or_default(),
+        urls(&status.components),
+    ];
+    format!("| {} |", cells.join(" | "))
 }
 
 /// A bar would end the cell, even between backticks.

@@ -7,6 +7,9 @@ mod markdown;
 mod secrets;
 mod text;
 
+#[cfg(test)]
+mod tests;
+
 pub use build::status_of;
 pub use markdown::status_markdown;
 pub use text::{status_overview_text, status_text};

@@ -68,7 +68,7 @@ pub fn status_text(all: &[Status], now: DateTime<Utc>, style: &Style, requests: 
 fn environment(status: &Status, now: DateTime<Utc>, style: Style, lines: &mut Vec<String>) {
     let (tone, word) = standing(status, style);
     let dot = format!(" {} ", style.dot());
-    let mut facts = vec![class(status)];
+    let mut facts = vec![class(status).to_owned()];
     facts.extend(status.org.as_ref().map(|org| clean(org.as_str())));
     facts.extend(age(status).map(|age| format!("{age} old")));
     facts.extend(status.expires_at.map(|at| format!("expires {}", moment(at, now))));
@@ -119,25 +119,17 @@ fn bullet(word: &str, message: &str, style: Style, lines: &mut Vec<String>) {
 fn component(component: &ComponentStatus, style: Style, lines: &mut Vec<String>) {
     let app = clean(component.app.as_str());
     let name = component.component.as_ref().map_or_else(|| app.clone(), |name| clean(name.as_str()));
-    let mut head = format!("  {}", style.paint(Tone::Strong, &name));
+    let mut head = vec![style.paint(Tone::Strong, &name)];
     if name != app {
-        head.push_str(&format!("  {}", style.paint(Tone::Dim, &app)));
+        head.push(style.paint(Tone::Dim, &app));
     }
-    let absence = match component.presence {
-        AppPresence::Live => None,
-        AppPresence::Absent => Some("not created yet"),
-        AppPresence::Elsewhere => Some("the name is taken in another organization"),
-        AppPresence::Unknown => Some("cannot be told"),
-    };
-    match absence {
-        Some(absence) => head.push_str(&format!("  {}", style.paint(Tone::Held, absence))),
-        None => {
-            for url in &component.urls {
-                head.push_str(&format!("  {}", style.paint(Tone::Link, clean(url))));
-            }
-        }
+    match component.presence {
+        AppPresence::Live => head.extend(component.urls.iter().map(|url| style.paint(Tone::Link, clean(url)))),
+        AppPresence::Absent => head.push(style.paint(Tone::Held, "not created yet")),
+        AppPresence::Elsewhere => head.push(style.paint(Tone::Held, "the name is taken in another organization")),
+        AppPresence::Unknown => head.push(style.paint(Tone::Held, "cannot be told")),
     }
-    lines.push(head);
+    lines.push(format!("  {}", head.join("  ")));
     let mut section = |label: &str, rows: Vec<Vec<Cell>>| {
         for (index, line) in table::lines(&rows, style).into_iter().enumerate() {
             let label = if index == 0 { label } else { "" };
@@ -298,7 +290,7 @@ fn standing(status: &Status, style: Style) -> (Tone, String) {
 }
 
 /// What a class is called; what no spec asks for has none.
-pub(super) fn class(status: &Status) -> String {
+pub(super) const fn class(status: &Status) -> &'static str {
     match status.class {
         Some(crate::desired::Class::Preview) => "preview",
         Some(crate::desired::Class::Staging) => "staging",
@@ -306,7 +298,6 @@ pub(super) fn class(status: &Status) -> String {
         None if status.orphan => "no spec",
         None => "broken",
     }
-    .to_owned()
 }
 
 /// `1d 2h`.
