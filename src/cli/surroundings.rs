@@ -104,7 +104,7 @@ impl Surroundings {
 }
 
 /// How often a git source is asked for a new commit unless the settings say otherwise.
-const GIT_INTERVAL: Duration = Duration::from_secs(60);
+const GIT_INTERVAL: Duration = Duration::from_mins(1);
 
 fn git_settings(spec: &crate::spec::controller::GitSource, cache_dir: PathBuf) -> GitSettings {
     GitSettings {

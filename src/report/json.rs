@@ -63,6 +63,6 @@ mod tests {
         let value = serde_json::json!({"a": "x\u{9b}31m\u{202e}\u{7f}\u{e0041}\n"});
         let text = pretty(&value);
         assert_eq!(text, "{\n  \"a\": \"x\\u009b31m\\u202e\\u007f\\udb40\\udc41\\n\"\n}\n");
-        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), value);
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
     }
 }
