@@ -12,7 +12,7 @@ use crate::report;
 use crate::resource::EnvName;
 
 /// The longest that is waited for the quarantine after a lost store.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_mins(3);
 
 pub(super) async fn run(global: &Global, args: &Destroy) -> Result<Exit, CliError> {
     let around = Surroundings::open(&args.target).await?;

@@ -9,7 +9,7 @@ use super::{diff, reconcile};
 use crate::plan::{Purpose, Request};
 
 /// The longest that is waited for the quarantine after a lost store.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_mins(3);
 
 pub(super) async fn run(global: &Global, args: &Gc) -> Result<Exit, CliError> {
     if args.dry_run {

@@ -122,9 +122,9 @@ fn acknowledge(journal: &Journal, deletions: &Deletions) -> Result<(), CliError>
 fn observer(global: &Global, around: &Surroundings, style: Style, journal: &Journal) -> Arc<dyn Observer> {
     let columns = live::Columns::of(&around.loaded.fleet);
     let shown: Box<dyn Observer> = match global.log_format {
-        LogFormat::Json => Box::new(live::PlainLines::new(Box::new(std::io::stderr()), style, columns)),
+        LogFormat::Json => Box::new(live::JsonLines::new(Box::new(std::io::stderr()))),
         LogFormat::Text if std::io::stderr().is_terminal() => {
-            Box::new(live::PlainLines::new(Box::new(std::io::stderr()), style, columns))
+            Box::new(live::Bars::new(indicatif::ProgressDrawTarget::stderr(), style, columns))
         }
         LogFormat::Text => Box::new(live::PlainLines::new(Box::new(std::io::stderr()), style, columns)),
     };

@@ -81,7 +81,12 @@ impl Surroundings {
     pub(super) fn journal(&self) -> Result<Journal, StoreError> {
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&self.store)?);
         let instance = format!("{}-{}", std::process::id(), self.shared.random.hex(8));
-        Journal::open(store, &instance, self.shared.clock.now())
+        let journal = Journal::open(store, &instance, self.shared.clock.now())?;
+        if self.simulator.is_some() {
+            // The simulator lives in this process: no earlier run can have requests under way in it.
+            journal.change(|memory| memory.blank_since = None)?;
+        }
+        Ok(journal)
     }
 
     /// The memory for looking only: a store is read if it is there, and never made. Without one a look is not in quarantine,
@@ -99,7 +104,7 @@ impl Surroundings {
 }
 
 /// How often a git source is asked for a new commit unless the settings say otherwise.
-const GIT_INTERVAL: Duration = Duration::from_secs(60);
+const GIT_INTERVAL: Duration = Duration::from_mins(1);
 
 fn git_settings(spec: &crate::spec::controller::GitSource, cache_dir: PathBuf) -> GitSettings {
     GitSettings {

@@ -148,7 +148,7 @@ pub fn bulk_fingerprint(observed: &Observed, env: &Environment) -> Option<String
     let mut text = String::new();
     for app in &env.apps {
         let rows = scope.apps.items.iter().filter(|row| row.name == app.name);
-        rows.for_each(|row| text.push_str(&format!("{row:?}\n")));
+        text.extend(rows.map(|row| format!("{row:?}\n")));
         let mut machines: Vec<String> = scope
             .machines
             .items

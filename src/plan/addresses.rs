@@ -80,7 +80,7 @@ impl Planner<'_> {
                         self.step(&view.place, key, Action::AddCertificate, reason, Vec::new(), &after);
                     }
                     Err(obstacle) => {
-                        self.withhold(&view.place, &key, &format!("add a certificate for `{hostname}`"), obstacle)
+                        self.withhold(&view.place, &key, &format!("add a certificate for `{hostname}`"), obstacle);
                     }
                 },
             }
@@ -96,7 +96,7 @@ impl Planner<'_> {
                     self.step(&view.place, key, action, "the spec no longer asks for it", Vec::new(), &[]);
                 }
                 Err(obstacle) => {
-                    self.withhold(&view.place, &key, &format!("remove the certificate for `{hostname}`"), obstacle)
+                    self.withhold(&view.place, &key, &format!("remove the certificate for `{hostname}`"), obstacle);
                 }
             }
         }

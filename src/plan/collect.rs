@@ -317,19 +317,16 @@ impl Planner<'_> {
         let place = Place { env: &orphan.env, component: orphan.component.as_ref(), org: &orphan.org };
         let key = Orphan::key_of(orphan.app.clone());
         let reason = format!("{}: it is deleted after {} s of grace", orphan.reason, self.policy.grace.as_secs());
-        match &orphan.bearer {
-            Some(id) => {
-                let action = Action::MarkMachine { id: id.clone(), metadata: self.tombstone_patch() };
-                self.step(&place, key, action, reason, Vec::new(), &[]);
-            }
-            None => {
-                let write = SecretWrite {
-                    set: BTreeMap::from([(TOMBSTONE_SECRET.to_owned(), SecretText::new("1"))]),
-                    ..SecretWrite::default()
-                };
-                let key = ResourceKey::Secrets { app: orphan.app.clone() };
-                self.step(&place, key, Action::SetSecrets(write), reason, Vec::new(), &[]);
-            }
+        if let Some(id) = &orphan.bearer {
+            let action = Action::MarkMachine { id: id.clone(), metadata: self.tombstone_patch() };
+            self.step(&place, key, action, reason, Vec::new(), &[]);
+        } else {
+            let write = SecretWrite {
+                set: BTreeMap::from([(TOMBSTONE_SECRET.to_owned(), SecretText::new("1"))]),
+                ..SecretWrite::default()
+            };
+            let key = ResourceKey::Secrets { app: orphan.app.clone() };
+            self.step(&place, key, Action::SetSecrets(write), reason, Vec::new(), &[]);
         }
     }
 

@@ -54,7 +54,7 @@ impl Planner<'_> {
         );
         let given = self.networks.entry(env.org.clone()).or_default();
         taken.extend(given.values().copied());
-        let slot = (0..).find(|slot| !taken.contains(slot)).unwrap_or(0);
+        let slot = (0..=u32::MAX).find(|slot| !taken.contains(slot)).unwrap_or(0);
         given.insert(env.name.clone(), slot);
         Ok(network_name(owner, slot))
     }

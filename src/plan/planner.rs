@@ -384,6 +384,7 @@ impl<'a> Planner<'a> {
     }
 
     /// Withholds something because of an obstacle: waiting where its end is known, blocked otherwise.
+    #[expect(clippy::needless_pass_by_value, reason = "an obstacle is dealt with once")]
     pub(super) fn withhold(&mut self, at: &Place<'_>, key: &ResourceKey, what: &str, obstacle: Obstacle) {
         let stance = match obstacle.reason {
             Reason::AnotherWriter => Stance::Blocked,

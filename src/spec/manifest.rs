@@ -88,7 +88,7 @@ fn header(node: &Node) -> (Option<Kind>, Vec<Finding>) {
                 .help(format!("this version of Hangar reads `{API_VERSION}`")),
         ),
         None => {
-            findings.push(missing(node, "apiVersion", format!("begin the document with `apiVersion: {API_VERSION}`")))
+            findings.push(missing(node, "apiVersion", format!("begin the document with `apiVersion: {API_VERSION}`")));
         }
     }
     let kind = match node.get("kind").and_then(Node::as_str) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use hangar::clock::{Clock, SharedClock, VirtualClock};
+use hangar::clock::{SharedClock, VirtualClock};
 use hangar::controller::{FixedVariables, Loaded, Once, Outcome, Planned, Session, load};
 use hangar::desired::Completeness;
 use hangar::execute::event::{Event, Observer};
@@ -132,7 +132,7 @@ impl World {
         let shared = Shared::new(self.sim.transport(), Arc::clone(&self.clock), Random::from_seed(self.runs));
         let instance = format!("run-{}", self.runs);
         let journal = Journal::open(Arc::clone(&self.store), &instance, self.clock.now()).unwrap();
-        let observer = Arc::clone(&self.recorder) as Arc<dyn Observer>;
+        let observer: Arc<dyn Observer> = self.recorder.clone();
         Session::open(Arc::new(self.load()), &self.variables, shared, journal, observer, Stop::default()).unwrap()
     }
 
@@ -143,7 +143,7 @@ impl World {
 
     pub(crate) async fn run(&mut self, request: Request) -> Outcome {
         let session = self.session();
-        let outcome = Once::new(&session, request, Duration::from_secs(180)).run(|_| ()).await.unwrap();
+        let outcome = Once::new(&session, request, Duration::from_mins(3)).run(|_| ()).await.unwrap();
         // Whatever else a test asserts: nothing is ever sent faster than Fly documents.
         let limited: Vec<_> = self.sim.requests().into_iter().filter(|request| request.status == Some(429)).collect();
         assert!(limited.is_empty(), "{limited:#?}");

@@ -38,7 +38,7 @@ fn every_field_is_explained() {
         }
         match value {
             Value::Object(entries) => {
-                entries.iter().for_each(|(key, value)| undescribed(value, &format!("{path}/{key}"), found))
+                entries.iter().for_each(|(key, value)| undescribed(value, &format!("{path}/{key}"), found));
             }
             Value::Array(items) => items.iter().for_each(|item| undescribed(item, path, found)),
             _ => {}
@@ -118,7 +118,7 @@ fn the_examples_of_the_schema_follow_the_schema() {
         }
         match value {
             Value::Object(entries) => {
-                entries.iter().for_each(|(key, value)| check(value, root, &format!("{path}/{key}")))
+                entries.iter().for_each(|(key, value)| check(value, root, &format!("{path}/{key}")));
             }
             Value::Array(items) => items.iter().for_each(|item| check(item, root, path)),
             _ => {}

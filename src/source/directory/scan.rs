@@ -171,8 +171,11 @@ impl<'a> Walk<'a> {
                 return Err("is a symbolic link to a folder outside of the folder of the specs".to_owned());
             }
             (_, true) if is_inside => {
-                drop(self.listing.files.insert(shown.to_owned(), Found::new(real, is_spec, &metadata)))
+                // A file that was given by itself is a spec already, whatever its name.
+                let found = Found::new(real, is_spec, &metadata);
+                self.listing.files.entry(shown.to_owned()).or_insert(found);
             }
+
             (_, true) if is_spec => {
                 return Err("is a symbolic link to a file outside of the folder of the specs".to_owned());
             }

@@ -12,7 +12,7 @@ use super::tree::{self, Tree};
 use crate::source::SourceError;
 
 /// How long the repository may take to answer. A shallow fetch of specs takes seconds, also from far away.
-const REMOTE_LIMIT: Duration = Duration::from_secs(60);
+const REMOTE_LIMIT: Duration = Duration::from_mins(1);
 /// How long reading the local copy may take.
 const LOCAL_LIMIT: Duration = Duration::from_secs(30);
 

@@ -111,8 +111,10 @@ impl Source for GitSource {
     async fn load(&self) -> Result<Snapshot, SourceError> {
         let mut last = self.last.lock().await;
         let asked_at = self.clock.now();
+        // Taken before anything can fail: after an error every commit is a change, so that the caller loads again.
+        let before = last.take();
         let commit = self.cache.update(&self.address, &self.reference).await?;
-        let snapshot = match last.take().filter(|last| last.commit.as_ref() == Some(&commit)) {
+        let snapshot = match before.filter(|before| before.commit.as_ref() == Some(&commit)) {
             Some(same) => Snapshot { read_at: asked_at, ..same },
             None => self.read(&commit).await?,
         };
@@ -152,7 +154,7 @@ fn select(tree: &Tree) -> (Vec<(String, String)>, Vec<String>) {
             Node::File { .. } if is_spec => gaps.push(format!("`{path}` is larger than {MAX_FILE_BYTES} bytes")),
             Node::Submodule => gaps.push(format!("`{path}` is a submodule, which is not read")),
             Node::Outside => {
-                gaps.push(format!("`{path}` is a symbolic link that leads outside of the folder of the specs"))
+                gaps.push(format!("`{path}` is a symbolic link that leads outside of the folder of the specs"));
             }
             Node::Nothing if is_spec => gaps.push(format!("`{path}` is a symbolic link to nothing that can be read")),
             Node::File { .. } | Node::Folder | Node::Nothing => {}
@@ -185,7 +187,7 @@ fn check_reference(reference: &str) -> Result<(), SourceError> {
         return refused("begins with `-`, which no branch or tag does");
     }
     let is_bad = |c: char| c.is_control() || " ~^:?*[\\".contains(c);
-    let is_bad_part = |part: &str| part.is_empty() || part.starts_with('.') || part.ends_with(".lock");
+    let is_bad_part = |part: &str| part.is_empty() || part.starts_with('.') || part.strip_suffix(".lock").is_some();
     let is_bad_text = reference.contains("..") || reference.contains("@{") || reference.ends_with('.');
     if is_bad_text || reference.chars().any(is_bad) || reference.split('/').any(is_bad_part) {
         return refused("is not the name of a branch, a tag or a commit");

@@ -156,8 +156,11 @@ pub(super) fn parse_batch(mut output: &[u8], count: usize) -> Option<Vec<Option<
 mod tests {
     use super::*;
 
-    const LISTING: &[u8] = b"100644 blob aaaa      12\ta.yaml\0100755 blob bbbb       3\tsub/b c.sh\0\
-        120000 blob cccc       6\tsub/link.yaml\0160000 commit dddd       -\tvendor\0120000 blob eeee 5\tup\0";
+    const LISTING: &[u8] = b"100644 blob aaaa      12\ta.yaml\x00\
+        100755 blob bbbb       3\tsub/b c.sh\x00\
+        120000 blob cccc       6\tsub/link.yaml\x00\
+        160000 commit dddd       -\tvendor\x00\
+        120000 blob eeee       5\tup\x00";
 
     fn tree() -> Tree {
         let mut tree = Tree::parse(LISTING).unwrap();
