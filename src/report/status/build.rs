@@ -286,8 +286,6 @@ impl Builder<'_> {
         let mut missing: Vec<String> = components
             .iter()
             .flat_map(|status| status.unread.iter().map(|part| format!("{} of {}", part, status.app)))
-            // Certificates are read only where the spec asks for one or our records tell of one.
-            .filter(|part| !part.contains("(not asked for)"))
             .collect();
         for (org, scope) in &self.observed.scopes {
             for completeness in [&scope.apps.completeness, &scope.machines.completeness] {
