@@ -112,7 +112,9 @@ impl StepRun<'_> {
             Err(error) => match error.class() {
                 Class::Unknown => (None, Ended::Unknown { message: error.to_string() }),
                 class => {
-                    let transient = class == Class::Transient;
+                    // A machine of that name is there after all: the next look tells whether it is the one that is wanted.
+                    let is_there = matches!(&error, ApplyError::Fly(error) if matches!(error.problem(), FlyProblem::MachineNameTaken { .. }));
+                    let transient = class == Class::Transient || is_there;
                     let (reason, message) = (error.reason().to_owned(), error.to_string());
                     (Some(Conclusion::NoEffect), Ended::Failed { reason, message, transient })
                 }

@@ -41,6 +41,8 @@ pub(super) struct AppView<'v> {
     pub(super) owned: Vec<&'v Machine>,
     /// Other live machines.
     pub(super) others: Vec<&'v Machine>,
+    /// Machines that are being destroyed: they hold their names until they are gone.
+    pub(super) leaving: Vec<&'v Machine>,
     pub(super) volumes: &'v [Volume],
     pub(super) secrets: &'v [Secret],
     pub(super) ips: &'v [Ip],
@@ -135,6 +137,7 @@ impl<'a> Planner<'a> {
             created_by_us: true,
             owned: Vec::new(),
             others: Vec::new(),
+            leaving: Vec::new(),
             volumes: &[],
             secrets: &[],
             ips: &[],
@@ -201,6 +204,7 @@ impl<'a> Planner<'a> {
             created_by_us,
             owned,
             others,
+            leaving: machines.iter().filter(|machine| machine.state.as_str() == "destroying").collect(),
             volumes,
             secrets,
             ips,
@@ -363,7 +367,7 @@ fn secrets_reason(decision: &SecretDecision, view: &AppView<'_>) -> String {
         format!("{} changed outside of Hangar", decision.changed_elsewhere.join(", "))
     } else if view.creation.is_some() {
         "the app is new".to_owned()
-    } else if decision.write.set.is_empty() && decision.write.marker.is_none() {
+    } else if decision.write.set.is_empty() && !decision.write.unset.is_empty() {
         "the spec no longer has them".to_owned()
     } else if decision.changes.is_empty() {
         "the app needs our marker".to_owned()

@@ -8,5 +8,6 @@
     reason = "a test ends where something it relies on is not so"
 )]
 
+mod chat_dev;
 mod create;
 mod world;
