@@ -25,7 +25,7 @@ impl Planner<'_> {
     fn isolated_network(&mut self, env: &Environment) -> Result<String, String> {
         let owner = &self.fleet.owner;
         if let Some(slot) = self.network_in_use_by(env) {
-            self.networks.entry(env.org.clone()).or_default().insert(slot);
+            self.networks.entry(env.org.clone()).or_default().insert(slot, env.name.clone());
             return Ok(network_name(owner, slot));
         }
         let scope =
@@ -52,13 +52,14 @@ impl Planner<'_> {
                 .filter_map(|note| network_slot(owner, &note.detail)),
         );
         let given = self.networks.entry(env.org.clone()).or_default();
-        taken.extend(given.iter().copied());
+        taken.extend(given.keys().copied());
         let slot = (0..).find(|slot| !taken.contains(slot)).unwrap_or(0);
-        given.insert(slot);
+        given.insert(slot, env.name.clone());
         Ok(network_name(owner, slot))
     }
 
-    /// The pool place that `env` already lives in: that of its live apps, or of an app that is being created for it.
+    /// The pool place that `env` already lives in: that of its live apps, of an app that is being created for it, or of one that
+    /// this plan creates.
     fn network_in_use_by(&self, env: &Environment) -> Option<u32> {
         let owner = &self.fleet.owner;
         let live = env.apps.iter().find_map(|app| match &self.observed.detail(&env.org, &app.name)?.presence {
@@ -74,6 +75,10 @@ impl Planner<'_> {
                 })
                 .find_map(|note| network_slot(owner, &note.detail))
         };
-        live.or_else(noted)
+        let given = || {
+            let given = self.networks.get(&env.org)?;
+            given.iter().find(|(_, holder)| **holder == env.name).map(|(slot, _)| *slot)
+        };
+        live.or_else(noted).or_else(given)
     }
 }
