@@ -116,11 +116,12 @@ impl Planner<'_> {
         }
     }
 
-    /// How many environments have something live that is ours.
+    /// How many environments have something live that is ours, by the listings and by what was read in detail.
     fn owned_units(&self) -> usize {
         let mut environments = BTreeSet::new();
         for scope in self.observed.scopes.values() {
-            for machine in &scope.machines.items {
+            let details = scope.details.values().filter_map(|detail| detail.machines.known()).flatten();
+            for machine in scope.machines.items.iter().chain(details) {
                 environments.extend(machine.owned_by(&self.fleet.owner).map(|marker| &marker.env));
             }
         }

@@ -1,11 +1,13 @@
 //! Small builders and readers that the tests of ownership, collection and crashes share.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use hangar::controller::{Outcome, Verdict};
+use hangar::controller::{Once, Outcome, Verdict};
+use hangar::http::transport::{Method, Request, Response, SharedTransport, Transport, TransportError};
 use hangar::plan::{Plan, Reason};
-use hangar::sim::{MachineView, SimConfig};
-use serde_json::Value;
+use hangar::sim::{MachineView, SimConfig, Simulator};
+use serde_json::{Value, json};
 
 use crate::world::World;
 
@@ -108,6 +110,13 @@ impl World {
         self.writes()
     }
 
+    /// Reconciles through `transport`.
+    pub(crate) async fn reconcile_through(&mut self, transport: SharedTransport) -> Outcome {
+        self.pass_time(Duration::from_secs(3)).await;
+        let session = self.session_through(transport);
+        Once::new(&session, hangar::plan::Request::default(), Duration::from_secs(180)).run(|_| ()).await.unwrap()
+    }
+
     /// The names of all live apps.
     pub(crate) fn app_names(&self) -> Vec<String> {
         self.sim.apps().into_iter().map(|app| app.name).collect()
@@ -120,22 +129,26 @@ impl World {
         machines.remove(0)
     }
 
-    /// A person changes the metadata of a machine: `None` removes a key.
     pub(crate) fn edit_metadata(&self, app: &str, id: &str, changes: &[(&str, Option<&str>)]) {
-        let edit = |config: &mut Value| {
-            if config.get("metadata").is_none() {
-                config["metadata"] = serde_json::json!({});
-            }
-            let metadata = config["metadata"].as_object_mut().unwrap();
-            for (key, value) in changes {
-                match value {
-                    Some(value) => drop(metadata.insert((*key).to_owned(), (*value).into())),
-                    None => drop(metadata.remove(*key)),
-                }
-            }
-        };
-        self.sim.edit_machine_config(app, id, edit).unwrap();
+        edit_metadata(&self.sim, app, id, changes);
     }
+}
+
+/// A person changes the metadata of a machine: `None` removes a key.
+pub(crate) fn edit_metadata(sim: &Simulator, app: &str, id: &str, changes: &[(&str, Option<&str>)]) {
+    let edit = |config: &mut Value| {
+        if config.get("metadata").is_none() {
+            config["metadata"] = json!({});
+        }
+        let metadata = config["metadata"].as_object_mut().unwrap();
+        for (key, value) in changes {
+            match value {
+                Some(value) => drop(metadata.insert((*key).to_owned(), (*value).into())),
+                None => drop(metadata.remove(*key)),
+            }
+        }
+    };
+    sim.edit_machine_config(app, id, edit).unwrap();
 }
 
 /// The reasons for which something is withheld, in the order of the plan, each once.
@@ -148,4 +161,66 @@ pub(crate) fn withheld(plan: &Plan) -> Vec<Reason> {
 /// The reasons of all notices, in the order of the plan.
 pub(crate) fn notices(plan: &Plan) -> Vec<Reason> {
     plan.notices.iter().map(|notice| notice.reason).collect()
+}
+
+/// A machine as a person makes it with flyctl.
+pub(crate) fn handmade(world: &World, app: &str, image: &str) -> String {
+    let config = json!({"image": image, "metadata": {"fly_process_group": "app", "fly_platform_version": "v2"}});
+    world.sim.create_machine(app, &config, "iad").unwrap()
+}
+
+/// A foreign app `demo-web` with one machine; the world's spec asks for an app of that name.
+pub(crate) async fn with_foreign_app() -> (World, String) {
+    let world = world_of(&["demo"]);
+    world.sim.create_app("acme", "demo-web", "").unwrap();
+    let id = handmade(&world, "demo-web", "registry.fly.io/theirs:v9");
+    world.pass_time(std::time::Duration::from_secs(5)).await;
+    (world, id)
+}
+
+/// Does something once, just before the first request that `matches` is let through: what other people do at the worst moment.
+pub(crate) struct Meddler {
+    inner: SharedTransport,
+    matches: Box<dyn Fn(&Request) -> bool + Send + Sync>,
+    act: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+}
+
+impl std::fmt::Debug for Meddler {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Meddler").finish_non_exhaustive()
+    }
+}
+
+impl Meddler {
+    /// Meddles before the first request of this method whose URL ends like this.
+    pub(crate) fn before(
+        world: &World,
+        method: Method,
+        end: &'static str,
+        act: impl FnOnce() + Send + 'static,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            inner: world.sim.transport(),
+            matches: Box::new(move |request| request.method == method && request.url.ends_with(end)),
+            act: Mutex::new(Some(Box::new(act))),
+        })
+    }
+
+    /// Whether the moment has come.
+    pub(crate) fn has_acted(&self) -> bool {
+        self.act.lock().unwrap().is_none()
+    }
+}
+
+#[async_trait::async_trait]
+impl Transport for Meddler {
+    async fn send(&self, request: Request) -> Result<Response, TransportError> {
+        if (self.matches)(&request) {
+            let act = self.act.lock().unwrap().take();
+            if let Some(act) = act {
+                act();
+            }
+        }
+        self.inner.send(request).await
+    }
 }
