@@ -2,6 +2,8 @@
 
 pub mod check;
 #[cfg(feature = "controller")]
+pub mod cli;
+#[cfg(feature = "controller")]
 pub mod clock;
 #[cfg(feature = "controller")]
 pub mod controller;
@@ -18,6 +20,8 @@ pub mod policy;
 pub mod providers;
 #[cfg(feature = "controller")]
 pub mod random;
+#[cfg(feature = "controller")]
+pub mod report;
 pub mod resource;
 pub mod secret;
 #[cfg(feature = "controller")]

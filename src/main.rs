@@ -1,2 +1,7 @@
-//! Hangar.
-fn main() {}
+//! The `hangar` program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    hangar::cli::main()
+}

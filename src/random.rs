@@ -34,7 +34,8 @@ impl Random {
     pub fn hex(&self, count: usize) -> String {
         let mut text = String::with_capacity(count.saturating_add(16));
         while text.len() < count {
-            text.push_str(&format!("{:016x}", self.next_u64()));
+            let chunk = format!("{:016x}", self.next_u64());
+            text.push_str(&chunk);
         }
         text.truncate(count);
         text

@@ -312,10 +312,10 @@ impl Periods {
         let settings = loaded.settings.as_ref();
         let resync = settings
             .and_then(|settings| settings.resync)
-            .map_or(Duration::from_secs(600), crate::spec::Duration::to_std);
+            .map_or(Duration::from_mins(10), crate::spec::Duration::to_std);
         let deep = settings
             .and_then(|settings| settings.deep_resync)
-            .map_or(Duration::from_secs(3600), crate::spec::Duration::to_std);
+            .map_or(Duration::from_hours(1), crate::spec::Duration::to_std);
         let workers = settings.and_then(|settings| settings.workers).and_then(|workers| usize::try_from(workers).ok());
         Self { resync, deep, workers: workers.unwrap_or(4).max(1) }
     }

@@ -89,7 +89,11 @@ pub fn load(snapshot: &Snapshot, variables: &dyn Variables) -> Result<Loaded, Lo
 
 impl Assets for Snapshot {
     fn read(&self, path: &Path) -> Result<Vec<u8>, String> {
-        self.asset(path).map_err(|error| error.to_string())
+        // A source reads beside one of its spec files; any name in the same folder stands for one.
+        let name =
+            path.file_name().and_then(|name| name.to_str()).ok_or_else(|| "the path names no file".to_owned())?;
+        let beside = path.with_file_name("spec.yaml");
+        self.assets.read(&beside, name).map_err(|error| error.to_string())
     }
 }
 

@@ -30,6 +30,7 @@ pub struct Once<'s> {
     failures: BTreeMap<EnvName, Vec<Failure>>,
     tries: BTreeMap<EnvName, u32>,
     rounds: BTreeMap<EnvName, u32>,
+    done_in: BTreeMap<EnvName, usize>,
 }
 
 /// How a run ended for one environment.
@@ -56,6 +57,8 @@ pub struct Outcome {
     pub last: Planned,
     /// How many steps were done.
     pub done: usize,
+    /// How many steps were done in each environment.
+    pub done_in: BTreeMap<EnvName, usize>,
 }
 
 impl Outcome {
@@ -74,13 +77,20 @@ impl Outcome {
 impl<'s> Once<'s> {
     /// A run for `request` that waits at most `patience` at a time.
     pub const fn new(session: &'s Session, request: Request, patience: Duration) -> Self {
-        Self { session, request, patience, failures: BTreeMap::new(), tries: BTreeMap::new(), rounds: BTreeMap::new() }
+        Self {
+            session,
+            request,
+            patience,
+            failures: BTreeMap::new(),
+            tries: BTreeMap::new(),
+            rounds: BTreeMap::new(),
+            done_in: BTreeMap::new(),
+        }
     }
 
     /// Runs. `on_first_plan` is shown the first plan before anything is done.
     pub async fn run(mut self, on_first_plan: impl FnOnce(&Planned)) -> Result<Outcome, SessionError> {
         let mut on_first_plan = Some(on_first_plan);
-        let mut done = 0_usize;
         loop {
             let observed = self.session.observe(&self.environments()).await?;
             let planned = self.session.plan(observed, &self.request)?;
@@ -96,17 +106,18 @@ impl<'s> Once<'s> {
                         self.session.shared.clock.sleep(wait).await;
                         continue;
                     }
-                    _ => return Ok(self.conclude(planned, done)),
+                    _ => return Ok(self.conclude(planned)),
                 }
             }
             let runs = due.iter().map(|env| async { (env.clone(), self.session.execute(&planned, env).await) });
             for (env, report) in futures::future::join_all(runs).await {
-                done = done.saturating_add(report.done);
+                let done = self.done_in.entry(env.clone()).or_default();
+                *done = done.saturating_add(report.done);
                 self.take(&env, report);
                 self.count_round(&env, &planned.plan);
             }
             if self.session.stop.requested().is_some() {
-                return Ok(self.conclude(planned, done));
+                return Ok(self.conclude(planned));
             }
         }
     }
@@ -191,7 +202,7 @@ impl<'s> Once<'s> {
         }
     }
 
-    fn conclude(self, last: Planned, done: usize) -> Outcome {
+    fn conclude(self, last: Planned) -> Outcome {
         let mut verdicts = BTreeMap::new();
         for env in last.plan.environments.keys() {
             let verdict = match last.plan.standing(env) {
@@ -220,7 +231,8 @@ impl<'s> Once<'s> {
             self.session.observer.observe(&Event { at, env: env.clone(), what });
             verdicts.insert(env.clone(), verdict);
         }
-        Outcome { verdicts, failures: self.failures, last, done }
+        let done = self.done_in.values().sum();
+        Outcome { verdicts, failures: self.failures, last, done, done_in: self.done_in }
     }
 }
 

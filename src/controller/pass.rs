@@ -29,7 +29,8 @@ impl Readers {
             .into_iter()
             .map(|org| {
                 let token = loaded.token(&org, variables)?;
-                let reader = FlyReader::new(ReadClient::new(connection(&base_url(loaded), token, shared.clone())));
+                let reader =
+                    FlyReader::new(ReadClient::new(connection(&base_url(loaded, variables), token, shared.clone())));
                 Ok((org, reader))
             })
             .collect::<Result<_, LoadError>>()?;
@@ -69,15 +70,18 @@ pub fn writers(
         .into_iter()
         .map(|org| {
             let token = loaded.token(&org, variables)?;
-            let writer = FlyWriter::new(WriteClient::new(connection(&base_url(loaded), token, shared.clone())));
+            let writer =
+                FlyWriter::new(WriteClient::new(connection(&base_url(loaded, variables), token, shared.clone())));
             Ok((org, writer))
         })
         .collect()
 }
 
-fn base_url(loaded: &Loaded) -> String {
+/// Where the Machines API is: as the controller's settings say, or the variable that Fly's own tool reads, or Fly.
+fn base_url(loaded: &Loaded, variables: &dyn Variables) -> String {
     let set = loaded.settings.as_ref().and_then(|settings| settings.fly.as_ref()).and_then(|fly| fly.base_url.clone());
-    set.unwrap_or_else(|| DEFAULT_BASE_URL.to_owned())
+    let from_variable = || variables.variable("FLY_FLAPS_BASE_URL").map(|url| url.expose().to_owned());
+    set.or_else(from_variable).unwrap_or_else(|| DEFAULT_BASE_URL.to_owned())
 }
 
 /// What is to be read of each app of these environments and of those that gate them.
@@ -144,7 +148,7 @@ pub fn bulk_fingerprint(observed: &Observed, env: &Environment) -> Option<String
     let mut text = String::new();
     for app in &env.apps {
         let rows = scope.apps.items.iter().filter(|row| row.name == app.name);
-        rows.for_each(|row| text.push_str(&format!("{row:?}\n")));
+        text.extend(rows.map(|row| format!("{row:?}\n")));
         let mut machines: Vec<String> = scope
             .machines
             .items

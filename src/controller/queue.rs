@@ -38,7 +38,7 @@ pub struct Backoff {
 
 impl Default for Backoff {
     fn default() -> Self {
-        Self { first: Duration::from_secs(5), longest: Duration::from_secs(600) }
+        Self { first: Duration::from_secs(5), longest: Duration::from_mins(10) }
     }
 }
 
@@ -161,11 +161,11 @@ mod tests {
         queue.wake(&env, Priority::Resync, at(0));
         queue.wake(&env, Priority::Changed, at(0));
         assert_eq!(queue.len(), 1);
-        assert_eq!(queue.take_due(at(0), 9), [env.clone()]);
+        assert_eq!(queue.take_due(at(0), 9), std::slice::from_ref(&env));
         assert!(queue.take_due(at(0), 9).is_empty());
         queue.wake(&env, Priority::Changed, at(1));
         assert!(queue.take_due(at(1), 9).is_empty(), "still at work");
-        queue.finished(&env, Duration::from_secs(600), Priority::Resync, at(2));
+        queue.finished(&env, Duration::from_mins(10), Priority::Resync, at(2));
         assert_eq!(queue.take_due(at(2), 9), [env], "woken while at work: due at once");
     }
 

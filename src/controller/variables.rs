@@ -47,7 +47,7 @@ fn refuse_open_permissions(path: &std::path::Path) -> Result<(), String> {
     use std::os::unix::fs::PermissionsExt as _;
     let metadata = std::fs::metadata(path).map_err(|error| format!("`{}` cannot be read: {error}", path.display()))?;
     let mode = metadata.permissions().mode() & 0o777;
-    if mode & 0o077 == 0 {
+    if mode.trailing_zeros() >= 6 {
         return Ok(());
     }
     Err(format!("`{0}` holds a secret and others can read it (mode {mode:o}): run `chmod 600 {0}`", path.display()))

@@ -11,12 +11,13 @@ use super::resolver::{Place, Resolver, app_pointer};
 use crate::resource::{AppName, ComponentName, IpKind, MachineSlot, OrgSlug, VolumeSlot};
 use crate::spec::environment::DeletionPolicy;
 use crate::spec::group::ProcessGroup;
-use crate::spec::network::Flycast;
-use crate::spec::{self, AppSpec};
+use crate::spec::network::{Flycast, Ips};
+use crate::spec::validate::{Scope, validate_app};
+use crate::spec::{self, AppSpec, Severity};
 use crate::template::Text;
 
 /// How long starting and passing the checks may take where the spec names nothing (flyctl's own wait timeout).
-const HEALTH_TIMEOUT: Duration = Duration::from_secs(300);
+const HEALTH_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// What an app takes over from its environment.
 #[derive(Debug, Clone, Copy)]
@@ -44,11 +45,25 @@ pub(super) fn build(
 ) -> Option<BuiltApp> {
     let before = resolver.problems.errors.len();
     let secrets = secrets(resolver, component);
-    let filled = resolver.fill_app(component);
+    let mut filled = resolver.fill_app(component);
     let name = resolver.app_name(component).ok();
-    let image = resolver.image(component).and_then(Result::ok);
-    let region = resolver.region(component).and_then(Result::ok);
-    let spec = typed(resolver, component, &filled)?;
+    let image = match resolver.image(component) {
+        Some(image) => Some(image.ok()?),
+        None => None,
+    };
+    let region = match resolver.region(component) {
+        Some(region) => Some(region.ok()?),
+        None => None,
+    };
+    // What was filled in one by one counts for the rules of apps, too.
+    let sources = resolver.components.get(component).and_then(|component| component.json.get("secrets")).cloned();
+    for (key, value) in [("image", image.clone().map(Value::String)), ("secrets", sources)] {
+        filled.extend(value.map(|value| (key.to_owned(), value)));
+    }
+    let mut spec = typed(resolver, component, &Value::Object(filled))?;
+    if spec.ips.is_none() {
+        spec.ips = default_ips(&spec);
+    }
     check(resolver, component, &spec);
     let mut builder = Builder {
         resolver,
@@ -114,79 +129,54 @@ fn typed(resolver: &mut Resolver<'_>, component: &str, filled: &Value) -> Option
         Ok(spec) => Some(spec),
         Err(findings) => {
             for finding in findings {
-                let pointer = format!("{}{}", app_pointer(component), finding.pointer);
-                let place = Place { component: Some(component.to_owned()), pointer };
-                resolver.error(&place, finding.message, finding.help);
+                resolver.error(&place_of(component, &finding.pointer), finding.message, finding.help);
             }
             None
         }
     }
 }
 
-/// Rules that only hold once the fly.toml and the spec are one.
+/// The rules of apps, now that the fly.toml and the spec are one and every value is known.
 fn check(resolver: &mut Resolver<'_>, component: &str, spec: &AppSpec) {
-    let place = |key: &str| Place {
-        component: Some(component.to_owned()),
-        pointer: format!("{}{key}", app_pointer(component)),
-    };
-    let groups = spec.groups();
-    if spec.processes.is_some() && spec.short_form() != ProcessGroup::default() {
-        let message = "an app with `processes` has its commands and sizes there, and not beside it";
-        resolver.error(&place("/processes"), message, Some("move them into the groups they are for".to_owned()));
-    }
-    let fits = |name: &str| name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
-    for name in groups.keys().filter(|name| name.is_empty() || name.len() > 40 || !fits(name)) {
-        let message = format!("`{name}` cannot be the name of a process group");
-        let help = "use at most 40 letters, digits, dashes and underscores".to_owned();
-        resolver.error(&place("/processes"), message, Some(help));
-    }
-    let mut scopes: Vec<(String, &[String])> = Vec::new();
-    let services = spec.services.iter().flatten().enumerate();
-    scopes.extend(services.map(|(index, service)| (format!("/services/{index}"), service.processes.as_slice())));
-    let checks = spec.checks.iter().flatten();
-    scopes.extend(checks.map(|(name, check)| (format!("/checks/{name}"), check.processes.as_slice())));
-    let volumes = spec.volumes.iter();
-    scopes.extend(volumes.map(|(name, volume)| (format!("/volumes/{name}"), volume.processes.as_slice())));
-    let files = spec.files.iter().flatten().enumerate();
-    scopes.extend(files.map(|(index, file)| (format!("/files/{index}"), file.processes.as_slice())));
-    scopes.extend(spec.metrics.iter().map(|metrics| ("/metrics".to_owned(), metrics.processes.as_slice())));
-    for (pointer, processes) in scopes {
-        for name in processes.iter().filter(|name| !groups.contains_key(*name)) {
-            let known: Vec<&str> = groups.keys().map(String::as_str).collect();
-            let help = format!("the groups are {}", known.join(", "));
-            resolver.error(
-                &place(&format!("{pointer}/processes")),
-                format!("there is no process group `{name}`"),
-                Some(help),
-            );
+    // Without a fly.toml the app was checked when its file was read, and its warnings were given.
+    let has_config = resolver.components.get(component).is_some_and(|component| component.config.is_some());
+    for finding in validate_app(spec, Scope::Whole) {
+        let place = place_of(component, &finding.pointer);
+        match finding.severity {
+            Severity::Error => resolver.error(&place, finding.message, finding.help),
+            Severity::Warning if has_config => {
+                let (origin, pointer) = resolver.origin_of(&place);
+                resolver.problems.diagnostics.warn(&origin, &pointer, finding.message, finding.help);
+            }
+            Severity::Warning => {}
         }
     }
     if spec.standbys == Some(true) {
         let message = "stand-by machines are not supported by this version of Hangar";
         let help = "raise `count`, or name the machines in `machine: {standbys: [...]}`".to_owned();
-        resolver.error(&place("/standbys"), message, Some(help));
-    }
-    for (index, host) in spec.certificates.iter().flatten().enumerate() {
-        let fits =
-            host.contains('.') && host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '*'));
-        if !fits {
-            let message = format!("`{}` is not a host name", crate::resource::output::display(host));
-            resolver.error(&place(&format!("/certificates/{index}")), message, None);
-        }
+        resolver.error(&place_of(component, "/standbys"), message, Some(help));
     }
 }
 
-/// The addresses of an app. One with public ports and no word about addresses gets what `fly deploy` gives it on the first
-/// deployment: a shared IPv4 and an IPv6 address. `ips: {}` asks for none.
+fn place_of(component: &str, pointer: &str) -> Place {
+    Place { component: Some(component.to_owned()), pointer: format!("{}{pointer}", app_pointer(component)) }
+}
+
+/// An app with public ports and no word about addresses gets what `fly deploy` gives it on the first deployment: a shared IPv4 and
+/// an IPv6 address. `ips: {}` asks for none.
+fn default_ips(spec: &AppSpec) -> Option<Ips> {
+    let has_public_port = spec.services.iter().flatten().any(|service| !service.ports.is_empty());
+    has_public_port.then(|| Ips { public: Some(true), ..Ips::default() })
+}
+
+/// The addresses of an app.
 fn ips(spec: &AppSpec, network: &super::graph::Network) -> BTreeMap<IpKind, IpRequest> {
-    let public = [IpKind::SharedV4, IpKind::V6].map(|kind| (kind, IpRequest::default()));
     let Some(ips) = &spec.ips else {
-        let has_public_port = spec.services.iter().flatten().any(|service| !service.ports.is_empty());
-        return if has_public_port { public.into() } else { BTreeMap::new() };
+        return BTreeMap::new();
     };
     let mut wanted = BTreeMap::new();
     if ips.public == Some(true) {
-        wanted.extend(public);
+        wanted.extend([IpKind::SharedV4, IpKind::V6].map(|kind| (kind, IpRequest::default())));
     }
     for (kind, stated) in [(IpKind::SharedV4, ips.shared_v4), (IpKind::V6, ips.v6), (IpKind::V4, ips.v4)] {
         match stated {
@@ -226,18 +216,11 @@ struct Builder<'r, 'e, 'a> {
 
 impl Builder<'_, '_, '_> {
     fn error(&mut self, key: &str, message: impl Into<String>, help: Option<&str>) {
-        let pointer = format!("{}{key}", app_pointer(self.component));
-        let place = Place { component: Some(self.component.to_owned()), pointer };
-        self.resolver.error(&place, message, help.map(str::to_owned));
+        self.resolver.error(&place_of(self.component, key), message, help.map(str::to_owned));
     }
 
     /// One machine per group, region and ordinal, and the volumes that they mount.
     fn machines(&mut self) -> Vec<Machine> {
-        let containers_only = self.spec.containers.as_ref().is_some_and(|containers| !containers.is_empty());
-        if self.image.is_none() && !containers_only && !self.spec.machine.contains_key("image") {
-            self.error("", "this app has no image", Some("add `image: registry.fly.io/<app>:<tag>`"));
-            return Vec::new();
-        }
         let mut machines = Vec::new();
         for (name, group) in &self.spec.groups() {
             machines.extend(self.machines_of(name, group));
@@ -251,7 +234,7 @@ impl Builder<'_, '_, '_> {
         let lowered = Group {
             app: self.spec,
             name,
-            group,
+            own: group,
             image: self.image,
             primary_region: self.region,
             load_file: self.load_file,
@@ -263,19 +246,8 @@ impl Builder<'_, '_, '_> {
                 return Vec::new();
             }
         };
-        let mut volumes = lowered.volumes();
-        let volume = volumes.next();
-        if let (Some((first, _)), Some((second, _))) = (volume, volumes.next()) {
-            let message = format!(
-                "the machines of group `{name}` would mount `{first}` and `{second}`: Fly allows one volume per machine"
-            );
-            self.error(
-                &format!("/volumes/{second}"),
-                message,
-                Some("limit one of them to another group with `processes`"),
-            );
-            return Vec::new();
-        }
+        // The rules of apps allow one volume per group.
+        let volume = lowered.volumes().next();
         let regions = self.regions(name, group);
         let slots = regions.iter().flat_map(|region| {
             (0..group.count.unwrap_or(1)).map(move |ordinal| MachineSlot {
@@ -308,38 +280,16 @@ impl Builder<'_, '_, '_> {
 
     fn regions(&mut self, name: &str, group: &ProcessGroup) -> Vec<String> {
         let stated = group.regions.clone().or_else(|| self.region.map(|region| vec![region.to_owned()]));
-        let Some(stated) = stated else {
+        stated.unwrap_or_else(|| {
             let message = format!("the machines of group `{name}` have no region");
             self.error("", message, Some("name one with `region`, here or for the whole environment under `fly`"));
-            return Vec::new();
-        };
-        let mut regions: Vec<String> = Vec::new();
-        for region in stated {
-            if region.len() != 3 || !region.chars().all(|c| c.is_ascii_lowercase()) {
-                self.error(
-                    "/regions",
-                    format!("`{region}` is not a region code"),
-                    Some("region codes are three letters, such as `iad`"),
-                );
-            } else if !regions.contains(&region) {
-                regions.push(region);
-            }
-        }
-        regions
+            Vec::new()
+        })
     }
 
     fn volume(&mut self, key: &str, volume: &spec::storage::Volume, machine: &MachineSlot) -> VolumeSlot {
         let slot = VolumeSlot { name: lower::wire_name(key, volume), machine: machine.clone() };
-        let fits = slot.name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
-        if slot.name.is_empty() || slot.name.len() > 30 || !fits {
-            let message = format!("`{}` cannot be the name of a volume", slot.name);
-            let help = "Fly allows 30 lower case letters, digits and underscores; choose one with `wireName`";
-            self.error(&format!("/volumes/{key}"), message, Some(help));
-        }
-        let size_gb = volume.size.map_or(Some(1), spec::Size::whole_gb).unwrap_or_else(|| {
-            self.error(&format!("/volumes/{key}/size"), "the size of a volume is in whole GB", None);
-            1
-        });
+        let size_gb = volume.size.map_or(1, |size| size.mb().div_ceil(1024));
         let retain = volume.deletion_policy.map_or(self.retain, |policy| policy == DeletionPolicy::Retain);
         self.wanted.push(Volume {
             slot: slot.clone(),

@@ -6,7 +6,7 @@ use super::environment;
 use super::graph::{Completeness, Fleet, Wanted};
 use super::inputs::{Assets, SecretInputs};
 use super::problems::Problems;
-use super::secrets::{SecretKeeper, describe};
+use super::secrets::SecretKeeper;
 use crate::resource::{AppName, EnvName, OwnerId};
 use crate::spec::controller::CredentialSource;
 use crate::spec::{Diagnostics, ParsedEnvironment, ParsedSpecs};
@@ -42,7 +42,7 @@ pub struct Built {
     pub diagnostics: Diagnostics,
 }
 
-/// Builds the graph of all environments.
+/// Builds the graph of all environments. Their names are unique: the reader of specs saw to it.
 pub fn build(specs: &ParsedSpecs, context: &Context<'_>) -> Built {
     let master_key_place = master_key_place(specs);
     let secrets = SecretKeeper { owner: context.owner, inputs: context.secrets, master_key_place: &master_key_place };
@@ -50,20 +50,9 @@ pub fn build(specs: &ParsedSpecs, context: &Context<'_>) -> Built {
     let mut environments: BTreeMap<EnvName, (&ParsedEnvironment, Wanted)> = BTreeMap::new();
     for parsed in &specs.environments {
         let name = EnvName::new(&parsed.metadata.name);
-        let (mut wanted, mut problems) = environment::build(parsed, specs, secrets, context);
-        if let Some((other, first)) = environments.get_mut(&name) {
-            let other = describe(&other.origin, "/metadata/name");
-            problems.error(
-                &parsed.origin,
-                "/metadata/name",
-                format!("environment `{name}` is already described in {other}"),
-                None,
-            );
-            *first = Wanted::Broken { reason: problems.reason() };
-            wanted = first.clone();
-        }
+        let (wanted, problems) = environment::build(parsed, specs, secrets, context);
         diagnostics.extend(problems.diagnostics);
-        environments.entry(name).or_insert((parsed, wanted));
+        environments.insert(name, (parsed, wanted));
     }
     diagnostics.extend(refuse_shared_names(&mut environments));
     let key = context.secrets.master_key.as_ref();
@@ -102,7 +91,9 @@ fn refuse_shared_names(environments: &mut BTreeMap<EnvName, (&ParsedEnvironment,
     for (app, claimants) in claims.into_iter().filter(|(_, claimants)| claimants.len() > 1) {
         let who: Vec<String> = claimants.iter().map(|(env, component)| format!("`{component}` of `{env}`")).collect();
         for (env, component) in &claimants {
-            let Some((parsed, wanted)) = environments.get_mut(env) else { continue };
+            let Some((parsed, wanted)) = environments.get_mut(env) else {
+                continue;
+            };
             let mut problems = Problems::default();
             let place = super::resolver::app_place(component, "name");
             let message = format!("the app `{app}` is claimed more than once: by {}", who.join(" and by "));
@@ -118,3 +109,7 @@ fn refuse_shared_names(environments: &mut BTreeMap<EnvName, (&ParsedEnvironment,
 #[cfg(test)]
 #[path = "build_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "chat_dev_tests.rs"]
+mod chat_dev;

@@ -43,7 +43,7 @@ fn environment(name: &str, spec: &str) -> String {
 
 /// An environment `e` with these apps.
 fn apps(apps: &str) -> String {
-    environment("e", &format!("{{params: {{tier: gold}}, fly: {{org: o, region: iad, apps: {{{apps}}}}}}}"))
+    environment("e", &format!("{{params: {{tier: gold, up: Up}}, fly: {{org: o, region: iad, apps: {{{apps}}}}}}}"))
 }
 
 fn ready(built: &Built, name: &str) -> Environment {
@@ -60,11 +60,18 @@ fn good(spec: &str) -> Environment {
     ready(&built, "e")
 }
 
-/// `line:column message (help)` of every problem of these apps.
-fn bad(spec: &str) -> Vec<String> {
-    let built = built(&apps(spec));
+/// Where the caret points (the next word), and the message with its advice, of every problem of these apps.
+fn bad(spec: &str) -> Vec<(String, String)> {
+    let yaml = apps(spec);
+    let built = built(&yaml);
     assert!(matches!(built.fleet.environments[&EnvName::from("e")], Wanted::Broken { .. }), "{spec} is not refused");
-    messages(&built)
+    let word = |line: usize, column: usize| -> String {
+        let line = yaml.lines().nth(line - 1).unwrap_or_default();
+        line.chars().skip(column - 1).skip_while(|c| *c == '\'').take_while(|c| !" ,'}".contains(*c)).collect()
+    };
+    let places = built.diagnostics.iter().map(|each| word(each.line, each.column));
+    let messages = messages(&built).into_iter().map(|message| message.split_once(' ').unwrap().1.to_owned());
+    places.zip(messages).collect()
 }
 
 fn messages(built: &Built) -> Vec<String> {
@@ -107,7 +114,7 @@ fn a_small_app_becomes_one_machine() {
 #[test]
 fn groups_regions_and_counts_make_slots_and_each_slot_of_a_group_has_its_volume() {
     let environment = good(
-        "db: {image: pg, processes: {main: {count: 2, regions: [iad, lhr, iad]}, idle: {count: 0}, job: {}},
+        "db: {image: pg, processes: {main: {count: 2, regions: [iad, lhr]}, idle: {count: 0}, job: {}},
               volumes: {pg-data: {size: 3GB, mount: /data, processes: [main], snapshotRetention: 9}}}",
     );
     let db = &environment.apps[0];
@@ -154,6 +161,13 @@ fn what_is_known_beforehand_is_filled_in_and_only_images_addresses_and_volumes_m
 }
 
 #[test]
+fn numbers_become_text_as_they_are_written() {
+    let environment = good("a: {image: i, env: {A: 1.10, B: true, C: 007, D: 1e3}}");
+    let env = &config(&environment, 0, 0)["env"];
+    assert_eq!([&env["A"], &env["B"], &env["C"], &env["D"]], ["1.10", "true", "007", "1e3"]);
+}
+
+#[test]
 fn a_value_with_spaces_stays_one_argument() {
     let yaml = environment(
         "e",
@@ -173,10 +187,8 @@ fn apps_that_wait_for_each_other_are_refused_with_the_circle() {
     );
     assert_eq!(
         circle,
-        [
-            "6:79 these apps wait for each other's images, addresses or volumes in a circle: d -> e -> f -> d (names and URLs \
-          (`.name`, `.url`, `.hostname`, `.internal`) do not count, because they are known beforehand)"
-        ]
+        [("${{".to_owned(), "these apps wait for each other's images, addresses or volumes in a circle: d -> e -> f -> d (names and URLs \
+          (`.name`, `.url`, `.hostname`, `.internal`) do not count, because they are known beforehand)".to_owned())]
     );
 }
 
@@ -245,89 +257,126 @@ fn only_the_inputs_that_are_needed_are_named() {
 
 #[test]
 fn mistakes_are_errors_at_their_place() {
-    for (spec, expected) in [
-        ("a: {image: i, env: {X: 'see ${{ env.nam }}'}}", "4:93 `env.nam` is not known (did you mean `env.name`?)"),
+    for (spec, place, message) in [
+        (
+            "a: {image: i, secrets: {S: {fromEnv: '${{ params.up }}'}}}",
+            "S:",
+            "`fromEnv` and `fromFile` cannot hold expressions",
+        ),
+        (
+            "a: {image: i, env: {X: 'see ${{ env.nam }}'}}",
+            "env.nam",
+            "`env.nam` is not known (did you mean `env.name`?)",
+        ),
         (
             "a: {image: i, env: {X: '${{ fly.aa.url }}'}}",
-            "4:89 `fly.aa.url` is not known: there is no component `aa` (known here: a)",
+            "fly.aa.url",
+            "`fly.aa.url` is not known: there is no component `aa` (did you mean `fly.a.url`?)",
         ),
         (
             "server: {image: i, env: {X: '${{ fly.servr.url }}'}}",
-            "4:94 `fly.servr.url` is not known: there is no component `servr` (did you mean `fly.server.url`?)",
+            "fly.servr.url",
+            "`fly.servr.url` is not known: there is no component `servr` (did you mean `fly.server.url`?)",
         ),
         (
             "a: {image: i, env: {X: '${{ fly.a.hostnam }}'}}",
-            "4:89 `fly.a.hostnam` is not known (did you mean `fly.a.hostname`?)",
+            "fly.a.hostnam",
+            "`fly.a.hostnam` is not known (did you mean `fly.a.hostname`?)",
         ),
         (
             "a: {image: i, env: {X: '${{ params.teir }}'}}",
-            "4:89 `params.teir` is not known (did you mean `params.tier`?)",
+            "params.teir",
+            "`params.teir` is not known (did you mean `params.tier`?)",
         ),
         (
             "a: {image: i, env: {X: '${{ pr.number }}'}}",
-            "4:89 `pr` is known only in a PreviewSet (in an Environment, use `env.name`, `params.<key>` or `labels.<key>`)",
+            "pr.number",
+            "`pr` is known only in a PreviewSet (in an Environment, use `env.name`, `params.<key>` or `labels.<key>`)",
         ),
         (
             "a: {image: i, secrets: {S: {fromEnv: SET}}, env: {X: '${{ fly.a.secrets.S }}'}}",
-            "4:119 `fly.a.secrets.S` is a secret and may not be used here (a secret may be used only in the `value` of a secret)",
+            "fly.a.secrets.S",
+            "`fly.a.secrets.S` is a secret and may not be used here (a secret may be used only in the `value` of a secret)",
         ),
         (
             "a: {image: i, secrets: {S: {fromEnv: SET}}, env: {X: '${{ fly.a.secrets.T }}'}}",
-            "4:119 `fly.a.secrets.T` is not known (known here: S)",
+            "fly.a.secrets.T",
+            "`fly.a.secrets.T` is not known (known here: S)",
         ),
         (
             "a: {image: i, env: {X: '${{ fly.a.ips.v6 }}'}}",
-            "4:85 `a` has no `v6` address (ask for one with `ips: {v6: true}` in `a`)",
+            "${{",
+            "`a` has no `v6` address (ask for one with `ips: {v6: true}` in `a`)",
         ),
         (
             "a: {image: i, env: {X: '${{ fly.a.ips.v7 }}'}}",
-            "4:89 `fly.a.ips.v7` is not known (did you mean `fly.a.ips.v4`?)",
+            "fly.a.ips.v7",
+            "`fly.a.ips.v7` is not known (known here: v4, v6, sharedV4, flycast)",
         ),
         (
             "a: {image: i, count: 2, volumes: {d: {mount: /d}}, env: {X: '${{ fly.a.volumes.d.id }}'}}",
-            "4:122 `a` has 2 volumes `d`, one for each machine (only the id of a single volume can be used)",
+            "${{",
+            "`a` has 2 volumes `d`, one for each machine (only the id of a single volume can be used)",
         ),
         (
-            "a: {image: i, name: Up}",
-            "4:85 `Up` cannot be the name of a Fly app: `U` is not a lower case letter, digit or dash",
+            "a: {image: i, name: '${{ params.up }}'}",
+            "${{",
+            "Fly would refuse the app name `Up`: it contains `U`; only `a` to `z`, `0` to `9` and `-` are allowed",
         ),
         (
             "a: {image: i, name: '${{ fly.b.ips.v6 }}'}, b: {image: i, ips: {v6: true}}",
-            "4:85 `(known after create)` cannot be the name of a Fly app: it must be known before anything is created",
+            "${{",
+            "Fly would refuse the app name `(known after create)`: it must be known before anything is created",
         ),
         (
             "a: {image: i, name: '${{ fly.b.name }}'}, b: {image: i, name: '${{ fly.a.name }}x'}",
-            "4:135 these values refer to each other in a circle: fly.a.name -> fly.b.name -> fly.a.name",
+            "fly.a.name",
+            "these values refer to each other in a circle: fly.a.name -> fly.b.name -> fly.a.name",
         ),
-        ("a: {}", "4:68 this app has no image (add `image: registry.fly.io/<app>:<tag>`)"),
-        ("a: {image: i, config: gone.toml}", "4:87 `gone.toml` cannot be read: there is no such file"),
+        (
+            "a: {config: fly.toml}",
+            "a:",
+            "the app has no image (add `image: registry.fly.io/…`, or a `config` that names one)",
+        ),
+        ("a: {image: i, config: gone.toml}", "gone.toml", "`gone.toml` cannot be read: there is no such file"),
         (
             "a: {image: i, config: ../../../etc/passwd}",
-            "4:87 `../../../etc/passwd` cannot be read: the path must be relative and stay inside the directory of the specs",
+            "../../../etc/passwd",
+            "`../../../etc/passwd` cannot be read: the path must be relative and stay inside the directory of the specs",
         ),
-        ("a: {image: i, config: broken.toml}", "1:16 this must be a duration such as `15s`, or a whole number"),
+        ("a: {image: i, config: broken.toml}", "gar/v1", "this must be a duration such as `15s`, or a whole number"),
         (
-            "a: {image: i, services: [{internalPort: 1, processes: [b]}]}",
-            "4:119 there is no process group `b` (the groups are app)",
+            "a: {image: 'i:1', config: fly.toml, checks: {c: {type: tcp, processes: [b]}}}",
+            "b]",
+            "there is no process group `b` (known are `app`)",
         ),
         (
             "a: {image: i, regions: ['${{ params.tier }}']}",
-            "4:88 `gold` is not a region code (region codes are three letters, such as `iad`)",
+            "${{",
+            "`gold` is not a region code; they have three lower case letters, for example `iad`",
         ),
         (
-            "a: {image: i, volumes: {a: {mount: /a}, b: {mount: /b}}}",
-            "4:109 the machines of group `app` would mount `a` and `b`: Fly allows one volume per machine (limit one of them to another group with `processes`)",
+            "a: {image: i, region: '${{ params.tier }}'}",
+            "${{",
+            "`gold` is not a region code; they have three lower case letters, for example `iad`",
+        ),
+        (
+            "a: {image: '${{ params.up }}'}",
+            "${{",
+            "`Up` is not an image reference such as `registry.fly.io/acme-images:server-1f3c`",
         ),
         (
             "a: {image: i, files: [{path: /x, content: '${{ fly.a.ips.v6 }}'}], ips: {v6: true}}",
-            "4:108 a file's content cannot hold values that are known only after something is created",
+            "${{",
+            "a file's content cannot hold values that are known only after something is created",
         ),
         (
             "a: {image: i, secrets: {S: {value: '${{ fly.b.secrets.S }}'}}}, b: {image: i, secrets: {S: {value: '${{ fly.a.secrets.S }}'}}}",
-            "4:166 these values refer to each other in a circle: fly.a.secrets.S -> fly.b.secrets.S -> fly.a.secrets.S",
+            "fly.a.secrets.S",
+            "these values refer to each other in a circle: fly.a.secrets.S -> fly.b.secrets.S -> fly.a.secrets.S",
         ),
     ] {
-        assert_eq!(bad(spec), [expected], "{spec}");
+        assert_eq!(bad(spec), [(place.to_owned(), message.to_owned())], "{spec}");
     }
 }
 
@@ -343,14 +392,18 @@ fn names_are_shortened_only_where_that_was_asked_for() {
     assert_eq!(
         messages(&stated)[0].split_once(' ').unwrap().1,
         format!(
-            "`{long}-worker` cannot be the name of a Fly app: it has 67 characters, and 63 are allowed (shorten it with `| truncate(63)`, which keeps it unique with a hash)"
+            "Fly would refuse the app name `{long}-worker`: it has 67 characters; at most 63 are allowed (shorten it with `| truncate(63)`, which keeps it unique with a hash)"
         )
     );
 }
 
 #[test]
 fn an_app_that_two_environments_claim_breaks_both_and_nobody_else() {
-    let fly = |name: &str| format!("{{fly: {{org: o, region: iad, apps: {{a: {{image: i, name: {name}}}}}}}}}");
+    let fly = |name: &str| {
+        format!(
+            "{{params: {{n: {name}}}, fly: {{org: o, region: iad, apps: {{a: {{image: i, name: '${{{{ params.n }}}}'}}}}}}}}"
+        )
+    };
     let yaml =
         [environment("one", &fly("x")), environment("two", &fly("x")), environment("three", &fly("y"))].join("---\n");
     let built = built(&yaml);
@@ -374,7 +427,7 @@ fn a_mistake_in_one_environment_leaves_the_others_alone() {
 #[test]
 fn the_fields_of_a_spec_lie_over_those_of_its_fly_toml() {
     let environment = good(
-        "a: {config: fly.toml, image: i, env: {B: spec}, memory: 1GB}, b: {config: ./fly.toml, name: b, image: j}",
+        "a: {config: fly.toml, image: 'i:1', env: {B: spec}, memory: 1GB}, b: {config: ./fly.toml, name: b, image: 'j:1'}",
     );
     let (a, b) = (&environment.apps[0], &environment.apps[1]);
     assert_eq!((a.name.as_str(), b.name.as_str()), ("from-toml", "b"));
@@ -397,7 +450,7 @@ fn an_app_with_public_ports_has_addresses_unless_the_spec_says_otherwise() {
     assert_eq!(of("services: [{internalPort: 80}]"), Vec::<&str>::new());
     assert_eq!(of(service), ["v6", "sharedV4"]);
     assert_eq!(of(&format!("{service}, ips: {{}}")), Vec::<&str>::new());
-    assert_eq!(of("ips: {public: true, sharedV4: false, flycast: true}"), ["v6", "flycast"]);
+    assert_eq!(of("ips: {public: true, flycast: true}"), ["v6", "sharedV4", "flycast"]);
     assert_eq!(of("ips: {v4: true, flycast: {network: n, org: p}}"), ["v4", "flycast"]);
 }
 
@@ -436,7 +489,7 @@ fn protection_and_gates_come_from_the_environment_its_class_and_the_policy() {
     assert!(!live.apps[0].retain && live.apps[1].retain);
     let test = ready(&built, "test");
     assert!(test.paused && test.protect && test.level == crate::desired::Level::NoDelete);
-    assert_eq!(ready(&built, "keep-1").max_age, Some(std::time::Duration::from_secs(14 * 86_400)));
+    assert_eq!(ready(&built, "keep-1").max_age, Some(std::time::Duration::from_hours(14 * 24)));
     let pr = ready(&built, "pr");
     assert!(pr.retain && pr.expires_at.is_some() && pr.network == crate::desired::Network::Named("n".into()));
 }

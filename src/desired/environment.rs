@@ -1,6 +1,7 @@
 //! From the spec of one environment to its graph.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -18,7 +19,6 @@ use crate::spec::environment::{self as written, DeletionPolicy};
 use crate::spec::fly;
 use crate::spec::flytoml::{merge_app, to_app_json};
 use crate::spec::{ParsedEnvironment, ParsedSpecs};
-use crate::template::did_you_mean;
 
 /// The graph of `parsed`, or why there is none, and all problems.
 pub(super) fn build(
@@ -62,7 +62,7 @@ fn assemble(resolver: &mut Resolver<'_>, specs: &ParsedSpecs, context: &Context<
         retain: spec.deletion_policy == DeletionPolicy::Retain,
     };
     let approval = specs.policies.iter().any(|policy| is_named(&policy.spec.approval));
-    let requires = gates(resolver, specs, approval);
+    let requires = gates(resolver, approval);
     let built = apps(resolver, &network, defaults, context);
     let apps = connect(resolver, built);
     Some(Environment {
@@ -98,13 +98,12 @@ fn load_components(resolver: &mut Resolver<'_>, context: &Context<'_>) {
         let mut component = Component { json: json.as_object().cloned().unwrap_or_default(), config: None };
         let place = Place { component: None, pointer: app_place(name, "config").pointer };
         let config = json.get("config").and_then(Value::as_str);
-        if let Some(path) = config.and_then(|config| resolver.fill_plain(config, place.clone())) {
-            if let Some((base, origin)) = load_config(resolver, &path, &place, context) {
-                if let Value::Object(merged) = merge_app(base, json.clone()) {
-                    component.json = merged;
-                }
-                component.config = Some(origin);
+        let path = config.and_then(|config| resolver.fill_plain(config, place.clone()));
+        if let Some((base, origin)) = path.and_then(|path| load_config(resolver, &path, &place, context)) {
+            if let Value::Object(merged) = merge_app(base, json.clone()) {
+                component.json = merged;
             }
+            component.config = Some(origin);
         }
         resolver.components.insert(name.clone(), component);
     }
@@ -156,18 +155,8 @@ fn network(resolver: &mut Resolver<'_>, network: &fly::Network) -> Network {
     }
 }
 
-fn gates(resolver: &mut Resolver<'_>, specs: &ParsedSpecs, approval: bool) -> Gates {
+fn gates(resolver: &Resolver<'_>, approval: bool) -> Gates {
     let requires = &resolver.environment.spec.requires;
-    let own = resolver.environment.metadata.name.as_str();
-    let others: Vec<&str> =
-        specs.environments.iter().map(|each| each.metadata.name.as_str()).filter(|name| *name != own).collect();
-    for (index, name) in requires.environments.iter().enumerate() {
-        if !others.contains(&name.as_str()) {
-            let place = Place { component: None, pointer: format!("/spec/requires/environments/{index}") };
-            let help = did_you_mean(name, others.iter().copied()).map(|meant| format!("did you mean `{meant}`?"));
-            resolver.error(&place, format!("there is no other environment `{name}`"), help);
-        }
-    }
     Gates {
         approval: requires.approval || approval,
         environments: requires.environments.iter().map(EnvName::new).collect(),
@@ -175,7 +164,7 @@ fn gates(resolver: &mut Resolver<'_>, specs: &ParsedSpecs, approval: bool) -> Ga
 }
 
 fn apps(resolver: &mut Resolver<'_>, network: &Network, defaults: Defaults, context: &Context<'_>) -> Vec<BuiltApp> {
-    let spec_path = resolver.environment.origin.path.clone();
+    let spec_path = Arc::clone(&resolver.environment.origin.path);
     let load_file = |relative: &str| context.assets.read(&beside(&spec_path, relative)?);
     let names: Vec<String> = resolver.environment.app_json.keys().cloned().collect();
     names.iter().filter_map(|component| app::build(resolver, component, network, defaults, &load_file)).collect()
@@ -195,9 +184,9 @@ fn connect(resolver: &mut Resolver<'_>, mut apps: Vec<BuiltApp>) -> Vec<BuiltApp
             Ok(None) => {}
             Err((message, help)) => resolver.error(&each.place, message, Some(help)),
         }
-        let user = each.place.component.clone().unwrap_or_default();
-        if user != each.of {
-            order.entry(user).or_default().insert(each.of.clone());
+        let dependent = each.place.component.clone().unwrap_or_default();
+        if dependent != each.of {
+            order.entry(dependent).or_default().insert(each.of.clone());
         }
     }
     for built in &mut apps {

@@ -18,17 +18,16 @@ const COMMANDS: [&str; 3] = ["command", "entrypoint", "exec"];
 impl Resolver<'_> {
     /// The fields of a component with their expressions filled in, apart from those that are asked for one by one. Problems are
     /// noted, and their fields left out.
-    pub(super) fn fill_app(&mut self, component: &str) -> Value {
+    pub(super) fn fill_app(&mut self, component: &str) -> Map<String, Value> {
         let fields = self.components.get(component).map(|component| component.json.clone()).unwrap_or_default();
-        let filled: Map<String, Value> = fields
+        fields
             .into_iter()
             .filter(|(key, _)| !ASKED_FOR.contains(&key.as_str()))
             .filter_map(|(key, value)| {
                 let filled = self.fill_value(&key, &value, &app_place(component, &key))?;
                 Some((key, filled))
             })
-            .collect();
-        Value::Object(filled)
+            .collect()
     }
 
     fn fill_value(&mut self, key: &str, value: &Value, place: &Place) -> Option<Value> {

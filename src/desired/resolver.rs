@@ -9,8 +9,9 @@ use serde_json::{Map, Value};
 
 use super::problems::Problems;
 use super::secrets::SecretKeeper;
-use crate::resource::IpKind;
+use crate::resource::{IpKind, output};
 use crate::spec::positions::child;
+use crate::spec::validate::names;
 use crate::spec::{Origin, ParsedEnvironment};
 use crate::template::{Destination, Lookup, Path, Scope, TemplateErrorKind, Text, did_you_mean, evaluate, shorten};
 
@@ -19,8 +20,6 @@ const PREVIEW_ROOTS: [&str; 5] = ["pr", "branch", "head", "base", "repo"];
 /// Values of a component that are known before anything is created.
 const KNOWN_FIELDS: [&str; 8] = ["name", "url", "hostname", "internal", "flycast", "image", "region", "org"];
 const IP_KINDS: [IpKind; 4] = [IpKind::V4, IpKind::V6, IpKind::SharedV4, IpKind::PrivateV6];
-/// The longest name of a Fly app.
-pub(super) const APP_NAME_LENGTH: usize = 63;
 
 /// One app as it was written: the spec's fields over those of its fly.toml.
 #[derive(Debug)]
@@ -134,9 +133,9 @@ impl<'a> Resolver<'a> {
         }
         if !self.known.contains_key(path) {
             self.pending.push(path.to_owned());
-            let made = make(self);
+            let value = make(self);
             self.pending.pop();
-            self.known.insert(path.to_owned(), made);
+            self.known.insert(path.to_owned(), value);
         }
         let elsewhere = || TemplateErrorKind::Elsewhere { path: path.to_owned() };
         self.known.get(path).cloned().flatten().ok_or_else(elsewhere)
@@ -159,13 +158,17 @@ impl<'a> Resolver<'a> {
             let place = app_place(component, "name");
             let name = match this.text_of(component, "name") {
                 Some(text) => this.fill_plain(&text, place.clone())?,
-                None => shorten(&format!("{}-{component}", this.environment.metadata.name), APP_NAME_LENGTH),
+                None => shorten(&format!("{}-{component}", this.environment.metadata.name), names::MAX_LABEL),
             };
-            if let Some(problem) = name_problem(&name) {
-                let help = (name.len() > APP_NAME_LENGTH).then(|| {
-                    format!("shorten it with `| truncate({APP_NAME_LENGTH})`, which keeps it unique with a hash")
+            if let Some(problem) = late(&name).or_else(|| names::label(&name, names::MAX_LABEL)) {
+                let help = (name.len() > names::MAX_LABEL).then(|| {
+                    format!("shorten it with `| truncate({})`, which keeps it unique with a hash", names::MAX_LABEL)
                 });
-                this.error(&place, format!("`{name}` cannot be the name of a Fly app: {problem}"), help);
+                this.error(
+                    &place,
+                    format!("Fly would refuse the app name `{}`: it {problem}", output::display(&name)),
+                    help,
+                );
                 return None;
             }
             Some(name)
@@ -178,8 +181,8 @@ impl<'a> Resolver<'a> {
         Some(self.plain_once(&format!("fly.{component}.image"), |this| {
             let place = app_place(component, "image");
             let image = this.fill_plain(&text, place.clone())?;
-            if image.is_empty() || image.contains(|c: char| c.is_whitespace() || c == crate::resource::output::OPEN) {
-                this.error(&place, "the image must be a reference that is known before anything is created", None);
+            if let Some(problem) = late(&image).or_else(|| names::image(&image)) {
+                this.error(&place, format!("`{}` {problem}", output::display(&image)), None);
                 return None;
             }
             Some(image)
@@ -194,7 +197,14 @@ impl<'a> Resolver<'a> {
             |_| app_place(component, "region"),
         );
         let text = own.or_else(|| self.environment.spec.fly.as_ref()?.region.clone())?;
-        Some(self.plain_once(&format!("fly.{component}.region"), |this| this.fill_plain(&text, place)))
+        Some(self.plain_once(&format!("fly.{component}.region"), |this| {
+            let region = this.fill_plain(&text, place.clone())?;
+            if let Some(problem) = late(&region).or_else(|| names::region(&region)) {
+                this.error(&place, format!("`{}` {problem}", output::display(&region)), None);
+                return None;
+            }
+            Some(region)
+        }))
     }
 
     /// The organization.
@@ -388,20 +398,7 @@ pub(super) fn app_place(component: &str, key: &str) -> Place {
     Place { component: Some(component.to_owned()), pointer: child(&app_pointer(component), key) }
 }
 
-/// Why Fly would refuse the name of an app.
-fn name_problem(name: &str) -> Option<String> {
-    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    if name.is_empty() {
-        Some("it is empty".to_owned())
-    } else if name.contains(crate::resource::output::OPEN) {
-        Some("it must be known before anything is created".to_owned())
-    } else if let Some(wrong) = name.chars().find(|c| !fits(*c)) {
-        Some(format!("`{wrong}` is not a lower case letter, digit or dash"))
-    } else if name.starts_with('-') || name.ends_with('-') {
-        Some("it begins or ends with a dash".to_owned())
-    } else if name.len() > APP_NAME_LENGTH {
-        Some(format!("it has {} characters, and {APP_NAME_LENGTH} are allowed", name.len()))
-    } else {
-        None
-    }
+/// What is wrong with a value that has to be known before anything is created, if it is not.
+fn late(text: &str) -> Option<String> {
+    (!output::waits_for(text).is_empty()).then(|| "must be known before anything is created".to_owned())
 }

@@ -8,7 +8,7 @@ use crate::resource::{OwnerId, marker, output};
 use crate::secret::SecretText;
 use crate::spec::positions::child;
 use crate::spec::secret::{Charset, Generate, SecretSource};
-use crate::template::{self, Destination, SecretIdentity, TemplateErrorKind, Text};
+use crate::template::{self, Destination, SecretIdentity, TemplateErrorKind, Text, has_expression};
 
 /// Length of a generated secret that names none: 32 of 62 characters are 190 bits.
 const DEFAULT_LENGTH: u32 = 32;
@@ -48,6 +48,11 @@ impl Resolver<'_> {
         };
         let below = |key: &str| Place { pointer: child(&place.pointer, key), ..place.clone() };
         match source {
+            // What this machine has to provide is known before anything is evaluated (see `needed_inputs`).
+            SecretSource::FromEnv(text) | SecretSource::FromFile(text) if has_expression(&text) => {
+                self.error(place, "`fromEnv` and `fromFile` cannot hold expressions", None);
+                None
+            }
             SecretSource::FromEnv(variable) => {
                 let value = self.secrets.inputs.env.get(&variable).cloned();
                 Some(self.given(value, &format!("the environment variable `{variable}`"), "is not set", place))

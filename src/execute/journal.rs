@@ -10,8 +10,8 @@ use crate::resource::{EnvName, ResourceKey};
 use crate::store::{Store, StoreError};
 
 /// The shortest and the longest time after which a rejected change is tried again.
-const RETRY_FIRST: Duration = Duration::from_secs(60);
-const RETRY_LAST: Duration = Duration::from_secs(3600);
+const RETRY_FIRST: Duration = Duration::from_mins(1);
+const RETRY_LAST: Duration = Duration::from_hours(1);
 
 /// The memory of a run and the store that keeps it.
 #[derive(Debug, Clone)]

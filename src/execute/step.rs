@@ -350,7 +350,7 @@ impl StepRun<'_> {
         }
         let mut metadata = write.metadata.clone();
         metadata.extend(marker.to_metadata());
-        (apply::with_metadata(&config, metadata), version)
+        (apply::with_metadata(&config, &metadata), version)
     }
 
     async fn wait_healthy(&self, writer: &FlyWriter, timeout: Duration, has_checks: bool, hash: &str) -> Ended {

@@ -145,7 +145,8 @@ fn encode(text: &str) -> String {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
             encoded.push(char::from(byte));
         } else {
-            encoded.push_str(&format!("%{byte:02X}"));
+            let escape = format!("%{byte:02X}");
+            encoded.push_str(&escape);
         }
     }
     encoded

@@ -114,6 +114,7 @@ impl Exchange {
         }
     }
 
+    #[expect(clippy::result_large_err, reason = "a flaw is looked at once and never travels")]
     fn judge(&self, call: &Call, expects: Expects, result: Result<Response, TransportError>) -> Result<Response, Flaw> {
         let response = match result {
             Ok(response) => response,
@@ -183,7 +184,7 @@ impl Exchange {
     fn problem_of(&self, call: &Call, response: &Response) -> Problem {
         let token = self.connection.token.value();
         let hidden = call.hidden.iter().chain(call.headers.iter().map(|(_, value)| value)).chain([token]);
-        status_problem(response, hidden.map(|secret| secret.expose()))
+        status_problem(response, hidden.map(super::super::secret::SecretText::expose))
     }
 
     fn error(

@@ -111,7 +111,7 @@ impl History {
     }
 
     /// Whether the call may be sent again after an attempt that ended in `outcome`.
-    pub(super) const fn may_retry(&self, policy: &RetryPolicy, outcome: Outcome, replay_safe: bool) -> bool {
+    pub(super) const fn may_retry(self, policy: &RetryPolicy, outcome: Outcome, replay_safe: bool) -> bool {
         match outcome {
             Outcome::Permanent => false,
             Outcome::Transient => self.attempts <= policy.retries,

@@ -24,7 +24,7 @@ pub struct Timing {
 impl Timing {
     /// Fly: listings lag by up to a minute (users of the org listing re-read with 60 s of overlap), and a request may take effect
     /// up to a minute after it was sent (Fly's proxy cuts connections at 60 s).
-    pub const FLY: Self = Self { listing_lag: Duration::from_secs(60), in_flight: Duration::from_secs(60) };
+    pub const FLY: Self = Self { listing_lag: Duration::from_mins(1), in_flight: Duration::from_mins(1) };
 
     /// F + S: how long a write of unknown outcome keeps its key open.
     pub fn open_for(self) -> TimeDelta {

@@ -7,7 +7,7 @@ use super::proof::Evidence;
 use super::step::Action;
 use super::withheld::Reason;
 use crate::observed::AppDetail;
-use crate::resource::{FieldChange, ResourceKey};
+use crate::resource::{FieldChange, IpKind, ResourceKey};
 
 impl Planner<'_> {
     pub(super) fn plan_addresses(&mut self, view: &AppView<'_>, recorded: &Recorded, progress: &mut Progress) {
@@ -23,7 +23,12 @@ impl Planner<'_> {
             }
             let reason = if recorded.ips.contains(kind) { "it is gone" } else { "the spec asks for it" };
             let after: Vec<_> = view.creation.into_iter().collect();
-            let step = self.step(&view.place, key, Action::AllocateIp(request.clone()), reason, Vec::new(), &after);
+            let mut request = request.clone();
+            if *kind == IpKind::PrivateV6 && request.network.is_none() && request.org.is_none() {
+                // Flycast without a stated network is for the apps of its own environment.
+                request.network = self.network_of(view.env).ok().flatten();
+            }
+            let step = self.step(&view.place, key, Action::AllocateIp(request), reason, Vec::new(), &after);
             progress.producers.insert(ip_path(app.component.as_str(), *kind), step);
         }
         for kind in recorded.ips.iter().filter(|kind| !app.ips.contains_key(kind)) {
@@ -75,7 +80,7 @@ impl Planner<'_> {
                         self.step(&view.place, key, Action::AddCertificate, reason, Vec::new(), &after);
                     }
                     Err(obstacle) => {
-                        self.withhold(&view.place, &key, &format!("add a certificate for `{hostname}`"), obstacle)
+                        self.withhold(&view.place, &key, &format!("add a certificate for `{hostname}`"), obstacle);
                     }
                 },
             }
@@ -91,7 +96,7 @@ impl Planner<'_> {
                     self.step(&view.place, key, action, "the spec no longer asks for it", Vec::new(), &[]);
                 }
                 Err(obstacle) => {
-                    self.withhold(&view.place, &key, &format!("remove the certificate for `{hostname}`"), obstacle)
+                    self.withhold(&view.place, &key, &format!("remove the certificate for `{hostname}`"), obstacle);
                 }
             }
         }

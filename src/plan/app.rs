@@ -285,20 +285,19 @@ impl<'a> Planner<'a> {
         let mut after: Vec<StepId> = view.creation.into_iter().collect();
         for value in decision.write.set.values() {
             for path in crate::resource::output::waits_for(value.expose()) {
-                match progress.producers.get(&path) {
-                    Some(step) => after.push(*step),
-                    None => {
-                        let message = format!("a secret uses `{path}`, which nothing in this plan produces");
-                        self.wait(
-                            &view.env.name,
-                            Some(&app.component),
-                            Some(&key),
-                            Reason::DependencyBlocked,
-                            message,
-                            None,
-                        );
-                        return None;
-                    }
+                if let Some(step) = progress.producers.get(&path) {
+                    after.push(*step)
+                } else {
+                    let message = format!("a secret uses `{path}`, which nothing in this plan produces");
+                    self.wait(
+                        &view.env.name,
+                        Some(&app.component),
+                        Some(&key),
+                        Reason::DependencyBlocked,
+                        message,
+                        None,
+                    );
+                    return None;
                 }
             }
         }

@@ -104,7 +104,7 @@ impl Planner<'_> {
                 let group = machine.metadata.get("fly_process_group").map_or("app", String::as_str);
                 group == wanted.slot.group && machine.region == wanted.slot.region
             };
-            if let Some(index) = free.iter().position(|machine| fits(machine)) {
+            if let Some(index) = free.iter().position(fits) {
                 adopted.insert(wanted.slot.clone(), free.remove(index));
             }
         }
@@ -347,7 +347,7 @@ impl Planner<'_> {
                 self.step(&view.place, key, action, format!("{} holds the same slot", survivor.id), Vec::new(), &[]);
             }
             Err(obstacle) => {
-                self.withhold(&view.place, &key, &format!("destroy surplus machine {}", double.id), obstacle)
+                self.withhold(&view.place, &key, &format!("destroy surplus machine {}", double.id), obstacle);
             }
         }
     }
@@ -401,21 +401,20 @@ impl Planner<'_> {
         let config = output::resolve(&wanted.config, &rolling.outputs);
         let mut after = Vec::new();
         for path in output::waits_for_in(&config) {
-            match rolling.producers.get(&path) {
-                Some(step) => after.push(*step),
-                None => {
-                    let view = rolling.view;
-                    let message = format!("machine {} uses `{path}`, which is not known yet", wanted.slot);
-                    self.wait(
-                        &view.env.name,
-                        Some(&view.app.component),
-                        Some(key),
-                        Reason::DependencyBlocked,
-                        message,
-                        None,
-                    );
-                    return None;
-                }
+            if let Some(step) = rolling.producers.get(&path) {
+                after.push(*step)
+            } else {
+                let view = rolling.view;
+                let message = format!("machine {} uses `{path}`, which is not known yet", wanted.slot);
+                self.wait(
+                    &view.env.name,
+                    Some(&view.app.component),
+                    Some(key),
+                    Reason::DependencyBlocked,
+                    message,
+                    None,
+                );
+                return None;
             }
         }
         Some((config, after))

@@ -24,8 +24,9 @@ impl Planner<'_> {
 
     fn isolated_network(&mut self, env: &Environment) -> Result<String, String> {
         let owner = &self.fleet.owner;
-        if let Some(slot) = self.network_in_use_by(env) {
-            self.networks.entry(env.org.clone()).or_default().insert(slot, env.name.clone());
+        let assigned = self.networks.get(&env.org).and_then(|given| given.get(&env.name)).copied();
+        if let Some(slot) = assigned.or_else(|| self.network_in_use_by(env)) {
+            self.networks.entry(env.org.clone()).or_default().insert(env.name.clone(), slot);
             return Ok(network_name(owner, slot));
         }
         let scope =
@@ -52,14 +53,13 @@ impl Planner<'_> {
                 .filter_map(|note| network_slot(owner, &note.detail)),
         );
         let given = self.networks.entry(env.org.clone()).or_default();
-        taken.extend(given.keys().copied());
-        let slot = (0..).find(|slot| !taken.contains(slot)).unwrap_or(0);
-        given.insert(slot, env.name.clone());
+        taken.extend(given.values().copied());
+        let slot = (0..=u32::MAX).find(|slot| !taken.contains(slot)).unwrap_or(0);
+        given.insert(env.name.clone(), slot);
         Ok(network_name(owner, slot))
     }
 
-    /// The pool place that `env` already lives in: that of its live apps, of an app that is being created for it, or of one that
-    /// this plan creates.
+    /// The pool place that `env` already lives in: that of its live apps, or of an app that is being created for it.
     fn network_in_use_by(&self, env: &Environment) -> Option<u32> {
         let owner = &self.fleet.owner;
         let live = env.apps.iter().find_map(|app| match &self.observed.detail(&env.org, &app.name)?.presence {
@@ -75,10 +75,6 @@ impl Planner<'_> {
                 })
                 .find_map(|note| network_slot(owner, &note.detail))
         };
-        let given = || {
-            let given = self.networks.get(&env.org)?;
-            given.iter().find(|(_, holder)| **holder == env.name).map(|(slot, _)| *slot)
-        };
-        live.or_else(noted).or_else(given)
+        live.or_else(noted)
     }
 }

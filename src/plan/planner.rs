@@ -94,8 +94,8 @@ pub(super) struct Planner<'a> {
     pub(super) policy: &'a Policy,
     pub(super) request: &'a Request,
     pub(super) now: DateTime<Utc>,
-    /// Pool places of private networks given away so far, by organization.
-    pub(super) networks: BTreeMap<OrgSlug, BTreeMap<u32, EnvName>>,
+    /// Pool places of private networks given away so far, by organization and environment.
+    pub(super) networks: BTreeMap<OrgSlug, BTreeMap<EnvName, u32>>,
     pub(super) plan: Plan,
 }
 
@@ -401,6 +401,7 @@ impl<'a> Planner<'a> {
     }
 
     /// Withholds something because of an obstacle: waiting where its end is known, blocked otherwise.
+    #[expect(clippy::needless_pass_by_value, reason = "an obstacle is dealt with once")]
     pub(super) fn withhold(&mut self, at: &Place<'_>, key: &ResourceKey, what: &str, obstacle: Obstacle) {
         let stance = match obstacle.reason {
             Reason::AnotherWriter => Stance::Blocked,

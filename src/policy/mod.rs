@@ -72,8 +72,8 @@ impl Default for Policy {
             max_memory_mb: None,
             protected: Vec::new(),
             approval: Vec::new(),
-            budget: DeletionBudget { max_deletions: 10, max_percent: 30, floor: 10, window: Duration::from_secs(3600) },
-            grace: Duration::from_secs(300),
+            budget: DeletionBudget { max_deletions: 10, max_percent: 30, floor: 10, window: Duration::from_hours(1) },
+            grace: Duration::from_mins(5),
             timing: Timing::FLY,
         }
     }
@@ -222,8 +222,7 @@ mod tests {
 
     #[test]
     fn the_budget_counts_the_window_and_spares_small_sets() {
-        let budget =
-            DeletionBudget { max_deletions: 10, max_percent: 30, floor: 10, window: Duration::from_secs(3600) };
+        let budget = DeletionBudget { max_deletions: 10, max_percent: 30, floor: 10, window: Duration::from_hours(1) };
         assert!(!budget.is_exceeded(10, 0, 10), "a small set has only the absolute limit");
         assert!(budget.is_exceeded(11, 0, 100));
         assert!(budget.is_exceeded(1, 10, 100), "what was deleted within the window counts");

@@ -27,7 +27,7 @@ impl Policy {
         lower(&mut self.max_machines_per_environment, spec.max_machines_per_environment.map(count));
         lower(&mut self.max_environments, spec.max_environments.map(count));
         lower(&mut self.max_volume_gb, spec.max_volume_size.map(|size| size.mb().checked_div(1024).unwrap_or(0)));
-        lower(&mut self.max_memory_mb, spec.max_memory.map(|size| size.mb()));
+        lower(&mut self.max_memory_mb, spec.max_memory.map(super::super::spec::size::Size::mb));
         self.protected.extend(spec.protected.iter().cloned());
         self.approval.extend(spec.approval.iter().cloned());
         if let Some(grace) = spec.grace {

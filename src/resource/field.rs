@@ -130,7 +130,7 @@ mod tests {
     #[test]
     fn a_damaged_record_does_not_panic() {
         for text in ["", "(", ")))", "a(b(c", ",,,", "a)b(c)", &"(".repeat(10_000)] {
-            let _: FieldSet = FieldSet::parse(text);
+            drop(FieldSet::parse(text));
         }
     }
 }

@@ -182,7 +182,7 @@ pub fn go_duration(nanoseconds: u64) -> String {
     for (size, unit) in UNITS {
         let count = rest.checked_div(size).unwrap_or(0);
         if count > 0 {
-            text.push_str(&format!("{count}{unit}"));
+            text.extend([count.to_string(), unit.to_owned()]);
             rest = rest.checked_rem(size).unwrap_or(0);
         }
     }

@@ -64,7 +64,7 @@ pub struct AppSpec {
     /// A preset of processors and memory, for example `shared-cpu-1x` or `performance-2x`; `cpu` and `memory` refine it.
     /// Default: `shared-cpu-1x`. Not together with `processes`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("enum" = super::preset::size_names()))]
+    #[schemars(schema_with = "super::preset::size_schema")]
     pub size: Option<String>,
     /// Processors, where the preset does not fit. Not together with `processes`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -103,7 +103,7 @@ pub struct AppSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub processes: Option<IndexMap<String, ProcessGroup>>,
 
-    /// Environment variables of all groups. Numbers and booleans become strings as they are written. Names that begin with `FLY_` are Fly's.
+    /// Environment variables of all groups. Numbers and booleans become strings as they are written. `FLY_REGION` and other names that Fly sets itself are reserved.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub env: IndexMap<String, Text>,
     /// The app's secrets by name; each says where its value comes from.

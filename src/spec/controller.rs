@@ -2,9 +2,11 @@
 
 use indexmap::IndexMap;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::{Error, MapAccess};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::duration::Duration;
+use super::source::{self, Source};
 
 /// Settings of one controller. There is at most one such document.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -78,13 +80,33 @@ pub struct GitSource {
 }
 
 /// Where a token or key comes from; a spec never holds it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum CredentialSource {
     /// Name of an environment variable, for example `{fromEnv: FLY_API_TOKEN}`.
     FromEnv(String),
     /// Path of a file that only its owner may read (mode 0600), for example `{fromFile: /run/secrets/token}`.
     FromFile(String),
+}
+
+impl<'de> Deserialize<'de> for CredentialSource {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        source::deserialize(deserializer)
+    }
+}
+
+impl Source for CredentialSource {
+    const NAMES: &'static [&'static str] = &["fromEnv", "fromFile"];
+    const EXPECTED: &'static str = "one of `fromEnv`, `fromFile`";
+    const HELP: &'static str = "say where the value comes from: `{fromEnv: NAME}` or `{fromFile: path}`";
+
+    fn read<'de, A: MapAccess<'de>>(name: &str, map: &mut A) -> Result<Self, A::Error> {
+        match name {
+            "fromEnv" => Ok(Self::FromEnv(map.next_value()?)),
+            "fromFile" => Ok(Self::FromFile(map.next_value()?)),
+            other => Err(A::Error::unknown_field(other, Self::NAMES)),
+        }
+    }
 }
 
 /// How Fly.io is reached.

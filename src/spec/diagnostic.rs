@@ -1,5 +1,6 @@
 //! Problems in specs, with the place they are at.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -25,7 +26,7 @@ pub enum Severity {
 pub struct Origin {
     /// The file, as it was given.
     pub path: Arc<Path>,
-    /// Its text.
+    /// Its text, without secrets that were written into it by mistake.
     pub text: Arc<str>,
     /// Where every value of the document is.
     pub positions: Arc<Positions>,
@@ -60,12 +61,18 @@ pub struct Diagnostic {
     pub(super) source: Option<(Arc<str>, Range<usize>)>,
 }
 
-/// Problems found in specs, in the order of files and lines.
+/// Problems found in specs. [`parse`](super::parse()) hands them over in the order of files and lines.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 #[serde(transparent)]
 pub struct Diagnostics {
     items: Vec<Diagnostic>,
+    /// How many problems each file has, those that are left out included.
+    #[serde(skip)]
+    counts: BTreeMap<PathBuf, usize>,
 }
+
+/// More problems of one file are counted and not listed. Nobody reads them, and each costs a look through the file.
+const MAX_PER_FILE: usize = 100;
 
 impl Diagnostics {
     /// Adds an error at a value, named by its JSON pointer. A pointer to a value that is absent means the nearest one around it.
@@ -132,9 +139,25 @@ impl Diagnostics {
         self.items.iter()
     }
 
+    /// Puts the problems in the order of files and lines, each only once, and says how many are left out.
+    pub fn finish(&mut self) {
+        let left_out: Vec<(PathBuf, usize)> =
+            self.counts.iter().map(|(file, count)| (file.clone(), count.saturating_sub(MAX_PER_FILE))).collect();
+        self.items.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
+        self.items
+            .dedup_by(|a, b| a.message == b.message && (&a.file, a.line, a.column) == (&b.file, b.line, b.column));
+        for (file, count) in left_out.into_iter().filter(|(_, count)| *count > 0) {
+            self.push_file(&file, format!("{count} more problems of this file are left out"), None);
+        }
+        self.counts.clear();
+    }
+
     /// Adds all problems of another list.
     pub fn extend(&mut self, other: Self) {
         self.items.extend(other.items);
+        for (file, count) in other.counts {
+            *self.counts.entry(file).or_default() += count;
+        }
     }
 
     fn add(
@@ -162,6 +185,11 @@ impl Diagnostics {
         message: String,
         help: Option<String>,
     ) {
+        let count = self.counts.entry(path.to_path_buf()).or_default();
+        *count += 1;
+        if *count > MAX_PER_FILE {
+            return;
+        }
         let span = first_line(text, span);
         let (line, column) = line_and_column(text, span.start);
         let source = Some((Arc::clone(text), span));

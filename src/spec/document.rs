@@ -12,6 +12,42 @@ use super::text::Text;
 /// The one `apiVersion` that this version of Hangar reads.
 pub const API_VERSION: &str = "hangar/v1";
 
+/// The kinds of documents that this version of Hangar reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// An environment.
+    Environment,
+    /// Guardrails.
+    Policy,
+    /// The controller's own settings.
+    Controller,
+}
+
+impl Kind {
+    /// All kinds.
+    pub const ALL: [Self; 3] = [Self::Environment, Self::Policy, Self::Controller];
+
+    /// The kind of this name, as documents have it in `kind`.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// Its name, as documents have it in `kind`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Environment => "Environment",
+            Self::Policy => "Policy",
+            Self::Controller => "Controller",
+        }
+    }
+}
+
+impl std::fmt::Display for Kind {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
 /// A spec document of any kind.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Document {

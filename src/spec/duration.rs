@@ -48,8 +48,9 @@ impl Duration {
             None => {}
         }
         // A thousand years are refused too: later arithmetic on dates could overflow.
-        humantime::parse_duration(text)
-            .ok()
+        Some(text)
+            .filter(|text| text.chars().all(|c| c.is_ascii_alphanumeric() || c == ' '))
+            .and_then(|text| humantime::parse_duration(text).ok())
             .filter(|duration| duration.as_secs() <= 365_000 * 86_400)
             .map(Self)
             .ok_or_else(|| format!("`{text}` is not a duration\n{DURATION_HELP}"))

@@ -55,7 +55,7 @@ pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) ->
     let known: Vec<&str> = known.into_iter().collect();
     nearest_help(word, known.iter().copied()).or_else(|| {
         let list = known.iter().map(|known| format!("`{known}`")).collect::<Vec<_>>().join(", ");
-        matches!(known.len(), 1..=14).then(|| format!("known are {list}"))
+        matches!(known.len(), 1..=10).then(|| format!("known are {list}"))
     })
 }
 
@@ -72,7 +72,11 @@ fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
     if let Some(same) = known.iter().find(|known| plain(known) == target) {
         return Some(same);
     }
-    let allowed = (word.chars().count() / 3).max(1);
+    // One letter or two are too little to guess from.
+    let allowed = match word.chars().count() {
+        0..=2 => 0,
+        length => length / 3,
+    };
     known
         .iter()
         .map(|known| (strsim::damerau_levenshtein(&target, &plain(known)), *known))

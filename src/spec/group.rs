@@ -20,7 +20,7 @@ pub struct ProcessGroup {
     pub regions: Option<Vec<String>>,
     /// A preset of processors and memory, for example `shared-cpu-1x`; `cpu` and `memory` refine it. Default: `shared-cpu-1x`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("enum" = super::preset::size_names()))]
+    #[schemars(schema_with = "super::preset::size_schema")]
     pub size: Option<String>,
     /// Processors, where the preset does not fit.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -9,14 +9,12 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::diagnostic::{Diagnostics, Origin};
-use super::document::{API_VERSION, Document, Manifest};
+use super::document::{API_VERSION, Document, Kind, Manifest};
 use super::finding::{Finding, did_you_mean};
 use super::positions::child;
 use super::tree::{self, Node, Shape};
 use super::typed;
 
-/// The kinds that this version reads.
-const KINDS: [&str; 3] = ["Environment", "Policy", "Controller"];
 /// Sections of an environment that are designed and not built.
 const LATER_SECTIONS: [&str; 5] = ["vercel", "neon", "jobs", "checks", "report"];
 
@@ -26,7 +24,7 @@ pub(super) struct Draft {
     /// Its typed form without what was wrong; `None` when nothing sensible is left.
     pub(super) document: Option<Document>,
     /// Kind and name as far as they could be read, so that references to a broken document are not errors too.
-    pub(super) kind: String,
+    pub(super) kind: Option<Kind>,
     pub(super) name: Option<String>,
     /// Each app of an environment as it was written.
     pub(super) app_json: IndexMap<String, Value>,
@@ -40,9 +38,7 @@ pub(super) fn read(node: &Node, path: &Arc<Path>, text: &Arc<str>, problems: &mu
     let origin = Origin { path: Arc::clone(path), text: Arc::clone(text), positions: Arc::new(node.positions()) };
     for duplicate in tree::duplicate_keys(node) {
         let message = format!("the key `{}` stands twice in this map", duplicate.key);
-        let (line, _) = super::diagnostic::line_and_column(text, duplicate.first.start);
-        let help = format!("remove one of them; the first is on line {line}");
-        problems.push_span(path, text, duplicate.second, message, Some(help));
+        problems.push_span(path, text, duplicate.second, message, Some("remove all but one".to_owned()));
     }
     let Shape::Map(_) = node.shape else {
         problems.push(
@@ -56,26 +52,26 @@ pub(super) fn read(node: &Node, path: &Arc<Path>, text: &Arc<str>, problems: &mu
     let (kind, mut findings) = header(node);
     let mut draft = Draft {
         document: None,
-        kind: kind.unwrap_or_default().to_owned(),
+        kind,
         name: node.get("metadata").and_then(|metadata| metadata.get("name")).and_then(Node::as_str).map(str::to_owned),
         app_json: IndexMap::new(),
         broken: Vec::new(),
         origin,
     };
     match kind {
-        Some("Environment") => {
+        Some(Kind::Environment) => {
             let (later, hidden) = later_sections(node);
             findings.extend(later);
             draft.document = typed_manifest(node, hidden, &mut findings).map(Document::Environment);
             draft.app_json = apps_as_written(node, draft.document.as_ref());
         }
-        Some("Policy") => {
+        Some(Kind::Policy) => {
             draft.document = typed_manifest(node, BTreeSet::new(), &mut findings).map(Document::Policy);
         }
-        Some("Controller") => {
+        Some(Kind::Controller) => {
             draft.document = typed_manifest(node, BTreeSet::new(), &mut findings).map(Document::Controller);
         }
-        _ => {}
+        None => {}
     }
     draft.broken = findings.iter().map(|finding| finding.pointer.clone()).collect();
     problems.push_findings(&draft.origin, "", findings);
@@ -83,7 +79,7 @@ pub(super) fn read(node: &Node, path: &Arc<Path>, text: &Arc<str>, problems: &mu
 }
 
 /// The kind, if this version reads it, and what is wrong with `apiVersion` and `kind`.
-fn header(node: &Node) -> (Option<&'static str>, Vec<Finding>) {
+fn header(node: &Node) -> (Option<Kind>, Vec<Finding>) {
     let mut findings = Vec::new();
     match node.get("apiVersion").and_then(Node::as_str) {
         Some(API_VERSION) => {}
@@ -92,7 +88,7 @@ fn header(node: &Node) -> (Option<&'static str>, Vec<Finding>) {
                 .help(format!("this version of Hangar reads `{API_VERSION}`")),
         ),
         None => {
-            findings.push(missing(node, "apiVersion", format!("begin the document with `apiVersion: {API_VERSION}`")))
+            findings.push(missing(node, "apiVersion", format!("begin the document with `apiVersion: {API_VERSION}`")));
         }
     }
     let kind = match node.get("kind").and_then(Node::as_str) {
@@ -104,12 +100,10 @@ fn header(node: &Node) -> (Option<&'static str>, Vec<Finding>) {
             None
         }
         Some(given) => {
-            let kind = KINDS.into_iter().find(|kind| *kind == given);
+            let kind = Kind::named(given);
             if kind.is_none() {
-                findings.push(
-                    Finding::error("/kind", format!("the kind `{given}` is unknown"))
-                        .maybe_help(did_you_mean(given, KINDS)),
-                );
+                let help = did_you_mean(given, Kind::ALL.map(Kind::name));
+                findings.push(Finding::error("/kind", format!("the kind `{given}` is unknown")).maybe_help(help));
             }
             kind
         }

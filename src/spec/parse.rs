@@ -21,7 +21,7 @@ use super::finding::Finding;
 use super::manifest::{self, Draft};
 use super::policy::PolicySpec;
 use super::tree::{self, Node};
-use super::{typed, validate};
+use super::{mask, typed, validate};
 
 /// Largest spec file that is read, in bytes. Real specs are some kB; a larger file is something else, chosen by mistake.
 pub const MAX_FILE_BYTES: usize = 1024 * 1024;
@@ -81,6 +81,7 @@ pub fn parse(files: &[SourceFile]) -> Result<ParsedSpecs, Diagnostics> {
         drafts.extend(read_file(file, &mut problems));
     }
     validate::documents(&drafts, &mut problems);
+    problems.finish();
     if problems.has_errors() {
         return Err(problems);
     }
@@ -112,7 +113,8 @@ fn read_file(file: &SourceFile, problems: &mut Diagnostics) -> Vec<Draft> {
             Vec::new()
         }
         Ok(documents) => {
-            documents.into_iter().filter_map(|document| manifest::read(&document, &path, &text, problems)).collect()
+            let shown: Arc<str> = mask::masked(&text, &documents).into();
+            documents.iter().filter_map(|document| manifest::read(document, &path, &shown, problems)).collect()
         }
         Err(error) => {
             problems.push_span(&path, &text, error.span, error.message, error.help);
@@ -123,8 +125,8 @@ fn read_file(file: &SourceFile, problems: &mut Diagnostics) -> Vec<Draft> {
 
 fn text_of(bytes: &[u8]) -> Result<&str, (String, String)> {
     if bytes.len() > MAX_FILE_BYTES {
-        let size = bytes.len() / MAX_FILE_BYTES;
-        let message = format!("the file is larger than {size} MB; spec files may have 1 MB at most");
+        let size = bytes.len().div_ceil(MAX_FILE_BYTES);
+        let message = format!("the file has {size} MB; spec files may have 1 MB at most");
         return Err((message, "split it, or move it out of the directory of specs".to_owned()));
     }
     match std::str::from_utf8(bytes) {

@@ -1,5 +1,7 @@
 //! Fly's presets of processors and memory.
 
+use schemars::{Schema, SchemaGenerator, json_schema};
+
 use super::group::CpuKind;
 
 /// A named combination of processors, memory and graphics processors.
@@ -47,6 +49,14 @@ pub fn preset(name: &str) -> Option<&'static Preset> {
 /// The names of all presets.
 pub fn size_names() -> Vec<&'static str> {
     PRESETS.iter().map(|preset| preset.name).collect()
+}
+
+/// The schema of a size: a preset's name, or a string with an expression.
+pub(super) fn size_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "anyOf": [{"enum": size_names()}, {"type": "string", "pattern": r"\$\{\{"}, {"type": "null"}],
+        "examples": ["shared-cpu-1x"]
+    })
 }
 
 /// Least and most memory in MB that a machine with these processors may have (Machines API: 256 to 2048 MB per shared processor,

@@ -1,18 +1,14 @@
 //! Diagnostics as people read them: the line, a caret, and what to do.
 
-use std::fmt::Write;
-
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
 use super::diagnostic::{Diagnostic, Diagnostics, Severity};
 
 impl Diagnostics {
-    /// All problems as text, each with its line and a caret, sorted by file and line.
+    /// All problems as text, each with its line and a caret.
     pub fn render(&self, color: bool) -> String {
         let renderer = if color { Renderer::styled() } else { Renderer::plain() };
-        let mut sorted: Vec<&Diagnostic> = self.iter().collect();
-        sorted.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
-        sorted.iter().map(|diagnostic| render_one(diagnostic, &renderer)).collect::<Vec<_>>().join("\n")
+        self.iter().map(|diagnostic| render_one(diagnostic, &renderer)).collect::<Vec<_>>().join("\n")
     }
 }
 
@@ -32,8 +28,5 @@ fn render_one(diagnostic: &Diagnostic, renderer: &Renderer) -> String {
     if let Some(help) = &diagnostic.help {
         report = report.element(Level::HELP.message(help.as_str()));
     }
-    let mut rendered = String::new();
-    // Writing to a string cannot fail.
-    let _: std::fmt::Result = writeln!(rendered, "{}", renderer.render(&[report]));
-    rendered
+    format!("{}\n", renderer.render(&[report]))
 }

@@ -3,8 +3,10 @@
 use std::fmt;
 
 use schemars::JsonSchema;
-use serde::de::{Error, MapAccess, Visitor};
+use serde::de::{Error, MapAccess};
 use serde::{Deserialize, Deserializer, Serialize};
+
+use super::source::{self, Source};
 
 /// Where a secret's value comes from.
 #[derive(Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -20,46 +22,26 @@ pub enum SecretSource {
     Generate(Generate),
 }
 
-const SOURCES: &[&str] = &["fromEnv", "fromFile", "value", "generate"];
-const SOURCE_HELP: &str = "say where the value comes from: `{fromEnv: NAME}`, `{fromFile: path}`, `{generate: {}}` or `{value: \"${{ … }}\"}`";
-
 impl<'de> Deserialize<'de> for SecretSource {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct SourceVisitor;
+        source::deserialize(deserializer)
+    }
+}
 
-        impl<'de> Visitor<'de> for SourceVisitor {
-            type Value = SecretSource;
+impl Source for SecretSource {
+    const NAMES: &'static [&'static str] = &["fromEnv", "fromFile", "value", "generate"];
+    const EXPECTED: &'static str = "one of `fromEnv`, `fromFile`, `value`, `generate`";
+    const HELP: &'static str = "say where the value comes from: `{fromEnv: NAME}`, `{fromFile: path}`, `{generate: {}}` or \
+                                `{value: \"${{ … }}\"}`";
 
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("one of `fromEnv`, `fromFile`, `value`, `generate`")
-            }
-
-            fn visit_str<E: Error>(self, _: &str) -> Result<SecretSource, E> {
-                // The text is not repeated: it is a secret that was put into the spec by mistake.
-                Err(E::custom(format!("a secret's value does not belong into a spec\n{SOURCE_HELP}")))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<SecretSource, A::Error> {
-                let Some(kind) = map.next_key::<String>()? else {
-                    return Err(A::Error::invalid_length(0, &self));
-                };
-                let source = match kind.as_str() {
-                    "fromEnv" => SecretSource::FromEnv(map.next_value()?),
-                    "fromFile" => SecretSource::FromFile(map.next_value()?),
-                    "value" => SecretSource::Value(map.next_value()?),
-                    "generate" => SecretSource::Generate(map.next_value()?),
-                    other => return Err(A::Error::unknown_field(other, SOURCES)),
-                };
-                match map.next_key::<String>()? {
-                    None => Ok(source),
-                    Some(second) => Err(A::Error::custom(format!(
-                        "the secret has two sources, `{kind}` and `{second}`\nkeep exactly one of them"
-                    ))),
-                }
-            }
+    fn read<'de, A: MapAccess<'de>>(name: &str, map: &mut A) -> Result<Self, A::Error> {
+        match name {
+            "fromEnv" => Ok(Self::FromEnv(map.next_value()?)),
+            "fromFile" => Ok(Self::FromFile(map.next_value()?)),
+            "value" => Ok(Self::Value(map.next_value()?)),
+            "generate" => Ok(Self::Generate(map.next_value()?)),
+            other => Err(A::Error::unknown_field(other, Self::NAMES)),
         }
-
-        deserializer.deserialize_struct("SecretSource", SOURCES, SourceVisitor)
     }
 }
 

@@ -2,20 +2,22 @@
 //!
 //! This is the only module that knows the YAML library and its options.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Number, Value};
 use serde_saphyr::options::DuplicateKeyPolicy;
-use serde_saphyr::{Error, Options, Spanned};
+use serde_saphyr::{Options, Spanned};
 
 use super::positions::{Place, Positions, child};
+use super::syntax::{SyntaxError, bytes, syntax_error};
 
-/// Deepest nesting of a document; real specs stay below 16.
-const MAX_DEPTH: usize = 64;
-/// Most values of one file, aliases expanded. The largest spec that fits the size limit without aliases stays below.
-const MAX_NODES: usize = 250_000;
+/// Deepest nesting of a document. Real specs stay below 16, and reading recurses on the stack of whoever calls.
+pub(super) const MAX_DEPTH: usize = 24;
+/// Most values of one file, aliases expanded: more than twice what a real spec of the largest size has.
+pub(super) const MAX_NODES: usize = 100_000;
 
 /// A value of a document.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,20 +47,10 @@ pub(super) struct Entry {
     pub(super) value: Node,
 }
 
-/// Why a text is not YAML that Hangar reads.
-#[derive(Debug, PartialEq)]
-pub(super) struct SyntaxError {
-    pub(super) message: String,
-    pub(super) help: Option<String>,
-    pub(super) span: Range<usize>,
-}
-
 /// A key that stands twice in one map.
 #[derive(Debug, PartialEq)]
 pub(super) struct DuplicateKey {
-    pub(super) pointer: String,
     pub(super) key: String,
-    pub(super) first: Range<usize>,
     pub(super) second: Range<usize>,
 }
 
@@ -79,32 +71,19 @@ pub(super) fn read(text: &str) -> Result<Vec<Node>, SyntaxError> {
 /// All keys that stand twice, or more, in one map.
 pub(super) fn duplicate_keys(document: &Node) -> Vec<DuplicateKey> {
     let mut found = Vec::new();
-    find_duplicates(document, "", &mut found);
+    find_duplicates(document, &mut found);
     found
 }
 
-fn find_duplicates(node: &Node, pointer: &str, found: &mut Vec<DuplicateKey>) {
+fn find_duplicates(node: &Node, found: &mut Vec<DuplicateKey>) {
     match &node.shape {
-        Shape::List(items) => {
-            for (index, item) in items.iter().enumerate() {
-                find_duplicates(item, &child(pointer, &index.to_string()), found);
-            }
-        }
+        Shape::List(items) => items.iter().for_each(|item| find_duplicates(item, found)),
         Shape::Map(entries) => {
-            let mut seen: std::collections::BTreeMap<&str, &Entry> = std::collections::BTreeMap::new();
+            let mut seen = BTreeSet::new();
             for entry in entries {
-                let pointer = child(pointer, &entry.key);
-                find_duplicates(&entry.value, &pointer, found);
-                match seen.get(entry.key.as_str()) {
-                    Some(first) => found.push(DuplicateKey {
-                        pointer,
-                        key: entry.key.clone(),
-                        first: first.key_span.clone(),
-                        second: entry.key_span.clone(),
-                    }),
-                    None => {
-                        seen.insert(&entry.key, entry);
-                    }
+                find_duplicates(&entry.value, found);
+                if !seen.insert(entry.key.as_str()) {
+                    found.push(DuplicateKey { key: entry.key.clone(), second: entry.key_span.clone() });
                 }
             }
         }
@@ -119,6 +98,15 @@ impl Node {
             Shape::Map(entries) => entries.iter().rev().find(|entry| entry.key == key).map(|entry| &entry.value),
             _ => None,
         }
+    }
+
+    /// The values of all entries, if this is a map.
+    pub(super) fn values(&self) -> impl Iterator<Item = &Node> {
+        let entries = match &self.shape {
+            Shape::Map(entries) => entries.as_slice(),
+            _ => &[],
+        };
+        entries.iter().map(|entry| &entry.value)
     }
 
     /// The string that this is.
@@ -208,57 +196,6 @@ fn options(duplicate_keys: DuplicateKeyPolicy) -> Options {
         duplicate_keys: duplicate_keys,
         budget: serde_saphyr::budget! { max_depth: MAX_DEPTH, max_nodes: MAX_NODES },
     }
-}
-
-fn syntax_error(error: &Error, text: &str) -> SyntaxError {
-    let start = error.location().map_or(0, |location| {
-        bytes(location.span()).map_or_else(|| offset(text, location.line(), location.column()), |span| span.start)
-    });
-    let (message, help) = explain(error);
-    SyntaxError { message, help, span: start..start }
-}
-
-/// What is wrong, without the position that the library appends, and what to do.
-fn explain(error: &Error) -> (String, Option<String>) {
-    let text = error.without_snippet().to_string();
-    let text = text.split(" at line ").next().unwrap_or_default().to_owned();
-    let help = |help: &str| Some(help.to_owned());
-    if text.contains("tabs disallowed") || text.contains("tab") && text.contains("indentation") {
-        return ("a tab is used for indentation".to_owned(), help("indent with spaces, two per level"));
-    }
-    if text.contains("budget breached") || text.contains("limit exceeded") || text.contains("recursion limit") {
-        return (
-            "the document is nested too deeply, or its aliases expand to too much".to_owned(),
-            Some(format!("at most {MAX_DEPTH} levels and {MAX_NODES} values, with aliases expanded, are read")),
-        );
-    }
-    match error {
-        Error::RecursiveReferencesRequireWeakTypes { .. } => {
-            ("an alias refers to the value that contains it".to_owned(), help("remove the alias"))
-        }
-        Error::UnknownAnchor { .. } => (
-            "the alias refers to an anchor that does not exist".to_owned(),
-            help("put a text that begins with `*` in quotes"),
-        ),
-        Error::NonFiniteFloat { value, .. } => (format!("`{value}` is not a finite number"), None),
-        Error::DuplicateMappingKey { key: Some(key), .. } => {
-            (format!("the key `{key}` stands twice in this map"), help("remove one of them"))
-        }
-        Error::Unexpected { expected: "string scalar", .. } => {
-            ("a key of a map must be a string".to_owned(), help("put `{` or `[` at the begin of a text in quotes"))
-        }
-        _ if text.contains("mapping values are not allowed") => (text, help("put a text that contains `: ` in quotes")),
-        _ => (text, None),
-    }
-}
-
-/// The byte offset of a line and column, both from 1; the column counts characters.
-fn offset(text: &str, line: u64, column: u64) -> usize {
-    let skipped = usize::try_from(line.saturating_sub(1)).unwrap_or(usize::MAX);
-    let start: usize = text.split_inclusive('\n').take(skipped).map(str::len).sum();
-    let rest = text.get(start..).unwrap_or_default();
-    let column = usize::try_from(column.saturating_sub(1)).unwrap_or(usize::MAX);
-    start + rest.chars().take_while(|c| *c != '\n').take(column).map(char::len_utf8).sum::<usize>()
 }
 
 /// A value as the YAML library hands it over.
@@ -352,10 +289,4 @@ fn node(raw: Spanned<Raw>, text: &str) -> Node {
 fn entry(key: Spanned<String>, value: Spanned<Raw>, text: &str) -> Entry {
     let key_span = bytes(key.referenced.span()).unwrap_or_default();
     Entry { key: key.value, key_span, value: node(value, text) }
-}
-
-fn bytes(span: serde_saphyr::Span) -> Option<Range<usize>> {
-    let start = usize::try_from(span.byte_offset()?).ok()?;
-    let length = usize::try_from(span.byte_len()?).ok()?;
-    Some(start..start.checked_add(length)?)
 }

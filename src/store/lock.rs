@@ -3,7 +3,7 @@
 //! The operating system drops the lock when the process ends, however it ends, so there is nothing to clean up. It is not a lock of
 //! SQLite, so that a second process can still read history (`hangar status`) while a controller runs.
 
-use std::fs::{File, OpenOptions, Permissions, TryLockError};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 
 use super::error::StoreError;
@@ -53,11 +53,11 @@ pub(super) fn create_private(path: &Path) -> Result<(), StoreError> {
 }
 
 /// Takes the permissions of everybody else from a database that is known to be ours.
+#[cfg(unix)]
 pub(super) fn make_private(path: &Path) -> Result<(), StoreError> {
-    owner_only().map_or(Ok(()), |permissions| {
-        std::fs::set_permissions(path, permissions)
-            .map_err(|source| StoreError::io(path, "set the permissions of", source))
-    })
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
+        .map_err(|source| StoreError::io(path, "set the permissions of", source))
 }
 
 #[cfg(unix)]
@@ -66,16 +66,11 @@ fn private(options: &mut OpenOptions) {
     options.mode(0o600);
 }
 
-#[cfg(unix)]
-fn owner_only() -> Option<Permissions> {
-    use std::os::unix::fs::PermissionsExt;
-    Some(Permissions::from_mode(0o600))
+/// Elsewhere the permissions of the folder count.
+#[cfg(not(unix))]
+pub(super) fn make_private(_path: &Path) -> Result<(), StoreError> {
+    Ok(())
 }
 
 #[cfg(not(unix))]
 fn private(_options: &mut OpenOptions) {}
-
-#[cfg(not(unix))]
-fn owner_only() -> Option<Permissions> {
-    None
-}

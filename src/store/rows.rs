@@ -79,7 +79,7 @@ pub(super) fn rows_of(memory: &Memory, before: &Rows) -> serde_json::Result<Rows
     let run = Run { instance: instance.clone(), started_at: *started_at, blank_since: *blank_since };
     rows.put(Part::Run, String::new(), &run)?;
     for note in notes {
-        rows.push(Part::Note, serde_json::to_string(&(&note.key, note.verb))?, note)?;
+        rows.push(Part::Note, &serde_json::to_string(&(&note.key, note.verb))?, note)?;
     }
     for (app, at) in born {
         rows.put(Part::Born, app.as_str().to_owned(), at)?;
@@ -88,7 +88,7 @@ pub(super) fn rows_of(memory: &Memory, before: &Rows) -> serde_json::Result<Rows
         rows.put(Part::Volume, id.clone(), app)?;
     }
     for deletion in deletions {
-        rows.push(Part::Deletion, serde_json::to_string(deletion)?, deletion)?;
+        rows.push(Part::Deletion, &serde_json::to_string(deletion)?, deletion)?;
     }
     for hash in acknowledged {
         rows.put(Part::Acknowledged, hash.clone(), &true)?;
@@ -102,14 +102,15 @@ pub(super) fn rows_of(memory: &Memory, before: &Rows) -> serde_json::Result<Rows
 struct Builder<'a> {
     before: &'a Rows,
     rows: Rows,
-    last_position: i64,
+    /// The position of the item added last, by list.
+    last_position: BTreeMap<Part, i64>,
     next_position: i64,
 }
 
 impl<'a> Builder<'a> {
     fn new(before: &'a Rows) -> Self {
         let highest = before.values().map(|row| row.position).max().unwrap_or(0);
-        Self { before, rows: Rows::new(), last_position: 0, next_position: highest.saturating_add(1) }
+        Self { before, rows: Rows::new(), last_position: BTreeMap::new(), next_position: highest.saturating_add(1) }
     }
 
     /// Adds an entry of a map or set.
@@ -121,22 +122,23 @@ impl<'a> Builder<'a> {
 
     /// Adds the next item of a list. A position is kept as long as that keeps the order, so that a list that lost an item at its
     /// front and got one at its end costs two rows.
-    fn push(&mut self, part: Part, key: String, value: &impl Serialize) -> serde_json::Result<()> {
+    fn push(&mut self, part: Part, key: &str, value: &impl Serialize) -> serde_json::Result<()> {
         let value = serde_json::to_string(value)?;
         let key = self.free_key(part, key);
-        let kept = self.before.get(&key).map(|row| row.position).filter(|position| *position > self.last_position);
+        let last = self.last_position.get(&part).copied().unwrap_or(0);
+        let kept = self.before.get(&key).map(|row| row.position).filter(|position| *position > last);
         let position = kept.unwrap_or(self.next_position);
         if kept.is_none() {
             self.next_position = self.next_position.saturating_add(1);
         }
-        self.last_position = position;
+        self.last_position.insert(part, position);
         self.rows.insert(key, Row { position, value });
         Ok(())
     }
 
     /// A list may hold the same item twice, for example two deletions of one thing at one moment.
-    fn free_key(&self, part: Part, key: String) -> RowKey {
-        let mut free = RowKey { part, key: key.clone() };
+    fn free_key(&self, part: Part, key: &str) -> RowKey {
+        let mut free = RowKey { part, key: key.to_owned() };
         let mut copies = 1_u32;
         while self.rows.contains_key(&free) {
             copies = copies.saturating_add(1);

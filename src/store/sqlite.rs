@@ -99,8 +99,8 @@ impl SqliteStore {
         move |error| StoreError::database(&self.path, action, error)
     }
 
-    fn damaged(&self, reason: impl ToString) -> StoreError {
-        StoreError::Damaged { path: self.path.clone(), reason: reason.to_string() }
+    fn damaged(&self, reason: impl Into<String>) -> StoreError {
+        StoreError::Damaged { path: self.path.clone(), reason: reason.into() }
     }
 
     fn read_rows(&self, connection: &Connection) -> Result<Rows, StoreError> {
@@ -123,7 +123,7 @@ impl SqliteStore {
             .collect()
     }
 
-    fn write(&self, connection: &mut Connection, changes: &Changes<'_>) -> rusqlite::Result<()> {
+    fn write(connection: &mut Connection, changes: &Changes<'_>) -> rusqlite::Result<()> {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         {
             let mut remove = transaction.prepare_cached("DELETE FROM memory WHERE part = ?1 AND key = ?2")?;
@@ -165,7 +165,7 @@ impl Store for SqliteStore {
     fn load(&self) -> Result<Option<Memory>, StoreError> {
         let mut inner = self.lock();
         let rows = self.read_rows(&inner.connection)?;
-        let memory = memory_of(&rows).map_err(|error| self.damaged(error))?;
+        let memory = memory_of(&rows).map_err(|error| self.damaged(error.to_string()))?;
         inner.saved = Some(rows);
         Ok(memory)
     }
@@ -181,7 +181,7 @@ impl Store for SqliteStore {
         let changes = Changes::between(&before, &after);
         if !changes.is_empty() {
             // After an error `saved` stays empty: what is in the file is read again before it is compared with anything.
-            self.write(&mut inner.connection, &changes).map_err(self.failed("save the memory"))?;
+            Self::write(&mut inner.connection, &changes).map_err(self.failed("save the memory"))?;
         }
         inner.saved = Some(after);
         Ok(())

@@ -29,7 +29,7 @@ impl TemplateError {
                 None => Some(format!("known here: {}", known.join(", "))),
             },
             TemplateErrorKind::UnknownFilter { suggestion, .. } => Some(suggestion.as_ref().map_or_else(
-                || format!("filters are {}", super::filter::NAMES.join(", ")),
+                || format!("filters are {}", super::filter::names().collect::<Vec<_>>().join(", ")),
                 |suggestion| format!("did you mean `{suggestion}`?"),
             )),
             TemplateErrorKind::Unclosed => {
@@ -122,8 +122,8 @@ pub enum TemplateErrorKind {
         /// The secret.
         path: String,
     },
-    /// Secrets that refer to each other in a circle.
-    #[error("these secrets refer to each other in a circle: {}", .cycle.join(" -> "))]
+    /// Values that refer to each other in a circle.
+    #[error("these values refer to each other in a circle: {}", .cycle.join(" -> "))]
     Cycle {
         /// The circle, its first member repeated at the end.
         cycle: Vec<String>,

@@ -95,7 +95,7 @@ fn a_secret_taints_the_whole_text_and_filters_keep_the_taint() {
     let text = "postgres://u:${{ fly.a.secrets.S | urlencode }}@[${{ fly.a.ips.v6 }}]/db";
     match evaluate(text, Destination::Secret, &mut Known).unwrap() {
         Text::Secret(secret) => {
-            assert_eq!(secret.expose(), format!("postgres://u:p%40ss@[{}]/db", output::placeholder("fly.a.ips.v6")))
+            assert_eq!(secret.expose(), format!("postgres://u:p%40ss@[{}]/db", output::placeholder("fly.a.ips.v6")));
         }
         other => panic!("{other:?}"),
     }

@@ -6,9 +6,25 @@ use sha2::{Digest, Sha256};
 use super::error::{TemplateError, TemplateErrorKind, did_you_mean};
 use super::parse::{Argument, Filter};
 
-/// All filters.
-pub(super) const NAMES: [&str; 11] =
-    ["lower", "upper", "slug", "trim", "default", "truncate", "sha256", "json", "base64", "urlencode", "replace"];
+/// All filters, each with how it is used.
+const FILTERS: [(&str, &str); 11] = [
+    ("lower", "lower"),
+    ("upper", "upper"),
+    ("slug", "slug"),
+    ("trim", "trim"),
+    ("default", "default(\"text\")"),
+    ("truncate", "truncate(n), n at least 10"),
+    ("sha256", "sha256 or sha256(n), n from 1 to 64"),
+    ("json", "json"),
+    ("base64", "base64"),
+    ("urlencode", "urlencode"),
+    ("replace", "replace(\"old\", \"new\")"),
+];
+
+/// The names of all filters.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    FILTERS.into_iter().map(|(name, _)| name)
+}
 
 /// The longest DNS label (RFC 1035), which is also the longest name of a Fly app.
 const LABEL: usize = 63;
@@ -18,30 +34,22 @@ const SHORTEST: usize = 10;
 /// Whether the filter exists and its arguments are right.
 pub(super) fn check(filter: &Filter) -> Result<(), TemplateError> {
     use Argument::{Number, Text};
-    let usage = match (filter.name.as_str(), filter.arguments.as_slice()) {
-        ("lower" | "upper" | "slug" | "trim" | "sha256" | "json" | "base64" | "urlencode", [])
-        | ("default", [Text(_)])
-        | ("replace", [Text(_), Text(_)]) => return Ok(()),
-        ("truncate", [Number(length)]) if *length >= SHORTEST => return Ok(()),
-        ("sha256", [Number(1..=64)]) => return Ok(()),
-        ("lower", _) => "lower",
-        ("upper", _) => "upper",
-        ("slug", _) => "slug",
-        ("trim", _) => "trim",
-        ("json", _) => "json",
-        ("base64", _) => "base64",
-        ("urlencode", _) => "urlencode",
-        ("default", _) => "default(\"text\")",
-        ("replace", _) => "replace(\"old\", \"new\")",
-        ("truncate", _) => "truncate(n), n at least 10",
-        ("sha256", _) => "sha256 or sha256(n), n from 1 to 64",
-        (name, _) => {
-            let kind =
-                TemplateErrorKind::UnknownFilter { name: name.to_owned(), suggestion: did_you_mean(name, NAMES) };
-            return Err(TemplateError::new(filter.span.clone(), kind));
-        }
+    let name = filter.name.as_str();
+    let Some((_, usage)) = FILTERS.into_iter().find(|(known, _)| *known == name) else {
+        let kind = TemplateErrorKind::UnknownFilter { name: name.to_owned(), suggestion: did_you_mean(name, names()) };
+        return Err(TemplateError::new(filter.span.clone(), kind));
     };
-    let kind = TemplateErrorKind::FilterArguments { name: filter.name.clone(), usage };
+    let fits = match (name, filter.arguments.as_slice()) {
+        ("default", arguments) => matches!(arguments, [Text(_)]),
+        ("replace", arguments) => matches!(arguments, [Text(_), Text(_)]),
+        ("truncate", arguments) => matches!(arguments, [Number(SHORTEST..)]),
+        ("sha256", [Number(1..=64)]) => true,
+        (_, arguments) => arguments.is_empty(),
+    };
+    if fits {
+        return Ok(());
+    }
+    let kind = TemplateErrorKind::FilterArguments { name: name.to_owned(), usage };
     Err(TemplateError::new(filter.span.clone(), kind))
 }
 
@@ -106,7 +114,8 @@ fn url_encode(text: &str) -> String {
         if character.is_ascii_alphanumeric() || matches!(character, '-' | '.' | '_' | '~') {
             encoded.push(character);
         } else {
-            encoded.push_str(&format!("%{byte:02X}"));
+            encoded.push('%');
+            encoded.push_str(&hex::encode_upper([byte]));
         }
     }
     encoded

@@ -1,5 +1,13 @@
 //! Hangar as a whole against its simulator, in process, on a paused clock: exact live state, exact requests.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::case_sensitive_file_extension_comparisons,
+    reason = "a test ends where something it relies on is not so"
+)]
+
 mod adopt;
 mod collect;
 mod create;

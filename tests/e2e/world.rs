@@ -1,12 +1,12 @@
 //! A world in which one controller and one simulated Fly live on one clock.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use hangar::clock::{Clock, SharedClock, VirtualClock};
+use hangar::clock::{SharedClock, VirtualClock};
 use hangar::controller::{FixedVariables, Loaded, Once, Outcome, Planned, Session, load};
 use hangar::desired::Completeness;
 use hangar::execute::event::{Event, Observer};
@@ -17,12 +17,24 @@ use hangar::plan::Request;
 use hangar::random::Random;
 use hangar::secret::SecretText;
 use hangar::sim::{SimConfig, Simulator};
-use hangar::source::Snapshot;
+use hangar::source::{AssetError, Assets, Snapshot};
 use hangar::spec::SourceFile;
 use hangar::store::{MemoryStore, Store};
 
 /// The master key of every test world.
 pub(crate) const MASTER_KEY: &str = "planted-master-key-0123456789abcdef0123456789";
+
+/// The files of a world, for what its specs refer to.
+#[derive(Debug)]
+struct InMemory(BTreeMap<String, String>);
+
+impl Assets for InMemory {
+    fn read(&self, beside: &Path, path: &str) -> Result<Vec<u8>, AssetError> {
+        let path = beside.with_file_name(path).display().to_string();
+        let text = self.0.get(&path).ok_or(AssetError::Missing { path })?;
+        Ok(text.clone().into_bytes())
+    }
+}
 
 /// Remembers all events.
 #[derive(Debug, Default)]
@@ -107,11 +119,13 @@ impl World {
         let files = self.files.iter().filter(|(path, _)| path.ends_with(".yaml"));
         let files =
             files.map(|(path, text)| SourceFile { path: PathBuf::from(path), bytes: text.clone().into_bytes() });
-        Snapshot::in_memory(
-            files.collect(),
-            self.files.iter().map(|(path, text)| (PathBuf::from(path), text.clone().into_bytes())).collect(),
-            self.completeness.clone(),
-        )
+        Snapshot {
+            files: files.collect(),
+            assets: Arc::new(InMemory(self.files.clone())),
+            commit: None,
+            completeness: self.completeness.clone(),
+            read_at: self.clock.now(),
+        }
     }
 
     pub(crate) fn session(&mut self) -> Session {
@@ -125,7 +139,7 @@ impl World {
         let shared = Shared::new(transport, Arc::clone(&self.clock), Random::from_seed(self.runs));
         let instance = format!("run-{}", self.runs);
         let journal = Journal::open(Arc::clone(&self.store), &instance, self.clock.now()).unwrap();
-        let observer = Arc::clone(&self.recorder) as Arc<dyn Observer>;
+        let observer: Arc<dyn Observer> = self.recorder.clone();
         Session::open(Arc::new(self.load()), &self.variables, shared, journal, observer, Stop::default()).unwrap()
     }
 
@@ -138,7 +152,7 @@ impl World {
         // A program that is started anew knows nothing of what the last one has just used of Fly's limits.
         self.pass_time(Duration::from_secs(3)).await;
         let session = self.session();
-        let outcome = Once::new(&session, request, Duration::from_secs(180)).run(|_| ()).await.unwrap();
+        let outcome = Once::new(&session, request, Duration::from_mins(3)).run(|_| ()).await.unwrap();
         // Whatever else a test asserts: nothing is ever sent faster than Fly documents.
         let limited: Vec<_> = self.sim.requests().into_iter().filter(|request| request.status == Some(429)).collect();
         assert!(limited.is_empty(), "{limited:#?}");

@@ -25,8 +25,8 @@ pub(super) struct Group<'a> {
     pub app: &'a AppSpec,
     /// The group's name.
     pub name: &'a str,
-    /// The group.
-    pub group: &'a ProcessGroup,
+    /// What the spec says about it.
+    pub own: &'a ProcessGroup,
     /// The app's image; none where every container names its own.
     pub image: Option<&'a str>,
     /// The app's primary region.
@@ -50,7 +50,7 @@ impl Group<'_> {
         put(&mut config, "image", self.image);
         put(&mut config, "env", Some(self.env()));
         put(&mut config, "init", Some(self.init()));
-        put(&mut config, "guest", guest::guest(self.group));
+        put(&mut config, "guest", guest::guest(self.own));
         let services: Vec<_> = app.services.iter().flatten().filter(|service| self.is_in(&service.processes)).collect();
         put(&mut config, "services", Some(services.iter().map(|each| service::service(each)).collect::<Vec<_>>()));
         put(&mut config, "checks", Some(service::checks(app, self.name, services.first().copied())));
@@ -91,7 +91,9 @@ impl Group<'_> {
 
     /// A container of a raw `machine:` that names no image runs the app's, like any other.
     fn give_containers_an_image(&self, config: &mut Value) {
-        let Some(Value::Array(containers)) = config.get_mut("containers") else { return };
+        let Some(Value::Array(containers)) = config.get_mut("containers") else {
+            return;
+        };
         for container in containers.iter_mut().filter_map(Value::as_object_mut) {
             if let (false, Some(image)) = (container.contains_key("image"), self.image) {
                 container.insert("image".to_owned(), Value::from(image));
@@ -113,7 +115,7 @@ impl Group<'_> {
     /// The app's variables, then the group's, then the two that flyctl sets on every machine.
     fn env(&self) -> Map<String, Value> {
         let mut env = texts(&self.app.env);
-        env.append(&mut texts(&self.group.env));
+        env.append(&mut texts(&self.own.env));
         env.insert("FLY_PROCESS_GROUP".to_owned(), Value::from(self.name));
         if let Some(region) = self.primary_region {
             env.insert("PRIMARY_REGION".to_owned(), Value::from(region));
@@ -123,7 +125,7 @@ impl Group<'_> {
 
     fn init(&self) -> Value {
         let list = |list: &Option<StringList>| list.as_ref().map(|list| json!(list.as_slice()));
-        let group = self.group;
+        let group = self.own;
         object([
             ("cmd", list(&group.command)),
             ("entrypoint", list(&group.entrypoint)),

@@ -95,7 +95,7 @@ async fn update_under_lease(
 ) -> Result<wire::Machine, ApplyError> {
     let machine = writer.update_machine(app.as_str(), id, update, nonce).await?;
     if !update.skip_launch {
-        let wait = WaitFor::settled(Some(machine.instance_id.clone()), Duration::from_secs(60));
+        let wait = WaitFor::settled(Some(machine.instance_id.clone()), Duration::from_mins(1));
         let settled = writer.reader().wait(app.as_str(), id, &wait).await?;
         // A machine that rested before the update rests after it.
         if let WaitOutcome::Reached(answer) = settled
@@ -253,7 +253,7 @@ pub async fn delete_volume(writer: &FlyWriter, app: &AppName, id: &str) -> Resul
 }
 
 /// `config` with `metadata` in it, as the API wants it.
-pub fn with_metadata(config: &Value, metadata: std::collections::BTreeMap<String, String>) -> Value {
+pub fn with_metadata(config: &Value, metadata: &std::collections::BTreeMap<String, String>) -> Value {
     let mut config = config.clone();
     if let Value::Object(map) = &mut config {
         map.insert("metadata".to_owned(), serde_json::json!(metadata));

@@ -135,7 +135,9 @@ impl Reader<'_> {
 
     /// Hangar deploys images and does not build them: only `image` counts.
     fn build(&mut self, root: &mut Section) {
-        let Some(mut build) = root.table("build", self.report) else { return };
+        let Some(mut build) = root.table("build", self.report) else {
+            return;
+        };
         let place = build.mark_of("image");
         let image = build.text("image", self.report);
         self.places.extend(place.map(|mark| Mark { pointer: "/image".to_owned(), ..mark }));
@@ -149,7 +151,9 @@ impl Reader<'_> {
     }
 
     fn deploy(&mut self, root: &mut Section) {
-        let Some(mut deploy) = root.table("deploy", self.report) else { return };
+        let Some(mut deploy) = root.table("deploy", self.report) else {
+            return;
+        };
         let timeout = values::duration(deploy.take("wait_timeout"), Bare::Seconds, self.report);
         self.put("health", timeout.map(|timeout| json!({"timeout": timeout})));
         if let Some(mark) = deploy.mark_of("strategy")
@@ -193,7 +197,9 @@ impl Reader<'_> {
         }
         let Some(node) = top.or(inner) else { return };
         let mark = node.mark.clone();
-        let Some(text) = node.into_text(self.report) else { return };
+        let Some(text) = node.into_text(self.report) else {
+            return;
+        };
         let text = if text.trim_start().starts_with('{') {
             Ok(text)
         } else {

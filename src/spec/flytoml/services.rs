@@ -208,7 +208,7 @@ pub(super) fn checks(
         match (check.contains_key("port"), http_port) {
             (false, Some(port)) => drop(check.insert("port".to_owned(), Value::from(port))),
             (false, None) => {
-                report.error(&section.mark, "this check needs a `port`: there is no `http_service` to take it from")
+                report.error(&section.mark, "this check needs a `port`: there is no `http_service` to take it from");
             }
             (true, _) => {}
         }

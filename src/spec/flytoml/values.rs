@@ -35,15 +35,15 @@ pub(super) fn duration(node: Option<Node>, bare: Bare, report: &mut Report) -> O
 
 /// A size in MB as specs write it; a bare number is in MB.
 pub(super) fn megabytes(node: Option<Node>, report: &mut Report) -> Option<String> {
-    size(node?, 1, report).map(|megabytes| format!("{megabytes}MB"))
+    size(&node?, 1, report).map(|megabytes| format!("{megabytes}MB"))
 }
 
 /// A size in GB as specs write it, rounded up; a bare number is in GB.
 pub(super) fn gigabytes(node: Option<Node>, report: &mut Report) -> Option<String> {
-    size(node?, 1024, report).map(|megabytes| format!("{}GB", megabytes.div_ceil(1024)))
+    size(&node?, 1024, report).map(|megabytes| format!("{}GB", megabytes.div_ceil(1024)))
 }
 
-fn size(node: Node, bare: u64, report: &mut Report) -> Option<u64> {
+fn size(node: &Node, bare: u64, report: &mut Report) -> Option<u64> {
     let text = match &node.kind {
         Kind::Integer(number) => number.to_string(),
         Kind::Text(text) => text.trim().to_ascii_lowercase(),

@@ -171,7 +171,6 @@ fn rows_that_make_no_sense_are_a_damaged_store() {
     for sql in
         ["UPDATE memory SET value = '{' WHERE part = 'note'", "UPDATE memory SET part = 'dream' WHERE part = 'born'"]
     {
-        std::fs::remove_file(&path).ok();
         let store = SqliteStore::open(&path).unwrap();
         store.save(&full_memory()).unwrap();
         drop(store);

@@ -64,6 +64,7 @@ impl Certificate {
 
 /// Which ways of proving a name work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "these are the fields of the answer")]
 pub struct CertificateValidation {
     /// The `_acme-challenge` record is there.
     #[serde(default, deserialize_with = "or_default")]

@@ -1,0 +1,58 @@
+//! `hangar sim`: the simulator on a socket, for anything that speaks to Fly.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::args::Sim;
+use super::exit::{CliError, Exit};
+use super::{output, simulator};
+use crate::clock::{SharedClock, SystemClock};
+use crate::sim::{SimConfig, Simulator};
+
+/// How often the state is saved while serving.
+const SAVE_EVERY: Duration = Duration::from_secs(2);
+
+pub(super) async fn run(args: &Sim) -> Result<Exit, CliError> {
+    if !args.listen.ip().is_loopback() {
+        let message = format!(
+            "`--listen {}`: the simulator has no real access control, so it listens only on this machine",
+            args.listen
+        );
+        return Err(CliError::Usage(message));
+    }
+    let clock: SharedClock = Arc::new(SystemClock);
+    let config = SimConfig { open_orgs: true, seed: args.seed, ..SimConfig::default() };
+    let sim = match &args.state {
+        Some(file) => simulator::restore(file, config, &clock)?,
+        None => Simulator::new(config, Arc::clone(&clock)),
+    };
+    let listener = tokio::net::TcpListener::bind(args.listen)
+        .await
+        .map_err(CliError::io(format!("`{}` cannot be listened on", args.listen)))?;
+    let address = listener.local_addr().map_err(CliError::io("the address could not be read"))?;
+    output::result(&format!(
+        "The Fly Machines API is simulated at http://{address}. Any token that begins with `sim_` is accepted.\n\n  \
+         export FLY_FLAPS_BASE_URL=http://{address} FLY_API_TOKEN=sim_demo\n  hangar reconcile --once PATH\n\n\
+         State, requests and faults: http://{address}/_sim/state, /_sim/requests, /_sim/faults. Ctrl-C ends it.\n"
+    ));
+    tokio::select! {
+        served = sim.serve(listener) => served.map_err(CliError::io("the simulator stopped serving"))?,
+        _ = tokio::signal::ctrl_c() => {}
+        () = keep_saving(&sim, args.state.as_deref(), &clock) => {}
+    }
+    if let Some(file) = &args.state {
+        simulator::save(&sim, file).map_err(CliError::io(format!("`{}` cannot be written", file.display())))?;
+    }
+    Ok(Exit::Ok)
+}
+
+async fn keep_saving(sim: &Simulator, file: Option<&Path>, clock: &SharedClock) {
+    let Some(file) = file else { return std::future::pending().await };
+    loop {
+        clock.sleep(SAVE_EVERY).await;
+        if let Err(error) = simulator::save(sim, file) {
+            tracing::warn!(file = %file.display(), %error, "the simulator's state was not saved");
+        }
+    }
+}

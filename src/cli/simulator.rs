@@ -1,0 +1,91 @@
+//! The simulator of `--sim`: in process, and kept in a file so that the next command goes on where this one ended.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::exit::CliError;
+use crate::clock::SharedClock;
+use crate::http::transport::{Method, Request, Response, SharedTransport, Transport, TransportError};
+use crate::random::Random;
+use crate::secret::SecretText;
+use crate::sim::{SimConfig, Simulator};
+
+/// A simulator whose state is saved after every write.
+#[derive(Debug, Clone)]
+pub(super) struct LocalSimulator {
+    simulator: Simulator,
+    folder: PathBuf,
+}
+
+impl LocalSimulator {
+    /// Goes on from the state below `state`, or starts with an empty platform.
+    pub(super) fn open(state: &Path, clock: &SharedClock) -> Result<Self, CliError> {
+        let folder = state.join("sim");
+        std::fs::create_dir_all(&folder).map_err(CliError::io(format!("`{}` cannot be made", folder.display())))?;
+        let config = SimConfig { open_orgs: true, ..SimConfig::default() };
+        let simulator = restore(&folder.join("state.json"), config, clock)?;
+        Ok(Self { simulator, folder })
+    }
+
+    /// A transport that saves the state after every write.
+    pub(super) fn transport(&self) -> SharedTransport {
+        let inner = self.simulator.transport();
+        Arc::new(Saving { inner, simulator: self.simulator.clone(), file: self.folder.join("state.json") })
+    }
+
+    /// The stand-in for the master key: made once, readable only by its owner.
+    pub(super) fn master_key(&self) -> Result<SecretText, CliError> {
+        let path = self.folder.join("master.key");
+        if let Ok(key) = std::fs::read_to_string(&path) {
+            return Ok(SecretText::new(key.trim()));
+        }
+        let key = Random::from_system().hex(64);
+        write_private(&path, key.as_bytes())
+            .map_err(CliError::io(format!("`{}` cannot be written", path.display())))?;
+        Ok(SecretText::new(key))
+    }
+}
+
+/// The simulator saved in `file`, or an empty one.
+pub(super) fn restore(file: &Path, config: SimConfig, clock: &SharedClock) -> Result<Simulator, CliError> {
+    let Ok(text) = std::fs::read_to_string(file) else { return Ok(Simulator::new(config, Arc::clone(clock))) };
+    let saved = serde_json::from_str(&text).unwrap_or_default();
+    Simulator::restore(&saved, config, Arc::clone(clock))
+        .map_err(|source| CliError::Snapshot { path: file.display().to_string(), source })
+}
+
+/// Writes the simulator's whole state. It holds secret values, so nobody else may read it.
+pub(super) fn save(simulator: &Simulator, file: &Path) -> std::io::Result<()> {
+    write_private(file, simulator.snapshot().to_string().as_bytes())
+}
+
+/// Writes a file that only its owner can read, whole or not at all.
+fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    use std::io::Write as _;
+    let partial = path.with_extension("partial");
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(&partial)?.write_all(bytes)?;
+    std::fs::rename(&partial, path)
+}
+
+#[derive(Debug)]
+struct Saving {
+    inner: SharedTransport,
+    simulator: Simulator,
+    file: PathBuf,
+}
+
+#[async_trait::async_trait]
+impl Transport for Saving {
+    async fn send(&self, request: Request) -> Result<Response, TransportError> {
+        let is_read = request.method == Method::Get;
+        let response = self.inner.send(request).await;
+        if !is_read && let Err(error) = save(&self.simulator, &self.file) {
+            tracing::warn!(file = %self.file.display(), %error, "the simulator's state was not saved");
+        }
+        response
+    }
+}

@@ -1,0 +1,134 @@
+//! What a command works with: specs, transport, store, and the terminal it writes to.
+
+use std::io::IsTerminal as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::args::{ColorChoice, Global, Target};
+use super::exit::CliError;
+use super::simulator::LocalSimulator;
+use crate::clock::{SharedClock, SystemClock};
+use crate::controller::{Loaded, ProcessEnvironment, Variables, WithStandIns, load};
+use crate::execute::Journal;
+use crate::http::{ReqwestTransport, Shared};
+use crate::memory::Memory;
+use crate::random::Random;
+use crate::report::{RequestCount, Style};
+use crate::secret::SecretText;
+use crate::source::{DirectorySource, GitSettings, GitSource, Source};
+use crate::spec::controller::SourceSpec;
+use crate::store::{SqliteStore, Store, StoreError};
+
+/// Where everything that is kept between runs lives, below the working directory.
+const STATE: &str = ".hangar";
+
+/// What a command works with.
+pub(super) struct Surroundings {
+    /// Where specs come from.
+    pub(super) source: Arc<dyn Source>,
+    /// What they say.
+    pub(super) loaded: Arc<Loaded>,
+    /// Tokens and secret values.
+    pub(super) variables: Arc<dyn Variables>,
+    /// Transport, clock, generator, request counter.
+    pub(super) shared: Shared,
+    /// The simulator, if that is what is spoken to.
+    pub(super) simulator: Option<LocalSimulator>,
+    store: PathBuf,
+}
+
+impl Surroundings {
+    /// Loads the specs of `target` and prepares to speak to Fly or the simulator. Nothing is sent.
+    pub(super) async fn open(target: &Target) -> Result<Self, CliError> {
+        let clock: SharedClock = Arc::new(SystemClock);
+        let process = ProcessEnvironment { root: PathBuf::new() };
+        let simulator = if target.sim { Some(LocalSimulator::open(Path::new(STATE), &clock)?) } else { None };
+        let variables: Arc<dyn Variables> = match &simulator {
+            Some(simulator) => Arc::new(WithStandIns { real: process, master_key: simulator.master_key()? }),
+            None => Arc::new(process),
+        };
+        let directory = Arc::new(DirectorySource::new(target.paths.clone(), Arc::clone(&clock)));
+        let snapshot = directory.load().await?;
+        let mut loaded = load(&snapshot, &*variables)?;
+        let mut source: Arc<dyn Source> = directory;
+        let wanted = loaded.settings.as_ref().and_then(|settings| settings.source.clone());
+        if let Some(SourceSpec::Git(git)) = wanted {
+            // The controller's settings name the repository; its environments come from there.
+            let cache = Path::new(STATE).join("git");
+            source = Arc::new(GitSource::new(git_settings(&git, cache), Arc::clone(&clock))?);
+            let settings = loaded.settings.take();
+            loaded = load(&source.load().await?, &*variables)?;
+            loaded.settings = loaded.settings.or(settings);
+        }
+        let transport = match &simulator {
+            Some(simulator) => simulator.transport(),
+            None => Arc::new(ReqwestTransport::new()?),
+        };
+        let shared = Shared::new(transport, clock, Random::from_system());
+        let owner = loaded.fleet.owner.to_string();
+        let set =
+            loaded.settings.as_ref().and_then(|settings| settings.store.as_ref()).and_then(|store| store.path.clone());
+        let store = match (&simulator, set) {
+            (Some(_), _) => Path::new(STATE).join("sim").join(format!("{owner}.db")),
+            (None, Some(path)) => PathBuf::from(path),
+            (None, None) => Path::new(STATE).join("hangar.db"),
+        };
+        Ok(Self { source, loaded: Arc::new(loaded), variables, shared, simulator, store })
+    }
+
+    /// The journal of a run that may write.
+    pub(super) fn journal(&self) -> Result<Journal, StoreError> {
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&self.store)?);
+        let instance = format!("{}-{}", std::process::id(), self.shared.random.hex(8));
+        let journal = Journal::open(store, &instance, self.shared.clock.now())?;
+        if self.simulator.is_some() {
+            // The simulator lives in this process: no earlier run can have requests under way in it.
+            journal.change(|memory| memory.blank_since = None)?;
+        }
+        Ok(journal)
+    }
+
+    /// The memory for looking only: a store is read if it is there, and never made. Without one a look is not in quarantine,
+    /// because it does nothing.
+    pub(super) fn memory_for_looking(&self) -> Memory {
+        let now = self.shared.clock.now();
+        let saved = SqliteStore::open_read_only(&self.store).ok().and_then(|store| store.load().ok().flatten());
+        saved.unwrap_or_else(|| Memory { blank_since: None, ..Memory::blank("diff", now) })
+    }
+
+    /// How many requests have been sent so far.
+    pub(super) fn requests(&self) -> RequestCount {
+        RequestCount { reads: self.shared.requests.reads(), writes: self.shared.requests.writes() }
+    }
+}
+
+/// How often a git source is asked for a new commit unless the settings say otherwise.
+const GIT_INTERVAL: Duration = Duration::from_mins(1);
+
+fn git_settings(spec: &crate::spec::controller::GitSource, cache_dir: PathBuf) -> GitSettings {
+    GitSettings {
+        url: SecretText::new(spec.url.as_str()),
+        reference: spec.reference.clone().unwrap_or_else(|| "HEAD".to_owned()),
+        path: spec.path.clone().unwrap_or_else(|| ".".to_owned()),
+        interval: spec.interval.map_or(GIT_INTERVAL, crate::spec::Duration::to_std),
+        cache_dir,
+    }
+}
+
+/// How text is shown on the standard output.
+pub(super) fn style(global: &Global) -> Style {
+    let is_terminal = std::io::stdout().is_terminal();
+    let color = match global.color {
+        ColorChoice::Always => true,
+        ColorChoice::Never => false,
+        ColorChoice::Auto => is_terminal && std::env::var_os("NO_COLOR").is_none(),
+    };
+    let width = if is_terminal { terminal_width().clamp(60, 140) } else { 100 };
+    Style { color, unicode: true, width }
+}
+
+/// The terminal's width as the shell tells it, or what fits everywhere.
+fn terminal_width() -> usize {
+    std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).unwrap_or(100)
+}

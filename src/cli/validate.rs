@@ -1,0 +1,44 @@
+//! `hangar validate`: checks specs, and sends nothing.
+
+use std::sync::Arc;
+
+use super::args::{Global, Validate, ValidateFormat};
+use super::exit::{CliError, Exit};
+use super::output;
+use crate::clock::{SharedClock, SystemClock};
+use crate::controller::{LoadError, ProcessEnvironment, load};
+use crate::source::{DirectorySource, Source as _};
+use crate::spec::Diagnostics;
+
+pub(super) async fn run(global: &Global, args: &Validate) -> Result<Exit, CliError> {
+    let clock: SharedClock = Arc::new(SystemClock);
+    let snapshot = DirectorySource::new(args.paths.clone(), clock).load().await?;
+    let (problems, environments) = match load(&snapshot, &ProcessEnvironment::default()) {
+        Ok(loaded) => (loaded.diagnostics, loaded.fleet.environments.len()),
+        Err(LoadError::Specs(problems)) => (*problems, 0),
+        Err(other) => return Err(other.into()),
+    };
+    show(global, args.format, &problems);
+    if problems.has_errors() {
+        return Ok(Exit::Failed);
+    }
+    if args.format == ValidateFormat::Text {
+        let files = snapshot.files.len();
+        output::result(&format!(
+            "{files} file{} with {environments} environment{}: valid\n",
+            if files == 1 { "" } else { "s" },
+            if environments == 1 { "" } else { "s" }
+        ));
+    }
+    Ok(Exit::Ok)
+}
+
+fn show(global: &Global, format: ValidateFormat, problems: &Diagnostics) {
+    match format {
+        ValidateFormat::Text if problems.is_empty() => {}
+        ValidateFormat::Text => output::diagnostics(global, problems),
+        ValidateFormat::Json => {
+            output::result(&format!("{:#}\n", serde_json::json!({"version": 1, "diagnostics": problems})));
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! A plan as a comment on a pull request.
+
+use super::RequestCount;
+use super::diff_text::{nothing_to_do, warnings, withheld_message};
+use super::markdown::{code, fenced, html, inline, item};
+use super::style::Style;
+use super::text::{clean, moment, plural, shorten};
+use super::value::Line;
+use super::view::{Entry, EnvView, Kind, Totals, environments};
+use crate::plan::{Plan, Standing};
+use crate::resource::ComponentName;
+
+/// The most characters that a comment has. GitHub refuses a body of more than 65,536.
+pub(super) const MOST_CHARACTERS: usize = 65_000;
+/// The end of an environment's block.
+const FOOT: &str = "\n</details>\n";
+/// What is kept free for the notes at the end.
+const RESERVE: usize = 1_000;
+/// The most columns of one value.
+const MOST_VALUE_COLUMNS: usize = 400;
+
+/// The whole plan as Markdown of at most [`MOST_CHARACTERS`]: counts, warnings, then each environment to unfold. Whatever a spec
+/// or a provider says in it stays text.
+pub fn diff_markdown(plan: &Plan, requests: RequestCount) -> String {
+    let environments = environments(plan);
+    let mut totals = Totals::default();
+    for env in &environments {
+        totals.add(&env.totals);
+    }
+    let mut page = Page { text: String::new(), left: MOST_CHARACTERS.saturating_sub(RESERVE), cut: 0 };
+    if totals.has_changes() {
+        page.put(&format!("### Hangar plan: {}\n", totals.to_line()));
+    } else {
+        page.put(&format!("### Hangar: {}\n", inline(&nothing_to_do(&environments, &requests.to_line()))));
+    }
+    let warnings = warnings(&environments, Style::PLAIN);
+    if !warnings.is_empty() {
+        let lines: Vec<String> = warnings.iter().map(|warning| format!("> {}", inline(warning))).collect();
+        page.put(&format!("\n> [!WARNING]\n{}\n", lines.join("\n")));
+    }
+    let (quiet, loud): (Vec<&EnvView<'_>>, Vec<&EnvView<'_>>) = environments.iter().partition(|env| is_quiet(env));
+    let is_open = loud.len() == 1;
+    for env in loud {
+        page.environment(env, plan, is_open);
+    }
+    if !quiet.is_empty() {
+        let names: Vec<String> = quiet.iter().map(|env| code(env.name.as_str())).collect();
+        page.put(&format!("\n✓ As desired: {}\n", names.join(", ")));
+    }
+    page.foot(plan, requests);
+    page.text
+}
+
+/// A page that is not allowed to grow beyond its limit.
+struct Page {
+    text: String,
+    left: usize,
+    /// How many things did not fit.
+    cut: usize,
+}
+
+impl Page {
+    /// Adds `text` if it fits.
+    fn put(&mut self, text: &str) -> bool {
+        let length = text.chars().count();
+        if length > self.left {
+            self.cut = self.cut.saturating_add(1);
+            return false;
+        }
+        self.left = self.left.saturating_sub(length);
+        self.text.push_str(text);
+        true
+    }
+
+    fn environment(&mut self, env: &EnvView<'_>, plan: &Plan, is_open: bool) {
+        let open = if is_open { " open" } else { "" };
+        let orphan = if env.is_orphan { " (no spec asks for it)" } else { "" };
+        let head = format!(
+            "\n<details{open}><summary><b><code>{}</code></b>{orphan}: {}</summary>\n\n",
+            html(env.name.as_str()),
+            standing(env)
+        );
+        // The end of the block is paid for first: a cut must not leave it open.
+        if self.left < head.chars().count().saturating_add(FOOT.len()).saturating_add(100) {
+            self.cut = self.cut.saturating_add(1);
+            return;
+        }
+        self.left = self.left.saturating_sub(FOOT.len());
+        self.put(&head);
+        self.changes(env);
+        for (stance, all) in [("blocked", &env.blocked), ("waiting", &env.waiting)] {
+            for withheld in all {
+                let component = component_label(withheld.component.as_ref());
+                let until = withheld
+                    .until
+                    .map(|until| format!(" (goes on at {})", moment(until, plan.made_at)))
+                    .unwrap_or_default();
+                let label = format!("**{stance}** {}{until}{component}:", code(&withheld.reason.to_string()));
+                self.put(&item(&label, &withheld_message(withheld)));
+            }
+        }
+        for notice in &env.notices {
+            let label = format!("note{}:", component_label(notice.component.as_ref()));
+            self.put(&item(&label, &notice.message));
+        }
+        self.text.push_str(FOOT);
+    }
+
+    /// The changes in one fence, as many lines of it as fit.
+    fn changes(&mut self, env: &EnvView<'_>) {
+        let mut lines = Vec::new();
+        for group in &env.groups {
+            let component = group.component.map(|name| format!("{} ", clean(name.as_str()))).unwrap_or_default();
+            lines.push(format!("@@ {component}{} @@", clean(group.app.as_str())));
+            for entry in &group.entries {
+                entry_lines(entry, &mut lines);
+            }
+        }
+        if lines.is_empty() {
+            return;
+        }
+        let mut room = self.left.saturating_sub(100);
+        let fitting = lines
+            .iter()
+            .take_while(|line| {
+                let length = line.chars().count().saturating_add(1);
+                let fits = length <= room;
+                room = room.saturating_sub(length);
+                fits
+            })
+            .count();
+        if fitting < lines.len() {
+            let rest = lines.len().saturating_sub(fitting);
+            lines.truncate(fitting);
+            lines.push(format!("# … {} left out", plural(rest, "line")));
+            self.cut = self.cut.saturating_add(1);
+        }
+        self.put(&format!("{}\n", fenced("diff", &lines)));
+    }
+
+    fn foot(&mut self, plan: &Plan, requests: RequestCount) {
+        if self.cut > 0 {
+            self.text.push_str(
+                "\n> [!NOTE]\n> This plan is longer than a comment can be, and has been cut. `hangar diff` shows all of it.\n",
+            );
+        }
+        let commit = plan.commit.as_ref().map(|commit| {
+            let short: String = commit.chars().take(12).collect();
+            format!("commit {} · ", code(&short))
+        });
+        let (commit, requests) = (commit.unwrap_or_default(), requests.to_line());
+        let made_at = plan.made_at.format("%Y-%m-%d %H:%M UTC");
+        let foot = format!("\n<sub>{commit}{requests} · {made_at}</sub>\n");
+        self.text.push_str(&foot);
+    }
+}
+
+/// One resource: a line in the colour of what happens to it, and its fields, old and new each on a line of its own.
+fn entry_lines(entry: &Entry<'_>, lines: &mut Vec<String>) {
+    let style = Style::PLAIN;
+    // GitHub paints `+` green, `-` red and `!` orange.
+    let mark = match entry.kind {
+        Kind::Create => "+",
+        Kind::Update | Kind::Replace => "!",
+        Kind::Delete => "-",
+    };
+    lines.push(format!("{mark} {} {}  ({})", entry.verb, entry.resource(style), entry.remark()));
+    if let Some(regions) = entry.regions() {
+        lines.push(format!("+     region: {regions}"));
+    }
+    for Line { path, old, new, forces_replacement } in entry.lines() {
+        let forces = if forces_replacement { "  (forces replacement)" } else { "" };
+        let short = |text: &str| shorten(text, MOST_VALUE_COLUMNS, style);
+        if let Some(old) = old.filter(|old| !old.is_remark) {
+            lines.push(format!("-     {path}: {}", short(&old.text)));
+        }
+        let is_removed = new.is_remark && new.text == "(removed)";
+        if !is_removed {
+            let mark = match entry.kind {
+                Kind::Delete => "-",
+                Kind::Create => "+",
+                _ if new.text == "(secret, removed)" => "-",
+                _ if new.is_remark && new.text != "(known after create)" => "!",
+                _ => "+",
+            };
+            lines.push(format!("{mark}     {path}: {}{forces}", short(&new.text)));
+        }
+    }
+}
+
+fn component_label(component: Option<&ComponentName>) -> String {
+    component.map(|name| format!(" {}", code(name.as_str()))).unwrap_or_default()
+}
+
+fn is_quiet(env: &EnvView<'_>) -> bool {
+    env.standing == Standing::Converged && env.notices.is_empty()
+}
+
+fn standing(env: &EnvView<'_>) -> String {
+    let Totals { waiting, blocked, .. } = env.totals;
+    let mut parts = Vec::new();
+    let changes = env.totals.to_short_line();
+    if !changes.is_empty() {
+        parts.push(changes);
+    }
+    if blocked > 0 {
+        parts.push(format!("{blocked} blocked"));
+    }
+    if waiting > 0 {
+        parts.push(format!("{waiting} waiting"));
+    }
+    if parts.is_empty() {
+        parts.push("as desired, with notes".to_owned());
+    }
+    parts.join(", ")
+}

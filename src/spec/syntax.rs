@@ -1,0 +1,73 @@
+//! What the YAML library says about a text that it cannot read, in better words and with its place.
+
+use std::ops::Range;
+
+use serde_saphyr::Error;
+
+use super::tree::{MAX_DEPTH, MAX_NODES};
+
+/// Why a text is not YAML that Hangar reads.
+#[derive(Debug, PartialEq)]
+pub(super) struct SyntaxError {
+    pub(super) message: String,
+    pub(super) help: Option<String>,
+    pub(super) span: Range<usize>,
+}
+
+pub(super) fn syntax_error(error: &Error, text: &str) -> SyntaxError {
+    let start = error.location().map_or(0, |location| {
+        bytes(location.span()).map_or_else(|| offset(text, location.line(), location.column()), |span| span.start)
+    });
+    let (message, help) = explain(error);
+    SyntaxError { message, help, span: start..start }
+}
+
+/// What is wrong, without the position that the library appends, and what to do.
+fn explain(error: &Error) -> (String, Option<String>) {
+    let text = error.without_snippet().to_string();
+    let text = text.split(" at line ").next().unwrap_or_default().to_owned();
+    let help = |help: &str| Some(help.to_owned());
+    if text.contains("tabs disallowed") || text.contains("tab") && text.contains("indentation") {
+        return ("a tab is used for indentation".to_owned(), help("indent with spaces, two per level"));
+    }
+    if text.contains("budget breached") || text.contains("limit exceeded") || text.contains("recursion limit") {
+        return (
+            "the document is nested too deeply, or its aliases expand to too much".to_owned(),
+            Some(format!("at most {MAX_DEPTH} levels and {MAX_NODES} values, with aliases expanded, are read")),
+        );
+    }
+    match error {
+        Error::RecursiveReferencesRequireWeakTypes { .. } => {
+            ("an alias refers to the value that contains it".to_owned(), help("remove the alias"))
+        }
+        Error::UnknownAnchor { .. } => (
+            "the alias refers to an anchor that does not exist".to_owned(),
+            help("put a text that begins with `*` in quotes"),
+        ),
+        Error::NonFiniteFloat { value, .. } => (format!("`{value}` is not a finite number"), None),
+        Error::DuplicateMappingKey { key: Some(key), .. } => {
+            (format!("the key `{key}` stands twice in this map"), help("remove all but one"))
+        }
+        Error::Unexpected { expected: "string scalar", .. } => {
+            ("a key of a map must be a string".to_owned(), help("put `{` or `[` at the begin of a text in quotes"))
+        }
+        _ if text.contains("mapping values are not allowed") => (text, help("put a text that contains `: ` in quotes")),
+        _ => (text, None),
+    }
+}
+
+/// The byte offset of a line and column, both from 1; the column counts characters.
+fn offset(text: &str, line: u64, column: u64) -> usize {
+    let skipped = usize::try_from(line.saturating_sub(1)).unwrap_or(usize::MAX);
+    let start: usize = text.split_inclusive('\n').take(skipped).map(str::len).sum();
+    let rest = text.get(start..).unwrap_or_default();
+    let column = usize::try_from(column.saturating_sub(1)).unwrap_or(usize::MAX);
+    start + rest.chars().take_while(|c| *c != '\n').take(column).map(char::len_utf8).sum::<usize>()
+}
+
+/// The bytes that a span of the YAML library covers.
+pub(super) fn bytes(span: serde_saphyr::Span) -> Option<Range<usize>> {
+    let start = usize::try_from(span.byte_offset()?).ok()?;
+    let length = usize::try_from(span.byte_len()?).ok()?;
+    Some(start..start.checked_add(length)?)
+}

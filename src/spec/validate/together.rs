@@ -1,0 +1,154 @@
+//! Rules between documents.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::spec::app::AppSpec;
+use crate::spec::diagnostic::{Diagnostics, Origin, line_and_column};
+use crate::spec::document::{Document, Kind, Manifest};
+use crate::spec::environment::EnvironmentSpec;
+use crate::spec::finding::did_you_mean;
+use crate::spec::manifest::Draft;
+use crate::spec::positions::child;
+
+use super::names;
+
+pub(super) fn check(drafts: &[Draft], problems: &mut Diagnostics) {
+    check_unique_names(drafts, problems);
+    check_one_controller(drafts, problems);
+    check_app_names(drafts, problems);
+    check_required_environments(drafts, problems);
+}
+
+fn environments(drafts: &[Draft]) -> impl Iterator<Item = (&Manifest<EnvironmentSpec>, &Origin)> {
+    drafts.iter().filter_map(|draft| match &draft.document {
+        Some(Document::Environment(manifest)) => Some((manifest, &draft.origin)),
+        _ => None,
+    })
+}
+
+/// Where something stands, for a person: `file:line`.
+fn place(origin: &Origin, pointer: &str) -> String {
+    let (line, _) = line_and_column(&origin.text, origin.positions.at(pointer).value.start);
+    format!("{}:{line}", origin.path.display())
+}
+
+fn check_unique_names(drafts: &[Draft], problems: &mut Diagnostics) {
+    const POINTER: &str = "/metadata/name";
+    let mut seen: BTreeMap<(Kind, &str), &Origin> = BTreeMap::new();
+    for draft in drafts.iter().filter(|draft| draft.kind != Some(Kind::Controller)) {
+        let Some((kind, name)) = draft.kind.zip(draft.name.as_deref()) else {
+            continue;
+        };
+        if let Some(first) = seen.get(&(kind, name)) {
+            let message = format!("there is another {kind} `{name}`");
+            let help = format!("the other one is in {}", place(first, POINTER));
+            problems.push(&draft.origin, POINTER, message, Some(help));
+        } else {
+            seen.insert((kind, name), &draft.origin);
+        }
+    }
+}
+
+fn check_one_controller(drafts: &[Draft], problems: &mut Diagnostics) {
+    let mut controllers = drafts.iter().filter(|draft| draft.kind == Some(Kind::Controller));
+    let Some(first) = controllers.next() else { return };
+    for draft in controllers {
+        let help = format!("the other one is in {}", place(&first.origin, "/kind"));
+        problems.push(&draft.origin, "/kind", "there is more than one Controller", Some(help));
+    }
+}
+
+/// Names of Fly apps are unique in all of Fly, so no two components may claim one.
+fn check_app_names(drafts: &[Draft], problems: &mut Diagnostics) {
+    let mut claimed: BTreeMap<String, (String, &str, &Origin)> = BTreeMap::new();
+    for (manifest, origin) in environments(drafts) {
+        let environment = manifest.metadata.name.as_str();
+        for (component, app) in manifest.spec.fly.iter().flat_map(|fly| &fly.apps) {
+            let Some(name) = static_app_name(environment, component, app) else {
+                continue;
+            };
+            let pointer = child("/spec/fly/apps", component);
+            let pointer = if app.name.is_some() { child(&pointer, "name") } else { pointer };
+            if let Some((other_pointer, other, other_origin)) = claimed.get(&name) {
+                let message = if *other == environment {
+                    format!("two apps of this environment are named `{name}`")
+                } else {
+                    format!("the app `{name}` belongs to the environment `{other}` already")
+                };
+                let help = format!("the other one is in {}", place(other_origin, other_pointer));
+                problems.push(origin, &pointer, message, Some(help));
+            } else {
+                claimed.insert(name, (pointer, environment, origin));
+            }
+        }
+    }
+}
+
+/// An app's name as far as it is known before evaluation: with no expression but `env.name`.
+fn static_app_name(environment: &str, component: &str, app: &AppSpec) -> Option<String> {
+    let Some(name) = &app.name else {
+        return Some(format!("{environment}-{component}"));
+    };
+    let mut parts = name.split("${{");
+    let mut known = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (expression, rest) = part.split_once("}}")?;
+        if expression.trim() != "env.name" {
+            return None;
+        }
+        known.push_str(environment);
+        known.push_str(rest);
+    }
+    Some(known)
+}
+
+fn check_required_environments(drafts: &[Draft], problems: &mut Diagnostics) {
+    let known: BTreeSet<&str> = drafts
+        .iter()
+        .filter(|draft| draft.kind == Some(Kind::Environment))
+        .filter_map(|draft| draft.name.as_deref())
+        .collect();
+    let mut requires: BTreeMap<&str, &[String]> = BTreeMap::new();
+    for (manifest, origin) in environments(drafts) {
+        let own = manifest.metadata.name.as_str();
+        requires.insert(own, &manifest.spec.requires.environments);
+        for (index, required) in manifest.spec.requires.environments.iter().enumerate() {
+            let pointer = format!("/spec/requires/environments/{index}");
+            if required == own {
+                problems.push(origin, &pointer, "an environment cannot require itself", None);
+            } else if !names::has_expression(required) && !known.contains(required.as_str()) {
+                let help = did_you_mean(required, known.iter().copied().filter(|name| *name != own));
+                problems.push(origin, &pointer, format!("there is no environment `{required}`"), help);
+            }
+        }
+    }
+    for (manifest, origin) in environments(drafts) {
+        let own = manifest.metadata.name.as_str();
+        if let Some(cycle) = cycle(own, &requires) {
+            // Once per cycle: at the environment that comes first by name.
+            let message = format!("environments require each other: {}", cycle.join(" → "));
+            if cycle.len() > 2 && cycle.iter().min() == Some(&own) {
+                problems.push_key(origin, "/spec/requires/environments", message, None);
+            }
+        }
+    }
+}
+
+/// The way from an environment back to itself, if there is one.
+fn cycle<'a>(start: &'a str, requires: &BTreeMap<&'a str, &'a [String]>) -> Option<Vec<&'a str>> {
+    let mut seen = BTreeSet::new();
+    let mut ways = vec![vec![start]];
+    while let Some(way) = ways.pop() {
+        let last = way.last().copied().unwrap_or(start);
+        for next in requires.get(last).copied().unwrap_or_default() {
+            let longer = || way.iter().copied().chain([next.as_str()]).collect();
+            if next == start {
+                return Some(longer());
+            }
+            if seen.insert(next.as_str()) {
+                ways.push(longer());
+            }
+        }
+    }
+    None
+}

@@ -1,0 +1,242 @@
+//! Files that cannot be read as specs, and the words in which that is said.
+
+use hangar::spec::{SourceFile, parse};
+
+use super::support::{app_problems, document, file, listed, problems, read, with_app};
+
+#[test]
+fn a_problem_shows_its_line_with_a_caret_and_what_to_do() {
+    let problems = read(&with_app("services:\n  - internal_port: 8080")).unwrap_err();
+    insta::assert_snapshot!(problems.render(false), @"
+    error: unknown field `internal_port`
+      --> envs/demo.yaml:12:13
+       |
+    12 |           - internal_port: 8080
+       |             ^^^^^^^^^^^^^
+       |
+       = help: did you mean `internalPort`?
+    ");
+}
+
+#[test]
+fn problems_are_also_available_as_json() {
+    let problems = read("apiVersion: hangar/v1\nkind: Policy\nmetadata: {name: p}\nspec: {grace: 5}\n").unwrap_err();
+    insta::assert_json_snapshot!(problems, @r#"
+    [
+      {
+        "severity": "error",
+        "file": "envs/demo.yaml",
+        "line": 4,
+        "column": 15,
+        "pointer": "/spec/grace",
+        "message": "`5` has no unit of time",
+        "help": "write `5s` for seconds; durations look like `90s`, `5m`, `72h`, `14d`"
+      }
+    ]
+    "#);
+}
+
+#[test]
+fn all_problems_of_all_files_come_at_once() {
+    let first =
+        "apiVersion: hangar/v1\nkind: Policy\nmetadata: {name: p}\nspec: {gracee: 5m, workers: 1, maxMemory: 4GiB}\n";
+    let second = with_app("count: two\ntty: 'yes'\nenv: {A: [1], B: null}\nports: 1\nregion: IAD");
+    let problems = parse(&[file("a.yaml", first), file("b.yaml", &second), file("c.yaml", "")]).unwrap_err();
+    assert_eq!(
+        listed(&problems),
+        [
+            "4:8 unknown field `gracee` (did you mean `grace`?)",
+            "4:20 unknown field `workers`",
+            "4:43 `GiB` is not a unit of size (sizes look like `512MB` or `1GB`)",
+            "11:16 expected a whole number from 0, found the string `two`",
+            "12:14 expected a boolean, found the string `yes` (write `true` or `false`)",
+            "13:15 expected a string, number or boolean, found a list",
+            "13:23 expected a string, number or boolean, found nothing (write `\"\"` for an empty string)",
+            "14:9 unknown field `ports`",
+            "0:0 the file has no document (a spec begins with `apiVersion: hangar/v1` and `kind: Environment`)",
+        ]
+    );
+}
+
+#[test]
+fn files_that_are_no_text_are_refused_before_they_are_read() {
+    let large = SourceFile { path: "x".into(), bytes: vec![b' '; 10 * 1024 * 1024] };
+    let binary = SourceFile { path: "x".into(), bytes: b"\x7fELF\x02\x01\x01\0\0\xff".to_vec() };
+    let refusal = |file: SourceFile| listed(&parse(&[file]).unwrap_err());
+    assert_eq!(
+        refusal(large),
+        [
+            "0:0 the file has 10 MB; spec files may have 1 MB at most (split it, or move it out of the directory of specs)"
+        ]
+    );
+    let binary_refusal = "0:0 the file is not UTF-8 text; it looks like a binary file (move it out of the directory of specs, or save it as UTF-8)";
+    assert_eq!(refusal(binary), [binary_refusal]);
+    assert_eq!(refusal(file("x", "a: \0")), [binary_refusal]);
+}
+
+#[test]
+fn what_is_no_yaml_is_refused_at_its_place() {
+    let cases = [
+        ("", "0:0 the file has no document (a spec begins with `apiVersion: hangar/v1` and `kind: Environment`)"),
+        (
+            "# nothing\n---\n",
+            "0:0 the file has no document (a spec begins with `apiVersion: hangar/v1` and `kind: Environment`)",
+        ),
+        ("a:\n\tb: 1\n", "2:2 a tab is used for indentation (indent with spaces, two per level)"),
+        ("a: [1, 2\nb: 3\n", "2:2 illegal placement of ':' indicator"),
+        ("a: b: c\n", "1:5 mapping values are not allowed in this context (put a text that contains `: ` in quotes)"),
+        (
+            "a: *b\n",
+            "1:4 the alias refers to an anchor that does not exist (put a text that begins with `*` in quotes)",
+        ),
+        ("a: &a [*a]\n", "1:8 an alias refers to the value that contains it (remove the alias)"),
+        ("a: .inf\n", "1:4 `.inf` is not a finite number"),
+        ("é: ü: x\n", "1:5 mapping values are not allowed in this context (put a text that contains `: ` in quotes)"),
+        ("just text\n", "1:1 a spec document must be a map (begin with `apiVersion: hangar/v1`)"),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(problems(text), [expected], "{text:?}");
+    }
+}
+
+#[test]
+fn aliases_that_expand_to_too_much_and_deep_nesting_are_refused() {
+    let bomb = (b'b'..=b'i').fold("a: &a [x,x,x,x,x,x,x,x,x]\n".to_owned(), |text, name| {
+        let (name, before) = (char::from(name), char::from(name - 1));
+        format!("{text}{name}: &{name} [{}]\n", vec![format!("*{before}"); 9].join(","))
+    });
+    let deep = format!("a: {}{}", "[".repeat(200), "]".repeat(200));
+    for text in [bomb, deep] {
+        let problems = problems(&text);
+        let message = "nested too deeply, or its aliases expand to too much (at most 24 levels and 100000 values";
+        assert!(problems.len() == 1 && problems[0].contains(message), "{problems:?}");
+    }
+}
+
+#[test]
+fn keys_that_stand_twice_are_refused() {
+    assert_eq!(
+        app_problems("count: 1\nenv: {A: 1, B: 2, A: 3}\ncount: 2"),
+        [
+            "12:27 the key `A` stands twice in this map (remove all but one)",
+            "13:9 the key `count` stands twice in this map (remove all but one)",
+        ]
+    );
+    assert_eq!(
+        problems("apiVersion: hangar/v1\nkind: Policy\nmetadata: {name: a, labels: {1: a, 1: b}}\nspec: {}"),
+        ["3:36 the key `1` stands twice in this map (remove all but one)"]
+    );
+}
+
+#[test]
+fn documents_of_other_kinds_and_versions_are_refused() {
+    assert_eq!(
+        problems(
+            "apiVersion: hangar/v2\nkind: Enviroment\n---\nkind: PreviewSet\napiVersion: hangar/v1\n---\nspec: {}\n---\napiVersion: [1]\nkind: 3\n"
+        ),
+        [
+            "1:13 the apiVersion `hangar/v2` is unknown (this version of Hangar reads `hangar/v1`)",
+            "2:7 the kind `Enviroment` is unknown (did you mean `Environment`?)",
+            "4:7 the kind `PreviewSet` is not supported by this version of Hangar yet (write each preview as a document of kind `Environment`)",
+            "7:1 the field `apiVersion` is missing (begin the document with `apiVersion: hangar/v1`)",
+            "7:1 the field `kind` is missing (add `kind: Environment`, `kind: Policy` or `kind: Controller`)",
+            "9:1 `apiVersion` must be a string (begin the document with `apiVersion: hangar/v1`)",
+            "10:7 `kind` must be a string (add `kind: Environment`, `kind: Policy` or `kind: Controller`)",
+        ]
+    );
+}
+
+#[test]
+fn sections_that_are_not_built_yet_are_named_as_such() {
+    let text = with_app("").replace("  fly:", "  neon: {}\n  report: [nonsense]\n  fly:");
+    assert_eq!(
+        problems(&text),
+        [
+            "5:3 the section `neon` is not supported by this version of Hangar yet (remove it; this version reconciles `fly`)",
+            "6:3 the section `report` is not supported by this version of Hangar yet (remove it; this version reconciles `fly`)",
+        ]
+    );
+}
+
+#[test]
+fn wrong_units_and_forms_say_what_to_write() {
+    assert_eq!(
+        app_problems(
+            "memory: 512\nswap: 1KB\nstop: {timeout: 30}\nhealth: {timeout: 1 month}\nfiles: [{path: /x, content: a, mode: 0644}]\n\
+             schedule: dayly\ncommand: 'a \"b'\nname: 5\nprocesses: [a]\ncpu: [shared]"
+        ),
+        [
+            "11:17 `512` has no unit (write `512MB` or `512GB`)",
+            "12:15 `KB` is not a unit of size (sizes look like `512MB` or `1GB`)",
+            "13:25 `30` has no unit of time (write `30s` for seconds; durations look like `90s`, `5m`, `72h`, `14d`)",
+            "14:27 `1 month` is not a fixed length of time (write days, for example `30d`)",
+            "15:46 `0644` may be octal or decimal (write `0o644`, or `644`)",
+            "16:19 `dayly` is not one of `hourly`, `daily`, `weekly`, `monthly` (did you mean `daily`?)",
+            "17:18 the quote `\"` in the command is never closed",
+            "18:15 expected a string, found the number `5` (put it in quotes)",
+            "19:9 expected a map, found a list",
+            "20:9 expected a map, found a list",
+        ]
+    );
+}
+
+#[test]
+fn a_secret_has_exactly_one_source_and_no_value() {
+    assert_eq!(
+        app_problems(
+            "secrets:\n  A: hunter2\n  B: {fromEnv: X, value: y}\n  C: {fromenv: X}\n  D: {}\n  E: {generate: {charset: emoji}}"
+        ),
+        [
+            "12:14 a secret's value does not belong into a spec (say where the value comes from: `{fromEnv: NAME}`, \
+             `{fromFile: path}`, `{generate: {}}` or `{value: \"${{ … }}\"}`)",
+            "13:11 there are two sources, `fromEnv` and `value` (keep exactly one of them)",
+            "14:15 unknown field `fromenv` (did you mean `fromEnv`?)",
+            "15:11 expected one of `fromEnv`, `fromFile`, `value`, `generate`, found none",
+            "16:35 `emoji` is not one of `alphanumeric`, `hex`, `base64url`, `lowercase`",
+        ]
+    );
+}
+
+#[test]
+fn a_wrong_value_is_not_also_called_missing() {
+    let text = document("Controller", "a", "{ownr: acme, fly: {organizations: {acme: {token: {fromEnv: [X]}}}}}");
+    assert_eq!(
+        problems(&text),
+        ["5:8 unknown field `ownr` (did you mean `owner`?)", "5:57 expected a string, found a list"]
+    );
+}
+
+#[test]
+fn a_problem_inside_an_alias_is_shown_where_the_alias_is_used() {
+    let text = with_app("env: {X: a}\ncount: *c").replace("  fly:", "  params: {x: &c three}\n  fly:");
+    assert_eq!(problems(&text), ["13:16 expected a whole number from 0, found the string `three`"]);
+}
+
+#[test]
+fn a_secret_that_was_written_into_a_spec_is_not_repeated() {
+    let text = with_app(
+        "secrets:\n  A: hunter2\n  B: {value: hunter2}\n  C: {fromEnv: 'hunter2 x', value: \"hunter2\"}\n  D: {vaule: hunter2, generate: {}}",
+    ) + &document(
+        "Controller",
+        "c",
+        "{owner: a, masterKey: hunter2, fly: {organizations: {a: {token: {fromEnv: FlyV1 hunter2}}}}}",
+    );
+    let problems = read(&text).unwrap_err();
+    assert!(problems.iter().count() >= 5);
+    for output in [
+        problems.render(false),
+        problems.render(true),
+        serde_json::to_string(&problems).unwrap(),
+        format!("{problems:?}"),
+    ] {
+        assert!(!output.contains("hunter2"), "{output}");
+    }
+}
+
+#[test]
+fn of_very_many_problems_the_first_hundred_are_shown() {
+    let text = format!("apiVersion: hangar/v1\nkind: Policy\n{}", "a: b\n".repeat(5000));
+    let problems = problems(&text);
+    assert_eq!(problems.len(), 101);
+    assert!(problems[0].contains("more problems of this file are left out"), "{}", problems[0]);
+}
