@@ -235,7 +235,7 @@ fn is_done(states: &BTreeMap<StepId, State>, id: StepId) -> bool {
 }
 
 /// A step as events name it.
-pub(super) fn step_ref(step: &Step) -> StepRef {
+pub(crate) fn step_ref(step: &Step) -> StepRef {
     StepRef {
         id: step.id,
         component: step.component.clone(),

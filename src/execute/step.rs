@@ -239,20 +239,18 @@ impl StepRun<'_> {
                     owner: &self.executor.owner,
                     needs_tombstone: matches!(proof.evidence(), Evidence::Orphan { .. }),
                     created_by_us: proof.created_by_us(),
+                    env: &self.step.env,
                 };
                 apply::delete_app(writer, &self.executor.clock, app, expected).await?;
-                let (unit, at) = (self.step.env.to_string(), self.executor.clock.now());
-                let counted = self.executor.journal.change(|memory| {
-                    if !memory
-                        .deletions
-                        .iter()
-                        .any(|(counted, when)| *counted == unit && (at - *when).num_minutes() < 10)
-                    {
+                if let Some(unit) = proof.unit() {
+                    let (unit, at) = (unit.to_owned(), self.executor.clock.now());
+                    let counted = self.executor.journal.change(|memory| {
+                        memory.deletions.retain(|(counted, _)| *counted != unit);
                         memory.deletions.push((unit, at));
+                    });
+                    if let Err(error) = counted {
+                        tracing::warn!(%error, "the deletion was not counted");
                     }
-                });
-                if let Err(error) = counted {
-                    tracing::warn!(%error, "the deletion was not counted");
                 }
                 Ok(Produced::default())
             }

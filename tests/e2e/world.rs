@@ -12,6 +12,7 @@ use hangar::desired::Completeness;
 use hangar::execute::event::{Event, Observer};
 use hangar::execute::{Journal, Stop};
 use hangar::http::Shared;
+use hangar::http::transport::SharedTransport;
 use hangar::plan::Request;
 use hangar::random::Random;
 use hangar::secret::SecretText;
@@ -150,8 +151,14 @@ impl World {
     }
 
     pub(crate) fn session(&mut self) -> Session {
+        let transport = self.sim.transport();
+        self.session_through(transport)
+    }
+
+    /// A run whose requests go through `transport`.
+    pub(crate) fn session_through(&mut self, transport: SharedTransport) -> Session {
         self.runs += 1;
-        let shared = Shared::new(self.sim.transport(), Arc::clone(&self.clock), Random::from_seed(self.runs));
+        let shared = Shared::new(transport, Arc::clone(&self.clock), Random::from_seed(self.runs));
         let instance = format!("run-{}", self.runs);
         let journal = Journal::open(Arc::clone(&self.store), &instance, self.clock.now()).unwrap();
         let observer: Arc<dyn Observer> = self.recorder.clone();
@@ -164,8 +171,8 @@ impl World {
     }
 
     pub(crate) async fn run(&mut self, request: Request) -> Outcome {
-        // Two runs within a second would share Fly's limits without knowing of each other.
-        self.pass_time(Duration::from_secs(5)).await;
+        // A program that is started anew knows nothing of what the last one has just used of Fly's limits.
+        self.pass_time(Duration::from_secs(3)).await;
         let session = self.session();
         let outcome = Once::new(&session, request, Duration::from_mins(3)).run(|_| ()).await.unwrap();
         // Whatever else a test asserts: nothing is ever sent faster than Fly documents.
