@@ -272,7 +272,7 @@ impl StepRun<'_> {
             values.insert(name.clone(), Some(value));
         }
         values.extend(write.unset.iter().map(|name| (name.clone(), None)));
-        values.extend(write.marker.iter().map(|name| (name.clone(), Some(SecretText::new("1")))));
+        values.extend(write.markers.iter().map(|name| (name.clone(), Some(SecretText::new("1")))));
         let answer = writer.set_secrets(app.as_str(), &values).await?;
         let mut listed = answer.secrets;
         if !write.set.keys().all(|name| listed.iter().any(|secret| secret.name == *name)) {

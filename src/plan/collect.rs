@@ -15,7 +15,7 @@ use crate::desired::{Environment, Level, Wanted};
 use crate::memory::{NoteOutcome, Verb};
 use crate::observed::ownership::{Ownership, ownership};
 use crate::observed::{AppRow, Completeness, Machine, Presence, Scope, Secret};
-use crate::resource::marker::{PREFIX, TOMBSTONE_SECRET};
+use crate::resource::marker::{PREFIX, PROTECTED_SECRET, RETAINED_SECRET, TOMBSTONE_SECRET};
 use crate::resource::{AppName, ComponentName, EnvName, FieldChange, OrgSlug, ResourceKey};
 use crate::secret::SecretText;
 
@@ -177,12 +177,15 @@ impl Planner<'_> {
             at.unwrap_or(DateTime::<Utc>::MIN_UTC)
         });
         // A protection counts on whatever machine it stands, also beside a marker that cannot be read.
-        let is_marked = |key: &str| machines.iter().any(|machine| machine.metadata.contains_key(key));
+        let is_marked = |key: &str, name: &str| {
+            machines.iter().any(|machine| machine.metadata.contains_key(key))
+                || secrets.iter().any(|secret| secret.name == name)
+        };
         let kept = self.kept(
             &env,
             row,
-            is_marked(&format!("{PREFIX}protect")),
-            is_marked(&format!("{PREFIX}retain")),
+            is_marked(&format!("{PREFIX}protect"), PROTECTED_SECRET),
+            is_marked(&format!("{PREFIX}retain"), RETAINED_SECRET),
             doomed.is_some(),
         );
         Some(Orphan {
@@ -228,6 +231,8 @@ impl Planner<'_> {
             None => Some("no spec asks for its environment".to_owned()),
             Some(Wanted::Broken { .. }) => None,
             Some(Wanted::Ready(wanted)) if wanted.paused || wanted.level != Level::Full => None,
+            // An environment that the policy does not allow is left as it is.
+            Some(Wanted::Ready(wanted)) if !self.policy.violations(wanted).is_empty() => None,
             Some(Wanted::Ready(_)) => Some("its environment no longer has this component".to_owned()),
         }
     }

@@ -45,7 +45,11 @@ async fn protection_is_lifted_by_a_change_of_its_own() {
     let mut world = with("protect: true").await;
     world.put("demo.yaml", &small("demo"));
     let id = world.only_machine("demo-web").id;
-    assert_eq!(world.reconcile_writing().await, [format!("PATCH /v1/apps/demo-web/machines/{id}/metadata")]);
+    let mut writes = world.reconcile_writing().await;
+    writes.sort();
+    let mark = format!("PATCH /v1/apps/demo-web/machines/{id}/metadata");
+    assert_eq!(writes, [mark, "POST /v1/apps/demo-web/secrets".to_owned()]);
+    assert_eq!(world.sim.secret_names("demo-web"), Vec::<String>::new());
     world.remove("demo.yaml");
     world.reconcile().await;
     world.pass_time(GRACE).await;

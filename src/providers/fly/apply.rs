@@ -11,7 +11,7 @@ use super::wire;
 use crate::clock::SharedClock;
 use crate::observed::ownership::{Ownership, ownership};
 use crate::observed::{AppRow, Machine, Secret};
-use crate::resource::marker::{PREFIX, TOMBSTONE_SECRET};
+use crate::resource::marker::{PREFIX, PROTECTED_SECRET, RETAINED_SECRET, TOMBSTONE_SECRET};
 use crate::resource::{AppName, EnvName, MachineSlot, OwnerId};
 
 /// How long a lease lasts if nobody gives it back: a killed run blocks others for no longer.
@@ -216,17 +216,17 @@ fn problem_with_deleting(
     }
     let owned: Vec<_> = machines.iter().filter_map(|machine| machine.owned_by(expected.owner)).collect();
     let is_marked = |key: &str| machines.iter().any(|machine| machine.metadata.contains_key(&format!("{PREFIX}{key}")));
-    if is_marked("protect") {
+    let is_named = |name: &str| secrets.iter().any(|secret| secret.name == name);
+    if is_marked("protect") || is_named(PROTECTED_SECRET) {
         return Some("it has been protected since".to_owned());
     }
-    if expected.needs_tombstone && is_marked("retain") {
+    if expected.needs_tombstone && (is_marked("retain") || is_named(RETAINED_SECRET)) {
         return Some("it is to be retained".to_owned());
     }
     if expected.needs_tombstone && is_marked("held") {
         return Some("its deletion is held, because there were too many".to_owned());
     }
-    let has_tombstone = owned.iter().any(|marker| marker.tombstone.is_some())
-        || secrets.iter().any(|secret| secret.name == TOMBSTONE_SECRET);
+    let has_tombstone = owned.iter().any(|marker| marker.tombstone.is_some()) || is_named(TOMBSTONE_SECRET);
     if expected.needs_tombstone && !has_tombstone {
         return Some("its tombstone has been taken away, so somebody wants it again".to_owned());
     }
