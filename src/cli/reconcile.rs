@@ -213,11 +213,13 @@ fn try_next(around: &Surroundings, outcome: &Outcome) -> Vec<String> {
     }
     let path = std::env::args().skip(1).find(|argument| std::path::Path::new(argument).exists()).unwrap_or_default();
     let path = if path.is_empty() { path } else { format!(" {path}") };
+    // Whoever has started this through cargo may not have the program on their path.
+    let program = if std::env::var_os("CARGO").is_some() { "cargo run --" } else { "hangar" };
     let mut lines = Vec::new();
     if outcome.done > 0 {
-        lines.push(format!("hangar reconcile --once --sim{path}  # the same again: nothing to do"));
+        lines.push(format!("{program} reconcile --once --sim{path}  # the same again: nothing to do"));
     }
-    lines.push(format!("hangar status --sim{path}  # machines, secrets, addresses"));
-    lines.push(format!("hangar diff --sim{path}  # after editing a spec: what would change"));
+    lines.push(format!("{program} status --sim{path}  # machines, secrets, addresses"));
+    lines.push(format!("{program} diff --sim{path}  # after editing a spec: what would change"));
     lines
 }
