@@ -8,5 +8,8 @@
     reason = "a test ends where something it relies on is not so"
 )]
 
+mod changes;
+mod chat_dev;
 mod create;
+mod given;
 mod world;
