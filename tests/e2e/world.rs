@@ -69,28 +69,6 @@ impl World {
         Self::configured(files, SimConfig::default().with_org("acme", "sim_acme_token"))
     }
 
-    /// The world of `specs/chat-dev`: three organizations with a token each.
-    pub(crate) fn chat_dev() -> Self {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("specs/chat-dev");
-        let mut files = Vec::new();
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-            files.push((name, std::fs::read_to_string(path).unwrap()));
-        }
-        let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
-        let config = SimConfig::default()
-            .with_org("chat-dev", "sim_production")
-            .with_org("chat-dev-staging", "sim_staging")
-            .with_org("chat-dev-previews", "sim_previews");
-        let mut world = Self::configured(&files, config);
-        for class in ["PRODUCTION", "STAGING", "PREVIEWS"] {
-            world.set(&format!("FLY_API_TOKEN_{class}"), &format!("sim_{}", class.to_lowercase()));
-            world.set(&format!("CHAT_DEV_WORKER_TOKEN_{class}"), &format!("planted-worker-token-{class}"));
-        }
-        world
-    }
-
     pub(crate) fn configured(files: &[(&str, &str)], config: SimConfig) -> Self {
         let epoch: DateTime<Utc> = "2026-03-01T12:00:00Z".parse().unwrap();
         let clock: SharedClock = Arc::new(VirtualClock::starting_at(epoch));
