@@ -10,9 +10,11 @@
 
 mod adopt;
 mod collect;
+mod crash;
 mod create;
 mod destroy;
 mod levels;
+mod live;
 mod ownership;
 mod support;
 mod world;
