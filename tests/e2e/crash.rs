@@ -12,7 +12,7 @@ use hangar::execute::event::Event;
 use hangar::memory::Memory;
 use hangar::plan::Request;
 use hangar::resource::EnvName;
-use hangar::sim::{CrashPoint, RequestRecord, SimConfig, Simulator};
+use hangar::sim::{CrashPoint, Fault, FaultKind, Matcher, RequestRecord, SimConfig, Simulator};
 use hangar::store::{MemoryStore, Store, StoreError, StoredEvent};
 use serde_json::Value;
 
@@ -55,8 +55,6 @@ server:
     - internalPort: 8080
       ports: [{port: 443, handlers: [http, tls]}]
       checks: [{type: http, path: /healthz, interval: 15s, timeout: 2s}]";
-
-const BOTH: [CrashPoint; 2] = [CrashPoint::BeforeEffect, CrashPoint::BeforeReply];
 
 /// A store that is as dead as the run that writes to it.
 #[derive(Debug)]
@@ -145,19 +143,38 @@ impl Scene {
         (live(&world.sim), world.sim.requests().iter().map(RequestRecord::is_read).collect())
     }
 
-    /// Runs until the request number `k` kills it, starts again, and returns how that ends.
-    async fn killed_at(&self, k: u32, point: CrashPoint, keep_store: bool) -> Vec<String> {
+    /// Runs until the request number `k` is hit by `blow`, goes on as the blow has it, and returns how that ends.
+    async fn hit(&self, k: u32, blow: &Blow) -> Vec<String> {
         let (mut world, kept) = self.play();
-        world.sim.kill_after(k, point);
+        let fault = |kind: &FaultKind| Fault::once(Matcher::any(), kind.clone()).after(k - 1);
+        match blow {
+            Blow::Killed { point, .. } => world.sim.kill_after(k, *point),
+            Blow::Suffers(kind) | Blow::SuffersAndDies(kind) => world.sim.inject(fault(kind)),
+        }
         world.pass_time(Duration::from_secs(3)).await;
         let session = world.session();
-        until_dead(&world.sim, Once::new(&session, Request::default(), Duration::from_secs(180)).run(|_| ())).await;
-        assert!(world.sim.is_dead(), "the run ended before request {k}");
+        let run = Once::new(&session, Request::default(), Duration::from_secs(180)).run(|_| ());
+        match blow {
+            Blow::Killed { .. } => {
+                until(|| world.sim.is_dead(), run).await;
+                assert!(world.sim.is_dead(), "the run ended before request {k}");
+            }
+            Blow::Suffers(_) => drop(run.await.unwrap()),
+            Blow::SuffersAndDies(_) => until(|| world.sim.faults().is_empty(), run).await,
+        }
         drop(session);
         world.sim.revive();
-        world.store = if keep_store { kept } else { Arc::new(MemoryStore::new()) };
+        world.store = match blow {
+            Blow::Killed { keep_store: true, .. } | Blow::Suffers(_) => kept,
+            Blow::Killed { keep_store: false, .. } | Blow::SuffersAndDies(_) => Arc::new(MemoryStore::new()),
+        };
+        let mut outcome = world.reconcile().await;
+        if matches!(blow, Blow::Suffers(_) | Blow::SuffersAndDies(_)) {
+            // Also what comes late has come now.
+            world.pass_time(Duration::from_secs(61)).await;
+            outcome = world.reconcile().await;
+        }
         for _ in 0..2 {
-            let outcome = world.reconcile().await;
             if outcome.worst() == Verdict::Converged {
                 world.reconcile_without_writes().await;
                 // The lease of the killed run has ended by itself.
@@ -165,40 +182,55 @@ impl Scene {
                 return live(&world.sim);
             }
             world.pass_time(Duration::from_secs(60)).await;
+            outcome = world.reconcile().await;
         }
-        let outcome = world.reconcile().await;
         vec![format!("not converged: {:#?} {:#?}", outcome.failures, outcome.last.plan.withheld)]
     }
 
-    /// Kills at every request, in both ways, and compares the ends. Returns how many points were tried.
-    async fn every_point(&self, keep_store: bool) -> usize {
+    /// Hits every request (or every write) with every blow, one at a time, and compares the ends.
+    async fn every_point(&self, what: &str, blows: &[Blow], writes_only: bool) {
         let (expected, requests) = self.undisturbed().await;
         let mut wrong = Vec::new();
         let mut points = 0_usize;
         for (k, is_read) in (1..).zip(&requests) {
-            // A read has no effect, so being killed before it and after it is the same.
-            let kinds: &[CrashPoint] = if *is_read { &[CrashPoint::BeforeReply] } else { &BOTH };
-            for point in kinds.iter().copied() {
+            for blow in blows {
+                // A read has no effect, so being killed before it and after it is the same.
+                let is_doubled = matches!(blow, Blow::Killed { point: CrashPoint::BeforeEffect, .. });
+                if *is_read && (writes_only || is_doubled) {
+                    continue;
+                }
                 points += 1;
-                let found = self.killed_at(k, point, keep_store).await;
+                let found = self.hit(k, blow).await;
                 if found != expected {
                     let missing: Vec<_> = expected.iter().filter(|line| !found.contains(line)).collect();
                     let surplus: Vec<_> = found.iter().filter(|line| !expected.contains(line)).collect();
-                    wrong.push(format!("{point:?} {k} of {}\n  missing {missing:#?}\n  surplus {surplus:#?}", requests.len()));
+                    let of = requests.len();
+                    wrong.push(format!("{blow:?} at {k} of {of}\n  missing {missing:#?}\n  surplus {surplus:#?}"));
                 }
             }
         }
+        println!("{what}: {points} points");
         assert!(wrong.is_empty(), "{} of {points} points end otherwise, the first:\n{}", wrong.len(), wrong[0]);
-        points
     }
 }
 
-/// Polls `run` until it ends or the simulator is dead, whichever is first; a dead run does nothing more.
-async fn until_dead<F: Future>(sim: &Simulator, run: F) {
+/// What happens at one request.
+#[derive(Debug)]
+enum Blow {
+    /// The run dies there, and another one begins, with its store or without.
+    Killed { point: CrashPoint, keep_store: bool },
+    /// The request suffers this, and the run goes on.
+    Suffers(FaultKind),
+    /// The request suffers this, the run dies with it, and another one begins without a store.
+    SuffersAndDies(FaultKind),
+}
+
+/// Polls `run` until it ends or is dead, whichever is first; a dead run does nothing more.
+async fn until<F: Future>(is_dead: impl Fn() -> bool, run: F) {
     let mut run = pin!(run);
     std::future::poll_fn(|context| {
         let polled = run.as_mut().poll(context);
-        if polled.is_ready() || sim.is_dead() { Poll::Ready(()) } else { Poll::Pending }
+        if polled.is_ready() || is_dead() { Poll::Ready(()) } else { Poll::Pending }
     })
     .await;
 }
@@ -219,6 +251,22 @@ fn stage(apps: &str, config: SimConfig) -> (World, SimConfig) {
 fn put(files: &mut Vec<(String, String)>, path: &str, text: &str) {
     files.retain(|(other, _)| other != path);
     files.push((path.to_owned(), text.to_owned()));
+}
+
+fn killed(keep_store: bool) -> [Blow; 2] {
+    [CrashPoint::BeforeEffect, CrashPoint::BeforeReply].map(|point| Blow::Killed { point, keep_store })
+}
+
+/// What a network can do to one request. What comes late comes within F.
+fn lost_and_late() -> [Blow; 5] {
+    let late = FaultKind::Late { after_ms: 55_000 };
+    [
+        Blow::Suffers(FaultKind::ResetAfter),
+        Blow::Suffers(FaultKind::TimeoutBefore),
+        Blow::Suffers(FaultKind::lost_in_500()),
+        Blow::Suffers(late.clone()),
+        Blow::SuffersAndDies(late),
+    ]
 }
 
 async fn creation() -> Scene {
@@ -248,25 +296,46 @@ async fn teardown() -> Scene {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_creation_that_is_killed_anywhere_ends_as_if_it_had_not_been() {
-    let scene = creation().await;
-    for keep_store in [false, true] {
-        println!("creation, store kept: {keep_store}: {} points", scene.every_point(keep_store).await);
-    }
+async fn a_creation_that_is_killed_anywhere_and_started_again_with_an_empty_store_ends_as_if_it_had_not_been() {
+    creation().await.every_point("creation, with an empty store", &killed(false), false).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_update_that_is_killed_anywhere_ends_as_if_it_had_not_been() {
-    let scene = update().await;
-    for keep_store in [false, true] {
-        println!("update, store kept: {keep_store}: {} points", scene.every_point(keep_store).await);
-    }
+async fn a_creation_that_is_killed_anywhere_and_started_again_with_its_store_ends_as_if_it_had_not_been() {
+    creation().await.every_point("creation, with its store", &killed(true), false).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_teardown_that_is_killed_anywhere_ends_as_if_it_had_not_been() {
-    let scene = teardown().await;
-    for keep_store in [false, true] {
-        println!("teardown, store kept: {keep_store}: {} points", scene.every_point(keep_store).await);
-    }
+async fn a_creation_of_which_any_reply_is_lost_or_any_effect_comes_late_ends_as_if_it_had_not() {
+    creation().await.every_point("creation, lost and late", &lost_and_late(), true).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_that_is_killed_anywhere_and_started_again_with_an_empty_store_ends_as_if_it_had_not_been() {
+    update().await.every_point("update, with an empty store", &killed(false), false).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_that_is_killed_anywhere_and_started_again_with_its_store_ends_as_if_it_had_not_been() {
+    update().await.every_point("update, with its store", &killed(true), false).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_of_which_any_reply_is_lost_or_any_effect_comes_late_ends_as_if_it_had_not() {
+    update().await.every_point("update, lost and late", &lost_and_late(), true).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_teardown_that_is_killed_anywhere_and_started_again_with_an_empty_store_ends_as_if_it_had_not_been() {
+    teardown().await.every_point("teardown, with an empty store", &killed(false), false).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_teardown_that_is_killed_anywhere_and_started_again_with_its_store_ends_as_if_it_had_not_been() {
+    teardown().await.every_point("teardown, with its store", &killed(true), false).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_teardown_of_which_any_reply_is_lost_or_any_effect_comes_late_ends_as_if_it_had_not() {
+    teardown().await.every_point("teardown, lost and late", &lost_and_late(), true).await;
 }
