@@ -60,6 +60,8 @@ pub(crate) struct World {
     pub(crate) variables: FixedVariables,
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) completeness: Completeness,
+    /// Specs that are taken as they are, for tests that start many runs from the same ones: reading them takes time.
+    pub(crate) read_before: Option<Arc<Loaded>>,
     runs: u64,
 }
 
@@ -84,6 +86,7 @@ impl World {
             variables,
             recorder: Arc::default(),
             completeness: Completeness::Complete,
+            read_before: None,
             runs: 0,
         }
     }
@@ -140,7 +143,8 @@ impl World {
         let instance = format!("run-{}", self.runs);
         let journal = Journal::open(Arc::clone(&self.store), &instance, self.clock.now()).unwrap();
         let observer: Arc<dyn Observer> = self.recorder.clone();
-        Session::open(Arc::new(self.load()), &self.variables, shared, journal, observer, Stop::default()).unwrap()
+        let loaded = self.read_before.clone().unwrap_or_else(|| Arc::new(self.load()));
+        Session::open(loaded, &self.variables, shared, journal, observer, Stop::default()).unwrap()
     }
 
     /// `hangar reconcile --once`.
