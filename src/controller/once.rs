@@ -8,12 +8,15 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::pass::Planned;
 use super::session::{Session, SessionError};
 use crate::execute::event::{Event, What};
-use crate::execute::{Failure, Report};
+use crate::execute::{Failure, Report, step_ref};
 use crate::plan::{Plan, Purpose, Reason, Request, Standing};
 use crate::resource::EnvName;
 
 /// How often something transient is looked at again within one run.
 const TRIES: u32 = 5;
+/// How often an environment is planned and carried out within one run. What is not settled then is changed back by somebody, or by a
+/// defect, and going on would never end.
+const ROUNDS: u32 = 40;
 /// How long to wait for something that is in transition and says no time.
 const LOOK_AGAIN: Duration = Duration::from_secs(3);
 
@@ -26,6 +29,7 @@ pub struct Once<'s> {
     patience: Duration,
     failures: BTreeMap<EnvName, Vec<Failure>>,
     tries: BTreeMap<EnvName, u32>,
+    rounds: BTreeMap<EnvName, u32>,
     done_in: BTreeMap<EnvName, usize>,
 }
 
@@ -73,7 +77,15 @@ impl Outcome {
 impl<'s> Once<'s> {
     /// A run for `request` that waits at most `patience` at a time.
     pub const fn new(session: &'s Session, request: Request, patience: Duration) -> Self {
-        Self { session, request, patience, failures: BTreeMap::new(), tries: BTreeMap::new(), done_in: BTreeMap::new() }
+        Self {
+            session,
+            request,
+            patience,
+            failures: BTreeMap::new(),
+            tries: BTreeMap::new(),
+            rounds: BTreeMap::new(),
+            done_in: BTreeMap::new(),
+        }
     }
 
     /// Runs. `on_first_plan` is shown the first plan before anything is done.
@@ -102,6 +114,7 @@ impl<'s> Once<'s> {
                 let done = self.done_in.entry(env.clone()).or_default();
                 *done = done.saturating_add(report.done);
                 self.take(&env, report);
+                self.count_round(&env, &planned.plan);
             }
             if self.session.stop.requested().is_some() {
                 return Ok(self.conclude(planned));
@@ -135,6 +148,26 @@ impl<'s> Once<'s> {
         }
         if is_final || (*tries >= TRIES && !report.failed.is_empty()) {
             self.failures.insert(env.clone(), report.failed);
+        }
+    }
+
+    /// Ends the work on an environment that never settles.
+    fn count_round(&mut self, env: &EnvName, plan: &Plan) {
+        let rounds = self.rounds.entry(env.clone()).or_default();
+        *rounds = rounds.saturating_add(1);
+        if *rounds >= ROUNDS
+            && let Some(step) = plan.steps_of(env).next()
+        {
+            let failure = Failure {
+                step: step_ref(step),
+                reason: "NotSettling".to_owned(),
+                message: format!(
+                    "{env} was carried out {ROUNDS} times and is still not as wanted: something changes it back ({}: {})",
+                    step.key, step.reason
+                ),
+                transient: true,
+            };
+            self.failures.entry(env.clone()).or_default().push(failure);
         }
     }
 

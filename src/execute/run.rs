@@ -79,7 +79,7 @@ impl Stop {
 /// How carrying out one environment's part of a plan ended.
 #[derive(Debug, Clone, Default)]
 pub struct Report {
-    /// Steps that were done.
+    /// Changes that were done; waits do not count.
     pub done: usize,
     /// Steps that were refused or did not work, with what they said.
     pub failed: Vec<Failure>,
@@ -219,6 +219,7 @@ impl Executor {
 impl Report {
     fn count(&mut self, step: &Step, ended: Ended) {
         match ended {
+            Ended::Done { .. } if step.action.verb().is_none() => {}
             Ended::Done { .. } => self.done = self.done.saturating_add(1),
             Ended::Unknown { .. } => self.unknown = self.unknown.saturating_add(1),
             Ended::Failed { reason, message, transient } => {
@@ -234,7 +235,7 @@ fn is_done(states: &BTreeMap<StepId, State>, id: StepId) -> bool {
 }
 
 /// A step as events name it.
-pub(super) fn step_ref(step: &Step) -> StepRef {
+pub(crate) fn step_ref(step: &Step) -> StepRef {
     StepRef {
         id: step.id,
         component: step.component.clone(),

@@ -112,7 +112,9 @@ impl StepRun<'_> {
             Err(error) => match error.class() {
                 Class::Unknown => (None, Ended::Unknown { message: error.to_string() }),
                 class => {
-                    let transient = class == Class::Transient;
+                    // A machine of that name is there after all: the next look tells whether it is the one that is wanted.
+                    let is_there = matches!(&error, ApplyError::Fly(error) if matches!(error.problem(), FlyProblem::MachineNameTaken { .. }));
+                    let transient = class == Class::Transient || is_there;
                     let (reason, message) = (error.reason().to_owned(), error.to_string());
                     (Some(Conclusion::NoEffect), Ended::Failed { reason, message, transient })
                 }
@@ -237,20 +239,18 @@ impl StepRun<'_> {
                     owner: &self.executor.owner,
                     needs_tombstone: matches!(proof.evidence(), Evidence::Orphan { .. }),
                     created_by_us: proof.created_by_us(),
+                    env: &self.step.env,
                 };
                 apply::delete_app(writer, &self.executor.clock, app, expected).await?;
-                let (unit, at) = (self.step.env.to_string(), self.executor.clock.now());
-                let counted = self.executor.journal.change(|memory| {
-                    if !memory
-                        .deletions
-                        .iter()
-                        .any(|(counted, when)| *counted == unit && (at - *when).num_minutes() < 10)
-                    {
+                if let Some(unit) = proof.unit() {
+                    let (unit, at) = (unit.to_owned(), self.executor.clock.now());
+                    let counted = self.executor.journal.change(|memory| {
+                        memory.deletions.retain(|(counted, _)| *counted != unit);
                         memory.deletions.push((unit, at));
+                    });
+                    if let Err(error) = counted {
+                        tracing::warn!(%error, "the deletion was not counted");
                     }
-                });
-                if let Err(error) = counted {
-                    tracing::warn!(%error, "the deletion was not counted");
                 }
                 Ok(Produced::default())
             }
@@ -272,7 +272,7 @@ impl StepRun<'_> {
             values.insert(name.clone(), Some(value));
         }
         values.extend(write.unset.iter().map(|name| (name.clone(), None)));
-        values.extend(write.marker.iter().map(|name| (name.clone(), Some(SecretText::new("1")))));
+        values.extend(write.markers.iter().map(|name| (name.clone(), Some(SecretText::new("1")))));
         let answer = writer.set_secrets(app.as_str(), &values).await?;
         let mut listed = answer.secrets;
         if !write.set.keys().all(|name| listed.iter().any(|secret| secret.name == *name)) {

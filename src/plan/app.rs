@@ -9,8 +9,8 @@ use super::withheld::Reason;
 use crate::desired::{App, Environment, Network};
 use crate::memory::NoteOutcome;
 use crate::observed::ownership::{Ownership, ownership};
-use crate::observed::{AppDetail, AppRow, Ip, Machine, Presence, Secret, Volume};
-use crate::resource::marker::{self, MachineMarker};
+use crate::observed::{AppDetail, AppRow, Certificate, Ip, Machine, Presence, Secret, Volume};
+use crate::resource::marker::{self, MachineMarker, PROTECTED_SECRET, RETAINED_SECRET};
 use crate::resource::output::Outputs;
 use crate::resource::secret_record::SecretRecord;
 use crate::resource::{ComponentName, FieldChange, ResourceKey};
@@ -24,6 +24,15 @@ pub(super) struct Progress {
     machines: BTreeMap<ComponentName, Vec<StepId>>,
     /// The step that produces an output.
     pub(super) producers: BTreeMap<String, StepId>,
+}
+
+impl Progress {
+    /// Follows steps to their new places.
+    fn rename(&mut self, renamed: &BTreeMap<StepId, StepId>) {
+        let new = |id: &mut StepId| *id = renamed.get(id).copied().unwrap_or(*id);
+        self.machines.values_mut().flatten().for_each(new);
+        self.producers.values_mut().for_each(new);
+    }
 }
 
 /// An app that is wanted and ours (or about to be), with what is live in it.
@@ -41,9 +50,15 @@ pub(super) struct AppView<'v> {
     pub(super) owned: Vec<&'v Machine>,
     /// Other live machines.
     pub(super) others: Vec<&'v Machine>,
+    /// Machines that are being destroyed: they hold their names until they are gone.
+    pub(super) leaving: Vec<&'v Machine>,
     pub(super) volumes: &'v [Volume],
     pub(super) secrets: &'v [Secret],
     pub(super) ips: &'v [Ip],
+    /// Its certificates, where they were read.
+    pub(super) certificates: Option<&'v [Certificate]>,
+    /// What our machines' markers remember of it.
+    pub(super) recorded: Recorded,
     /// Another instance that writes under our owner id.
     pub(super) another_writer: Option<String>,
 }
@@ -135,9 +150,12 @@ impl<'a> Planner<'a> {
             created_by_us: true,
             owned: Vec::new(),
             others: Vec::new(),
+            leaving: Vec::new(),
             volumes: &[],
             secrets: &[],
             ips: &[],
+            certificates: None,
+            recorded: Recorded::default(),
             another_writer: None,
         })
     }
@@ -192,6 +210,7 @@ impl<'a> Planner<'a> {
         owned.sort_by_key(|machine| machine.seniority());
         others.sort_by_key(|machine| machine.seniority());
         let another_writer = self.another_writer(owned.iter().copied());
+        let recorded = self.recorded(&owned);
         Some(AppView {
             env,
             app,
@@ -201,9 +220,12 @@ impl<'a> Planner<'a> {
             created_by_us,
             owned,
             others,
+            leaving: machines.iter().filter(|machine| machine.state.as_str() == "destroying").collect(),
             volumes,
             secrets,
             ips,
+            certificates: detail.certificates.known().map(Vec::as_slice),
+            recorded,
             another_writer,
         })
     }
@@ -229,10 +251,9 @@ impl<'a> Planner<'a> {
     }
 
     fn plan_inside(&mut self, view: &AppView<'_>, detail: &AppDetail, outputs: &Outputs, progress: &mut Progress) {
-        let recorded = self.recorded(view);
-        self.plan_addresses(view, &recorded, progress);
-        self.plan_certificates(view, detail, &recorded);
-        let Some((secrets, secrets_step)) = self.plan_secrets(view, &recorded.secrets, outputs, progress) else {
+        self.plan_addresses(view, progress);
+        self.plan_certificates(view, detail);
+        let Some((secrets, secrets_step)) = self.plan_secrets(view, &view.recorded.secrets, outputs, progress) else {
             return;
         };
         let volumes = self.plan_volumes(view, progress);
@@ -245,6 +266,30 @@ impl<'a> Planner<'a> {
             gates.extend(progress.machines.get(component).into_iter().flatten().copied());
         }
         self.plan_machines(view, &secrets, &volumes, &gates, &waits_for_stuck, outputs, progress);
+        if let Some(step) = secrets_step {
+            self.drop_unrecorded_secrets(view, step, progress);
+        }
+    }
+
+    /// Takes back a write of secrets that no machine would record: without the record the next pass could not tell that it was done,
+    /// and would do it again, and again. It waits until a machine can be written.
+    fn drop_unrecorded_secrets(&mut self, view: &AppView<'_>, step: StepId, progress: &mut Progress) {
+        let is_recorded = self.plan.steps.iter().any(|other| {
+            other.key.app() == &view.app.name
+                && matches!(other.action, Action::CreateMachine(_) | Action::UpdateMachine { .. })
+        });
+        if is_recorded || view.app.machines.is_empty() {
+            return;
+        }
+        let Some(Action::SetSecrets(write)) = self.plan.steps.get_mut(step.0).map(|step| &mut step.action) else {
+            return;
+        };
+        write.set.clear();
+        write.unset.retain(|name| marker::is_marker_secret(name));
+        if write.unset.is_empty() && write.markers.is_empty() {
+            let renamed = self.remove_steps(&BTreeSet::from([step]));
+            progress.rename(&renamed);
+        }
     }
 
     fn plan_secrets(
@@ -265,12 +310,9 @@ impl<'a> Planner<'a> {
             self.block(&view.env.name, Some(&app.component), Some(&key), Reason::SecretUnavailable, message);
             return None;
         }
-        decision.write.is_first = view.creation.is_some();
-        let marker_name = marker::app_marker_secret(&self.fleet.owner, &app.name);
-        let is_marked = view.secrets.iter().any(|secret| secret.name == marker_name);
-        if view.created_by_us && !is_marked && view.env.network != Network::Isolated && view.owned.is_empty() {
-            decision.write.marker = Some(marker_name);
-        }
+        // What an interrupted run has begun to create is still being created.
+        decision.write.is_first = view.creation.is_some() || (view.created_by_us && view.owned.is_empty());
+        self.mark_by_secrets(view, &mut decision);
         if !decision.needs_write() && decision.write.unset.is_empty() {
             return Some((decision, None));
         }
@@ -303,14 +345,33 @@ impl<'a> Planner<'a> {
         }
         let reason = secrets_reason(&decision, view);
         let (write, changes) = (decision.write.clone(), decision.changes.clone());
+        let concerns_machines = write.is_first || !changes.is_empty();
         let step = self.step(&view.place, key, Action::SetSecrets(write), reason, changes, &after);
-        Some((decision, Some(step)))
+        // Machines have no use for our marks, and do not wait for them.
+        Some((decision, concerns_machines.then_some(step)))
+    }
+
+    /// Adds what the names of secrets have to say of the app: whose it is, as long as no machine can say it, and that it is kept,
+    /// for the time when no machine can say it any more.
+    fn mark_by_secrets(&self, view: &AppView<'_>, decision: &mut SecretDecision) {
+        let is_there = |name: &str| view.secrets.iter().any(|secret| secret.name == name);
+        let ours = marker::app_marker_secret(&self.fleet.owner, &view.app.name);
+        if view.created_by_us && !is_there(&ours) && view.env.network != Network::Isolated && view.owned.is_empty() {
+            decision.write.markers.insert(ours);
+        }
+        let protect = view.app.protect || self.policy.keeps(view.env);
+        for (wanted, name) in [(protect, PROTECTED_SECRET), (view.is_retained(), RETAINED_SECRET)] {
+            match (wanted, is_there(name)) {
+                (true, false) => drop(decision.write.markers.insert(name.to_owned())),
+                (false, true) => drop(decision.write.unset.insert(name.to_owned())),
+                _ => {}
+            }
+        }
     }
 
     /// What our machines' markers remember of the app: the newest stamp speaks.
-    fn recorded(&self, view: &AppView<'_>) -> Recorded {
-        let newest = view
-            .owned
+    fn recorded(&self, owned: &[&Machine]) -> Recorded {
+        let newest = owned
             .iter()
             .filter_map(|machine| machine.owned_by(&self.fleet.owner))
             .max_by_key(|marker| (marker.writer.as_ref().map(|writer| writer.at), marker.slot.clone()));
@@ -332,6 +393,28 @@ pub(super) struct Recorded {
     pub(super) secrets: SecretRecord,
     pub(super) ips: BTreeSet<crate::resource::IpKind>,
     pub(super) certificates: BTreeSet<String>,
+}
+
+impl AppView<'_> {
+    /// Whether it is kept when its environment goes, itself or for a volume's sake.
+    pub(super) fn is_retained(&self) -> bool {
+        self.app.retain || self.env.retain || self.app.volumes.iter().any(|volume| volume.retain)
+    }
+
+    /// The kinds of addresses that markers are to remember: the wanted ones, and those that were wanted and are still there. What is
+    /// forgotten before it is released would never be released.
+    pub(super) fn remembered_ips(&self) -> BTreeSet<crate::resource::IpKind> {
+        let is_there = |kind: &&crate::resource::IpKind| self.ips.iter().any(|ip| ip.kind == Some(**kind));
+        self.app.ips.keys().chain(self.recorded.ips.iter().filter(is_there)).copied().collect()
+    }
+
+    /// The same of certificates; where they were not read, none is forgotten.
+    pub(super) fn remembered_certificates(&self) -> BTreeSet<String> {
+        let is_there = |hostname: &&String| {
+            self.certificates.is_none_or(|all| all.iter().any(|certificate| certificate.hostname == **hostname))
+        };
+        self.app.certificates.iter().chain(self.recorded.certificates.iter().filter(is_there)).cloned().collect()
+    }
 }
 
 impl Recorded {
@@ -363,7 +446,7 @@ fn secrets_reason(decision: &SecretDecision, view: &AppView<'_>) -> String {
         format!("{} changed outside of Hangar", decision.changed_elsewhere.join(", "))
     } else if view.creation.is_some() {
         "the app is new".to_owned()
-    } else if decision.write.set.is_empty() && decision.write.marker.is_none() {
+    } else if decision.write.set.is_empty() && decision.write.markers.is_empty() && !decision.write.unset.is_empty() {
         "the spec no longer has them".to_owned()
     } else if decision.changes.is_empty() {
         "the app needs our marker".to_owned()

@@ -123,6 +123,11 @@ impl Planner<'_> {
             self.block(&view.env.name, Some(&view.app.component), Some(&key), Reason::NotOurs, message);
             return;
         }
+        if let Some(leaving) = view.leaving.iter().find(|machine| machine.name == name) {
+            let message = format!("create machine {}: its predecessor {} is being destroyed", wanted.slot, leaving.id);
+            self.wait(&view.env.name, Some(&view.app.component), Some(&key), Reason::InTransition, message, None);
+            return;
+        }
         if let Err(obstacle) = self.may_create(&key, view.born_here) {
             self.withhold(&view.place, &key, &format!("create machine {}", wanted.slot), obstacle);
             return;
@@ -484,11 +489,11 @@ impl Planner<'_> {
             fields: fields_of(wanted),
             secrets: rolling.secrets.record.clone(),
             secrets_version: before.and_then(|marker| marker.secrets_version),
-            ips: view.app.ips.keys().copied().collect(),
-            certificates: view.app.certificates.clone(),
+            ips: view.remembered_ips(),
+            certificates: view.remembered_certificates(),
             protect: view.app.protect || self.policy.keeps(view.env),
             // A level that forbids deletion outlives the lines that set it.
-            retain: view.app.retain || view.env.retain || view.env.level != Level::Full,
+            retain: view.is_retained() || view.env.level != Level::Full,
             tombstone: None,
         };
         let owned = view.owned.iter();

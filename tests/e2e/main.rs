@@ -8,5 +8,12 @@
     reason = "a test ends where something it relies on is not so"
 )]
 
+mod adopt;
+mod chat_dev;
+mod collect;
 mod create;
+mod destroy;
+mod levels;
+mod ownership;
+mod support;
 mod world;
