@@ -68,7 +68,10 @@ fn start_logs(global: &Global) {
     use tracing_subscriber::EnvFilter;
     let filter = global.log.clone().unwrap_or_else(|| "warn".to_owned());
     let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("warn"));
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(output::colored(global));
     let started = match global.log_format {
         LogFormat::Json => logs.json().try_init(),
         LogFormat::Text => logs.try_init(),
