@@ -29,6 +29,7 @@ pub(super) async fn show(
     let planned = look(&around, &request).await?;
     let (style, requests) = (style(global), around.requests());
     output::result(&match format {
+        Format::Text if request.purpose == Purpose::Collect => report::gc_text(&planned.plan, &style, requests),
         Format::Text => report::diff_text(&planned.plan, &style, requests),
         Format::Markdown => report::diff_markdown(&planned.plan, requests),
         Format::Json => report::diff_json(&planned.plan, requests),

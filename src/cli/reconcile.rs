@@ -11,7 +11,7 @@ use super::{diff, output};
 use crate::controller::{Daemon, Once, Outcome, Session, Verdict};
 use crate::execute::event::{Event, Observer};
 use crate::execute::{Journal, Stop, StopReason};
-use crate::plan::{Purpose, Request};
+use crate::plan::{Purpose, Request, Standing};
 use crate::report::{self, EnvironmentSummary, PassSummary, Style, live};
 use crate::resource::EnvName;
 
@@ -51,7 +51,12 @@ pub(super) async fn once(
     let loaded = Arc::clone(&around.loaded);
     let session = Session::open(loaded, &*around.variables, around.shared.clone(), journal.clone(), observer, stop)?;
     let outcome = Once::new(&session, request, patience)
-        .run(|first| output::result(&format!("{}\n", report::diff_text(&first.plan, &style, around.requests()))))
+        .run(|first| {
+            let has_news = first.plan.environments.keys().any(|env| first.plan.standing(env) != Standing::Converged);
+            if has_news {
+                output::result(&format!("{}\n", report::diff_text(&first.plan, &style, around.requests())));
+            }
+        })
         .await?;
     remember_statuses(around, &journal, &outcome);
     let at = around.shared.clock.now();
@@ -62,7 +67,8 @@ pub(super) async fn once(
         took: (at - began).to_std().unwrap_or_default(),
         try_next: try_next(around, &outcome),
     };
-    output::result(&format!("\n{}", report::summary_text(&summary, &style)));
+    let gap = if outcome.done > 0 { "\n" } else { "" };
+    output::result(&format!("{gap}{}", report::summary_text(&summary, &style)));
     Ok(match outcome.worst() {
         Verdict::Converged => Exit::Ok,
         Verdict::Waiting | Verdict::Blocked => Exit::Stuck,
@@ -207,11 +213,13 @@ fn try_next(around: &Surroundings, outcome: &Outcome) -> Vec<String> {
     }
     let path = std::env::args().skip(1).find(|argument| std::path::Path::new(argument).exists()).unwrap_or_default();
     let path = if path.is_empty() { path } else { format!(" {path}") };
+    // Whoever has started this through cargo may not have the program on their path.
+    let program = if std::env::var_os("CARGO").is_some() { "cargo run --" } else { "hangar" };
     let mut lines = Vec::new();
     if outcome.done > 0 {
-        lines.push(format!("hangar reconcile --once --sim{path}  # the same again: nothing to do"));
+        lines.push(format!("{program} reconcile --once --sim{path}  # the same again: nothing to do"));
     }
-    lines.push(format!("hangar status --sim{path}  # machines, secrets, addresses"));
-    lines.push(format!("hangar diff --sim{path}  # after editing a spec: what would change"));
+    lines.push(format!("{program} status --sim{path}  # machines, secrets, addresses"));
+    lines.push(format!("{program} diff --sim{path}  # after editing a spec: what would change"));
     lines
 }

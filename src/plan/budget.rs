@@ -56,8 +56,7 @@ impl Planner<'_> {
         if self.memory.acknowledged.contains(&hash) {
             return Judgement::Released { by: hash };
         }
-        let message =
-            format!("{message}. `hangar gc --acknowledge {hash}` lets exactly this set go: {}", join(&units));
+        let message = format!("{message}. `hangar gc --acknowledge {hash}` lets exactly this set go: {}", join(&units));
         Judgement::Held { reason, message }
     }
 
@@ -101,8 +100,7 @@ impl Planner<'_> {
         else {
             return;
         };
-        let metadata =
-            BTreeMap::from([(held_key(), Some(self.now.timestamp().to_string())), (released_key(), None)]);
+        let metadata = BTreeMap::from([(held_key(), Some(self.now.timestamp().to_string())), (released_key(), None)]);
         let reason = "too many deletions at once: it stays until a person has looked";
         self.step(&orphan.place(), key, Action::MarkMachine { id, metadata }, reason, Vec::new(), &[]);
     }

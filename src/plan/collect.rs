@@ -100,7 +100,9 @@ impl Planner<'_> {
                 for env in pending.iter().map(|orphan| &orphan.env).collect::<BTreeSet<_>>() {
                     self.block(env, None, None, reason, message.clone());
                 }
-                pending.into_iter().for_each(|orphan| self.plan_held_mark(orphan));
+                for orphan in pending {
+                    self.plan_held_mark(orphan);
+                }
             }
         }
     }
@@ -290,12 +292,12 @@ impl Planner<'_> {
     /// Which listing does not show everything, and why.
     fn incomplete_listing(&self) -> Option<String> {
         self.observed.scopes.iter().find_map(|(org, scope)| {
-            [&scope.apps.completeness, &scope.machines.completeness, &scope.volumes.completeness]
-                .into_iter()
-                .find_map(|completeness| match completeness {
+            [&scope.apps.completeness, &scope.machines.completeness, &scope.volumes.completeness].into_iter().find_map(
+                |completeness| match completeness {
                     Completeness::Complete => None,
                     Completeness::Incomplete { reason } => Some(format!("organization `{org}`: {reason}")),
-                })
+                },
+            )
         })
     }
 
@@ -332,7 +334,8 @@ impl Planner<'_> {
         let key = ResourceKey::Secrets { app: orphan.app.clone() };
         let detail = self.observed.detail(&orphan.org, &orphan.app);
         if detail.is_none_or(|detail| detail.secrets.known().is_none()) {
-            let message = format!("the secrets of `{}` were not read, so whether its grace has begun is not known", orphan.app);
+            let message =
+                format!("the secrets of `{}` were not read, so whether its grace has begun is not known", orphan.app);
             let component = orphan.component.as_ref();
             self.wait(&orphan.env, component, Some(&key), Reason::ObservationIncomplete, message, None);
             return;

@@ -123,6 +123,11 @@ impl Planner<'_> {
             self.block(&view.env.name, Some(&view.app.component), Some(&key), Reason::NotOurs, message);
             return;
         }
+        if let Some(leaving) = view.leaving.iter().find(|machine| machine.name == name) {
+            let message = format!("create machine {}: its predecessor {} is being destroyed", wanted.slot, leaving.id);
+            self.wait(&view.env.name, Some(&view.app.component), Some(&key), Reason::InTransition, message, None);
+            return;
+        }
         if let Err(obstacle) = self.may_create(&key, view.born_here) {
             self.withhold(&view.place, &key, &format!("create machine {}", wanted.slot), obstacle);
             return;
@@ -402,7 +407,7 @@ impl Planner<'_> {
         let mut after = Vec::new();
         for path in output::waits_for_in(&config) {
             if let Some(step) = rolling.producers.get(&path) {
-                after.push(*step)
+                after.push(*step);
             } else {
                 let view = rolling.view;
                 let message = format!("machine {} uses `{path}`, which is not known yet", wanted.slot);

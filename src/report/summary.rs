@@ -6,12 +6,12 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::RequestCount;
-use super::diff_text::withheld_message;
+use super::held;
 use super::style::{Style, Tone};
-use super::text::{clean, columns, duration, moment, pad, paragraph, plural};
+use super::text::{clean, columns, duration, pad, paragraph, plural};
 use crate::desired::{App, Fleet, Wanted};
 use crate::plan::{Plan, Stance, Standing, Withheld};
-use crate::resource::{EnvName, IpKind};
+use crate::resource::{EnvName, IpKind, ResourceKey};
 
 /// What a pass came to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -63,7 +63,8 @@ impl EnvironmentSummary {
                 withheld: last.withheld.iter().filter(|withheld| withheld.env == *view.name).cloned().collect(),
                 urls: match fleet.environments.get(view.name) {
                     Some(Wanted::Ready(env)) => {
-                        env.apps.iter().filter(|app| has_address(last, view.name, app)).flat_map(urls_of).collect()
+                        let apps = env.apps.iter().filter(|app| has_address(last, view.name, app));
+                        apps.flat_map(|app| urls_of(app, |hostname| is_ready(last, view.name, hostname))).collect()
                     }
                     _ => Vec::new(),
                 },
@@ -79,16 +80,27 @@ fn has_address(plan: &Plan, env: &EnvName, app: &App) -> bool {
     plan.outputs.get(env).is_some_and(|outputs| paths.any(|path| outputs.contains_key(&path)))
 }
 
-/// The addresses under which an app is open to the public: it has a public address, and a service behind it.
-pub(super) fn urls_of(app: &App) -> Vec<String> {
+/// Whether nothing in the plan says that the certificate for `hostname` is missing or not issued yet.
+fn is_ready(plan: &Plan, env: &EnvName, hostname: &str) -> bool {
+    let is_it =
+        |key: &ResourceKey| matches!(key, ResourceKey::Certificate { hostname: other, .. } if other == hostname);
+    let in_code = format!("`{hostname}`");
+    !plan.steps_of(env).any(|step| is_it(&step.key))
+        && !plan.withheld.iter().any(|withheld| withheld.env == *env && withheld.key.as_ref().is_some_and(is_it))
+        && !plan.notices.iter().any(|notice| notice.env == *env && notice.message.contains(&in_code))
+}
+
+/// The addresses under which an app is open to the public: it has a public address, and a service behind it. A host
+/// name counts once its certificate `is_ready`.
+pub(super) fn urls_of(app: &App, is_ready: impl Fn(&str) -> bool) -> Vec<String> {
     let is_public = app.ips.keys().any(|kind| *kind != IpKind::PrivateV6);
     let serves = app.machines.iter().any(|machine| machine.config.get("services").is_some());
     if !is_public || !serves {
         return Vec::new();
     }
     let own = std::iter::once(format!("https://{}.fly.dev", app.name));
-    own.chain(app.certificates.iter().filter(|name| !name.contains('*')).map(|name| format!("https://{name}")))
-        .collect()
+    let hostnames = app.certificates.iter().filter(|name| !name.contains('*') && is_ready(name));
+    own.chain(hostnames.map(|name| format!("https://{name}"))).collect()
 }
 
 /// The end of a pass at a terminal.
@@ -141,8 +153,7 @@ fn environment(env: &EnvironmentSummary, at: DateTime<Utc>, width: usize, style:
         env.withheld.iter().partition(|withheld| withheld.stance == Stance::Blocked);
     for withheld in blocked.into_iter().chain(waiting) {
         let component = withheld.component.as_ref().map(|name| format!("{name}: ")).unwrap_or_default();
-        let until = withheld.until.map(|until| format!("; goes on at {}", moment(until, at))).unwrap_or_default();
-        let message = format!("{}: {component}{}{until}", withheld.reason, withheld_message(withheld));
+        let message = format!("{}: {component}{}", withheld.reason, held::message(withheld, at));
         if !told.contains(&message) {
             bullet(&message, style.dot(), Tone::Held, indent, style, lines);
             told.push(message);

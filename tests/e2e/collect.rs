@@ -6,7 +6,9 @@ use hangar::http::transport::Method;
 use hangar::plan::{Reason, Request};
 use hangar::sim::{Fault, FaultKind, Matcher};
 
-use crate::support::{CONTROLLER, GRACE, Meddler, QUARANTINE, created, edit_metadata, environment, policy, small, withheld};
+use crate::support::{
+    CONTROLLER, GRACE, Meddler, QUARANTINE, created, edit_metadata, environment, policy, small, withheld,
+};
 use crate::world::World;
 
 /// Two environments of which one has just lost its file.
@@ -162,10 +164,7 @@ async fn a_component_that_its_environment_no_longer_has_goes_alone() {
     world.converge().await;
     world.put("demo.yaml", &small("demo"));
     let api = world.only_machine("demo-api").id;
-    assert_eq!(
-        world.reconcile_writing().await,
-        [format!("PATCH /v1/apps/demo-api/machines/{api}/metadata")]
-    );
+    assert_eq!(world.reconcile_writing().await, [format!("PATCH /v1/apps/demo-api/machines/{api}/metadata")]);
     world.reconcile_without_writes().await;
     world.pass_time(GRACE).await;
     assert_eq!(world.reconcile_writing().await, ["DELETE /v1/apps/demo-api"]);

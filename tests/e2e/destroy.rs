@@ -145,5 +145,8 @@ async fn reconciling_one_component_touches_nothing_else() {
     world.run(Request { env: Some("demo".into()), component: Some("api".into()), ..Request::default() }).await;
     assert!(world.writes().iter().all(|write| write.contains("/demo-api/")), "{:?}", world.writes());
     let image = |app: &str| world.sim.machines(app)[0].config["image"].as_str().unwrap().to_owned();
-    assert_eq!((image("demo-api"), image("demo-web")), ("registry.fly.io/demo:v2".into(), "registry.fly.io/demo:v1".into()));
+    assert_eq!(
+        (image("demo-api"), image("demo-web")),
+        ("registry.fly.io/demo:v2".into(), "registry.fly.io/demo:v1".into())
+    );
 }

@@ -34,9 +34,8 @@ pub(crate) fn small(name: &str) -> String {
 
 /// An environment of these apps, with `more` lines under `spec`.
 pub(crate) fn environment(name: &str, more: &str, apps: &str) -> String {
-    let indented = |text: &str, by: usize| {
-        text.lines().map(|line| format!("{:by$}{line}", "")).collect::<Vec<_>>().join("\n")
-    };
+    let indented =
+        |text: &str, by: usize| text.lines().map(|line| format!("{:by$}{line}", "")).collect::<Vec<_>>().join("\n");
     format!(
         "apiVersion: hangar/v1\nkind: Environment\nmetadata: {{name: {name}}}\nspec:\n{}\n  fly:\n    org: acme\n    region: iad\n    apps:\n{}\n",
         indented(more, 2),
@@ -174,7 +173,7 @@ pub(crate) async fn with_foreign_app() -> (World, String) {
     let world = world_of(&["demo"]);
     world.sim.create_app("acme", "demo-web", "").unwrap();
     let id = handmade(&world, "demo-web", "registry.fly.io/theirs:v9");
-    world.pass_time(std::time::Duration::from_secs(5)).await;
+    world.pass_time(Duration::from_secs(5)).await;
     (world, id)
 }
 

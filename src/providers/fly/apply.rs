@@ -226,8 +226,7 @@ fn problem_with_deleting(
     if expected.needs_tombstone && is_marked("held") {
         return Some("its deletion is held, because there were too many".to_owned());
     }
-    let has_tombstone = owned.iter().any(|marker| marker.tombstone.is_some())
-        || is_named(TOMBSTONE_SECRET);
+    let has_tombstone = owned.iter().any(|marker| marker.tombstone.is_some()) || is_named(TOMBSTONE_SECRET);
     if expected.needs_tombstone && !has_tombstone {
         return Some("its tombstone has been taken away, so somebody wants it again".to_owned());
     }
