@@ -207,7 +207,16 @@ impl Memory {
 
     /// Clears every note whose effect `observed` shows, or whose time is over.
     pub fn settle(&mut self, observed: &Observed, now: DateTime<Utc>, timing: Timing, budget_window: Duration) {
-        self.notes.retain(|note| now < note.open_until(timing) && !shows_effect(note, observed));
+        let born = &mut self.born;
+        self.notes.retain(|note| {
+            let is_open = now < note.open_until(timing);
+            let is_seen = is_open && shows_effect(note, observed);
+            // An attempt without an answer whose app is there now is the evidence that we made it.
+            if let (true, Verb::Create, ResourceKey::App { app }) = (is_seen, note.verb, &note.key) {
+                born.entry(app.clone()).or_insert(now);
+            }
+            is_open && !is_seen
+        });
         self.settle_volumes(observed);
         for app in self.vanished(observed) {
             self.forget_app(&app);

@@ -22,9 +22,6 @@ pub(super) struct Progress {
     stuck: BTreeSet<ComponentName>,
     /// The steps after which a component's machines are as wanted.
     machines: BTreeMap<ComponentName, Vec<StepId>>,
-    /// Steps that change secrets of machines which are there. What a machine has taken is recorded on the machine alone: a change
-    /// that none of them takes now would be written again in every pass, so it is made when one does.
-    rotations: Vec<StepId>,
     /// The step that produces an output.
     pub(super) producers: BTreeMap<String, StepId>,
 }
@@ -87,12 +84,6 @@ impl<'a> Planner<'a> {
                 .collect();
             progress.machines.insert(app.component.clone(), machine_steps);
         }
-        let untaken: BTreeSet<StepId> = progress
-            .rotations
-            .into_iter()
-            .filter(|rotation| !self.plan.steps.iter().any(|step| step.after.contains(rotation)))
-            .collect();
-        self.remove_steps(&untaken);
     }
 
     fn plan_app(&mut self, env: &'a Environment, app: &'a App, outputs: &Outputs, progress: &mut Progress) {
@@ -355,11 +346,7 @@ impl<'a> Planner<'a> {
         let reason = secrets_reason(&decision, view);
         let (write, changes) = (decision.write.clone(), decision.changes.clone());
         let concerns_machines = write.is_first || !changes.is_empty();
-        let is_first = write.is_first;
         let step = self.step(&view.place, key, Action::SetSecrets(write), reason, changes, &after);
-        if concerns_machines && !is_first {
-            progress.rotations.push(step);
-        }
         // Machines have no use for our marks, and do not wait for them.
         Some((decision, concerns_machines.then_some(step)))
     }
