@@ -120,6 +120,13 @@ pub struct Planned {
     pub observed: Observed,
 }
 
+impl Planned {
+    /// Organizations that cannot be read at all, where waiting does not help: with why, and what to do.
+    pub fn out_of_reach(&self) -> impl Iterator<Item = (&OrgSlug, &str)> {
+        self.observed.scopes.iter().filter_map(|(org, scope)| Some((org, scope.out_of_reach.as_deref()?)))
+    }
+}
+
 /// The plan breaks a rule: a defect of the planner, and so nothing is carried out.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]

@@ -371,7 +371,13 @@ impl StepRun<'_> {
             self.executor.tell(&self.step.env, What::StepProgress { step: step_ref(self.step), message });
         };
         let (journal, now) = (&self.executor.journal, || self.executor.clock.now());
-        match wait_healthy(writer.reader(), &self.executor.clock, &patience, &progress).await {
+        let healthy = wait_healthy(writer.reader(), &self.executor.clock, &patience, &progress);
+        let healthy = tokio::select! {
+            healthy = healthy => healthy,
+            // Waiting changes nothing, so it can be left at any moment: the next run looks at what became of the machine.
+            reason = self.executor.stop.asked() => return Ended::Unknown { message: reason.to_string() },
+        };
+        match healthy {
             Ok(()) => match journal.accept(&self.step.key) {
                 Ok(()) => Ended::Done { produced: None },
                 Err(error) => failed("StoreFailed", error.to_string(), true),

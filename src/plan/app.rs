@@ -22,6 +22,9 @@ pub(super) struct Progress {
     stuck: BTreeSet<ComponentName>,
     /// The steps after which a component's machines are as wanted.
     machines: BTreeMap<ComponentName, Vec<StepId>>,
+    /// Steps that change secrets of machines which are there. What a machine has taken is recorded on the machine alone: a change
+    /// that none of them takes now would be written again in every pass, so it is made when one does.
+    rotations: Vec<StepId>,
     /// The step that produces an output.
     pub(super) producers: BTreeMap<String, StepId>,
 }
@@ -84,6 +87,12 @@ impl<'a> Planner<'a> {
                 .collect();
             progress.machines.insert(app.component.clone(), machine_steps);
         }
+        let untaken: BTreeSet<StepId> = progress
+            .rotations
+            .into_iter()
+            .filter(|rotation| !self.plan.steps.iter().any(|step| step.after.contains(rotation)))
+            .collect();
+        self.remove_steps(&untaken);
     }
 
     fn plan_app(&mut self, env: &'a Environment, app: &'a App, outputs: &Outputs, progress: &mut Progress) {
@@ -297,7 +306,7 @@ impl<'a> Planner<'a> {
         view: &AppView<'_>,
         recorded: &SecretRecord,
         outputs: &Outputs,
-        progress: &Progress,
+        progress: &mut Progress,
     ) -> Option<(SecretDecision, Option<StepId>)> {
         let app = view.app;
         let key = ResourceKey::Secrets { app: app.name.clone() };
@@ -328,7 +337,7 @@ impl<'a> Planner<'a> {
         for value in decision.write.set.values() {
             for path in crate::resource::output::waits_for(value.expose()) {
                 if let Some(step) = progress.producers.get(&path) {
-                    after.push(*step)
+                    after.push(*step);
                 } else {
                     let message = format!("a secret uses `{path}`, which nothing in this plan produces");
                     self.wait(
@@ -346,7 +355,11 @@ impl<'a> Planner<'a> {
         let reason = secrets_reason(&decision, view);
         let (write, changes) = (decision.write.clone(), decision.changes.clone());
         let concerns_machines = write.is_first || !changes.is_empty();
+        let is_first = write.is_first;
         let step = self.step(&view.place, key, Action::SetSecrets(write), reason, changes, &after);
+        if concerns_machines && !is_first {
+            progress.rotations.push(step);
+        }
         // Machines have no use for our marks, and do not wait for them.
         Some((decision, concerns_machines.then_some(step)))
     }

@@ -4,16 +4,22 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::indexing_slicing,
     clippy::case_sensitive_file_extension_comparisons,
     reason = "a test ends where something it relies on is not so"
 )]
 
 mod adopt;
+mod case_one;
+mod changes;
 mod chat_dev;
 mod collect;
+mod crash;
 mod create;
 mod destroy;
+mod given;
 mod levels;
+mod live;
 mod ownership;
 mod support;
 mod world;

@@ -173,7 +173,7 @@ pub(crate) async fn with_foreign_app() -> (World, String) {
     let world = world_of(&["demo"]);
     world.sim.create_app("acme", "demo-web", "").unwrap();
     let id = handmade(&world, "demo-web", "registry.fly.io/theirs:v9");
-    world.pass_time(std::time::Duration::from_secs(5)).await;
+    world.pass_time(Duration::from_secs(5)).await;
     (world, id)
 }
 
