@@ -7,9 +7,11 @@ use super::exit::{CliError, Exit};
 use super::surroundings::{Surroundings, style};
 use super::{output, reconcile};
 use crate::controller::{Planned, Readers, plan_checked};
+use crate::desired::Wanted;
 use crate::plan::{Purpose, Request, Standing};
 use crate::report;
 use crate::resource::{ComponentName, EnvName};
+use crate::spec::finding::nearest_help;
 
 pub(super) async fn run(global: &Global, args: &Diff) -> Result<Exit, CliError> {
     show(global, &args.target, &args.selection, Purpose::Reconcile, args.format).await
@@ -56,18 +58,36 @@ pub(super) async fn look(around: &Surroundings, request: &Request) -> Result<Pla
 /// The request that a selection stands for; an environment or component that no spec has is an error.
 pub(super) fn request(selection: &Selection, around: &Surroundings) -> Result<Request, CliError> {
     let environments = &around.loaded.fleet.environments;
-    let env = selection.env.as_deref().map(EnvName::new);
-    if let Some(env) = &env
-        && !environments.contains_key(env)
-    {
-        let known: Vec<&str> = environments.keys().map(EnvName::as_str).collect();
-        let nearest = crate::spec::finding::did_you_mean(env.as_str(), known.iter().copied());
-        let hint = match nearest {
-            Some(name) => format!("did you mean `{name}`?"),
-            None if known.is_empty() => "the specs have no environment".to_owned(),
-            None => format!("the specs have {}", known.join(", ")),
-        };
-        return Err(CliError::Usage(format!("there is no environment `{env}`: {hint}")));
+    let env = selection.env.as_deref().map(|name| known_environment(name, around)).transpose()?;
+    let component = selection.only.as_deref().map(ComponentName::new);
+    if let Some(component) = &component {
+        let chosen = environments.iter().filter(|(name, _)| env.as_ref().is_none_or(|env| env == *name));
+        let (mut known, mut is_complete) = (BTreeSet::new(), true);
+        for (_, wanted) in chosen {
+            match wanted {
+                Wanted::Ready(env) => known.extend(env.apps.iter().map(|app| app.component.as_str())),
+                // Its components are not known, so it may have this one.
+                Wanted::Broken { .. } => is_complete = false,
+            }
+        }
+        if is_complete && !known.contains(component.as_str()) {
+            return Err(unknown("component", component.as_str(), &known));
+        }
     }
-    Ok(Request { env, component: selection.only.as_deref().map(ComponentName::new), ..Request::default() })
+    Ok(Request { env, component, ..Request::default() })
+}
+
+/// The environment of this name, if a spec has it.
+pub(super) fn known_environment(name: &str, around: &Surroundings) -> Result<EnvName, CliError> {
+    let known: BTreeSet<&str> = around.loaded.fleet.environments.keys().map(EnvName::as_str).collect();
+    if known.contains(name) { Ok(EnvName::new(name)) } else { Err(unknown("environment", name, &known)) }
+}
+
+fn unknown(what: &str, name: &str, known: &BTreeSet<&str>) -> CliError {
+    let hint = match nearest_help(name, known.iter().copied()) {
+        Some(question) => question,
+        None if known.is_empty() => "the specs have none".to_owned(),
+        None => format!("the specs have {}", known.iter().copied().collect::<Vec<_>>().join(", ")),
+    };
+    CliError::Usage(format!("there is no {what} `{name}`: {hint}"))
 }

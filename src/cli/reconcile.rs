@@ -13,7 +13,6 @@ use crate::execute::event::{Event, Observer};
 use crate::execute::{Journal, Stop, StopReason};
 use crate::plan::{Purpose, Request, Standing};
 use crate::report::{self, EnvironmentSummary, PassSummary, Style, live};
-use crate::resource::EnvName;
 
 pub(super) async fn run(global: &Global, args: &Reconcile) -> Result<Exit, CliError> {
     if args.dry_run {
@@ -22,7 +21,7 @@ pub(super) async fn run(global: &Global, args: &Reconcile) -> Result<Exit, CliEr
     let around = Surroundings::open(&args.target).await?;
     show_diagnostics(global, &around);
     let request = Request {
-        approved: args.approve.iter().map(|env| EnvName::new(env.as_str())).collect(),
+        approved: args.approve.iter().map(|env| diff::known_environment(env, &around)).collect::<Result<_, _>>()?,
         allow_mass_delete: args.deletions.allow_mass_delete,
         ..diff::request(&args.selection, &around)?
     };

@@ -256,6 +256,7 @@ pub(super) fn check_path(pointer: &str, path: &str, findings: &mut Vec<Finding>)
 }
 
 fn check_ips(app: &AppSpec, findings: &mut Vec<Finding>) {
+    let services = app.services.as_deref().unwrap_or_default();
     let Some(ips) = &app.ips else { return };
     if ips.public == Some(true) {
         for (field, value) in [("sharedV4", ips.shared_v4), ("v6", ips.v6)] {
@@ -265,7 +266,6 @@ fn check_ips(app: &AppSpec, findings: &mut Vec<Finding>) {
             }
         }
     }
-    let services = app.services.as_deref().unwrap_or_default();
     let udp = services.iter().any(|service| service.protocol == Protocol::Udp && !service.ports.is_empty());
     if udp && *ips != Ips::default() && ips.v4 != Some(true) {
         findings.push(Finding::warning("/ips", "UDP needs a dedicated IPv4 address").help("add `v4: true`"));
