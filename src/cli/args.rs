@@ -21,7 +21,7 @@ const AFTER_HELP: &str = "\
 Exit codes:
   0  converged, in sync, valid
   1  something failed, or the input is wrong
-  2  `hangar diff`: there are changes; any command: wrong usage
+  2  `hangar diff` and dry runs: there are changes; any command: wrong usage
   3  waiting for something, or blocked until a person acts
 
 Try it without any account: hangar reconcile --once --sim specs/chat-dev";

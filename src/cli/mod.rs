@@ -5,14 +5,17 @@ mod destroy;
 mod diff;
 mod exit;
 mod gc;
+mod names;
 mod output;
 mod reconcile;
 mod schema;
+mod signals;
 mod sim;
 mod simulator;
 mod status;
 mod surroundings;
 mod validate;
+mod values;
 
 use std::process::ExitCode;
 
