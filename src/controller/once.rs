@@ -7,13 +7,16 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::pass::Planned;
 use super::session::{Session, SessionError};
-use crate::execute::event::{Event, What};
+use crate::execute::event::{Event, StepRef, What};
 use crate::execute::{Failure, Report};
 use crate::plan::{Plan, Purpose, Reason, Request, Standing};
 use crate::resource::EnvName;
 
 /// How often something transient is looked at again within one run.
 const TRIES: u32 = 5;
+/// How often one environment is changed within one run. Creating everything takes one round, a gate another; what still differs after
+/// this many is changed back by somebody, or never becomes what it is changed to, and no further round helps.
+const ROUNDS: u32 = 12;
 /// How long to wait for something that is in transition and says no time.
 const LOOK_AGAIN: Duration = Duration::from_secs(3);
 
@@ -26,6 +29,7 @@ pub struct Once<'s> {
     patience: Duration,
     failures: BTreeMap<EnvName, Vec<Failure>>,
     tries: BTreeMap<EnvName, u32>,
+    rounds: BTreeMap<EnvName, u32>,
     done_in: BTreeMap<EnvName, usize>,
 }
 
@@ -73,7 +77,15 @@ impl Outcome {
 impl<'s> Once<'s> {
     /// A run for `request` that waits at most `patience` at a time.
     pub const fn new(session: &'s Session, request: Request, patience: Duration) -> Self {
-        Self { session, request, patience, failures: BTreeMap::new(), tries: BTreeMap::new(), done_in: BTreeMap::new() }
+        Self {
+            session,
+            request,
+            patience,
+            failures: BTreeMap::new(),
+            tries: BTreeMap::new(),
+            rounds: BTreeMap::new(),
+            done_in: BTreeMap::new(),
+        }
     }
 
     /// Runs. `on_first_plan` is shown the first plan before anything is done.
@@ -103,6 +115,7 @@ impl<'s> Once<'s> {
                 *done = done.saturating_add(report.done);
                 self.take(&env, report);
             }
+            self.end_restless(&planned.plan, &due);
             if self.session.stop.requested().is_some() {
                 return Ok(self.conclude(planned));
             }
@@ -135,6 +148,29 @@ impl<'s> Once<'s> {
         }
         if is_final || (*tries >= TRIES && !report.failed.is_empty()) {
             self.failures.insert(env.clone(), report.failed);
+        }
+    }
+
+    /// Gives up on environments that are changed again and again.
+    fn end_restless(&mut self, plan: &Plan, changed: &[EnvName]) {
+        for env in changed {
+            let rounds = self.rounds.entry(env.clone()).or_default();
+            *rounds = rounds.saturating_add(1);
+            if *rounds < ROUNDS || self.failures.contains_key(env) {
+                continue;
+            }
+            let failures = plan.steps_of(env).map(|step| Failure {
+                step: StepRef::of(step),
+                reason: "NotConverging".to_owned(),
+                message: format!(
+                    "{} {} was done {ROUNDS} times in this run and is due again ({}): somebody else changes it back, or Fly does not keep it",
+                    step.action.name(),
+                    step.key,
+                    step.reason
+                ),
+                transient: true,
+            });
+            self.failures.insert(env.clone(), failures.collect());
         }
     }
 

@@ -37,7 +37,12 @@ async fn each_environment_is_wired_to_its_own_parts_only() {
     let servers = [
         ("chat-dev-server", "chat-dev-worker", "chat-dev-worker:v1.4.0", "chat-dev-web"),
         ("chat-dev-server-dev", "chat-dev-worker-dev", "chat-dev-worker-dev:v1.4.0", "chat-dev-web-dev"),
-        ("login-chat-dev-server-dev", "login-chat-dev-worker-dev", "chat-dev-worker-dev:3f2a91c", "login-chat-dev-web-dev"),
+        (
+            "login-chat-dev-server-dev",
+            "login-chat-dev-worker-dev",
+            "chat-dev-worker-dev:3f2a91c",
+            "login-chat-dev-web-dev",
+        ),
     ];
     for (server, worker, image, web) in servers {
         let machine = world.machine_of(server);
@@ -99,8 +104,12 @@ async fn production_waits_until_staging_has_converged() {
 
     // The first request for an app of production came after the last one for an app of staging.
     let requests = world.sim.requests();
-    let first = requests.iter().position(|request| request.path.starts_with("/v1/apps/chat-dev-worker/secrets") && !request.is_read());
-    let last = requests.iter().rposition(|request| request.path.contains("-dev/") && !request.path.contains("login-") && !request.is_read());
+    let first = requests
+        .iter()
+        .position(|request| request.path.starts_with("/v1/apps/chat-dev-worker/secrets") && !request.is_read());
+    let last = requests
+        .iter()
+        .rposition(|request| request.path.contains("-dev/") && !request.path.contains("login-") && !request.is_read());
     assert!(first > last, "{first:?} {last:?}");
 }
 

@@ -61,7 +61,9 @@ impl World {
         let mut world = Self::configured(&[], config);
         world.files = folder("specs/chat-dev");
         world.variables.variables.remove("FLY_API_TOKEN");
-        for (name, org) in [("PRODUCTION", "chat-dev"), ("STAGING", "chat-dev-staging"), ("PREVIEWS", "chat-dev-previews")] {
+        for (name, org) in
+            [("PRODUCTION", "chat-dev"), ("STAGING", "chat-dev-staging"), ("PREVIEWS", "chat-dev-previews")]
+        {
             world.set(&format!("FLY_API_TOKEN_{name}"), &format!("sim_{org}_token"));
             world.set(&format!("CHAT_DEV_WORKER_TOKEN_{name}"), &format!("planted-worker-token-{org}"));
         }
@@ -241,7 +243,13 @@ pub(crate) fn portrait(world: &World) -> String {
             }
             let json = serde_json::to_string_pretty(&config).unwrap().replace('\n', "\n    ");
             let checks: Vec<String> = machine.checks.iter().map(|(name, status)| format!("{name} {status}")).collect();
-            text.push_str(&format!("  machine {} {} {} [{}]\n", machine.name, machine.region, machine.state, checks.join(", ")));
+            text.push_str(&format!(
+                "  machine {} {} {} [{}]\n",
+                machine.name,
+                machine.region,
+                machine.state,
+                checks.join(", ")
+            ));
             text.push_str(&format!("    {json}\n"));
         }
     }
