@@ -12,4 +12,5 @@ mod changes;
 mod chat_dev;
 mod create;
 mod given;
+mod structure;
 mod world;
