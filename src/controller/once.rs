@@ -7,16 +7,16 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::pass::Planned;
 use super::session::{Session, SessionError};
-use crate::execute::event::{Event, StepRef, What};
-use crate::execute::{Failure, Report};
+use crate::execute::event::{Event, What};
+use crate::execute::{Failure, Report, step_ref};
 use crate::plan::{Plan, Purpose, Reason, Request, Standing};
 use crate::resource::EnvName;
 
 /// How often something transient is looked at again within one run.
 const TRIES: u32 = 5;
-/// How often one environment is changed within one run. Creating everything takes one round, a gate another; what still differs after
-/// this many is changed back by somebody, or never becomes what it is changed to, and no further round helps.
-const ROUNDS: u32 = 12;
+/// How often an environment is planned and carried out within one run. What is not settled then is changed back by somebody, or by a
+/// defect, and going on would never end.
+const ROUNDS: u32 = 40;
 /// How long to wait for something that is in transition and says no time.
 const LOOK_AGAIN: Duration = Duration::from_secs(3);
 
@@ -114,8 +114,8 @@ impl<'s> Once<'s> {
                 let done = self.done_in.entry(env.clone()).or_default();
                 *done = done.saturating_add(report.done);
                 self.take(&env, report);
+                self.count_round(&env, &planned.plan);
             }
-            self.end_restless(&planned.plan, &due);
             if self.session.stop.requested().is_some() {
                 return Ok(self.conclude(planned));
             }
@@ -151,26 +151,23 @@ impl<'s> Once<'s> {
         }
     }
 
-    /// Gives up on environments that are changed again and again.
-    fn end_restless(&mut self, plan: &Plan, changed: &[EnvName]) {
-        for env in changed {
-            let rounds = self.rounds.entry(env.clone()).or_default();
-            *rounds = rounds.saturating_add(1);
-            if *rounds < ROUNDS || self.failures.contains_key(env) {
-                continue;
-            }
-            let failures = plan.steps_of(env).map(|step| Failure {
-                step: StepRef::of(step),
-                reason: "NotConverging".to_owned(),
+    /// Ends the work on an environment that never settles.
+    fn count_round(&mut self, env: &EnvName, plan: &Plan) {
+        let rounds = self.rounds.entry(env.clone()).or_default();
+        *rounds = rounds.saturating_add(1);
+        if *rounds >= ROUNDS
+            && let Some(step) = plan.steps_of(env).next()
+        {
+            let failure = Failure {
+                step: step_ref(step),
+                reason: "NotSettling".to_owned(),
                 message: format!(
-                    "{} {} was done {ROUNDS} times in this run and is due again ({}): somebody else changes it back, or Fly does not keep it",
-                    step.action.name(),
-                    step.key,
-                    step.reason
+                    "{env} was carried out {ROUNDS} times and is still not as wanted: something changes it back ({}: {})",
+                    step.key, step.reason
                 ),
                 transient: true,
-            });
-            self.failures.insert(env.clone(), failures.collect());
+            };
+            self.failures.entry(env.clone()).or_default().push(failure);
         }
     }
 

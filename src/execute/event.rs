@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use crate::plan::{Standing, Step, StepId};
+use crate::plan::{Standing, StepId};
 use crate::resource::{ComponentName, EnvName, ResourceKey};
 
 /// Something that happened in a pass.
@@ -80,19 +80,6 @@ pub struct StepRef {
     pub action: String,
     /// Why.
     pub reason: String,
-}
-
-impl StepRef {
-    /// How events name `step`.
-    pub fn of(step: &Step) -> Self {
-        Self {
-            id: step.id,
-            component: step.component.clone(),
-            key: step.key.clone(),
-            action: step.action.name().to_owned(),
-            reason: step.reason.clone(),
-        }
-    }
 }
 
 /// How a step ended.

@@ -9,4 +9,5 @@ mod run;
 mod step;
 
 pub use journal::{Intent, Journal};
+pub(crate) use run::step_ref;
 pub use run::{Executor, Failure, Report, Stop, StopReason};

@@ -187,7 +187,7 @@ impl Executor {
             states.insert(step.id, State::NotDone);
             report.skipped = report.skipped.saturating_add(1);
             let what = What::StepFinished {
-                step: StepRef::of(step),
+                step: step_ref(step),
                 took: std::time::Duration::ZERO,
                 outcome: Outcome::Skipped { message },
             };
@@ -197,7 +197,7 @@ impl Executor {
 
     async fn run_step(&self, step: &Step, shared: &Shared) -> (StepId, Ended) {
         let began = self.clock.now();
-        self.tell(&step.env, What::StepStarted { step: StepRef::of(step) });
+        self.tell(&step.env, What::StepStarted { step: step_ref(step) });
         let ended = StepRun { executor: self, step, shared }.run().await;
         let took = (self.clock.now() - began).to_std().unwrap_or_default();
         let outcome = match &ended {
@@ -207,7 +207,7 @@ impl Executor {
             }
             Ended::Unknown { message } => Outcome::Unknown { message: message.clone() },
         };
-        self.tell(&step.env, What::StepFinished { step: StepRef::of(step), took, outcome });
+        self.tell(&step.env, What::StepFinished { step: step_ref(step), took, outcome });
         (step.id, ended)
     }
 
@@ -222,7 +222,7 @@ impl Report {
             Ended::Done { .. } => self.done = self.done.saturating_add(1),
             Ended::Unknown { .. } => self.unknown = self.unknown.saturating_add(1),
             Ended::Failed { reason, message, transient } => {
-                self.failed.push(Failure { step: StepRef::of(step), reason, message, transient });
+                self.failed.push(Failure { step: step_ref(step), reason, message, transient });
             }
         }
     }
@@ -231,4 +231,15 @@ impl Report {
 fn is_done(states: &BTreeMap<StepId, State>, id: StepId) -> bool {
     // A step outside of this environment's part has nothing to do with it.
     states.get(&id).is_none_or(|state| *state == State::Done)
+}
+
+/// A step as events name it.
+pub(crate) fn step_ref(step: &Step) -> StepRef {
+    StepRef {
+        id: step.id,
+        component: step.component.clone(),
+        key: step.key.clone(),
+        action: step.action.name().to_owned(),
+        reason: step.reason.clone(),
+    }
 }

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::event::{StepRef, What};
+use super::event::What;
 use super::journal::{Intent, NOT_KEPT};
-use super::run::{Executor, Shared, Vault, Written};
+use super::run::{Executor, Shared, Vault, Written, step_ref};
 use crate::memory::{Conclusion, Verb};
 use crate::plan::{Action, Evidence, MachineWrite, SecretWrite, Step};
 use crate::providers::fly::apply::{self, ApplyError, Deletable};
@@ -93,7 +93,7 @@ impl StepRun<'_> {
                 return Err(error);
             }
             let message = format!("{error}; trying again in {} s", wait.as_secs());
-            self.executor.tell(&self.step.env, What::StepProgress { step: StepRef::of(self.step), message });
+            self.executor.tell(&self.step.env, What::StepProgress { step: step_ref(self.step), message });
             clock.sleep(wait).await;
             wait = wait.saturating_mul(2).min(Duration::from_secs(8));
         }
@@ -262,20 +262,18 @@ impl StepRun<'_> {
                     owner: &self.executor.owner,
                     needs_tombstone: matches!(proof.evidence(), Evidence::Orphan { .. }),
                     created_by_us: proof.created_by_us(),
+                    env: &self.step.env,
                 };
                 apply::delete_app(writer, &self.executor.clock, app, expected).await?;
-                let (unit, at) = (self.step.env.to_string(), self.executor.clock.now());
-                let counted = self.executor.journal.change(|memory| {
-                    if !memory
-                        .deletions
-                        .iter()
-                        .any(|(counted, when)| *counted == unit && (at - *when).num_minutes() < 10)
-                    {
+                if let Some(unit) = proof.unit() {
+                    let (unit, at) = (unit.to_owned(), self.executor.clock.now());
+                    let counted = self.executor.journal.change(|memory| {
+                        memory.deletions.retain(|(counted, _)| *counted != unit);
                         memory.deletions.push((unit, at));
+                    });
+                    if let Err(error) = counted {
+                        tracing::warn!(%error, "the deletion was not counted");
                     }
-                });
-                if let Err(error) = counted {
-                    tracing::warn!(%error, "the deletion was not counted");
                 }
                 Ok(Produced::default())
             }
@@ -297,7 +295,7 @@ impl StepRun<'_> {
             values.insert(name.clone(), Some(value));
         }
         values.extend(write.unset.iter().map(|name| (name.clone(), None)));
-        values.extend(write.marker.iter().map(|name| (name.clone(), Some(SecretText::new("1")))));
+        values.extend(write.markers.iter().map(|name| (name.clone(), Some(SecretText::new("1")))));
         let answer = writer.set_secrets(app.as_str(), &values).await?;
         let mut listed = answer.secrets;
         if !write.set.keys().all(|name| listed.iter().any(|secret| secret.name == *name)) {
@@ -394,7 +392,7 @@ impl StepRun<'_> {
             since: written.since,
         };
         let progress = |message| {
-            self.executor.tell(&self.step.env, What::StepProgress { step: StepRef::of(self.step), message });
+            self.executor.tell(&self.step.env, What::StepProgress { step: step_ref(self.step), message });
         };
         let (journal, now) = (&self.executor.journal, || self.executor.clock.now());
         match wait_healthy(writer.reader(), &self.executor.clock, &patience, &progress).await {

@@ -36,19 +36,18 @@ pub fn ownership<'a>(
     let mut environments = BTreeSet::new();
     let mut component = None;
     let mut others = BTreeSet::new();
+    let mut unreadable = None;
     for machine in machines.filter(|machine| machine.is_live()) {
         match machine.owned_by(owner) {
             Some(marker) => {
                 environments.insert(marker.env.clone());
                 component.get_or_insert_with(|| marker.component.clone());
             }
-            None => {
-                if let Some(Ok(marker)) = &machine.marker
-                    && marker.owner != *owner
-                {
-                    others.insert(marker.owner.clone());
-                }
-            }
+            None => match &machine.marker {
+                Some(Ok(marker)) if marker.owner != *owner => drop(others.insert(marker.owner.clone())),
+                Some(Err(error)) => unreadable = Some(format!("machine {}: {error}", machine.id)),
+                _ => {}
+            },
         }
     }
     let marker_secret = marker::app_marker_secret(owner, &app.name);
@@ -65,6 +64,9 @@ pub fn ownership<'a>(
     if !others.is_empty() {
         let names: Vec<&str> = others.iter().map(OwnerId::as_str).collect();
         return Ownership::NotOurs { reason: format!("its machines carry the marker of owner {}", names.join(", ")) };
+    }
+    if let Some(reason) = unreadable {
+        return Ownership::NotOurs { reason };
     }
     if born_ours || marked_by_secret {
         return Ownership::Ours { env: None, component: None, created_by_us: true };

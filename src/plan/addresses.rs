@@ -1,6 +1,6 @@
 //! Addresses and certificates of an app.
 
-use super::app::{AppView, Progress, Recorded};
+use super::app::{AppView, Progress};
 use super::outputs::ip_path;
 use super::planner::Planner;
 use super::proof::Evidence;
@@ -10,8 +10,8 @@ use crate::observed::AppDetail;
 use crate::resource::{FieldChange, IpKind, ResourceKey};
 
 impl Planner<'_> {
-    pub(super) fn plan_addresses(&mut self, view: &AppView<'_>, recorded: &Recorded, progress: &mut Progress) {
-        let app = view.app;
+    pub(super) fn plan_addresses(&mut self, view: &AppView<'_>, progress: &mut Progress) {
+        let (app, recorded) = (view.app, &view.recorded);
         for (kind, request) in &app.ips {
             let key = ResourceKey::Ip { app: app.name.clone(), ip: *kind };
             if view.ips.iter().any(|ip| ip.kind == Some(*kind)) {
@@ -47,8 +47,8 @@ impl Planner<'_> {
         }
     }
 
-    pub(super) fn plan_certificates(&mut self, view: &AppView<'_>, detail: &AppDetail, recorded: &Recorded) {
-        let app = view.app;
+    pub(super) fn plan_certificates(&mut self, view: &AppView<'_>, detail: &AppDetail) {
+        let (app, recorded) = (view.app, &view.recorded);
         if app.certificates.is_empty() && recorded.certificates.is_empty() {
             return;
         }

@@ -9,8 +9,8 @@ use super::withheld::Reason;
 use crate::desired::{App, Environment, Network};
 use crate::memory::NoteOutcome;
 use crate::observed::ownership::{Ownership, ownership};
-use crate::observed::{AppDetail, AppRow, Ip, Machine, Presence, Secret, Volume};
-use crate::resource::marker::{self, MachineMarker};
+use crate::observed::{AppDetail, AppRow, Certificate, Ip, Machine, Presence, Secret, Volume};
+use crate::resource::marker::{self, MachineMarker, PROTECTED_SECRET, RETAINED_SECRET};
 use crate::resource::output::Outputs;
 use crate::resource::secret_record::SecretRecord;
 use crate::resource::{ComponentName, FieldChange, ResourceKey};
@@ -22,6 +22,9 @@ pub(super) struct Progress {
     stuck: BTreeSet<ComponentName>,
     /// The steps after which a component's machines are as wanted.
     machines: BTreeMap<ComponentName, Vec<StepId>>,
+    /// Steps that change secrets of machines which are there. What a machine has taken is recorded on the machine alone: a change
+    /// that none of them takes now would be written again in every pass, so it is made when one does.
+    rotations: Vec<StepId>,
     /// The step that produces an output.
     pub(super) producers: BTreeMap<String, StepId>,
 }
@@ -44,6 +47,10 @@ pub(super) struct AppView<'v> {
     pub(super) volumes: &'v [Volume],
     pub(super) secrets: &'v [Secret],
     pub(super) ips: &'v [Ip],
+    /// Its certificates, where they were read.
+    pub(super) certificates: Option<&'v [Certificate]>,
+    /// What our machines' markers remember of it.
+    pub(super) recorded: Recorded,
     /// Another instance that writes under our owner id.
     pub(super) another_writer: Option<String>,
 }
@@ -69,6 +76,12 @@ impl<'a> Planner<'a> {
                 .collect();
             progress.machines.insert(app.component.clone(), machine_steps);
         }
+        let untaken: BTreeSet<StepId> = progress
+            .rotations
+            .into_iter()
+            .filter(|rotation| !self.plan.steps.iter().any(|step| step.after.contains(rotation)))
+            .collect();
+        self.remove_steps(&untaken);
     }
 
     fn plan_app(&mut self, env: &'a Environment, app: &'a App, outputs: &Outputs, progress: &mut Progress) {
@@ -138,6 +151,8 @@ impl<'a> Planner<'a> {
             volumes: &[],
             secrets: &[],
             ips: &[],
+            certificates: None,
+            recorded: Recorded::default(),
             another_writer: None,
         })
     }
@@ -192,6 +207,7 @@ impl<'a> Planner<'a> {
         owned.sort_by_key(|machine| machine.seniority());
         others.sort_by_key(|machine| machine.seniority());
         let another_writer = self.another_writer(owned.iter().copied());
+        let recorded = self.recorded(&owned);
         Some(AppView {
             env,
             app,
@@ -204,6 +220,8 @@ impl<'a> Planner<'a> {
             volumes,
             secrets,
             ips,
+            certificates: detail.certificates.known().map(Vec::as_slice),
+            recorded,
             another_writer,
         })
     }
@@ -229,10 +247,9 @@ impl<'a> Planner<'a> {
     }
 
     fn plan_inside(&mut self, view: &AppView<'_>, detail: &AppDetail, outputs: &Outputs, progress: &mut Progress) {
-        let recorded = self.recorded(view);
-        self.plan_addresses(view, &recorded, progress);
-        self.plan_certificates(view, detail, &recorded);
-        let Some((secrets, secrets_step)) = self.plan_secrets(view, &recorded.secrets, outputs, progress) else {
+        self.plan_addresses(view, progress);
+        self.plan_certificates(view, detail);
+        let Some((secrets, secrets_step)) = self.plan_secrets(view, &view.recorded.secrets, outputs, progress) else {
             return;
         };
         let volumes = self.plan_volumes(view, progress);
@@ -252,7 +269,7 @@ impl<'a> Planner<'a> {
         view: &AppView<'_>,
         recorded: &SecretRecord,
         outputs: &Outputs,
-        progress: &Progress,
+        progress: &mut Progress,
     ) -> Option<(SecretDecision, Option<StepId>)> {
         let app = view.app;
         let key = ResourceKey::Secrets { app: app.name.clone() };
@@ -265,12 +282,9 @@ impl<'a> Planner<'a> {
             self.block(&view.env.name, Some(&app.component), Some(&key), Reason::SecretUnavailable, message);
             return None;
         }
-        decision.write.is_first = view.creation.is_some();
-        let marker_name = marker::app_marker_secret(&self.fleet.owner, &app.name);
-        let is_marked = view.secrets.iter().any(|secret| secret.name == marker_name);
-        if view.created_by_us && !is_marked && view.env.network != Network::Isolated && view.owned.is_empty() {
-            decision.write.marker = Some(marker_name);
-        }
+        // What an interrupted run has begun to create is still being created.
+        decision.write.is_first = view.creation.is_some() || (view.created_by_us && view.owned.is_empty());
+        self.mark_by_secrets(view, &mut decision);
         if !decision.needs_write() && decision.write.unset.is_empty() {
             return Some((decision, None));
         }
@@ -303,14 +317,37 @@ impl<'a> Planner<'a> {
         }
         let reason = secrets_reason(&decision, view);
         let (write, changes) = (decision.write.clone(), decision.changes.clone());
+        let concerns_machines = write.is_first || !changes.is_empty();
+        let is_first = write.is_first;
         let step = self.step(&view.place, key, Action::SetSecrets(write), reason, changes, &after);
-        Some((decision, Some(step)))
+        if concerns_machines && !is_first {
+            progress.rotations.push(step);
+        }
+        // Machines have no use for our marks, and do not wait for them.
+        Some((decision, concerns_machines.then_some(step)))
+    }
+
+    /// Adds what the names of secrets have to say of the app: whose it is, as long as no machine can say it, and that it is kept,
+    /// for the time when no machine can say it any more.
+    fn mark_by_secrets(&self, view: &AppView<'_>, decision: &mut SecretDecision) {
+        let is_there = |name: &str| view.secrets.iter().any(|secret| secret.name == name);
+        let ours = marker::app_marker_secret(&self.fleet.owner, &view.app.name);
+        if view.created_by_us && !is_there(&ours) && view.env.network != Network::Isolated && view.owned.is_empty() {
+            decision.write.markers.insert(ours);
+        }
+        let protect = view.app.protect || self.policy.keeps(view.env);
+        for (wanted, name) in [(protect, PROTECTED_SECRET), (view.is_retained(), RETAINED_SECRET)] {
+            match (wanted, is_there(name)) {
+                (true, false) => drop(decision.write.markers.insert(name.to_owned())),
+                (false, true) => drop(decision.write.unset.insert(name.to_owned())),
+                _ => {}
+            }
+        }
     }
 
     /// What our machines' markers remember of the app: the newest stamp speaks.
-    fn recorded(&self, view: &AppView<'_>) -> Recorded {
-        let newest = view
-            .owned
+    fn recorded(&self, owned: &[&Machine]) -> Recorded {
+        let newest = owned
             .iter()
             .filter_map(|machine| machine.owned_by(&self.fleet.owner))
             .max_by_key(|marker| (marker.writer.as_ref().map(|writer| writer.at), marker.slot.clone()));
@@ -332,6 +369,28 @@ pub(super) struct Recorded {
     pub(super) secrets: SecretRecord,
     pub(super) ips: BTreeSet<crate::resource::IpKind>,
     pub(super) certificates: BTreeSet<String>,
+}
+
+impl AppView<'_> {
+    /// Whether it is kept when its environment goes, itself or for a volume's sake.
+    pub(super) fn is_retained(&self) -> bool {
+        self.app.retain || self.env.retain || self.app.volumes.iter().any(|volume| volume.retain)
+    }
+
+    /// The kinds of addresses that markers are to remember: the wanted ones, and those that were wanted and are still there. What is
+    /// forgotten before it is released would never be released.
+    pub(super) fn remembered_ips(&self) -> BTreeSet<crate::resource::IpKind> {
+        let is_there = |kind: &&crate::resource::IpKind| self.ips.iter().any(|ip| ip.kind == Some(**kind));
+        self.app.ips.keys().chain(self.recorded.ips.iter().filter(is_there)).copied().collect()
+    }
+
+    /// The same of certificates; where they were not read, none is forgotten.
+    pub(super) fn remembered_certificates(&self) -> BTreeSet<String> {
+        let is_there = |hostname: &&String| {
+            self.certificates.is_none_or(|all| all.iter().any(|certificate| certificate.hostname == **hostname))
+        };
+        self.app.certificates.iter().chain(self.recorded.certificates.iter().filter(is_there)).cloned().collect()
+    }
 }
 
 impl Recorded {
@@ -363,7 +422,7 @@ fn secrets_reason(decision: &SecretDecision, view: &AppView<'_>) -> String {
         format!("{} changed outside of Hangar", decision.changed_elsewhere.join(", "))
     } else if view.creation.is_some() {
         "the app is new".to_owned()
-    } else if decision.write.set.is_empty() && decision.write.marker.is_none() {
+    } else if decision.write.set.is_empty() && decision.write.markers.is_empty() {
         "the spec no longer has them".to_owned()
     } else if decision.changes.is_empty() {
         "the app needs our marker".to_owned()

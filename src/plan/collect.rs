@@ -3,35 +3,42 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use sha2::Digest as _;
 
 use super::EnvironmentKind;
+use super::budget::{Judgement, held_key, released_key};
 use super::planner::{Place, Planner, plural};
 use super::proof::Evidence;
 use super::secrets::SecretWrite;
 use super::step::Action;
 use super::withheld::Reason;
 use crate::desired::{Environment, Level, Wanted};
+use crate::memory::{NoteOutcome, Verb};
 use crate::observed::ownership::{Ownership, ownership};
-use crate::observed::{AppRow, Machine, Presence, Scope, Secret};
-use crate::resource::marker::TOMBSTONE_SECRET;
+use crate::observed::{AppRow, Completeness, Machine, Presence, Scope, Secret};
+use crate::resource::marker::{PREFIX, PROTECTED_SECRET, RETAINED_SECRET, TOMBSTONE_SECRET};
 use crate::resource::{AppName, ComponentName, EnvName, FieldChange, OrgSlug, ResourceKey};
 use crate::secret::SecretText;
 
 /// An app of ours that no spec asks for.
 #[derive(Debug)]
-struct Orphan {
-    org: OrgSlug,
-    app: AppName,
-    env: EnvName,
+pub(super) struct Orphan {
+    pub(super) org: OrgSlug,
+    pub(super) app: AppName,
+    /// The server's id of the app.
+    pub(super) app_id: String,
+    pub(super) env: EnvName,
     component: Option<ComponentName>,
     created_by_us: bool,
     /// Since when its tombstone stands.
     tombstone: Option<DateTime<Utc>>,
+    /// Since when its deletion is held because there were too many.
+    pub(super) held_since: Option<DateTime<Utc>>,
+    /// Whether a person has let its deletion go on all the same.
+    released: bool,
     /// The machine that carries, or will carry, the tombstone; none where the app has no machine of ours.
-    bearer: Option<String>,
-    /// Live machines that are not ours.
-    foreign: usize,
+    pub(super) bearer: Option<String>,
+    /// What is in it that is not ours, for people; empty where there is nothing.
+    foreign: String,
     /// Why it is kept all the same.
     kept: Option<(Reason, String)>,
     another_writer: Option<String>,
@@ -40,13 +47,12 @@ struct Orphan {
 }
 
 impl Orphan {
-    const fn key_of(app: AppName) -> ResourceKey {
-        ResourceKey::App { app }
+    pub(super) fn key(&self) -> ResourceKey {
+        ResourceKey::App { app: self.app.clone() }
     }
 
-    /// What counts once towards the budget: an environment, or an app that its environment no longer has.
-    fn unit(&self, wanted: bool) -> String {
-        if wanted { format!("{}/{}", self.env, self.app) } else { self.env.to_string() }
+    pub(super) fn place(&self) -> Place<'_> {
+        Place { env: &self.env, component: self.component.as_ref(), org: &self.org }
     }
 }
 
@@ -62,34 +68,58 @@ impl Planner<'_> {
         for orphan in &orphans {
             self.plan.environments.entry(orphan.env.clone()).or_insert(EnvironmentKind::Orphan);
         }
-        let (kept, leaving): (Vec<Orphan>, Vec<Orphan>) = orphans.into_iter().partition(|orphan| orphan.kept.is_some());
-        for orphan in &kept {
+        let mut leaving = Vec::new();
+        for orphan in &orphans {
             if let Some((reason, message)) = orphan.kept.clone() {
                 self.notice(&orphan.env, orphan.component.as_ref(), reason, message);
+            } else if let Some(until) = self.deleted_and_still_listed(orphan) {
+                let message = format!("app `{}` is deleted, and the listing may still show it", orphan.app);
+                let component = orphan.component.as_ref();
+                self.wait(&orphan.env, component, Some(&orphan.key()), Reason::OwnWritePending, message, Some(until));
+            } else {
+                leaving.push(orphan);
             }
         }
         if leaving.is_empty() {
             return;
         }
-        if let Some((reason, message)) = self.reason_to_hold(&leaving) {
+        if let Some((reason, message)) = self.reason_to_wait() {
             for env in leaving.iter().map(|orphan| &orphan.env).collect::<BTreeSet<_>>() {
-                match reason {
-                    Reason::SourceIncomplete | Reason::ObservationIncomplete => {
-                        self.wait(env, None, None, reason, message.clone(), None);
-                    }
-                    _ => self.block(env, None, None, reason, message.clone()),
-                }
+                self.wait(env, None, None, reason, message.clone(), None);
             }
             return;
         }
-        for orphan in &leaving {
-            self.plan_end(orphan);
+        let (released, pending): (Vec<&Orphan>, Vec<&Orphan>) = leaving.into_iter().partition(|orphan| orphan.released);
+        for orphan in released {
+            self.plan_end(orphan, None);
         }
+        match self.judge(&pending) {
+            Judgement::Within => pending.into_iter().for_each(|orphan| self.plan_end(orphan, None)),
+            Judgement::Released { by } => pending.into_iter().for_each(|orphan| self.plan_end(orphan, Some(&by))),
+            Judgement::Held { reason, message } => {
+                for env in pending.iter().map(|orphan| &orphan.env).collect::<BTreeSet<_>>() {
+                    self.block(env, None, None, reason, message.clone());
+                }
+                pending.into_iter().for_each(|orphan| self.plan_held_mark(orphan));
+            }
+        }
+    }
+
+    /// Until when a listing may show an app that we have deleted.
+    fn deleted_and_still_listed(&self, orphan: &Orphan) -> Option<DateTime<Utc>> {
+        let note = self.memory.open_note(&orphan.key(), self.now, self.policy.timing)?;
+        let is_done = note.verb == Verb::Delete && matches!(note.outcome, NoteOutcome::Done { .. });
+        is_done.then(|| note.open_until(self.policy.timing))
     }
 
     /// Plans the end of one environment because a person asked for it: no grace, and no spec is consulted.
     pub(super) fn destroy(&mut self, env: &EnvName) {
         self.plan.environments.insert(env.clone(), EnvironmentKind::Orphan);
+        if let Some(reason) = self.incomplete_listing() {
+            let message = format!("nothing is deleted while a listing is incomplete: {reason}");
+            self.wait(env, None, None, Reason::ObservationIncomplete, message, None);
+            return;
+        }
         let mut found = Vec::new();
         for (org, scope) in &self.observed.scopes {
             for row in &scope.apps.items {
@@ -98,25 +128,9 @@ impl Planner<'_> {
         }
         for orphan in &found {
             if let Some((reason, message)) = orphan.kept.clone() {
-                self.block(
-                    &orphan.env,
-                    orphan.component.as_ref(),
-                    Some(&Orphan::key_of(orphan.app.clone())),
-                    reason,
-                    message,
-                );
+                self.block(&orphan.env, orphan.component.as_ref(), Some(&orphan.key()), reason, message);
             } else {
                 self.delete(orphan, Evidence::Requested);
-            }
-        }
-        for scope in self.observed.scopes.values() {
-            let listings = [&scope.apps.completeness, &scope.machines.completeness];
-            if let Some(crate::observed::Completeness::Incomplete { reason }) =
-                listings.into_iter().find(|completeness| !completeness.is_complete())
-            {
-                let message =
-                    format!("the listing is incomplete ({reason}), so something of `{env}` may not have been seen");
-                self.wait(env, None, None, Reason::ObservationIncomplete, message, None);
             }
         }
     }
@@ -149,45 +163,76 @@ impl Planner<'_> {
             Some(_) => "a person asked for its end".to_owned(),
             None => self.reason_unwanted(&env, asker)?,
         };
-        let mut owned: Vec<&&Machine> =
-            machines.iter().filter(|machine| machine.owned_by(&self.fleet.owner).is_some()).collect();
+        let mut owned: Vec<&Machine> =
+            machines.iter().filter(|machine| machine.owned_by(&self.fleet.owner).is_some()).copied().collect();
         owned.sort_by_key(|machine| machine.seniority());
-        let markers: Vec<_> = owned.iter().filter_map(|machine| machine.owned_by(&self.fleet.owner)).collect();
+        let bearer = owned.first().copied();
+        // A surplus machine's tombstone says nothing about the app: only the bearer's does.
+        let by_machine = bearer.and_then(|machine| machine.owned_by(&self.fleet.owner)?.tombstone);
         let by_secret =
             secrets.iter().find(|secret| secret.name == TOMBSTONE_SECRET).and_then(|secret| secret.created_at);
-        let tombstone = markers.iter().filter_map(|marker| marker.tombstone).min().or(by_secret);
+        let says = |key: &str| owned.iter().find_map(|machine| machine.metadata.get(key));
+        let held_since = says(&held_key()).map(|at| {
+            let at = at.parse().ok().and_then(|at| DateTime::from_timestamp(at, 0));
+            at.unwrap_or(DateTime::<Utc>::MIN_UTC)
+        });
+        // A protection counts on whatever machine it stands, also beside a marker that cannot be read.
+        let is_marked = |key: &str, name: &str| {
+            machines.iter().any(|machine| machine.metadata.contains_key(key))
+                || secrets.iter().any(|secret| secret.name == name)
+        };
         let kept = self.kept(
             &env,
             row,
-            markers.iter().any(|marker| marker.protect),
-            markers.iter().any(|marker| marker.retain),
+            is_marked(&format!("{PREFIX}protect"), PROTECTED_SECRET),
+            is_marked(&format!("{PREFIX}retain"), RETAINED_SECRET),
             doomed.is_some(),
         );
         Some(Orphan {
             org: org.clone(),
             app: row.name.clone(),
+            app_id: row.id.clone(),
             component,
             created_by_us,
-            tombstone,
-            bearer: owned.first().map(|machine| machine.id.clone()),
-            foreign: machines.len().saturating_sub(owned.len()),
+            tombstone: if bearer.is_some() { by_machine } else { by_secret },
+            held_since,
+            released: held_since.is_none() && says(&released_key()).is_some(),
+            bearer: bearer.map(|machine| machine.id.clone()),
+            foreign: if created_by_us { String::new() } else { self.foreign_content(scope, row, &machines, &owned) },
             kept,
-            another_writer: self.another_writer(owned.iter().map(|machine| **machine)),
+            another_writer: self.another_writer(owned.iter().copied()),
             reason,
             env,
         })
     }
 
+    /// What an adopted app holds that is not ours, for people.
+    fn foreign_content(&self, scope: &Scope, row: &AppRow, machines: &[&Machine], owned: &[&Machine]) -> String {
+        let strangers = machines.len().saturating_sub(owned.len());
+        let volumes = scope.volumes.items.iter().filter(|volume| volume.app == row.name && volume.is_live());
+        let volumes = volumes.filter(|volume| {
+            let by_us = self.memory.volumes.get(&volume.id) == Some(&row.name);
+            let holder = volume.attached_machine.as_ref();
+            !by_us && !holder.is_some_and(|holder| owned.iter().any(|machine| machine.id == *holder))
+        });
+        let parts = [(strangers, "machine"), (volumes.count(), "volume")];
+        let parts = parts.into_iter().filter(|(count, _)| *count > 0).map(|(count, noun)| plural(count, noun));
+        parts.collect::<Vec<_>>().join(" and ")
+    }
+
     /// Why nobody wants an app of `env` that `asker`'s spec names (or no spec does); nothing where somebody may want it.
     fn reason_unwanted(&self, env: &EnvName, asker: Option<&Environment>) -> Option<String> {
         if let Some(asker) = asker {
-            let expiry = self.expiry(asker).filter(|at| *at <= self.now && !asker.paused)?;
+            let may_end = !asker.paused && asker.level == Level::Full;
+            let expiry = self.expiry(asker).filter(|at| *at <= self.now && may_end)?;
             return Some(format!("its environment expired at {}", expiry.format("%Y-%m-%d %H:%M UTC")));
         }
         match self.fleet.environments.get(env) {
             None => Some("no spec asks for its environment".to_owned()),
             Some(Wanted::Broken { .. }) => None,
             Some(Wanted::Ready(wanted)) if wanted.paused || wanted.level != Level::Full => None,
+            // An environment that the policy does not allow is left as it is.
+            Some(Wanted::Ready(wanted)) if !self.policy.violations(wanted).is_empty() => None,
             Some(Wanted::Ready(_)) => Some("its environment no longer has this component".to_owned()),
         }
     }
@@ -225,140 +270,111 @@ impl Planner<'_> {
         })
     }
 
-    /// Why nothing at all may be collected in this pass.
-    fn reason_to_hold(&self, leaving: &[Orphan]) -> Option<(Reason, String)> {
-        if let crate::desired::Completeness::Incomplete { reason } = &self.fleet.source {
-            return Some((
-                Reason::SourceIncomplete,
-                format!("nothing is collected while the specs are incomplete: {reason}"),
-            ));
-        }
-        for (org, scope) in &self.observed.scopes {
-            for completeness in [&scope.apps.completeness, &scope.machines.completeness] {
-                if let crate::observed::Completeness::Incomplete { reason } = completeness {
-                    let message = format!("nothing is collected while the listing of `{org}` is incomplete: {reason}");
-                    return Some((Reason::ObservationIncomplete, message));
-                }
-            }
-        }
-        let broken: Vec<&EnvName> = self
-            .fleet
-            .environments
-            .iter()
-            .filter(|(_, wanted)| matches!(wanted, Wanted::Broken { .. }))
-            .map(|(name, _)| name)
-            .collect();
-        if let Some(name) = broken.first() {
-            let message =
-                format!("nothing is collected while the spec of `{name}` cannot be evaluated: its apps are not known");
+    /// Why nothing at all can be collected in this pass: something was not seen or not understood.
+    fn reason_to_wait(&self) -> Option<(Reason, String)> {
+        if let Completeness::Incomplete { reason } = &self.fleet.source {
+            let message = format!("nothing is collected while the specs are incomplete: {reason}");
             return Some((Reason::SourceIncomplete, message));
         }
-        if self.request.allow_mass_delete {
-            return None;
+        if let Some(reason) = self.incomplete_listing() {
+            let message = format!("nothing is collected while a listing is incomplete: {reason}");
+            return Some((Reason::ObservationIncomplete, message));
         }
-        let units: BTreeSet<String> = leaving.iter().map(|orphan| self.unit(orphan)).collect();
-        let hash = hash_of(&units);
-        if self.memory.acknowledged.contains(&hash) {
-            return None;
-        }
-        let how = format!("`hangar gc --acknowledge {hash}` lets exactly this set go: {}", join(&units));
-        if self.fleet.environments.is_empty() {
-            let message =
-                format!("the source has no environment at all, so {} held. {how}", plural(units.len(), "deletion"));
-            return Some((Reason::SourceSuddenlyEmpty, message));
-        }
-        let done = self.memory.deletions.len();
-        let owned = self.owned_units();
-        let budget = self.policy.budget;
-        budget.is_exceeded(units.len(), done, owned).then(|| {
-            let message = format!(
-                "{} of {owned} owned ({done} done within the last {} min) exceed the budget of {} or {} %: all deletions are held. {how}",
-                plural(units.len(), "deletion"),
-                budget.window.as_secs().checked_div(60).unwrap_or(0),
-                budget.max_deletions,
-                budget.max_percent,
-            );
-            (Reason::BudgetExceeded, message)
+        let is_broken = |wanted: &Wanted| matches!(wanted, Wanted::Broken { .. });
+        let (name, _) = self.fleet.environments.iter().find(|(_, wanted)| is_broken(wanted))?;
+        let message =
+            format!("nothing is collected while the spec of `{name}` cannot be evaluated: its apps are not known");
+        Some((Reason::SourceIncomplete, message))
+    }
+
+    /// Which listing does not show everything, and why.
+    fn incomplete_listing(&self) -> Option<String> {
+        self.observed.scopes.iter().find_map(|(org, scope)| {
+            [&scope.apps.completeness, &scope.machines.completeness, &scope.volumes.completeness].into_iter().find_map(
+                |completeness| match completeness {
+                    Completeness::Complete => None,
+                    Completeness::Incomplete { reason } => Some(format!("organization `{org}`: {reason}")),
+                },
+            )
         })
     }
 
-    fn unit(&self, orphan: &Orphan) -> String {
-        orphan.unit(self.fleet.environments.contains_key(&orphan.env))
-    }
-
-    /// How many environments have something live that is ours.
-    fn owned_units(&self) -> usize {
-        let mut environments = BTreeSet::new();
-        for scope in self.observed.scopes.values() {
-            for machine in &scope.machines.items {
-                environments.extend(machine.owned_by(&self.fleet.owner).map(|marker| &marker.env));
-            }
-        }
-        environments.len()
-    }
-
-    fn plan_end(&mut self, orphan: &Orphan) {
+    fn plan_end(&mut self, orphan: &Orphan, released_by: Option<&str>) {
         let Some(since) = orphan.tombstone else {
-            self.plan_tombstone(orphan);
+            self.plan_tombstone(orphan, released_by);
             return;
         };
+        if let (Some(by), Some(id)) = (released_by, &orphan.bearer) {
+            let metadata = BTreeMap::from([(released_key(), Some(by.to_owned())), (held_key(), None)]);
+            self.plan_mark(orphan, id, metadata, "a person has let its deletion go on".to_owned());
+            return;
+        }
         match self.grace_is_over(since) {
             Ok(()) => self.delete(orphan, Evidence::Orphan { since }),
             Err(obstacle) => {
-                let place = Place { env: &orphan.env, component: orphan.component.as_ref(), org: &orphan.org };
                 let what = format!("delete app `{}` ({})", orphan.app, orphan.reason);
-                self.withhold(&place, &Orphan::key_of(orphan.app.clone()), &what, obstacle);
+                self.withhold(&orphan.place(), &orphan.key(), &what, obstacle);
             }
         }
     }
 
     /// The first of two steps: says on the live object itself since when nobody asks for it.
-    fn plan_tombstone(&mut self, orphan: &Orphan) {
-        let place = Place { env: &orphan.env, component: orphan.component.as_ref(), org: &orphan.org };
-        let key = Orphan::key_of(orphan.app.clone());
+    fn plan_tombstone(&mut self, orphan: &Orphan, released_by: Option<&str>) {
         let reason = format!("{}: it is deleted after {} s of grace", orphan.reason, self.policy.grace.as_secs());
         if let Some(id) = &orphan.bearer {
-            let action = Action::MarkMachine { id: id.clone(), metadata: self.tombstone_patch() };
-            self.step(&place, key, action, reason, Vec::new(), &[]);
-        } else {
-            let write = SecretWrite {
-                set: BTreeMap::from([(TOMBSTONE_SECRET.to_owned(), SecretText::new("1"))]),
-                ..SecretWrite::default()
-            };
-            let key = ResourceKey::Secrets { app: orphan.app.clone() };
-            self.step(&place, key, Action::SetSecrets(write), reason, Vec::new(), &[]);
+            let mut metadata = self.tombstone_patch();
+            if let Some(by) = released_by {
+                metadata.extend([(released_key(), Some(by.to_owned())), (held_key(), None)]);
+            }
+            self.plan_mark(orphan, id, metadata, reason);
+            return;
         }
+        let key = ResourceKey::Secrets { app: orphan.app.clone() };
+        let detail = self.observed.detail(&orphan.org, &orphan.app);
+        if detail.is_none_or(|detail| detail.secrets.known().is_none()) {
+            let message =
+                format!("the secrets of `{}` were not read, so whether its grace has begun is not known", orphan.app);
+            let component = orphan.component.as_ref();
+            self.wait(&orphan.env, component, Some(&key), Reason::ObservationIncomplete, message, None);
+            return;
+        }
+        let write = SecretWrite {
+            set: BTreeMap::from([(TOMBSTONE_SECRET.to_owned(), SecretText::new("1"))]),
+            ..SecretWrite::default()
+        };
+        self.step(&orphan.place(), key, Action::SetSecrets(write), reason, Vec::new(), &[]);
+    }
+
+    /// Plans a mark on the app's bearer, once: a listing that lags behind would have it written, and grace begun, again and again.
+    fn plan_mark(&mut self, orphan: &Orphan, id: &str, metadata: BTreeMap<String, Option<String>>, reason: String) {
+        let key = orphan.key();
+        if let Err(obstacle) = self.is_settled(&key) {
+            self.withhold(&orphan.place(), &key, &format!("mark app `{}`", orphan.app), obstacle);
+            return;
+        }
+        let action = Action::MarkMachine { id: id.to_owned(), metadata };
+        self.step(&orphan.place(), key, action, reason, Vec::new(), &[]);
     }
 
     fn delete(&mut self, orphan: &Orphan, evidence: Evidence) {
-        let place = Place { env: &orphan.env, component: orphan.component.as_ref(), org: &orphan.org };
-        let key = Orphan::key_of(orphan.app.clone());
-        if !orphan.created_by_us && orphan.foreign > 0 {
+        let (place, key) = (orphan.place(), orphan.key());
+        if !orphan.foreign.is_empty() {
             let message = format!(
                 "adopted app `{}` holds {} that are not ours, so the app is not deleted; remove them, or delete the app by hand",
-                orphan.app,
-                plural(orphan.foreign, "machine")
+                orphan.app, orphan.foreign
             );
             self.block(&orphan.env, orphan.component.as_ref(), Some(&key), Reason::ForeignContent, message);
             return;
         }
+        let counts = !orphan.released && matches!(evidence, Evidence::Orphan { .. });
+        let unit = counts.then(|| self.unit(orphan));
         match self.prove(&key, evidence, orphan.created_by_us, orphan.another_writer.as_deref()) {
             Ok(proof) => {
                 let change = FieldChange::plain("app", Some(orphan.app.as_str().into()), None);
-                let reason = orphan.reason.clone();
-                self.step(&place, key, Action::DeleteApp { proof }, reason, vec![change], &[]);
+                let action = Action::DeleteApp { proof: proof.counted_as(unit) };
+                self.step(&place, key, action, orphan.reason.clone(), vec![change], &[]);
             }
             Err(obstacle) => self.withhold(&place, &key, &format!("delete app `{}`", orphan.app), obstacle),
         }
     }
-}
-
-/// The hash that names exactly this set of deletions.
-fn hash_of(units: &BTreeSet<String>) -> String {
-    let digest = sha2::Sha256::digest(join(units).as_bytes());
-    hex::encode(digest.get(..6).unwrap_or_default())
-}
-
-fn join(units: &BTreeSet<String>) -> String {
-    units.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
 }

@@ -484,11 +484,11 @@ impl Planner<'_> {
             fields: fields_of(wanted),
             secrets: rolling.secrets.record.clone(),
             secrets_version: before.and_then(|marker| marker.secrets_version),
-            ips: view.app.ips.keys().copied().collect(),
-            certificates: view.app.certificates.clone(),
+            ips: view.remembered_ips(),
+            certificates: view.remembered_certificates(),
             protect: view.app.protect || self.policy.keeps(view.env),
             // A level that forbids deletion outlives the lines that set it.
-            retain: view.app.retain || view.env.retain || view.env.level != Level::Full,
+            retain: view.is_retained() || view.env.level != Level::Full,
             tombstone: None,
         };
         let owned = view.owned.iter();

@@ -10,6 +10,7 @@
 
 mod addresses;
 mod app;
+mod budget;
 mod collect;
 mod machines;
 mod network;

@@ -74,8 +74,12 @@ pub fn plan(
         Purpose::Reconcile => {
             planner.plan_wanted();
             planner.collect();
+            planner.hold_by_gates();
         }
-        Purpose::Collect => planner.collect(),
+        Purpose::Collect => {
+            planner.collect();
+            planner.hold_by_gates();
+        }
         Purpose::Destroy(env) => planner.destroy(env),
     }
     planner.select();
@@ -142,7 +146,6 @@ impl<'a> Planner<'a> {
         self.plan.outputs.insert(env.name.clone(), known.clone());
         self.plan_apps(env, &known);
         self.hold_by_level(env, first_step);
-        self.hold_by_gates(env, first_step);
     }
 
     /// The order in which gates can be judged: an environment after those that it requires.
@@ -179,10 +182,13 @@ impl<'a> Planner<'a> {
                 Wanted::Broken { .. } => None,
             })
             .collect();
+        // Also those that this pass does not look at in detail.
         let is_live = |env: &Environment| {
             env.apps.iter().any(|app| {
                 let detail = self.observed.detail(&env.org, &app.name);
+                let listed = self.observed.scopes.get(&env.org).map(|scope| &scope.apps.items);
                 matches!(detail.map(|detail| &detail.presence), Some(Presence::Here(_)))
+                    || listed.is_some_and(|rows| rows.iter().any(|row| row.name == app.name))
             })
         };
         let (live, new): (Vec<&Environment>, Vec<&Environment>) = ready.into_iter().partition(|env| is_live(env));
@@ -224,36 +230,47 @@ impl<'a> Planner<'a> {
         self.remove_steps(&refused);
     }
 
-    fn hold_by_gates(&mut self, env: &Environment, first_step: usize) {
-        let planned: BTreeSet<StepId> =
-            self.plan.steps.get(first_step..).unwrap_or_default().iter().map(|step| step.id).collect();
-        if planned.is_empty() {
-            return;
+    /// Takes out the steps of environments whose gates are closed, the end of components that they no longer have included.
+    fn hold_by_gates(&mut self) {
+        let mut names = self.in_gate_order();
+        let ended = self.plan.environments.keys().filter(|name| !self.fleet.environments.contains_key(*name));
+        names.extend(ended.cloned().collect::<Vec<_>>());
+        for name in names {
+            let planned: BTreeSet<StepId> = self.plan.steps_of(&name).map(|step| step.id).collect();
+            if !planned.is_empty() {
+                self.hold_by_gates_of(&name, &planned);
+            }
         }
+    }
+
+    fn hold_by_gates_of(&mut self, name: &EnvName, planned: &BTreeSet<StepId>) {
         let changes = plural(planned.len(), "step");
-        let closed: Vec<&EnvName> = env
-            .requires
-            .environments
-            .iter()
-            .filter(|name| {
-                !self.plan.environments.contains_key(*name) || self.plan.standing(name) != Standing::Converged
-            })
+        let requires = match self.fleet.environments.get(name) {
+            Some(Wanted::Ready(env)) => Some(&env.requires),
+            _ => None,
+        };
+        let is_closed = |required: &&EnvName| {
+            !self.plan.environments.contains_key(*required) || self.plan.standing(required) != Standing::Converged
+        };
+        let closed: Vec<String> = requires
+            .into_iter()
+            .flat_map(|requires| &requires.environments)
+            .filter(is_closed)
+            .map(|required| format!("`{required}`"))
             .collect();
         if !closed.is_empty() {
-            let names: Vec<String> = closed.into_iter().map(|name| format!("`{name}`")).collect();
-            let message = format!("{changes} held until {} is converged", names.join(" and "));
-            self.remove_steps(&planned);
-            self.wait(&env.name, None, None, Reason::GateClosed, message, None);
+            let message = format!("{changes} held until {} is converged", closed.join(" and "));
+            self.remove_steps(planned);
+            self.wait(name, None, None, Reason::GateClosed, message, None);
             return;
         }
-        let needs_approval = env.requires.approval || self.policy.needs_approval(&env.name);
-        if needs_approval && !self.request.approved.contains(&env.name) && !self.request.dry_run {
-            self.remove_steps(&planned);
+        let needs_approval = requires.is_some_and(|requires| requires.approval) || self.policy.needs_approval(name);
+        if needs_approval && !self.request.approved.contains(name) && !self.request.dry_run {
+            self.remove_steps(planned);
             let message = format!(
-                "{changes} held until a person consents: look at `hangar diff --env {0}`, then run `hangar reconcile --once --env {0} --approve {0}`",
-                env.name
+                "{changes} held until a person consents: look at `hangar diff --env {name}`, then run `hangar reconcile --once --env {name} --approve {name}`"
             );
-            self.block(&env.name, None, None, Reason::ApprovalRequired, message);
+            self.block(name, None, None, Reason::ApprovalRequired, message);
         }
     }
 

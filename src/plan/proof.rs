@@ -34,6 +34,7 @@ pub struct Proof {
     evidence: Evidence,
     app: AppName,
     created_by_us: bool,
+    unit: Option<String>,
 }
 
 impl Proof {
@@ -50,6 +51,17 @@ impl Proof {
     /// Whether we created the app, so that everything in it is ours to delete.
     pub const fn created_by_us(&self) -> bool {
         self.created_by_us
+    }
+
+    /// What the deletion counts as towards the deletion budget; nothing where a person has asked for it or consented.
+    pub fn unit(&self) -> Option<&str> {
+        self.unit.as_deref()
+    }
+
+    /// The same proof of a deletion that counts towards the budget as `unit`.
+    #[must_use]
+    pub(super) fn counted_as(self, unit: Option<String>) -> Self {
+        Self { unit, ..self }
     }
 }
 
@@ -87,7 +99,7 @@ impl Planner<'_> {
                 until: None,
             });
         }
-        Ok(Proof { evidence, app: key.app().clone(), created_by_us })
+        Ok(Proof { evidence, app: key.app().clone(), created_by_us, unit: None })
     }
 
     /// Whether no write of ours to `key` may still be under way or unseen.

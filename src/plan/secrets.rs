@@ -21,8 +21,8 @@ pub struct SecretWrite {
     pub set: BTreeMap<String, SecretText>,
     /// Secrets to remove.
     pub unset: BTreeSet<String>,
-    /// The name of the secret that marks the app as ours, where it needs one.
-    pub marker: Option<String>,
+    /// Names of secrets whose presence alone says something of the app: that it is ours, that it is protected.
+    pub markers: BTreeSet<String>,
     /// Whether the app is new, so that this is part of creating it.
     pub is_first: bool,
 }
@@ -51,7 +51,7 @@ impl SecretDecision {
     pub(super) fn needs_write(&self) -> bool {
         !self.write.set.is_empty()
             || !self.write.unset.is_empty()
-            || self.write.marker.is_some()
+            || !self.write.markers.is_empty()
             || !self.changes.is_empty()
     }
 }

@@ -225,9 +225,15 @@ pub fn app_marker_secret(owner: &OwnerId, app: &AppName) -> String {
 /// The name of the secret that is the tombstone of an app without machines; its `created_at` is when grace began.
 pub const TOMBSTONE_SECRET: &str = "HANGAR_TOMBSTONE";
 
+/// The name of the secret that protects an app also when all of its machines, which carry the same mark, are gone.
+pub const PROTECTED_SECRET: &str = "HANGAR_PROTECTED";
+
+/// The same for an app that is kept when its environment goes.
+pub const RETAINED_SECRET: &str = "HANGAR_RETAINED";
+
 /// Whether a secret of this name is one of our markers, and so none of the spec's business.
 pub fn is_marker_secret(name: &str) -> bool {
-    name == TOMBSTONE_SECRET || name.starts_with("HANGAR_OWNED_")
+    [TOMBSTONE_SECRET, PROTECTED_SECRET, RETAINED_SECRET].contains(&name) || name.starts_with("HANGAR_OWNED_")
 }
 
 #[cfg(test)]

@@ -465,7 +465,7 @@ async fn every_other_field_of_a_machine_changes_in_place() {
 async fn there_and_back(Change { of, from, to, fields, live }: Change) {
     let (from, to) = (web(from), web(to));
     let mut world = World::running(&from).await;
-    let before = world.machine_of("demo-web");
+    let before = world.only_machine("demo-web");
 
     world.respec(&to);
 
@@ -476,7 +476,7 @@ async fn there_and_back(Change { of, from, to, fields, live }: Change) {
         [format!("POST {path}/lease"), format!("POST {path}"), format!("DELETE {path}/lease")],
         "{of}"
     );
-    let after = world.machine_of("demo-web");
+    let after = world.only_machine("demo-web");
     let lived_on = (&after.id, after.versions, after.state.as_str());
     assert_eq!(lived_on, (&before.id, before.versions + 1, "started"), "{of}");
     for (place, expected) in live {
@@ -486,13 +486,13 @@ async fn there_and_back(Change { of, from, to, fields, live }: Change) {
     world.must_rest().await;
 
     world.respec(&from);
-    world.must_converge().await;
-    assert_eq!(bare_config(&world.machine_of("demo-web")), bare_config(&before), "{of}: and back");
+    world.converge().await;
+    assert_eq!(bare_config(&world.only_machine("demo-web")), bare_config(&before), "{of}: and back");
     world.must_rest().await;
 }
 
 /// The config of the machine in a world that was created with this spec.
 async fn fresh(text: &str) -> Value {
     let world = World::running(text).await;
-    bare_config(&world.machine_of("demo-web"))
+    bare_config(&world.only_machine("demo-web"))
 }

@@ -8,9 +8,20 @@
     reason = "a test ends where something it relies on is not so"
 )]
 
+mod adopt;
 mod changes;
 mod chat_dev;
+mod collect;
+mod crash;
 mod create;
+mod destroy;
 mod given;
+mod lag;
+mod levels;
+mod live;
+mod networks;
+mod ownership;
+mod quarantine;
 mod structure;
+mod support;
 mod world;

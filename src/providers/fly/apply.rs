@@ -9,9 +9,10 @@ use super::client::{AppLookup, Class, Deleted, FlyError, FlyWriter, UpdateMachin
 use super::convert;
 use super::wire;
 use crate::clock::SharedClock;
-use crate::observed::Machine;
-use crate::resource::marker::{TOMBSTONE_SECRET, app_marker_secret, network_slot};
-use crate::resource::{AppName, MachineSlot, OwnerId};
+use crate::observed::ownership::{Ownership, ownership};
+use crate::observed::{AppRow, Machine, Secret};
+use crate::resource::marker::{PREFIX, PROTECTED_SECRET, RETAINED_SECRET, TOMBSTONE_SECRET};
+use crate::resource::{AppName, EnvName, MachineSlot, OwnerId};
 
 /// How long a lease lasts if nobody gives it back: a killed run blocks others for no longer.
 const LEASE: Duration = Duration::from_secs(30);
@@ -162,6 +163,8 @@ pub struct Deletable<'d> {
     pub needs_tombstone: bool,
     /// Whether we created it, so that what is in it goes with it.
     pub created_by_us: bool,
+    /// The environment that it must still belong to, where its machines say one.
+    pub env: &'d EnvName,
 }
 
 /// Deletes an app of ours: reads its evidence again, deletes it, and waits until Fly says that it is gone.
@@ -180,8 +183,10 @@ pub async fn delete_app(
         .map(|machine| convert::machine(app, machine))
         .filter(Machine::is_live)
         .collect();
-    let secrets = if machines.is_empty() { writer.reader().secrets(app.as_str()).await? } else { Vec::new() };
-    if let Some(problem) = problem_with_deleting(app, &found.network, &machines, &secrets, expected) {
+    let has_ours = machines.iter().any(|machine| machine.owned_by(expected.owner).is_some());
+    let secrets = if has_ours { Vec::new() } else { writer.reader().secrets(app.as_str()).await? };
+    let secrets: Vec<Secret> = secrets.into_iter().map(convert::secret).collect();
+    if let Some(problem) = problem_with_deleting(&convert::app(found), &machines, &secrets, expected) {
         return Err(ApplyError::NoLongerProven { object: format!("app {app}"), problem });
     }
     let _accepted_or_gone: Deleted = writer.delete_app(app.as_str()).await?;
@@ -197,28 +202,31 @@ pub async fn delete_app(
 
 /// What keeps an app, as it was read just now, from being deleted.
 fn problem_with_deleting(
-    app: &AppName,
-    network: &str,
+    app: &AppRow,
     machines: &[Machine],
-    secrets: &[wire::SecretDigest],
+    secrets: &[Secret],
     expected: Deletable<'_>,
 ) -> Option<String> {
-    let owned: Vec<_> = machines.iter().filter_map(|machine| machine.owned_by(expected.owner)).collect();
-    let marker_secret = app_marker_secret(expected.owner, app);
-    let is_ours = network_slot(expected.owner, network).is_some()
-        || !owned.is_empty()
-        || secrets.iter().any(|secret| secret.name == marker_secret);
-    if !is_ours {
-        return Some("it no longer carries our marker".to_owned());
+    match ownership(expected.owner, app, machines.iter(), secrets) {
+        Ownership::NotOurs { reason } => return Some(reason),
+        Ownership::Ours { env: Some(env), .. } if env != *expected.env => {
+            return Some(format!("it belongs to environment `{env}` now"));
+        }
+        Ownership::Ours { .. } => {}
     }
-    if owned.iter().any(|marker| marker.protect) {
+    let owned: Vec<_> = machines.iter().filter_map(|machine| machine.owned_by(expected.owner)).collect();
+    let is_marked = |key: &str| machines.iter().any(|machine| machine.metadata.contains_key(&format!("{PREFIX}{key}")));
+    let is_named = |name: &str| secrets.iter().any(|secret| secret.name == name);
+    if is_marked("protect") || is_named(PROTECTED_SECRET) {
         return Some("it has been protected since".to_owned());
     }
-    if expected.needs_tombstone && owned.iter().any(|marker| marker.retain) {
+    if expected.needs_tombstone && (is_marked("retain") || is_named(RETAINED_SECRET)) {
         return Some("it is to be retained".to_owned());
     }
-    let has_tombstone = owned.iter().any(|marker| marker.tombstone.is_some())
-        || secrets.iter().any(|secret| secret.name == TOMBSTONE_SECRET);
+    if expected.needs_tombstone && is_marked("held") {
+        return Some("its deletion is held, because there were too many".to_owned());
+    }
+    let has_tombstone = owned.iter().any(|marker| marker.tombstone.is_some()) || is_named(TOMBSTONE_SECRET);
     if expected.needs_tombstone && !has_tombstone {
         return Some("its tombstone has been taken away, so somebody wants it again".to_owned());
     }

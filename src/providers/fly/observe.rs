@@ -49,8 +49,8 @@ pub async fn list(reader: &FlyReader, clock: &SharedClock, org: &OrgSlug) -> Sco
     Scope { apps, machines, volumes, details: BTreeMap::new() }
 }
 
-/// Reads the details of every app in `wanted`, and of every app that only its details can show to be ours: it has no machine that
-/// could carry a marker.
+/// Reads the details of every app in `wanted`, and of every app that only its details can show to be ours: no machine in it carries
+/// our marker.
 pub async fn read_details(
     reader: &FlyReader,
     clock: &SharedClock,
@@ -60,9 +60,11 @@ pub async fn read_details(
 ) {
     let mut wishes = wanted.clone();
     for row in &scope.apps.items {
-        let has_machines = scope.machines.items.iter().any(|machine: &Machine| machine.app == row.name);
-        let may_be_ours = network_slot(owner, &row.network).is_some() || scope.machines.completeness.is_complete();
-        if !has_machines && may_be_ours {
+        let mut machines = scope.machines.items.iter().filter(|machine: &&Machine| machine.app == row.name).peekable();
+        let has_none = machines.peek().is_none();
+        let has_ours = machines.any(|machine| machine.owned_by(owner).is_some());
+        let has_our_network = network_slot(owner, &row.network).is_some();
+        if !has_ours && (has_our_network || (has_none && scope.machines.completeness.is_complete())) {
             wishes.entry(row.name.clone()).or_default();
         }
     }

@@ -1,0 +1,139 @@
+//! Too many deletions are a stop, not a pace.
+//!
+//! A stop latches: it is marked on the live objects themselves, so that neither a new pass nor a lost store forgets it, and a set
+//! that has become smaller meanwhile (a source that comes back piece by piece) is still held. It ends when a person acknowledges
+//! exactly the held set, by a hash of what would be deleted, and that too is marked on the objects: a run on a fresh machine knows it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sha2::Digest as _;
+
+use super::collect::Orphan;
+use super::planner::{Planner, plural};
+use super::step::Action;
+use super::withheld::Reason;
+use crate::resource::marker::PREFIX;
+
+/// What is decided about orphans that nobody has released yet.
+pub(super) enum Judgement {
+    /// They are within the budget.
+    Within,
+    /// They are not, and a person has consented: by a hash, or for this one run.
+    Released {
+        /// What is written on the live objects.
+        by: String,
+    },
+    /// They stay until a person consents.
+    Held {
+        /// Why.
+        reason: Reason,
+        /// The same for people, with what to do.
+        message: String,
+    },
+}
+
+/// The metadata key that says since when the deletion of an app is held.
+pub(super) fn held_key() -> String {
+    format!("{PREFIX}held")
+}
+
+/// The metadata key that says by which consent a held deletion goes on.
+pub(super) fn released_key() -> String {
+    format!("{PREFIX}released")
+}
+
+impl Planner<'_> {
+    /// Judges all orphans that nobody has released, together.
+    pub(super) fn judge(&self, pending: &[&Orphan]) -> Judgement {
+        let units: BTreeSet<String> = pending.iter().map(|orphan| self.unit(orphan)).collect();
+        let Some((reason, message)) = self.too_many(pending, &units) else {
+            return Judgement::Within;
+        };
+        if self.request.allow_mass_delete {
+            return Judgement::Released { by: "mass".to_owned() };
+        }
+        let hash = hash_of(pending);
+        if self.memory.acknowledged.contains(&hash) {
+            return Judgement::Released { by: hash };
+        }
+        let message = format!("{message}. `hangar gc --acknowledge {hash}` lets exactly this set go: {}", join(&units));
+        Judgement::Held { reason, message }
+    }
+
+    /// Why these are too many, if they are.
+    fn too_many(&self, pending: &[&Orphan], units: &BTreeSet<String>) -> Option<(Reason, String)> {
+        if pending.is_empty() {
+            return None;
+        }
+        let deletions = plural(units.len(), "deletion");
+        if self.fleet.environments.is_empty() {
+            let message = format!("the source has no environment at all, so {deletions} held");
+            return Some((Reason::SourceSuddenlyEmpty, message));
+        }
+        if let Some(since) = pending.iter().filter_map(|orphan| orphan.held_since).min() {
+            let message = format!(
+                "{deletions} held since {}, when there were too many at once",
+                since.format("%Y-%m-%d %H:%M UTC")
+            );
+            return Some((Reason::BudgetExceeded, message));
+        }
+        // What is counted as done may still be listed, and is not counted twice.
+        let done: BTreeSet<&String> =
+            self.memory.deletions.iter().map(|(unit, _)| unit).filter(|unit| !units.contains(*unit)).collect();
+        let (done, owned) = (done.len(), self.owned_units());
+        let budget = self.policy.budget;
+        budget.is_exceeded(units.len(), done, owned).then(|| {
+            let message = format!(
+                "{deletions} of {owned} owned ({done} done within the last {} min) exceed the budget of {} or {} %: all deletions are held",
+                budget.window.as_secs().checked_div(60).unwrap_or(0),
+                budget.max_deletions,
+                budget.max_percent,
+            );
+            (Reason::BudgetExceeded, message)
+        })
+    }
+
+    /// Plans the mark by which a held deletion stays held.
+    pub(super) fn plan_held_mark(&mut self, orphan: &Orphan) {
+        let key = orphan.key();
+        let Some(id) = orphan.bearer.clone().filter(|_| orphan.held_since.is_none() && self.is_settled(&key).is_ok())
+        else {
+            return;
+        };
+        let metadata = BTreeMap::from([(held_key(), Some(self.now.timestamp().to_string())), (released_key(), None)]);
+        let reason = "too many deletions at once: it stays until a person has looked";
+        self.step(&orphan.place(), key, Action::MarkMachine { id, metadata }, reason, Vec::new(), &[]);
+    }
+
+    /// What counts once towards the budget: an environment, or an app that its environment no longer has.
+    pub(super) fn unit(&self, orphan: &Orphan) -> String {
+        if self.fleet.environments.contains_key(&orphan.env) {
+            format!("{}/{}", orphan.env, orphan.app)
+        } else {
+            orphan.env.to_string()
+        }
+    }
+
+    /// How many environments have something live that is ours, by the listings and by what was read in detail.
+    fn owned_units(&self) -> usize {
+        let mut environments = BTreeSet::new();
+        for scope in self.observed.scopes.values() {
+            let details = scope.details.values().filter_map(|detail| detail.machines.known()).flatten();
+            for machine in scope.machines.items.iter().chain(details) {
+                environments.extend(machine.owned_by(&self.fleet.owner).map(|marker| &marker.env));
+            }
+        }
+        environments.len()
+    }
+}
+
+/// The hash that names exactly this set of apps. Their ids are part of it: what is made anew under the same names is another set.
+fn hash_of(pending: &[&Orphan]) -> String {
+    let apps: BTreeSet<String> = pending.iter().map(|orphan| format!("{} {}", orphan.app, orphan.app_id)).collect();
+    let digest = sha2::Sha256::digest(join(&apps).as_bytes());
+    hex::encode(digest.get(..6).unwrap_or_default())
+}
+
+fn join(units: &BTreeSet<String>) -> String {
+    units.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
+}
