@@ -2,9 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
+
+use bytes::Bytes;
 
 use hangar::controller::{Outcome, Planned, Verdict};
 use hangar::execute::event::{Outcome as Ended, What};
+use hangar::http::transport::{Method, Request};
 use hangar::plan::{Action, Reason, Step};
 use hangar::sim::{MachineView, SimConfig};
 use serde_json::Value;
@@ -246,5 +250,20 @@ impl World {
     /// Lets the quarantine of a run that began without a store pass: only then anything is removed.
     pub(crate) async fn past_quarantine(&mut self) {
         self.pass_time(QUARANTINE).await;
+    }
+}
+
+impl World {
+    /// A person sends a request without a body, with the organization's token.
+    pub(crate) async fn post_by_hand(&self, path: &str) {
+        let request = Request {
+            method: Method::Post,
+            url: format!("https://api.machines.dev{path}"),
+            headers: vec![("authorization".to_owned(), "Bearer sim_acme_token".to_owned())],
+            body: Bytes::new(),
+            timeout: Duration::from_secs(10),
+        };
+        let answer = self.sim.transport().send(request).await.unwrap();
+        assert!(answer.status < 300, "{answer:?}");
     }
 }

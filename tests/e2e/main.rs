@@ -15,6 +15,7 @@ mod collect;
 mod crash;
 mod create;
 mod destroy;
+mod drift;
 mod given;
 mod lag;
 mod levels;
