@@ -23,6 +23,7 @@ mod live;
 mod networks;
 mod ownership;
 mod quarantine;
+mod secrets;
 mod structure;
 mod support;
 mod world;
