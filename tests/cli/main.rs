@@ -4,7 +4,7 @@
 #![cfg(feature = "controller")]
 #![expect(
     clippy::unwrap_used,
-    clippy::expect_used,
+    clippy::as_conversions,
     clippy::panic,
     clippy::indexing_slicing,
     reason = "a test ends where something it relies on is not so"

@@ -16,7 +16,7 @@ pub(crate) const TOKEN: &str = "sim_acme_full";
 /// A master key that is long enough.
 pub(crate) const MASTER_KEY: &str = "planted-master-key-0123456789abcdef0123456789";
 /// How long the program may be silent before a test gives up. Generous: the machine may be busy.
-pub(crate) const SILENCE: Duration = Duration::from_secs(60);
+pub(crate) const SILENCE: Duration = Duration::from_mins(1);
 
 /// The controller's settings: they name the organization, so that it is looked at even when no environment is left in it.
 pub(crate) const CONTROLLER: &str = "\
