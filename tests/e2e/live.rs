@@ -15,7 +15,9 @@ pub(crate) fn live(sim: &Simulator) -> Vec<String> {
         let name = app.name.as_str();
         lines.push(format!("app {name} in {} on {:?} {}", app.org, app.network, app.status));
         let secrets = sim.secret_names(name);
-        lines.extend(secrets.iter().map(|secret| format!("{name} secret {secret}={:?}", sim.secret_value(name, secret))));
+        lines.extend(
+            secrets.iter().map(|secret| format!("{name} secret {secret}={:?}", sim.secret_value(name, secret))),
+        );
         let volumes = sim.volumes(name);
         let mut of_app: Vec<String> = volumes
             .iter()
@@ -26,7 +28,9 @@ pub(crate) fn live(sim: &Simulator) -> Vec<String> {
             })
             .collect();
         of_app.extend(sim.ips(name).iter().map(|ip| format!("{name} ip {}", ip.kind)));
-        of_app.extend(sim.certificates(name).iter().map(|certificate| format!("{name} certificate {}", certificate.hostname)));
+        of_app.extend(
+            sim.certificates(name).iter().map(|certificate| format!("{name} certificate {}", certificate.hostname)),
+        );
         for machine in sim.machines(name) {
             let mut config = machine.config.clone();
             if let Some(metadata) = config.get_mut("metadata").and_then(Value::as_object_mut) {

@@ -16,6 +16,7 @@ mod chat_dev;
 mod collect;
 mod crash;
 mod create;
+mod daemon;
 mod destroy;
 mod given;
 mod lag;
