@@ -257,7 +257,7 @@ impl Loop {
                     }
                     End::Changed => self.queue.look(&env, now),
                     End::Failed { message } => self.fail(&env, &message),
-                    End::Planned(ended) => self.put_back(&env, *ended, now),
+                    End::Planned(ended) => self.put_back(&env, &ended, now),
                 }
             }
         }
@@ -297,11 +297,11 @@ impl Loop {
         self.queue.failed(env, now);
     }
 
-    fn put_back(&mut self, env: &EnvName, ended: Ended, now: DateTime<Utc>) {
+    fn put_back(&mut self, env: &EnvName, ended: &Ended, now: DateTime<Utc>) {
         let is_wanted = self.loaded.fleet.environments.contains_key(env);
         let is_new = self.seen.insert(env.clone());
         let was_converged = self.known.contains_key(env);
-        self.remember(env, &ended, now);
+        self.remember(env, ended, now);
         // What is kept although nobody asks for it is looked at again when there is something to do about it.
         if !is_wanted && (ended.gone || ended.standing == Standing::Converged) {
             self.forget(env);

@@ -116,7 +116,9 @@ impl Round {
         let plans = match self.plan(&observed, &open) {
             Ok(plans) => plans,
             Err(error) => {
-                open.iter().for_each(|env| self.tell(env, End::Failed { message: error.to_string() }));
+                for env in &open {
+                    self.tell(env, End::Failed { message: error.to_string() });
+                }
                 return;
             }
         };
@@ -161,7 +163,7 @@ impl Round {
         match self.session.plan(observed.clone(), &self.request) {
             Ok(planned) => return Ok(vec![(planned, open.clone())]),
             Err(error) => {
-                tracing::error!(%error, "the common plan is not carried out; each environment is planned alone")
+                tracing::error!(%error, "the common plan is not carried out; each environment is planned alone");
             }
         }
         let mut plans = Vec::new();

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use hangar::controller::{Daemon, DaemonError};
@@ -16,8 +15,8 @@ use hangar::sim::{Fault, FaultKind, Matcher, RequestRecord, SimConfig};
 use hangar::source::{Snapshot, Source, SourceError};
 use tokio::task::JoinHandle;
 
-use crate::support::{CONTROLLER, Meddler, QUARANTINE, environment, policy, small, world_of};
-use crate::world::World;
+use crate::support::{CONTROLLER, Meddler, QUARANTINE, environment, policy, seconds, small, world_of};
+use crate::world::{Recorder, World};
 
 /// A source that holds what the test gives it.
 #[derive(Debug)]
@@ -52,7 +51,7 @@ struct Running {
 
 impl Running {
     fn start(world: World) -> Self {
-        let (transport, observer) = (world.sim.transport(), world.recorder.clone());
+        let (transport, observer) = (world.sim.transport(), Arc::<Recorder>::clone(&world.recorder));
         Self::start_with(world, transport, observer)
     }
 
@@ -62,7 +61,7 @@ impl Running {
         let stop = Stop::default();
         let journal = Journal::open(Arc::clone(&world.store), "daemon", world.clock.now()).unwrap();
         let daemon = Daemon {
-            source: source.clone(),
+            source: Arc::<Scripted>::clone(&source),
             variables: Arc::new(world.variables.clone()),
             shared: Shared::new(transport, Arc::clone(&world.clock), Random::from_seed(7)),
             journal,
@@ -85,8 +84,8 @@ impl Running {
         self.source.changed.notify_one();
     }
 
-    async fn pass(&self, seconds: u64) {
-        self.world.pass_time(Duration::from_secs(seconds)).await;
+    async fn pass(&self, time: u64) {
+        self.world.pass_time(seconds(time)).await;
         assert!(!self.task.is_finished(), "the daemon has ended");
     }
 
@@ -313,8 +312,8 @@ async fn what_somebody_changes_back_again_and_again_is_not_fought_without_end() 
     });
     world.put("a.yaml", &environment("a", "", "web: {image: 'registry.fly.io/demo:v1', metadata: {team: blue}}"));
     let opponent = Arc::new(Opponent { inner: world.sim.transport(), acts: Mutex::default() });
-    let observer = world.recorder.clone();
-    let daemon = Running::start_with(world, opponent.clone(), observer);
+    let observer = Arc::<Recorder>::clone(&world.recorder);
+    let daemon = Running::start_with(world, Arc::<Opponent>::clone(&opponent), observer);
     daemon.pass(3600).await;
     let marks = daemon.writes_to("/metadata", daemon.now()).into_iter().filter(|(_, write)| write.starts_with("PATCH"));
     let marks = marks.count();
@@ -515,7 +514,7 @@ impl Observer for Nervous {
 async fn a_panic_in_one_environment_ends_neither_the_loop_nor_the_others() {
     let world = world_of(&["bad", "good"]);
     let (transport, observer) = (world.sim.transport(), Arc::new(Nervous(Mutex::new(true))));
-    let daemon = Running::start_with(world, transport, observer.clone());
+    let daemon = Running::start_with(world, transport, Arc::<Nervous>::clone(&observer));
     daemon.pass(20).await;
     assert_eq!(daemon.world.app_names(), ["good-web"]);
     daemon.pass(300).await;
@@ -528,8 +527,8 @@ async fn a_panic_in_one_environment_ends_neither_the_loop_nor_the_others() {
 async fn a_panic_in_the_midst_of_a_round_puts_its_environments_back() {
     let world = world_of(&["a", "b"]);
     let meddler = Meddler::before(&world, Method::Get, "/v1/apps?org_slug=acme", || panic!("a transport that panics"));
-    let observer = world.recorder.clone();
-    let daemon = Running::start_with(world, meddler.clone(), observer);
+    let observer = Arc::<Recorder>::clone(&world.recorder);
+    let daemon = Running::start_with(world, Arc::<Meddler>::clone(&meddler), observer);
     daemon.pass(60).await;
     assert!(meddler.has_acted());
     assert_eq!(daemon.world.app_names(), ["a-web", "b-web"]);
