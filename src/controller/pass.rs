@@ -24,16 +24,22 @@ pub struct Readers {
 impl Readers {
     /// Connects to every organization of `loaded`. Nothing is sent.
     pub fn connect(loaded: &Loaded, variables: &dyn Variables, shared: &Shared) -> Result<Self, LoadError> {
-        let by_org = loaded
-            .orgs()
-            .into_iter()
-            .map(|org| {
-                let token = loaded.token(&org, variables)?;
-                let reader =
-                    FlyReader::new(ReadClient::new(connection(&base_url(loaded, variables), token, shared.clone())));
-                Ok((org, reader))
-            })
-            .collect::<Result<_, LoadError>>()?;
+        Self::connect_to(&loaded.orgs(), loaded, variables, shared)
+    }
+
+    /// Connects to these organizations. Nothing is sent.
+    pub fn connect_to(
+        orgs: &BTreeSet<OrgSlug>,
+        loaded: &Loaded,
+        variables: &dyn Variables,
+        shared: &Shared,
+    ) -> Result<Self, LoadError> {
+        let connect = |org: &OrgSlug| {
+            let token = loaded.token(org, variables)?;
+            let client = ReadClient::new(connection(&base_url(loaded, variables), token, shared.clone()));
+            Ok((org.clone(), FlyReader::new(client)))
+        };
+        let by_org = orgs.iter().map(connect).collect::<Result<_, LoadError>>()?;
         Ok(Self { by_org, shared: shared.clone() })
     }
 
@@ -59,22 +65,19 @@ impl Readers {
     }
 }
 
-/// Connects for writing to every organization of `loaded`. Nothing is sent.
+/// Connects for writing to these organizations. Nothing is sent.
 pub fn writers(
+    orgs: &BTreeSet<OrgSlug>,
     loaded: &Loaded,
     variables: &dyn Variables,
     shared: &Shared,
 ) -> Result<BTreeMap<OrgSlug, FlyWriter>, LoadError> {
-    loaded
-        .orgs()
-        .into_iter()
-        .map(|org| {
-            let token = loaded.token(&org, variables)?;
-            let writer =
-                FlyWriter::new(WriteClient::new(connection(&base_url(loaded, variables), token, shared.clone())));
-            Ok((org, writer))
-        })
-        .collect()
+    let connect = |org: &OrgSlug| {
+        let token = loaded.token(org, variables)?;
+        let client = WriteClient::new(connection(&base_url(loaded, variables), token, shared.clone()));
+        Ok((org.clone(), FlyWriter::new(client)))
+    };
+    orgs.iter().map(connect).collect()
 }
 
 /// Where the Machines API is: as the controller's settings say, or the variable that Fly's own tool reads, or Fly.

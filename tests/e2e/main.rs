@@ -18,6 +18,7 @@ mod chat_dev;
 mod collect;
 mod crash;
 mod create;
+mod daemon;
 mod destroy;
 mod drift;
 mod given;
