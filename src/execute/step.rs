@@ -64,8 +64,8 @@ impl StepRun<'_> {
                 transient: false,
             };
         };
-        if let Action::WaitHealthy { timeout, has_checks, hash } = &self.step.action {
-            return self.wait_healthy(writer, *timeout, *has_checks, hash).await;
+        if matches!(self.step.action, Action::WaitHealthy { .. }) {
+            return self.wait_healthy(writer).await;
         }
         let Some(verb) = self.step.action.verb() else { return Ended::Done { produced: None } };
         let detail = self.detail();
@@ -145,7 +145,7 @@ impl StepRun<'_> {
     fn reject_not_kept(&self, message: String) -> Ended {
         let (key, journal, now) = (&self.step.key, &self.executor.journal, self.executor.clock.now());
         if let Action::CreateMachine(write) | Action::UpdateMachine { write, .. } = &self.step.action
-            && let Err(error) = journal.reject(key, &write.marker.hash, NOT_KEPT, &message, now)
+            && let Err(error) = journal.reject(key, &write.trial, NOT_KEPT, &message, now)
         {
             tracing::warn!(%error, "the rejection was not remembered");
         }
@@ -379,16 +379,24 @@ impl StepRun<'_> {
         (apply::with_metadata(&config, &metadata), version)
     }
 
-    async fn wait_healthy(&self, writer: &FlyWriter, timeout: Duration, has_checks: bool, hash: &str) -> Ended {
-        let Some(written) = lock(&self.shared.machines).get(&self.step.key).cloned() else {
+    async fn wait_healthy(&self, writer: &FlyWriter) -> Ended {
+        let Action::WaitHealthy { live, timeout, has_checks, may_end, may_sleep, hash } = &self.step.action else {
+            return Ended::Done { produced: None };
+        };
+        let written = lock(&self.shared.machines).get(&self.step.key).cloned();
+        let since = self.executor.clock.now();
+        let looked_at = || live.as_ref().map(|id| Written { id: id.clone(), version: None, since });
+        let Some(written) = written.or_else(looked_at) else {
             return Ended::Done { produced: None };
         };
         let patience = Patience {
             app: self.step.key.app(),
             id: &written.id,
             version: written.version,
-            timeout,
-            has_checks,
+            timeout: *timeout,
+            has_checks: *has_checks,
+            may_end: *may_end,
+            may_sleep: *may_sleep,
             since: written.since,
         };
         let progress = |message| {

@@ -103,10 +103,10 @@ async fn a_machine_that_boots_slowly_is_waited_for_as_long_as_the_spec_says() {
     world.converge().await;
     world.must_rest().await;
 
-    let mut world = World::of(&image("v1-slow", &format!("{CHECKED}\nhealth: {{timeout: 8s}}")));
+    let mut world = World::of(&image("v1-slow", &format!("{CHECKED}\nhealth: {{timeout: 10s}}")));
     let (failure, took) = failure_of(&mut world).await;
-    assert!(failure.message.contains("is starting and has not started after 8 s"), "{}", failure.message);
-    assert!(took < TimeDelta::seconds(25), "{took}");
+    assert!(failure.message.contains("is starting and has not started after 10 s"), "{}", failure.message);
+    assert!(took < TimeDelta::seconds(20), "{took}");
 }
 
 #[tokio::test(start_paused = true)]
