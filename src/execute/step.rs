@@ -328,7 +328,7 @@ impl StepRun<'_> {
         };
         let created = writer.create_machine(app.as_str(), &request).await?;
         self.know_machine(&created.id, &created.instance_id, since);
-        let not_kept = not_kept(&request.config, &created);
+        let not_kept = not_kept(&request.config, &write.marker.fields, &created);
         Ok(Produced { id: Some(created.id.clone()), shown: Some(shown_machine(&created)), not_kept })
     }
 
@@ -350,7 +350,11 @@ impl StepRun<'_> {
         let purpose = format!("hangar {}", self.executor.instance);
         let updated = apply::update_machine(writer, self.step.key.app(), id, &update, &purpose).await?;
         self.know_machine(id, &updated.instance_id, since);
-        Ok(Produced { id: None, shown: Some(shown_machine(&updated)), not_kept: not_kept(&update.config, &updated) })
+        Ok(Produced {
+            id: None,
+            shown: Some(shown_machine(&updated)),
+            not_kept: not_kept(&update.config, &write.marker.fields, &updated),
+        })
     }
 
     /// The whole configuration to send, marker and all, and the vault version that the machine must see.
@@ -453,11 +457,15 @@ fn failed(reason: &str, message: String, transient: bool) -> Ended {
     Ended::Failed { reason: reason.to_owned(), message, transient }
 }
 
-/// The fields of `sent` that Fly has taken and keeps as something else, or not at all.
-fn not_kept(sent: &serde_json::Value, machine: &crate::providers::fly::wire::Machine) -> Option<String> {
+/// The fields of the spec in `sent` that Fly has taken and keeps as something else, or not at all.
+fn not_kept(
+    sent: &serde_json::Value,
+    of_spec: &FieldSet,
+    machine: &crate::providers::fly::wire::Machine,
+) -> Option<String> {
     let kept = normalise(machine.config.as_ref().filter(|config| config.is_object())?);
     let digest = machine.image_ref.as_ref().map(|image| image.digest.as_str());
-    let found = three_way(&normalise(sent), &kept, digest, &FieldSet::default());
+    let found = three_way(&of_spec.part_of(&normalise(sent)), &kept, digest, &FieldSet::default());
     let fields: Vec<String> = found
         .changes
         .iter()
