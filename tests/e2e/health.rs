@@ -1,13 +1,14 @@
 //! Machines that do not become healthy: found out early, said clearly, not tried without end.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
 use hangar::controller::{Outcome, Verdict};
 use hangar::execute::Failure;
-use hangar::http::transport::Method;
+use hangar::http::transport::{Method, Request, Response, SharedTransport, Transport, TransportError};
 use hangar::plan::Reason;
-use hangar::sim::{Fault, FaultKind, Matcher};
+use hangar::sim::{CrashPoint, Fault, FaultKind, Matcher};
 
 use crate::given::{held, web};
 use crate::world::World;
@@ -228,4 +229,150 @@ async fn a_machine_whose_checks_fail_later_is_reported_and_not_touched() {
     // Fly starts it again by itself: that is waited for, and nothing is written.
     world.must_rest().await;
     assert_eq!(world.only_machine("demo-web").state, "started");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_machine_that_keeps_exiting_is_not_called_converged_by_a_run_that_knows_nothing_of_it() {
+    let mut world = World::of(&image("v1-crash", ""));
+    world.reconcile().await;
+    for _ in 0..4 {
+        world.lose_store();
+        let outcome = world.reconcile().await;
+        assert_ne!(outcome.worst(), Verdict::Converged);
+        world.pass_time(Duration::from_millis(700)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rollout_goes_on_only_behind_a_machine_that_is_healthy() {
+    // A run is cut off right after its first machine has been given a bad image, and the next one has an empty store.
+    let mut world = World::of(&image("v1", "count: 3"));
+    world.converge().await;
+    world.respec(&image("v2-crash", "count: 3"));
+    world.sim.kill_after_writes(2, CrashPoint::BeforeReply);
+    world.reconcile().await;
+    world.sim.revive();
+    world.lose_store();
+    world.pass_time(Duration::from_secs(40)).await;
+
+    for _ in 0..3 {
+        world.reconcile().await;
+    }
+
+    let with_bad_image = |world: &World| {
+        let machines = world.sim.machines("demo-web").into_iter();
+        machines.filter(|machine| machine.config["image"].as_str().unwrap().ends_with("v2-crash")).count()
+    };
+    assert_eq!(with_bad_image(&world), 1);
+    world.respec(&image("v3", "count: 3"));
+    world.converge().await;
+    assert_eq!(with_bad_image(&world), 0);
+    world.must_rest().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_secret_is_another_try() {
+    let text = image("v1-crash", "secrets: {A: {fromEnv: VALUE}}");
+    let mut world = World::of(&text);
+    world.set("VALUE", "bad");
+    failure_of(&mut world).await;
+    world.reconcile_without_writes().await;
+
+    // Perhaps it exited because of the secret: the new one is not held back by what the old one did.
+    world.set("VALUE", "good");
+    let written = world.reconcile_writing().await;
+
+    assert_eq!(written.iter().filter(|line| line.ends_with("/secrets")).count(), 1, "{written:?}");
+    assert!(written.iter().any(|line| line.ends_with("/lease")), "{written:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_machine_whose_end_is_its_purpose_has_done_well_when_it_ends_well() {
+    let mut world = World::of(&image("v1-oneshot", "restart: {policy: 'no'}"));
+    world.converge().await;
+    assert_eq!(world.only_machine("demo-web").state, "stopped");
+    world.must_rest().await;
+
+    let mut world = World::of(&image("v1-crash", "restart: {policy: 'no'}"));
+    let (failure, _) = failure_of(&mut world).await;
+    assert!(failure.message.contains("exited with code 1"), "{}", failure.message);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_scheduled_machine_is_made_and_left_to_its_time() {
+    let mut world = World::of(&image("v1", "schedule: daily"));
+    world.converge().await;
+    world.pass_time(Duration::from_secs(5)).await;
+    assert_eq!(world.only_machine("demo-web").state, "stopped");
+    world.must_rest().await;
+
+    world.respec(&image("v2", "schedule: daily"));
+    world.converge().await;
+    world.pass_time(Duration::from_secs(5)).await;
+    let machine = world.only_machine("demo-web");
+    assert_eq!(
+        (machine.state.as_str(), machine.config["image"].as_str()),
+        ("stopped", Some("registry.fly.io/demo:v2"))
+    );
+    world.must_rest().await;
+}
+
+/// A platform that takes a field that it does not know, and forgets it.
+#[derive(Debug)]
+struct Forgetful(SharedTransport);
+
+#[async_trait::async_trait]
+impl Transport for Forgetful {
+    async fn send(&self, mut request: Request) -> Result<Response, TransportError> {
+        if let Ok(mut body) = serde_json::from_slice::<serde_json::Value>(&request.body)
+            && let Some(config) = body.pointer_mut("/config").and_then(serde_json::Value::as_object_mut)
+        {
+            config.remove("new_feature");
+            request.body = body.to_string().into();
+        }
+        self.0.send(request).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_field_that_fly_does_not_keep_is_said_and_does_not_restart_the_machine_again_and_again() {
+    let mut world = World::of(&image("v1", ""));
+    world.converge().await;
+    world.respec(&image("v1", "machine: {new_feature: {level: 3}}"));
+    let forgetful: SharedTransport = Arc::new(Forgetful(world.sim.transport()));
+
+    let outcome = world.reconcile_through(Arc::clone(&forgetful)).await;
+
+    let failure = only_failure(&outcome);
+    assert_eq!(failure.reason, "NotKept");
+    assert!(failure.message.contains("`new_feature.level` is nothing, not 3"), "{}", failure.message);
+    let version = world.only_machine("demo-web").version;
+    world.pass_time(Duration::from_hours(2)).await;
+    let outcome = world.reconcile_through(forgetful).await;
+    assert_eq!(outcome.worst(), Verdict::Failed);
+    assert_eq!(world.only_machine("demo-web").version, version);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_machine_that_takes_the_place_of_another_keeps_what_others_set() {
+    let stored = |name: &str| image("v1", &format!("volumes: {{{name}: {{size: 1GB, mount: /data}}}}"));
+    let mut world = World::of(&stored("one"));
+    world.converge().await;
+    world.past_quarantine().await;
+    let before = world.only_machine("demo-web");
+    let edit = |config: &mut serde_json::Value| {
+        config["env"]["HAND"] = "kept".into();
+        config["metadata"]["team"] = "blue".into();
+    };
+    world.sim.edit_machine_config("demo-web", &before.id, edit).unwrap();
+    world.pass_time(Duration::from_secs(5)).await;
+
+    world.respec(&stored("two"));
+    world.converge().await;
+
+    let after = world.only_machine("demo-web");
+    assert_ne!(after.id, before.id);
+    assert_eq!((after.env("HAND"), after.metadata("team")), (Some("kept"), Some("blue")));
+    assert_eq!(after.config["mounts"][0]["name"], "two");
+    world.must_rest().await;
 }
