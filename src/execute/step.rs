@@ -64,8 +64,8 @@ impl StepRun<'_> {
                 transient: false,
             };
         };
-        if let Action::WaitHealthy { timeout, has_checks, hash } = &self.step.action {
-            return self.wait_healthy(writer, *timeout, *has_checks, hash).await;
+        if matches!(self.step.action, Action::WaitHealthy { .. }) {
+            return self.wait_healthy(writer).await;
         }
         let Some(verb) = self.step.action.verb() else { return Ended::Done { produced: None } };
         let detail = self.detail();
@@ -147,7 +147,7 @@ impl StepRun<'_> {
     fn reject_not_kept(&self, message: String) -> Ended {
         let (key, journal, now) = (&self.step.key, &self.executor.journal, self.executor.clock.now());
         if let Action::CreateMachine(write) | Action::UpdateMachine { write, .. } = &self.step.action
-            && let Err(error) = journal.reject(key, &write.marker.hash, NOT_KEPT, &message, now)
+            && let Err(error) = journal.reject(key, &write.trial, NOT_KEPT, &message, now)
         {
             tracing::warn!(%error, "the rejection was not remembered");
         }
@@ -330,7 +330,7 @@ impl StepRun<'_> {
         };
         let created = writer.create_machine(app.as_str(), &request).await?;
         self.know_machine(&created.id, &created.instance_id, since);
-        let not_kept = not_kept(&request.config, &created);
+        let not_kept = not_kept(&request.config, &write.marker.fields, &created);
         Ok(Produced { id: Some(created.id.clone()), shown: Some(shown_machine(&created)), not_kept })
     }
 
@@ -352,7 +352,11 @@ impl StepRun<'_> {
         let purpose = format!("hangar {}", self.executor.instance);
         let updated = apply::update_machine(writer, self.step.key.app(), id, &update, &purpose).await?;
         self.know_machine(id, &updated.instance_id, since);
-        Ok(Produced { id: None, shown: Some(shown_machine(&updated)), not_kept: not_kept(&update.config, &updated) })
+        Ok(Produced {
+            id: None,
+            shown: Some(shown_machine(&updated)),
+            not_kept: not_kept(&update.config, &write.marker.fields, &updated),
+        })
     }
 
     /// The whole configuration to send, marker and all, and the vault version that the machine must see.
@@ -381,16 +385,24 @@ impl StepRun<'_> {
         (apply::with_metadata(&config, &metadata), version)
     }
 
-    async fn wait_healthy(&self, writer: &FlyWriter, timeout: Duration, has_checks: bool, hash: &str) -> Ended {
-        let Some(written) = lock(&self.shared.machines).get(&self.step.key).cloned() else {
+    async fn wait_healthy(&self, writer: &FlyWriter) -> Ended {
+        let Action::WaitHealthy { live, timeout, has_checks, may_end, may_sleep, hash } = &self.step.action else {
+            return Ended::Done { produced: None };
+        };
+        let written = lock(&self.shared.machines).get(&self.step.key).cloned();
+        let since = self.executor.clock.now();
+        let looked_at = || live.as_ref().map(|id| Written { id: id.clone(), version: None, since });
+        let Some(written) = written.or_else(looked_at) else {
             return Ended::Done { produced: None };
         };
         let patience = Patience {
             app: self.step.key.app(),
             id: &written.id,
             version: written.version,
-            timeout,
-            has_checks,
+            timeout: *timeout,
+            has_checks: *has_checks,
+            may_end: *may_end,
+            may_sleep: *may_sleep,
             since: written.since,
         };
         let progress = |message| {
@@ -453,11 +465,15 @@ fn failed(reason: &str, message: String, transient: bool) -> Ended {
     Ended::Failed { reason: reason.to_owned(), message, transient }
 }
 
-/// The fields of `sent` that Fly has taken and keeps as something else, or not at all.
-fn not_kept(sent: &serde_json::Value, machine: &crate::providers::fly::wire::Machine) -> Option<String> {
+/// The fields of the spec in `sent` that Fly has taken and keeps as something else, or not at all.
+fn not_kept(
+    sent: &serde_json::Value,
+    of_spec: &FieldSet,
+    machine: &crate::providers::fly::wire::Machine,
+) -> Option<String> {
     let kept = normalise(machine.config.as_ref().filter(|config| config.is_object())?);
     let digest = machine.image_ref.as_ref().map(|image| image.digest.as_str());
-    let found = three_way(&normalise(sent), &kept, digest, &FieldSet::default());
+    let found = three_way(&of_spec.part_of(&normalise(sent)), &kept, digest, &FieldSet::default());
     let fields: Vec<String> = found
         .changes
         .iter()

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use sha2::Digest as _;
 
 use super::app::{AppView, Progress};
@@ -11,28 +11,30 @@ use super::proof::{Evidence, Obstacle};
 use super::rollout::Rollout;
 use super::secrets::SecretDecision;
 use super::step::{Action, MachineWrite, StepId};
+use super::trial::{Doubt, trial_of};
 use super::volumes::Binding;
-use super::withheld::{Reason, Stance, Withheld};
+use super::withheld::Reason;
 use crate::desired;
 use crate::desired::Level;
-use crate::observed::{Machine, MachineState};
+use crate::observed::Machine;
 use crate::resource::field::FieldSet;
-use crate::resource::machine::{ThreeWay, three_way};
 use crate::resource::marker::{MachineMarker, PREFIX};
 use crate::resource::output::{self, Outputs, volume_id_path};
-use crate::resource::{Change, ChangeKind, FieldChange, MachineSlot, ResourceKey, VolumeSlot};
+use crate::resource::{FieldChange, MachineSlot, ResourceKey, VolumeSlot};
 
 /// What planning the machines of one app needs to know besides the machines.
-struct Rolling<'r> {
-    view: &'r AppView<'r>,
-    secrets: &'r SecretDecision,
-    gates: &'r [StepId],
+pub(super) struct Rolling<'r> {
+    pub(super) view: &'r AppView<'r>,
+    pub(super) secrets: &'r SecretDecision,
+    pub(super) gates: &'r [StepId],
     /// Components that this app uses and that are not as wanted.
-    stuck: &'r [String],
+    pub(super) stuck: &'r [String],
     /// Outputs known now, the ids of live volumes among them.
-    outputs: Outputs,
-    producers: &'r BTreeMap<String, StepId>,
-    rollout: Rollout,
+    pub(super) outputs: Outputs,
+    pub(super) producers: &'r BTreeMap<String, StepId>,
+    pub(super) rollout: Rollout,
+    /// Configurations that failed or have not proved themselves yet, by the slot that has them.
+    pub(super) doubts: BTreeMap<MachineSlot, Doubt>,
 }
 
 impl Planner<'_> {
@@ -62,8 +64,10 @@ impl Planner<'_> {
             outputs,
             producers: &progress.producers,
             rollout: Rollout::default(),
+            doubts: BTreeMap::new(),
         };
         let adopted = self.adoption(view);
+        rolling.doubts = self.doubts(&rolling, &self.holders(view));
         for machine in &view.app.machines {
             if machine.volume.as_ref().is_some_and(|slot| volumes.get(slot) == Some(&Binding::Withheld)) {
                 continue;
@@ -73,7 +77,7 @@ impl Planner<'_> {
             match (holders.first(), adopted.get(&machine.slot)) {
                 (Some(live), _) => self.plan_existing(&mut rolling, machine, live),
                 (None, Some(live)) => self.plan_existing(&mut rolling, machine, live),
-                (None, None) => self.plan_missing(&mut rolling, machine),
+                (None, None) => self.plan_missing(&rolling, machine),
             }
             if let Some((survivor, surplus)) = holders.split_first() {
                 for double in surplus {
@@ -83,6 +87,17 @@ impl Planner<'_> {
         }
         self.plan_surplus(&mut rolling);
         self.notice_others(view, &adopted);
+    }
+
+    /// The machine in each slot: of several, the oldest.
+    fn holders<'v>(&self, view: &AppView<'v>) -> BTreeMap<MachineSlot, &'v Machine> {
+        let mut holders = BTreeMap::new();
+        for machine in &view.owned {
+            if let Some(slot) = self.slot_of(machine) {
+                holders.entry(slot.clone()).or_insert(*machine);
+            }
+        }
+        holders
     }
 
     fn slot_of<'m>(&self, machine: &'m Machine) -> Option<&'m MachineSlot> {
@@ -109,224 +124,6 @@ impl Planner<'_> {
             }
         }
         adopted
-    }
-
-    fn plan_missing(&mut self, rolling: &mut Rolling<'_>, wanted: &desired::Machine) {
-        let view = rolling.view;
-        let key = ResourceKey::Machine { app: view.app.name.clone(), slot: wanted.slot.clone() };
-        let name = wanted.slot.machine_name();
-        if let Some(other) = view.others.iter().find(|machine| machine.name == name) {
-            let message = format!(
-                "a machine named `{name}` ({}) is in the app and is not ours; it is left alone: destroy or rename it",
-                other.id
-            );
-            self.block(&view.env.name, Some(&view.app.component), Some(&key), Reason::NotOurs, message);
-            return;
-        }
-        if let Some(leaving) = view.leaving.iter().find(|machine| machine.name == name) {
-            let message = format!("create machine {}: its predecessor {} is being destroyed", wanted.slot, leaving.id);
-            self.wait(&view.env.name, Some(&view.app.component), Some(&key), Reason::InTransition, message, None);
-            return;
-        }
-        if let Err(obstacle) = self.may_create(&key, view.born_here) {
-            self.withhold(&view.place, &key, &format!("create machine {}", wanted.slot), obstacle);
-            return;
-        }
-        let Some((config, mut after)) = self.resolved(rolling, wanted, &key) else {
-            return;
-        };
-        let hash = hash_of(wanted);
-        if self.is_rejected(view, &key, &hash) {
-            return;
-        }
-        after.extend_from_slice(rolling.gates);
-        let start = wanted.config.get("schedule").is_none();
-        let write = self.write(rolling, wanted, config, None, wanted.slot.machine_name(), start);
-        let mut changes = vec![
-            FieldChange::plain("region", None, Some(wanted.slot.region.as_str().into())),
-            FieldChange::plain("image", None, wanted.config.get("image").cloned()),
-        ];
-        changes.extend(summary_of(&wanted.config));
-        let reason =
-            if view.creation.is_some() || view.owned.is_empty() { "it does not exist" } else { "its slot is empty" };
-        let step = self.step(&view.place, key.clone(), Action::CreateMachine(Box::new(write)), reason, changes, &after);
-        if start {
-            self.wait_healthy(view, wanted, key, hash, step);
-        }
-    }
-
-    fn plan_existing(&mut self, rolling: &mut Rolling<'_>, wanted: &desired::Machine, live: &Machine) {
-        let view = rolling.view;
-        let key = ResourceKey::Machine { app: view.app.name.clone(), slot: wanted.slot.clone() };
-        let what = format!("machine {} ({})", wanted.slot, live.id);
-        let live_config = match (&live.state, &live.config) {
-            (MachineState::Passing(state), _) => {
-                let message = format!("{what} is {state}");
-                self.wait(&view.env.name, Some(&view.app.component), Some(&key), Reason::InTransition, message, None);
-                return;
-            }
-            (MachineState::Other(state), _) => {
-                let message =
-                    format!("{what} is in state `{state}`, which this version does not know; it is left alone");
-                self.block(&view.env.name, Some(&view.app.component), Some(&key), Reason::InTransition, message);
-                return;
-            }
-            (_, Some(config)) if live.host_ok => config,
-            _ => {
-                let message = format!("the host of {what} does not answer; nothing is done to it until it does");
-                self.wait(
-                    &view.env.name,
-                    Some(&view.app.component),
-                    Some(&key),
-                    Reason::HostUnreachable,
-                    message,
-                    None,
-                );
-                return;
-            }
-        };
-        if let Err(obstacle) = self.is_settled(&key) {
-            self.withhold(&view.place, &key, &format!("judge {what}"), obstacle);
-            return;
-        }
-        let Some((config, mut after)) = self.resolved(rolling, wanted, &key) else {
-            return;
-        };
-        let nothing = FieldSet::default();
-        let marker = live.owned_by(&self.fleet.owner);
-        let managed = marker.map_or(&nothing, |marker| &marker.fields);
-        let found = three_way(&config, live_config, live.image_digest.as_deref(), managed);
-        let stale_secrets = stale_secrets(rolling.secrets, marker);
-        if found.changes.is_empty() && stale_secrets.is_empty() {
-            self.plan_settled(rolling, wanted, live, marker, &key, found);
-            return;
-        }
-        if !rolling.stuck.is_empty() {
-            let message = format!("update {what}: it uses {}, which is not as wanted yet", rolling.stuck.join(" and "));
-            self.wait(&view.env.name, Some(&view.app.component), Some(&key), Reason::DependencyBlocked, message, None);
-            return;
-        }
-        let hash = hash_of(wanted);
-        if self.is_rejected(view, &key, &hash) {
-            return;
-        }
-        after.extend_from_slice(rolling.gates);
-        after.extend(rolling.rollout.gate());
-        let replaces = found.changes.iter().any(|change| change.kind == ChangeKind::Replace);
-        let mut changes = found.changes;
-        changes.extend(stale_secrets.iter().map(|name| FieldChange {
-            path: format!("secrets.{name}"),
-            old: marker.and_then(|marker| marker.secrets.0.get(name)).map(|_| Change::Secret),
-            new: rolling.secrets.record.0.contains_key(name).then_some(Change::Secret),
-            kind: ChangeKind::InPlace,
-        }));
-        let last = if replaces {
-            self.plan_replacement(rolling, wanted, live, config, changes, &after)
-        } else {
-            let start = wanted.always_on || live.state == MachineState::Started;
-            let write = self.write(rolling, wanted, found.config, Some(live), live.name.clone(), start);
-            let reason = update_reason(&changes, marker.is_some());
-            let action =
-                Action::UpdateMachine { id: live.id.clone(), version: live.version.clone(), write: Box::new(write) };
-            let step = self.step(&view.place, key.clone(), action, reason, changes, &after);
-            if start { Some(self.wait_healthy(view, wanted, key, hash, step)) } else { Some(step) }
-        };
-        if let Some(last) = last {
-            rolling.rollout.advance(last);
-        }
-    }
-
-    /// A machine whose configuration and secrets are right: its state and its marker may still not be.
-    fn plan_settled(
-        &mut self,
-        rolling: &mut Rolling<'_>,
-        wanted: &desired::Machine,
-        live: &Machine,
-        marker: Option<&MachineMarker>,
-        key: &ResourceKey,
-        found: ThreeWay,
-    ) {
-        let view = rolling.view;
-        let hash = hash_of(wanted);
-        let write = self.write(rolling, wanted, found.config, Some(live), live.name.clone(), true);
-        let metadata = metadata_patch(marker, &write, live);
-        if !metadata.is_empty() {
-            let reason = if marker.is_some() { "our record of it changes" } else { "it is taken over" };
-            let changes = metadata
-                .iter()
-                .filter(|(name, _)| !name.starts_with(PREFIX))
-                .map(|(name, value)| {
-                    let old = live.metadata.get(name).map(|old| Value::from(old.as_str()));
-                    FieldChange::plain(format!("metadata.{name}"), old, value.as_deref().map(Value::from))
-                })
-                .collect();
-            let action = Action::MarkMachine { id: live.id.clone(), metadata };
-            self.step(&view.place, key.clone(), action, reason, changes, rolling.gates);
-        }
-        let is_resting = matches!(
-            live.state,
-            MachineState::Created | MachineState::Stopped | MachineState::Suspended | MachineState::Failed
-        );
-        if wanted.always_on && is_resting {
-            if self.is_rejected(view, key, &hash) {
-                return;
-            }
-            let reason = match &live.last_exit {
-                Some(exit) if exit.oom_killed => "it ran out of memory and does not run".to_owned(),
-                Some(exit) if !exit.requested => format!("it exited with code {} and does not run", exit.code),
-                _ => format!("it is {} and nothing would start it", live.state.as_str()),
-            };
-            let change = FieldChange::plain("state", Some(live.state.as_str().into()), Some("started".into()));
-            let after: Vec<StepId> = rolling.gates.iter().copied().chain(rolling.rollout.gate()).collect();
-            let action = Action::StartMachine { id: live.id.clone() };
-            let step = self.step(&view.place, key.clone(), action, reason, vec![change], &after);
-            let healthy = self.wait_healthy(view, wanted, key.clone(), hash, step);
-            rolling.rollout.advance(healthy);
-            return;
-        }
-        let failing: Vec<&str> =
-            live.checks.iter().filter(|check| !check.passing).map(|check| check.name.as_str()).collect();
-        if live.state == MachineState::Started && !failing.is_empty() {
-            let message = format!("machine {} runs, but {} does not pass", wanted.slot, failing.join(", "));
-            self.wait(&view.env.name, Some(&view.app.component), Some(key), Reason::Unhealthy, message, None);
-        }
-    }
-
-    /// A change that no update can make: destroy, then create in the same slot.
-    fn plan_replacement(
-        &mut self,
-        rolling: &Rolling<'_>,
-        wanted: &desired::Machine,
-        live: &Machine,
-        config: Value,
-        changes: Vec<FieldChange>,
-        after: &[StepId],
-    ) -> Option<StepId> {
-        let view = rolling.view;
-        let key = ResourceKey::Machine { app: view.app.name.clone(), slot: wanted.slot.clone() };
-        if view.env.level != Level::Full {
-            let message =
-                format!("machine {} must be replaced, which level {:?} does not allow", wanted.slot, view.env.level);
-            self.block(&view.env.name, Some(&view.app.component), Some(&key), Reason::Level, message);
-            return None;
-        }
-        let proof = match self.prove(&key, Evidence::Replaced, view.created_by_us, view.another_writer.as_deref()) {
-            Ok(proof) => proof,
-            Err(obstacle) => {
-                self.withhold(&view.place, &key, &format!("replace machine {}", wanted.slot), obstacle);
-                return None;
-            }
-        };
-        let action = Action::DestroyMachine { id: live.id.clone(), proof };
-        let destroyed = self.step(&view.place, key.clone(), action, "a change needs a new machine", changes, after);
-        let write = self.write(rolling, wanted, config, None, wanted.slot.machine_name(), true);
-        let changes = vec![FieldChange::plain("image", None, wanted.config.get("image").cloned())];
-        let mut after = after.to_vec();
-        after.push(destroyed);
-        let action = Action::CreateMachine(Box::new(write));
-        let created =
-            self.step(&view.place, key.clone(), action, "it takes the place of the destroyed one", changes, &after);
-        Some(self.wait_healthy(view, wanted, key, hash_of(wanted), created))
     }
 
     /// A second machine in one slot: the younger goes, after the same grace as an orphan.
@@ -397,7 +194,7 @@ impl Planner<'_> {
     }
 
     /// The wanted configuration with all known outputs filled in, and the steps that produce the others.
-    fn resolved(
+    pub(super) fn resolved(
         &mut self,
         rolling: &Rolling<'_>,
         wanted: &desired::Machine,
@@ -407,7 +204,7 @@ impl Planner<'_> {
         let mut after = Vec::new();
         for path in output::waits_for_in(&config) {
             if let Some(step) = rolling.producers.get(&path) {
-                after.push(*step);
+                after.push(*step)
             } else {
                 let view = rolling.view;
                 let message = format!("machine {} uses `{path}`, which is not known yet", wanted.slot);
@@ -425,39 +222,28 @@ impl Planner<'_> {
         Some((config, after))
     }
 
-    /// Withholds a change that was tried and failed, until its time to be tried again.
-    fn is_rejected(&mut self, view: &AppView<'_>, key: &ResourceKey, hash: &str) -> bool {
-        let rejection = self.memory.rejections.get(&key.to_string());
-        let Some(rejection) = rejection.filter(|rejection| rejection.hash == hash && self.now < rejection.retry_at)
-        else {
-            return false;
-        };
-        self.plan.withheld.push(Withheld {
-            env: view.env.name.clone(),
-            component: Some(view.app.component.clone()),
-            key: Some(key.clone()),
-            stance: Stance::Blocked,
-            reason: Reason::RolloutRejected,
-            message: format!("{key} was tried and failed: {}", rejection.message),
-            until: Some(rejection.retry_at),
-        });
-        true
-    }
-
-    fn wait_healthy(
+    /// Waits until a machine is healthy: the one that a step before writes, or the live one with the id `live`.
+    pub(super) fn wait_healthy(
         &mut self,
-        view: &AppView<'_>,
+        rolling: &Rolling<'_>,
         wanted: &desired::Machine,
         key: ResourceKey,
-        hash: String,
-        after: StepId,
+        live: Option<String>,
+        after: &[StepId],
     ) -> StepId {
-        let action = Action::WaitHealthy { timeout: view.app.health_timeout, has_checks: wanted.has_checks, hash };
+        let action = Action::WaitHealthy {
+            live,
+            timeout: rolling.view.app.health_timeout,
+            has_checks: wanted.has_checks,
+            may_end: may_end(wanted),
+            may_sleep: !wanted.always_on,
+            hash: trial_of(wanted, rolling.secrets),
+        };
         let reason = if wanted.has_checks { "until it runs and its checks pass" } else { "until it runs" };
-        self.step(&view.place, key, action, reason, Vec::new(), &[after])
+        self.step(&rolling.view.place, key, action, reason, Vec::new(), after)
     }
 
-    fn write(
+    pub(super) fn write(
         &self,
         rolling: &Rolling<'_>,
         wanted: &desired::Machine,
@@ -485,7 +271,7 @@ impl Planner<'_> {
             name,
             launch: before.map(|marker| marker.launch.clone()).unwrap_or_default(),
             writer: before.and_then(|marker| marker.writer.clone()),
-            hash: hash_of(wanted),
+            hash: short_hash(&json!({"config": wanted.config, "metadata": wanted.metadata})),
             fields: fields_of(wanted),
             secrets: rolling.secrets.record.clone(),
             secrets_version: before.and_then(|marker| marker.secrets_version),
@@ -500,7 +286,8 @@ impl Planner<'_> {
         let min_secrets_version =
             owned.filter_map(|machine| machine.owned_by(&self.fleet.owner)?.secrets_version).max();
         let pending_digests = rolling.secrets.pending.clone();
-        MachineWrite { config, metadata, marker, pending_digests, min_secrets_version, start }
+        let trial = trial_of(wanted, rolling.secrets);
+        MachineWrite { config, metadata, marker, trial, pending_digests, min_secrets_version, start }
     }
 
     /// The metadata that says since when nobody asks for a machine.
@@ -523,10 +310,20 @@ impl Planner<'_> {
     }
 }
 
-/// Hash of everything that is wanted of a machine, outputs left open: 16 hexadecimal characters.
-fn hash_of(wanted: &desired::Machine) -> String {
-    let text = serde_json::json!({"config": wanted.config, "metadata": wanted.metadata}).to_string();
-    hex::encode(sha2::Sha256::digest(text.as_bytes()).get(..8).unwrap_or_default())
+/// Hash of a JSON value: 16 hexadecimal characters.
+pub(super) fn short_hash(value: &Value) -> String {
+    hex::encode(sha2::Sha256::digest(value.to_string().as_bytes()).get(..8).unwrap_or_default())
+}
+
+/// Whether a machine is made to rest until something starts it: at its time, or when another machine fails.
+pub(super) fn rests(wanted: &desired::Machine) -> bool {
+    wanted.config.get("schedule").is_some() || wanted.config.get("standbys").is_some()
+}
+
+/// Whether the end of its process, with code 0, is what a machine is for.
+fn may_end(wanted: &desired::Machine) -> bool {
+    wanted.config.get("auto_destroy") == Some(&Value::Bool(true))
+        || wanted.config.pointer("/restart/policy").and_then(Value::as_str) == Some("no")
 }
 
 fn fields_of(wanted: &desired::Machine) -> FieldSet {
@@ -537,67 +334,4 @@ fn fields_of(wanted: &desired::Machine) -> FieldSet {
         map.insert("metadata".to_owned(), serde_json::json!(wanted.metadata));
     }
     FieldSet::of(&all)
-}
-
-/// The secrets that a machine has not taken as they are wanted now.
-fn stale_secrets(secrets: &SecretDecision, marker: Option<&MachineMarker>) -> Vec<String> {
-    let Some(marker) = marker else {
-        return secrets.pending.iter().cloned().collect();
-    };
-    let names: BTreeSet<&String> = secrets.record.0.keys().chain(marker.secrets.0.keys()).collect();
-    names
-        .into_iter()
-        .filter(|name| {
-            let wanted = secrets.record.0.get(*name).map(|secret| &secret.fingerprint);
-            let taken = marker.secrets.0.get(*name).map(|secret| &secret.fingerprint);
-            wanted != taken || secrets.pending.contains(*name)
-        })
-        .cloned()
-        .collect()
-}
-
-/// The metadata keys that differ between what is live and what would be written; writer and launch alone are no difference.
-fn metadata_patch(
-    marker: Option<&MachineMarker>,
-    write: &MachineWrite,
-    live: &Machine,
-) -> BTreeMap<String, Option<String>> {
-    let mut wanted = write.metadata.clone();
-    wanted.extend(write.marker.to_metadata());
-    let mut patch = BTreeMap::new();
-    for (key, value) in &wanted {
-        if live.metadata.get(key) != Some(value) {
-            patch.insert(key.clone(), Some(value.clone()));
-        }
-    }
-    if marker.is_some() || !patch.is_empty() {
-        for key in live.metadata.keys().filter(|key| !wanted.contains_key(*key)) {
-            patch.insert(key.clone(), None);
-        }
-    }
-    patch
-}
-
-fn update_reason(changes: &[FieldChange], is_ours: bool) -> String {
-    if !is_ours {
-        return "it is taken over, and is not as the spec has it".to_owned();
-    }
-    let only_secrets = changes.iter().all(|change| change.path.starts_with("secrets."));
-    if only_secrets { "it has to take changed secrets".to_owned() } else { "it is not as the spec has it".to_owned() }
-}
-
-/// The few fields of a new machine that people look for first.
-fn summary_of(config: &Value) -> Vec<FieldChange> {
-    let mut changes = Vec::new();
-    if let Some(guest) = config.get("guest") {
-        changes.push(FieldChange::plain("guest", None, Some(guest.clone())));
-    }
-    if let Some(env) = config.get("env").and_then(Value::as_object) {
-        changes
-            .extend(env.iter().map(|(key, value)| FieldChange::plain(format!("env.{key}"), None, Some(value.clone()))));
-    }
-    if let Some(mount) = config.get("mounts").and_then(|mounts| mounts.as_array()?.first()) {
-        changes.push(FieldChange::plain("mount", None, mount.get("path").cloned()));
-    }
-    changes
 }

@@ -4,7 +4,7 @@
 //! ordering, rollouts, garbage collection, deletion safety, expiry. A plan leaves no choice to the executor.
 //!
 //! ```text
-//! planner ──> per app:  secrets, addresses, volumes, machines ──> rollout (order)
+//! planner ──> per app:  secrets, addresses, volumes, machines (missing, existing) ──> rollout (order), trial (failures)
 //!         └─> collect:  orphans, grace, budget                 ──> proof   (deletes)
 //! ```
 
@@ -12,7 +12,9 @@ mod addresses;
 mod app;
 mod budget;
 mod collect;
+mod existing;
 mod machines;
+mod missing;
 mod network;
 mod outputs;
 mod planner;
@@ -20,6 +22,7 @@ mod proof;
 mod rollout;
 mod secrets;
 mod step;
+mod trial;
 mod volumes;
 mod withheld;
 

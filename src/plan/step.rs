@@ -129,11 +129,17 @@ pub enum Action {
     },
     /// Waits until a machine has started, settled and passes its checks.
     WaitHealthy {
+        /// The server's id, where no step before writes the machine.
+        live: Option<String>,
         /// How long that may take.
         timeout: Duration,
         /// Whether it has checks.
         has_checks: bool,
-        /// Hash of the wanted configuration, to remember a failure by.
+        /// Whether its process may end, with code 0.
+        may_end: bool,
+        /// Whether it may be stopped for want of traffic meanwhile.
+        may_sleep: bool,
+        /// Hash of the wanted configuration and secrets, to remember a failure by.
         hash: String,
     },
     /// Deletes an app with everything in it.
@@ -208,6 +214,8 @@ pub struct MachineWrite {
     pub metadata: BTreeMap<String, String>,
     /// Our marker. The executor adds launch id, writer and the digests of secrets that are written in the same run.
     pub marker: MachineMarker,
+    /// Hash of the wanted configuration and secrets, to remember a failure by.
+    pub trial: String,
     /// Names of secrets whose digests come from a write in the same run.
     pub pending_digests: BTreeSet<String>,
     /// The newest vault version that a machine of the app is known to have taken; a write in the same run gives a newer one.

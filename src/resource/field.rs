@@ -43,6 +43,30 @@ impl FieldSet {
         self.0.get(key)
     }
 
+    /// The part of `config` (in normal form) that these fields are.
+    pub fn part_of(&self, config: &Value) -> Value {
+        self.part_of_named("", config)
+    }
+
+    fn part_of_named(&self, list: &str, value: &Value) -> Value {
+        if self.is_empty() {
+            return value.clone();
+        }
+        match value {
+            Value::Object(map) => {
+                let part =
+                    map.iter().filter_map(|(key, item)| Some((key.clone(), self.below(key)?.part_of_named(key, item))));
+                Value::Object(part.collect())
+            }
+            Value::Array(items) => {
+                let part =
+                    items.iter().filter_map(|item| Some(self.below(&list_key(list, item)?)?.part_of_named("", item)));
+                Value::Array(part.collect())
+            }
+            other => other.clone(),
+        }
+    }
+
     /// Whether nothing was set.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -125,6 +149,17 @@ mod tests {
             "env(ODD%28%2C%29%25,PORT)guest(cpus)image,init(cmd)services(tcp:80(internal_port,ports(443(handlers,port))protocol))"
         );
         assert_eq!(FieldSet::parse(&text), fields);
+    }
+
+    #[test]
+    fn the_part_of_a_configuration_that_was_set_can_be_told_from_the_rest() {
+        let set =
+            json!({"image": "a", "env": {"A": "1"}, "mounts": [{"path": "/d", "volume": "v"}], "init": {"cmd": ["x"]}});
+        let live = json!({
+            "image": "a", "env": {"A": "1", "HAND": "2"}, "schedule": "daily", "init": {"cmd": ["x"], "tty": true},
+            "mounts": [{"path": "/d", "volume": "v", "size_gb": 3}, {"path": "/other", "volume": "w"}],
+        });
+        assert_eq!(FieldSet::of(&set).part_of(&live), set);
     }
 
     #[test]

@@ -99,6 +99,10 @@ pub struct Patience<'p> {
     pub timeout: Duration,
     /// Whether it has checks.
     pub has_checks: bool,
+    /// Whether its process may end, with code 0.
+    pub may_end: bool,
+    /// Whether it may be stopped on request meanwhile, as Fly's proxy does for want of traffic.
+    pub may_sleep: bool,
     /// Exits before this moment are not its fault.
     pub since: DateTime<Utc>,
 }
@@ -111,17 +115,18 @@ pub async fn wait_healthy(
     progress: &(dyn Fn(String) + Send + Sync),
 ) -> Result<(), Unhealthy> {
     let began = clock.now();
-    wait_started(reader, clock, patience, began).await?;
+    if wait_started(reader, clock, patience, began).await? == Course::Over {
+        return Ok(());
+    }
     if !patience.has_checks {
-        clock.sleep(SETTLED_AFTER).await;
-        let machine = look(reader, patience).await?;
-        patience.refuse_exits(&machine)?;
-        return if machine.state == MachineState::Started { Ok(()) } else { Err(patience.fallen(&machine)) };
+        return wait_settled(reader, clock, patience, began).await;
     }
     let mut told = String::new();
     loop {
         let machine = look(reader, patience).await?;
-        patience.refuse_exits(&machine)?;
+        if patience.course(&machine)? == Course::Over {
+            return Ok(());
+        }
         let checks: Vec<_> = machine.checks.iter().filter(|check| !check.is_internal()).collect();
         let passing = checks.iter().filter(|check| check.status == CheckState::Passing).count();
         if machine.state == MachineState::Started && !checks.is_empty() && passing == checks.len() {
@@ -145,20 +150,58 @@ pub async fn wait_healthy(
     }
 }
 
-async fn wait_started(
+/// Where a machine is on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Course {
+    /// It may still become healthy.
+    Open,
+    /// It was well, and rests or has ended as it may.
+    Over,
+}
+
+/// Waits until a machine without checks has stayed up for a while: between two looks its process has not exited.
+async fn wait_settled(
     reader: &FlyReader,
     clock: &SharedClock,
     patience: &Patience<'_>,
     began: DateTime<Utc>,
 ) -> Result<(), Unhealthy> {
+    let mut exits_before = 0;
+    loop {
+        clock.sleep(SETTLED_AFTER).await;
+        let machine = look(reader, patience).await?;
+        if patience.course(&machine)? == Course::Over {
+            return Ok(());
+        }
+        let exits = patience.exits(&machine).count();
+        if machine.state == MachineState::Started && exits == exits_before {
+            return Ok(());
+        }
+        exits_before = exits;
+        if !within(clock, began, patience.timeout) {
+            return Err(patience.late("does not stay up".to_owned(), &machine));
+        }
+        if wait_started(reader, clock, patience, began).await? == Course::Over {
+            return Ok(());
+        }
+    }
+}
+
+async fn wait_started(
+    reader: &FlyReader,
+    clock: &SharedClock,
+    patience: &Patience<'_>,
+    began: DateTime<Utc>,
+) -> Result<Course, Unhealthy> {
     loop {
         // Short waits, so that a machine that keeps exiting is found out early.
         let wait = WaitFor::state(&MachineState::Started, patience.version.clone(), Duration::from_secs(10));
         let outcome = reader.wait(patience.app.as_str(), patience.id, &wait).await?;
         if matches!(outcome, WaitOutcome::Reached(_)) {
-            return Ok(());
+            return Ok(Course::Open);
         }
         let machine = match look(reader, patience).await {
+            Err(Unhealthy::Gone { .. }) if patience.may_end => return Ok(Course::Over),
             // Right after its creation a machine may not be seen yet.
             Err(Unhealthy::Gone { .. }) if within(clock, began, Duration::from_secs(10)) => {
                 clock.sleep(POLL).await;
@@ -166,7 +209,9 @@ async fn wait_started(
             }
             other => other?,
         };
-        patience.refuse_exits(&machine)?;
+        if patience.course(&machine)? == Course::Over {
+            return Ok(Course::Over);
+        }
         if matches!(outcome, WaitOutcome::Impossible(_)) || machine.state == MachineState::Failed {
             return Err(patience.not_started(&machine));
         }
@@ -184,45 +229,41 @@ async fn look(reader: &FlyReader, patience: &Patience<'_>) -> Result<Machine, Un
 }
 
 impl Patience<'_> {
-    /// Fails if the process has ended in a way that waiting does not mend.
-    fn refuse_exits(&self, machine: &Machine) -> Result<(), Unhealthy> {
-        let exits = self.exits(machine);
-        let Some(newest) = exits.first() else { return Ok(()) };
-        let has_ended = !newest.restarting || newest.oom_killed || exits.len() >= EXITS_THAT_TELL;
-        if has_ended { Err(self.exited(machine, newest)) } else { Ok(()) }
+    /// Exits that nobody asked for, newest first.
+    fn exits<'m>(&self, machine: &'m Machine) -> impl Iterator<Item = ExitEvent> + use<'m> {
+        let since = self.since;
+        let lately = machine.events.iter().filter(move |event| event.at.is_some_and(|at| at >= since));
+        lately.filter_map(MachineEvent::exit).filter(|exit| !exit.requested_stop)
     }
 
-    /// The exits that are the machine's fault, the newest first.
-    fn exits(&self, machine: &Machine) -> Vec<ExitEvent> {
-        machine
-            .events
-            .iter()
-            .filter(|event| event.at.is_some_and(|at| at >= self.since))
-            .filter_map(MachineEvent::exit)
-            .filter(|exit| !exit.requested_stop)
-            .collect()
-    }
-
-    fn exited(&self, machine: &Machine, newest: &ExitEvent) -> Unhealthy {
+    /// Whether waiting goes on; fails if the process has ended in a way that waiting does not mend.
+    fn course(&self, machine: &Machine) -> Result<Course, Unhealthy> {
+        let Some(newest) = self.exits(machine).next() else {
+            let sleeps = matches!(machine.state, MachineState::Stopped | MachineState::Suspended);
+            let was_started = machine
+                .events
+                .iter()
+                .any(|event| event.at.is_some_and(|at| at >= self.since) && event.status == "started");
+            return Ok(if self.may_sleep && sleeps && was_started { Course::Over } else { Course::Open });
+        };
+        if self.may_end && newest.exit_code == 0 && !newest.oom_killed {
+            return Ok(Course::Over);
+        }
+        let has_ended = !newest.restarting || newest.oom_killed || self.exits(machine).count() >= EXITS_THAT_TELL;
+        if !has_ended {
+            return Ok(Course::Open);
+        }
         let exit = if newest.oom_killed {
             format!("ran out of memory (exit code {}, killed by the kernel): raise `memory`", newest.exit_code)
         } else {
             format!("exited with code {}", newest.exit_code)
         };
-        Unhealthy::Exited {
+        Err(Unhealthy::Exited {
             machine: self.id.to_owned(),
             app: self.app.clone(),
             exit,
             events: describe(&machine.events),
-        }
-    }
-
-    /// Why a machine that had started no longer runs.
-    fn fallen(&self, machine: &Machine) -> Unhealthy {
-        match self.exits(machine).first() {
-            Some(newest) => self.exited(machine, newest),
-            None => self.not_started(machine),
-        }
+        })
     }
 
     fn not_started(&self, machine: &Machine) -> Unhealthy {
