@@ -7,6 +7,16 @@ use super::exit::CliError;
 use crate::controller::LoadError;
 use crate::spec::Diagnostics;
 
+/// Lets colours through, or not, whatever is written from here on.
+pub(super) fn choose_color(global: &Global) {
+    let choice = match global.color {
+        ColorChoice::Auto => anstream::ColorChoice::Auto,
+        ColorChoice::Always => anstream::ColorChoice::Always,
+        ColorChoice::Never => anstream::ColorChoice::Never,
+    };
+    choice.write_global();
+}
+
 /// Writes a result. A closed pipe (`hangar diff | head`) is no error.
 pub(super) fn result(text: &str) {
     let mut out = anstream::stdout();
@@ -27,13 +37,13 @@ pub(super) fn note(text: &str) {
 
 /// Writes an error as one paragraph.
 pub(super) fn error(global: &Global, message: &str) {
-    let label = if colored(global) { "\u{1b}[1;31merror\u{1b}[0m" } else { "error" };
+    let label = if is_colored(global) { "\u{1b}[1;31merror\u{1b}[0m" } else { "error" };
     note(&format!("{label}: {message}\n"));
 }
 
 /// Writes diagnostics with their lines and carets.
 pub(super) fn diagnostics(global: &Global, problems: &Diagnostics) {
-    note(&problems.render(colored(global)));
+    note(&problems.render(is_colored(global)));
 }
 
 /// Writes why a command could not do its work.
@@ -51,7 +61,8 @@ pub(super) fn cli_error(global: &Global, problem: &CliError) {
     }
 }
 
-fn colored(global: &Global) -> bool {
+/// Whether what goes to standard error is coloured.
+pub(super) fn is_colored(global: &Global) -> bool {
     use std::io::IsTerminal as _;
     match global.color {
         ColorChoice::Always => true,

@@ -21,7 +21,7 @@ fn a_run_that_is_told_to_stop_ends_at_once_and_the_next_one_goes_on() {
     assert_eq!(code, Some(3), "{all}");
     for text in [
         "stopping: steps under way are finished, no new one begins",
-        "the run is stopping",
+        "skipped: the run is stopping",
         "Not converged: 1 environment",
     ] {
         assert!(all.contains(text), "no `{text}` in\n{all}");
@@ -88,6 +88,7 @@ fn the_daemon_converges_follows_its_files_and_ends_when_it_is_told() {
         Folder::with(&[("hangar.yaml", CONTROLLER), ("demo.yaml", &environment("demo", "schedule: daily"))]);
     folder.use_server(&server);
     let mut daemon = folder.start("reconcile");
+    daemon.wait_for("1 environment from .; changes are followed until Ctrl-C");
     daemon.wait_for("as desired");
     assert_eq!(server.sim.machines("demo-web").len(), 1);
 
