@@ -37,13 +37,13 @@ pub(super) fn note(text: &str) {
 
 /// Writes an error as one paragraph.
 pub(super) fn error(global: &Global, message: &str) {
-    let label = if is_colored(global) { "\u{1b}[1;31merror\u{1b}[0m" } else { "error" };
+    let label = if colored(global) { "\u{1b}[1;31merror\u{1b}[0m" } else { "error" };
     note(&format!("{label}: {message}\n"));
 }
 
 /// Writes diagnostics with their lines and carets.
 pub(super) fn diagnostics(global: &Global, problems: &Diagnostics) {
-    note(&problems.render(is_colored(global)));
+    note(&problems.render(colored(global)));
 }
 
 /// Writes why a command could not do its work.
@@ -61,8 +61,8 @@ pub(super) fn cli_error(global: &Global, problem: &CliError) {
     }
 }
 
-/// Whether what goes to standard error is coloured.
-pub(super) fn is_colored(global: &Global) -> bool {
+/// Whether the standard error is written in colour.
+pub(super) fn colored(global: &Global) -> bool {
     use std::io::IsTerminal as _;
     match global.color {
         ColorChoice::Always => true,

@@ -16,7 +16,7 @@ use crate::memory::Memory;
 use crate::random::Random;
 use crate::report::{RequestCount, Style};
 use crate::secret::SecretText;
-use crate::source::{DirectorySource, GitSettings, GitSource, Snapshot, Source};
+use crate::source::{DirectorySource, GitSettings, GitSource, Snapshot, Source, WithController};
 use crate::spec::controller::SourceSpec;
 use crate::store::{SqliteStore, Store, StoreError};
 
@@ -55,14 +55,9 @@ impl Surroundings {
         require_files(&snapshot, &target.paths)?;
         let mut loaded = load(&snapshot, &*variables)?;
         let mut source: Arc<dyn Source> = directory;
-        let wanted = loaded.settings.as_ref().and_then(|settings| settings.source.clone());
-        if let Some(SourceSpec::Git(git)) = wanted {
-            // The controller's settings name the repository; its environments come from there.
-            let cache = Path::new(STATE).join("git");
-            source = Arc::new(GitSource::new(git_settings(&git, cache), Arc::clone(&clock))?);
-            let settings = loaded.settings.take();
-            loaded = load(&source.load().await?, &*variables)?;
-            loaded.settings = loaded.settings.or(settings);
+        if let Some(elsewhere) = specs_elsewhere(&loaded, &snapshot, &clock)? {
+            loaded = load(&elsewhere.load().await?, &*variables)?;
+            source = elsewhere;
         }
         require_organization(&loaded)?;
         let transport = match &simulator {
@@ -105,6 +100,30 @@ impl Surroundings {
     pub(super) fn requests(&self) -> RequestCount {
         RequestCount { reads: self.shared.requests.reads(), writes: self.shared.requests.writes() }
     }
+}
+
+/// The source that the controller's settings name, with these settings kept.
+fn specs_elsewhere(
+    loaded: &Loaded,
+    snapshot: &Snapshot,
+    clock: &SharedClock,
+) -> Result<Option<Arc<dyn Source>>, CliError> {
+    let named = loaded.settings.as_ref().and_then(|settings| settings.source.as_ref());
+    let file = loaded.settings_file.as_ref();
+    let (Some(named), Some(file)) = (named, file) else { return Ok(None) };
+    let specs: Arc<dyn Source> = match named {
+        SourceSpec::Git(git) => {
+            let cache = Path::new(STATE).join("git");
+            Arc::new(GitSource::new(git_settings(git, cache), Arc::clone(clock))?)
+        }
+        SourceSpec::Directory(directory) => {
+            let Some(path) = &directory.path else { return Ok(None) };
+            let folder = file.parent().unwrap_or_else(|| Path::new(".")).join(path);
+            Arc::new(DirectorySource::new([folder], Arc::clone(clock)))
+        }
+    };
+    let controller = snapshot.files.iter().find(|spec| spec.path == *file).cloned();
+    Ok(controller.map(|controller| WithController::new(specs, controller).into()))
 }
 
 /// A folder without a single spec is a mistake more often than a wish to have nothing.

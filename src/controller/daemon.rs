@@ -131,7 +131,8 @@ impl Daemon {
 
 impl Loop {
     async fn run(&mut self) -> Result<(), DaemonError> {
-        let source = Arc::clone(&self.daemon.source);
+        // One wait for a change lives across rounds: a source may only look every minute, and a wait that is dropped starts anew.
+        let mut changed = change_of(Arc::clone(&self.daemon.source));
         loop {
             if self.daemon.stop.requested().is_some() {
                 self.wind_down().await;
@@ -141,7 +142,10 @@ impl Loop {
             let clock = Arc::clone(&self.daemon.shared.clock);
             let pause = self.pause(clock.now());
             tokio::select! {
-                () = source.changed() => self.reload().await?,
+                () = &mut changed => {
+                    self.reload().await?;
+                    changed = change_of(Arc::clone(&self.daemon.source));
+                }
                 Some(ended) = self.passes.join_next_with_id() => self.take(ended),
                 () = clock.sleep(pause) => {}
             }
@@ -307,6 +311,11 @@ impl Loop {
     }
 }
 
+/// Ends when the source may have changed.
+fn change_of(source: Arc<dyn Source>) -> futures::future::BoxFuture<'static, ()> {
+    Box::pin(async move { source.changed().await })
+}
+
 impl Periods {
     fn of(loaded: &Loaded) -> Self {
         let settings = loaded.settings.as_ref();
@@ -395,8 +404,11 @@ async fn pass(
                 .find(|withheld| withheld.env == env)
                 .map(|withheld| withheld.message.clone());
             let message = report.failed.first().map(|failure| failure.message.clone()).or(message);
-            let what = What::Finished { standing, message };
-            session.observer.observe(&Event { at: session.shared.clock.now(), env: env.clone(), what });
+            // What was carried out well is looked at again at once, and only then is there something to say of it.
+            if standing != Standing::Changes || failed {
+                let what = What::Finished { standing, message };
+                session.observer.observe(&Event { at: session.shared.clock.now(), env: env.clone(), what });
+            }
             let bulk = match (standing, session.loaded.fleet.environments.get(&env)) {
                 (Standing::Converged, Some(Wanted::Ready(wanted))) => bulk_fingerprint(&planned.observed, wanted),
                 _ => None,

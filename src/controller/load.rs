@@ -27,6 +27,8 @@ pub struct Loaded {
     pub policy: Policy,
     /// The controller's settings; defaults where no spec has them.
     pub settings: Option<ControllerSpec>,
+    /// The file that has them.
+    pub settings_file: Option<std::path::PathBuf>,
     /// What is probably not meant, and what keeps single environments from being evaluated.
     pub diagnostics: Diagnostics,
     /// Names whose values are stand-ins.
@@ -83,6 +85,7 @@ pub fn load(snapshot: &Snapshot, variables: &dyn Variables) -> Result<Loaded, Lo
     Ok(Loaded {
         fleet: built.fleet,
         policy: Policy::from_specs(&specs.policies),
+        settings_file: specs.controller.as_ref().map(|controller| controller.origin.path.to_path_buf()),
         settings: specs.controller.map(|controller| controller.spec),
         diagnostics,
         stand_ins,

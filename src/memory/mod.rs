@@ -195,10 +195,10 @@ impl Memory {
                         note.detail.clone_from(id);
                     }
                 }
-                if verb == Verb::Create
-                    && let ResourceKey::App { app } = key
-                {
-                    self.born.insert(app.clone(), at);
+                match (verb, key) {
+                    (Verb::Create, ResourceKey::App { app }) => drop(self.born.insert(app.clone(), at)),
+                    (Verb::Delete, ResourceKey::App { app }) => self.forget_app(app),
+                    _ => {}
                 }
             }
             Conclusion::NoEffect => self.notes.retain(|note| !(note.key == *key && note.verb == verb)),
@@ -207,11 +207,70 @@ impl Memory {
 
     /// Clears every note whose effect `observed` shows, or whose time is over.
     pub fn settle(&mut self, observed: &Observed, now: DateTime<Utc>, timing: Timing, budget_window: Duration) {
-        self.notes.retain(|note| now < note.open_until(timing) && !shows_effect(note, observed));
+        let born = &mut self.born;
+        self.notes.retain(|note| {
+            let is_open = now < note.open_until(timing);
+            let is_seen = is_open && shows_effect(note, observed);
+            // An attempt without an answer whose app is there now is the evidence that we made it.
+            if let (true, Verb::Create, ResourceKey::App { app }) = (is_seen, note.verb, &note.key) {
+                born.entry(app.clone()).or_insert(now);
+            }
+            is_open && !is_seen
+        });
+        self.settle_volumes(observed);
+        for app in self.vanished(observed) {
+            self.forget_app(&app);
+        }
         self.deletions.retain(|(_, at)| now < add(*at, delta(budget_window)));
         if self.quarantined_until(now, timing).is_none() {
             self.blank_since = None;
         }
+    }
+}
+
+impl Memory {
+    /// Forgets that we made an app: what bears its name from now on may be somebody else's.
+    fn forget_app(&mut self, app: &AppName) {
+        self.born.remove(app);
+        self.volumes.retain(|_, of| of != app);
+    }
+
+    /// Apps of ours of which a direct request, begun after we had made them, says that they are gone.
+    fn vanished(&self, observed: &Observed) -> Vec<AppName> {
+        let is_gone = |(app, born): &(&AppName, &DateTime<Utc>)| {
+            let details = observed.scopes.values().filter_map(|scope| scope.details.get(*app));
+            details.into_iter().any(|detail| {
+                matches!(&detail.presence, crate::observed::Presence::Absent { started_at } if started_at > *born)
+            }) && !self.notes.iter().any(|note| note.key.app() == *app)
+        };
+        self.born.iter().filter(is_gone).map(|(app, _)| app.clone()).collect()
+    }
+
+    /// Clears notes of volumes whose creation was not answered: as many as there are unattached volumes of that name and region,
+    /// for nothing else tells which volume belongs to which attempt.
+    fn settle_volumes(&mut self, observed: &Observed) {
+        let mut used: BTreeMap<(AppName, String, String), usize> = BTreeMap::new();
+        self.notes.retain(|note| {
+            let ResourceKey::Volume { app, slot } = &note.key else { return true };
+            if note.verb != Verb::Create || !note.detail.is_empty() {
+                return true;
+            }
+            let detail = observed.scopes.values().find_map(|scope| scope.details.get(app));
+            let Some(volumes) = detail.and_then(|detail| detail.volumes.known()) else { return true };
+            let free = volumes.iter().filter(|volume| {
+                volume.is_live()
+                    && volume.attached_machine.is_none()
+                    && volume.name == slot.name
+                    && volume.region == slot.machine.region
+            });
+            let place = (app.clone(), slot.name.clone(), slot.machine.region.clone());
+            let used = used.entry(place).or_default();
+            if *used < free.count() {
+                *used = used.saturating_add(1);
+                return false;
+            }
+            true
+        });
     }
 }
 
@@ -232,17 +291,8 @@ fn shows_effect(note: &Note, observed: &Observed) -> bool {
                 Verb::Update | Verb::Delete => machine.id == note.detail,
             })
         }),
-        ResourceKey::Volume { slot, .. } => reading(&detail.volumes, |volumes| {
-            volumes.iter().filter(|volume| volume.is_live()).any(|volume| match note.verb {
-                // Without an id in the answer, an unattached volume of that name is the one that was asked for.
-                Verb::Create if note.detail.is_empty() => {
-                    volume.name == slot.name
-                        && volume.region == slot.machine.region
-                        && volume.attached_machine.is_none()
-                }
-                Verb::Create => volume.id == note.detail,
-                Verb::Update | Verb::Delete => volume.id == note.detail,
-            })
+        ResourceKey::Volume { .. } => reading(&detail.volumes, |volumes| {
+            volumes.iter().any(|volume| volume.is_live() && volume.id == note.detail)
         }),
         ResourceKey::Ip { ip, .. } => reading(&detail.ips, |ips| ips.iter().any(|seen| seen.kind == Some(*ip))),
         ResourceKey::Certificate { hostname, .. } => {

@@ -297,7 +297,7 @@ impl<'a> Planner<'a> {
         view: &AppView<'_>,
         recorded: &SecretRecord,
         outputs: &Outputs,
-        progress: &Progress,
+        progress: &mut Progress,
     ) -> Option<(SecretDecision, Option<StepId>)> {
         let app = view.app;
         let key = ResourceKey::Secrets { app: app.name.clone() };
@@ -328,7 +328,7 @@ impl<'a> Planner<'a> {
         for value in decision.write.set.values() {
             for path in crate::resource::output::waits_for(value.expose()) {
                 if let Some(step) = progress.producers.get(&path) {
-                    after.push(*step)
+                    after.push(*step);
                 } else {
                     let message = format!("a secret uses `{path}`, which nothing in this plan produces");
                     self.wait(

@@ -113,7 +113,7 @@ impl World {
     pub(crate) async fn reconcile_through(&mut self, transport: SharedTransport) -> Outcome {
         self.pass_time(Duration::from_secs(3)).await;
         let session = self.session_through(transport);
-        Once::new(&session, hangar::plan::Request::default(), Duration::from_secs(180)).run(|_| ()).await.unwrap()
+        Once::new(&session, hangar::plan::Request::default(), Duration::from_mins(3)).run(|_| ()).await.unwrap()
     }
 
     /// The names of all live apps.
@@ -173,7 +173,7 @@ pub(crate) async fn with_foreign_app() -> (World, String) {
     let world = world_of(&["demo"]);
     world.sim.create_app("acme", "demo-web", "").unwrap();
     let id = handmade(&world, "demo-web", "registry.fly.io/theirs:v9");
-    world.pass_time(std::time::Duration::from_secs(5)).await;
+    world.pass_time(Duration::from_secs(5)).await;
     (world, id)
 }
 

@@ -60,6 +60,8 @@ pub(crate) struct World {
     pub(crate) variables: FixedVariables,
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) completeness: Completeness,
+    /// Specs that are taken as they are, for tests that start many runs from the same ones: reading them takes time.
+    pub(crate) read_before: Option<Arc<Loaded>>,
     runs: u64,
 }
 
@@ -67,28 +69,6 @@ impl World {
     /// A world with these spec files (path and content), and one organization `acme` whose token is in `FLY_API_TOKEN`.
     pub(crate) fn with(files: &[(&str, &str)]) -> Self {
         Self::configured(files, SimConfig::default().with_org("acme", "sim_acme_token"))
-    }
-
-    /// The world of `specs/chat-dev`: three organizations with a token each.
-    pub(crate) fn chat_dev() -> Self {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("specs/chat-dev");
-        let mut files = Vec::new();
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-            files.push((name, std::fs::read_to_string(path).unwrap()));
-        }
-        let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
-        let config = SimConfig::default()
-            .with_org("chat-dev", "sim_production")
-            .with_org("chat-dev-staging", "sim_staging")
-            .with_org("chat-dev-previews", "sim_previews");
-        let mut world = Self::configured(&files, config);
-        for class in ["PRODUCTION", "STAGING", "PREVIEWS"] {
-            world.set(&format!("FLY_API_TOKEN_{class}"), &format!("sim_{}", class.to_lowercase()));
-            world.set(&format!("CHAT_DEV_WORKER_TOKEN_{class}"), &format!("planted-worker-token-{class}"));
-        }
-        world
     }
 
     pub(crate) fn configured(files: &[(&str, &str)], config: SimConfig) -> Self {
@@ -106,6 +86,7 @@ impl World {
             variables,
             recorder: Arc::default(),
             completeness: Completeness::Complete,
+            read_before: None,
             runs: 0,
         }
     }
@@ -162,7 +143,8 @@ impl World {
         let instance = format!("run-{}", self.runs);
         let journal = Journal::open(Arc::clone(&self.store), &instance, self.clock.now()).unwrap();
         let observer: Arc<dyn Observer> = self.recorder.clone();
-        Session::open(Arc::new(self.load()), &self.variables, shared, journal, observer, Stop::default()).unwrap()
+        let loaded = self.read_before.clone().unwrap_or_else(|| Arc::new(self.load()));
+        Session::open(loaded, &self.variables, shared, journal, observer, Stop::default()).unwrap()
     }
 
     /// `hangar reconcile --once`.
@@ -183,6 +165,7 @@ impl World {
 
     /// `hangar diff`: the plan, without any way to write.
     pub(crate) async fn diff(&mut self) -> Planned {
+        self.pass_time(Duration::from_secs(3)).await;
         let session = self.session();
         let environments = session.loaded.fleet.environments.keys().cloned().collect();
         let observed = session.observe(&environments).await.unwrap();

@@ -1,0 +1,60 @@
+//! The live state in a form in which two runs that took different ways can be compared.
+
+use std::collections::BTreeMap;
+
+use hangar::sim::Simulator;
+use serde_json::Value;
+
+/// Metadata that says when and by whom something was written, and so differs between runs.
+const VOLATILE: [&str; 3] = ["hangar_launch", "hangar_writer", "hangar_secrets_version"];
+
+/// Everything that is there, one line per object, without ids, moments and versions.
+pub(crate) fn live(sim: &Simulator) -> Vec<String> {
+    let mut lines = Vec::new();
+    for app in sim.apps() {
+        let name = app.name.as_str();
+        lines.push(format!("app {name} in {} on {:?} {}", app.org, app.network, app.status));
+        let secrets = sim.secret_names(name);
+        lines.extend(
+            secrets.iter().map(|secret| format!("{name} secret {secret}={:?}", sim.secret_value(name, secret))),
+        );
+        let volumes = sim.volumes(name);
+        let mut of_app: Vec<String> = volumes
+            .iter()
+            .filter(|volume| volume.state == "created")
+            .map(|volume| {
+                let attached = volume.attached_machine.is_some();
+                format!("{name} volume {} {} {} GB attached={attached}", volume.name, volume.region, volume.size_gb)
+            })
+            .collect();
+        of_app.extend(sim.ips(name).iter().map(|ip| format!("{name} ip {}", ip.kind)));
+        of_app.extend(
+            sim.certificates(name).iter().map(|certificate| format!("{name} certificate {}", certificate.hostname)),
+        );
+        for machine in sim.machines(name) {
+            let mut config = machine.config.clone();
+            if let Some(metadata) = config.get_mut("metadata").and_then(Value::as_object_mut) {
+                VOLATILE.iter().for_each(|key| drop(metadata.remove(*key)));
+                // Fly salts the digests of each app, so only our own fingerprints say something.
+                if let Some(record) = metadata.get_mut("hangar_secrets") {
+                    let secrets = record.as_str().unwrap().split(',');
+                    let secrets: Vec<&str> = secrets.map(|secret| secret.split('.').next().unwrap()).collect();
+                    *record = secrets.join(",").into();
+                }
+            }
+            if let Some(mount) = config.pointer_mut("/mounts/0/volume") {
+                let is_there = volumes.iter().any(|volume| *mount == *volume.id);
+                *mount = format!("a volume, there={is_there}").into();
+            }
+            let taken: BTreeMap<&String, _> =
+                secrets.iter().map(|secret| (secret, sim.live_secret_value(name, &machine.id, secret))).collect();
+            of_app.push(format!(
+                "{name} machine {} {} {} {} leased={} {config} {taken:?}",
+                machine.name, machine.region, machine.state, machine.digest, machine.leased
+            ));
+        }
+        of_app.sort();
+        lines.extend(of_app);
+    }
+    lines
+}
