@@ -92,6 +92,14 @@ async fn forever(
     let journal = around.journal()?;
     acknowledge(&journal, deletions)?;
     let observer = observer(global, &around, Style::PLAIN, &journal);
+    if global.log_format == LogFormat::Text {
+        let count = around.loaded.fleet.environments.len();
+        output::note(&format!(
+            "{count} environment{} from {}; changes are followed until Ctrl-C\n\n",
+            if count == 1 { "" } else { "s" },
+            around.source.describe()
+        ));
+    }
     let daemon = Daemon {
         source: Arc::clone(&around.source),
         variables: Arc::clone(&around.variables),

@@ -234,6 +234,7 @@ impl Executor {
             Ended::Failed { reason, message, transient } => {
                 Outcome::Failed { reason: reason.clone(), message: message.clone(), transient: *transient }
             }
+            Ended::Left { message } => Outcome::Skipped { message: message.clone() },
             Ended::Unknown { message } => Outcome::Unknown { message: message.clone() },
         };
         self.tell(&step.env, What::StepFinished { step: step_ref(step), took, outcome });
@@ -249,8 +250,8 @@ impl Report {
     fn count(&mut self, step: &Step, ended: Ended) {
         match ended {
             Ended::Done { .. } if step.action.verb().is_none() => {}
-            Ended::Done { .. } if step.action.verb().is_none() => {}
             Ended::Done { .. } => self.done = self.done.saturating_add(1),
+            Ended::Left { .. } => self.skipped = self.skipped.saturating_add(1),
             Ended::Unknown { .. } => self.unknown = self.unknown.saturating_add(1),
             Ended::Failed { reason, message, transient } => {
                 self.failed.push(Failure { step: step_ref(step), reason, message, transient });

@@ -29,9 +29,21 @@ const PATIENCE: Duration = Duration::from_secs(45);
 /// How a step ended.
 #[derive(Debug, Clone)]
 pub(super) enum Ended {
-    Done { produced: Option<String> },
-    Failed { reason: String, message: String, transient: bool },
-    Unknown { message: String },
+    Done {
+        produced: Option<String>,
+    },
+    Failed {
+        reason: String,
+        message: String,
+        transient: bool,
+    },
+    Unknown {
+        message: String,
+    },
+    /// Waiting that was left because the run ends. It has no outcome of its own.
+    Left {
+        message: String,
+    },
 }
 
 pub(super) struct StepRun<'s> {
@@ -413,7 +425,7 @@ impl StepRun<'_> {
         let healthy = tokio::select! {
             healthy = healthy => healthy,
             // Waiting changes nothing, so it can be left at any moment: the next run looks at what became of the machine.
-            reason = self.executor.stop.asked() => return Ended::Unknown { message: reason.to_string() },
+            reason = self.executor.stop.asked() => return Ended::Left { message: reason.to_string() },
         };
         match healthy {
             Ok(()) => match journal.accept(&self.step.key) {

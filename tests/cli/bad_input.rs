@@ -1,5 +1,6 @@
 //! Wrong input: each kind is refused with its place and what to do, and nothing is sent.
 
+use std::fmt::Write as _;
 use std::os::unix::fs::PermissionsExt;
 
 use crate::support::{CONTROLLER, Folder, Ran, Server, environment};
@@ -56,7 +57,7 @@ fn text_that_is_no_yaml() {
     );
     let mut bomb = "a: &a [x,x,x,x,x,x,x,x,x]\n".to_owned();
     for (name, before) in ('b'..='i').zip('a'..) {
-        bomb.push_str(&format!("{name}: &{name} [{}]\n", vec![format!("*{before}"); 9].join(",")));
+        writeln!(bomb, "{name}: &{name} [{}]", vec![format!("*{before}"); 9].join(",")).unwrap();
     }
     refused(&[("a.yaml", &bomb)], &["its aliases expand to too much", "--> a.yaml:6", "at most 24 levels"]);
 }

@@ -1,5 +1,7 @@
 //! The whole help text: the reference of the command line, so that every change of it is seen.
 
+use std::fmt::Write as _;
+
 use crate::support::Folder;
 
 #[test]
@@ -13,7 +15,7 @@ fn every_command_explains_itself() {
         let help = folder.run(&command).ended(0).out;
         let widest = help.lines().map(|line| line.chars().count()).max().unwrap_or(0);
         assert!(widest <= 100, "{command}: {widest} columns");
-        reference.push_str(&format!("$ hangar {command}\n\n{help}\n\n"));
+        write!(reference, "$ hangar {command}\n\n{help}\n\n").unwrap();
     }
     insta::assert_snapshot!("cli_reference", reference);
 }

@@ -21,7 +21,7 @@ fn a_run_that_is_told_to_stop_ends_at_once_and_the_next_one_goes_on() {
     assert_eq!(code, Some(3), "{all}");
     for text in [
         "stopping: steps under way are finished, no new one begins",
-        "the run is stopping",
+        "skipped: the run is stopping",
         "Not converged: 1 environment",
     ] {
         assert!(all.contains(text), "no `{text}` in\n{all}");
@@ -40,19 +40,22 @@ fn a_run_that_is_told_to_stop_ends_at_once_and_the_next_one_goes_on() {
 #[test]
 fn a_run_that_only_waits_is_left_at_once() {
     let server = Server::start();
-    let volume = "volumes: {data: {size: 1GB, mount: /data}}";
-    let mut folder = Folder::with(&[("demo.yaml", &environment("demo", volume))]);
+    let fields = "count: 1\nschedule: daily\nvolumes: {data: {size: 1GB, mount: /data}}";
+    let mut folder = Folder::with(&[("demo.yaml", &environment("demo", fields))]);
     folder.use_server(&server);
-    // Somebody else's run has begun: with an empty store nothing that could be there twice is made for a while.
-    folder.run("reconcile --once --patience 0s");
+    folder.run("reconcile --once").ended(0);
+    // With an empty store an earlier run may still have requests under way, so nothing is made that could be there twice then.
     std::fs::remove_dir_all(folder.path(".hangar")).unwrap();
-    server.sim.apps().iter().for_each(|app| assert_eq!(app.name, "demo-web"));
+    folder.edit("demo.yaml", "count: 1", "count: 2");
+    let reason = ["! demo  waiting", "Quarantine", "goes on at", "Not converged: 1 environment: 1 waiting"];
+    folder.run("reconcile --once --patience 1s").ended(3).says(&reason);
     let mut run = folder.start("reconcile --once");
     run.wait_for("waiting");
     run.signal("INT");
     let (code, all) = run.end_within(AT_ONCE);
     assert_eq!(code, Some(3), "{all}");
     assert!(all.contains("Quarantine"), "{all}");
+    assert_eq!(server.sim.volumes("demo-web").len(), 1);
 }
 
 #[test]
@@ -85,6 +88,7 @@ fn the_daemon_converges_follows_its_files_and_ends_when_it_is_told() {
         Folder::with(&[("hangar.yaml", CONTROLLER), ("demo.yaml", &environment("demo", "schedule: daily"))]);
     folder.use_server(&server);
     let mut daemon = folder.start("reconcile");
+    daemon.wait_for("1 environment from .; changes are followed until Ctrl-C");
     daemon.wait_for("as desired");
     assert_eq!(server.sim.machines("demo-web").len(), 1);
 

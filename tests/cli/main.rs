@@ -2,13 +2,7 @@
 //!
 //! These tests take real time, so they are few, and their apps are small.
 #![cfg(feature = "controller")]
-#![expect(
-    clippy::unwrap_used,
-    clippy::as_conversions,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test ends where something it relies on is not so"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends where something it relies on is not so")]
 
 mod bad_input;
 mod exit_codes;

@@ -80,6 +80,7 @@ fn create_look_change_remove_and_destroy() {
     fits_a_comment(&markdown);
     folder.run("diff --sim --env other").ended(0).says(&["other  ✓ as desired"]).never_says(&["demo  "]);
     folder.run("diff --sim --env demo --only web").ended(2);
+    folder.run("diff --sim --color always").ended(2);
     folder.run("reconcile --sim --dry-run").ended(2).says(&["env.GREETING: hello → goodbye"]);
     assert_eq!(world(&folder), before, "looking changes nothing");
 

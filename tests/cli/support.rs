@@ -40,11 +40,15 @@ pub(crate) fn empty(name: &str) -> String {
 
 /// The same with `lines` under `spec`.
 pub(crate) fn with_spec(name: &str, lines: &str, fields: &str) -> String {
-    let lines: String = lines.lines().map(|line| format!("  {line}\n")).collect();
-    let fields: String = fields.lines().map(|line| format!("        {line}\n")).collect();
+    let lines = indented(lines, 2);
+    let fields = indented(fields, 8);
     format!(
         "apiVersion: hangar/v1\nkind: Environment\nmetadata: {{name: {name}}}\nspec:\n{lines}  fly:\n    org: acme\n    region: iad\n    apps:\n      web:\n        image: registry.fly.io/demo:v1\n{fields}"
     )
+}
+
+fn indented(lines: &str, by: usize) -> String {
+    lines.lines().flat_map(|line| [" ".repeat(by).as_str(), line, "\n"].map(str::to_owned)).collect()
 }
 
 /// A policy with these fields.
@@ -129,33 +133,35 @@ impl Folder {
     /// Runs the program to its end.
     pub(crate) fn run(&self, arguments: &str) -> Ran {
         let output = self.command(arguments).output().unwrap();
-        Ran {
+        let ran = Ran {
             arguments: arguments.to_owned(),
             code: output.status.code(),
             out: String::from_utf8(output.stdout).unwrap(),
             err: String::from_utf8(output.stderr).unwrap(),
-        }
+        };
+        let is_colored = ran.all().contains('\u{1b}');
+        assert_eq!(is_colored, arguments.contains("--color always"), "hangar {arguments}: {:?}", ran.all());
+        ran
     }
 
     /// Starts the program.
     pub(crate) fn start(&self, arguments: &str) -> Running {
         let mut child = self.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (sender, lines) = mpsc::channel();
-        for pipe in [
-            Box::new(child.stdout.take().unwrap()) as Box<dyn Read + Send>,
-            Box::new(child.stderr.take().unwrap()) as Box<dyn Read + Send>,
-        ] {
-            let sender = sender.clone();
-            std::thread::spawn(move || {
-                for line in BufReader::new(pipe).lines() {
-                    if line.is_err() || sender.send(line.unwrap()).is_err() {
-                        return;
-                    }
-                }
-            });
-        }
+        send_lines(child.stdout.take().unwrap(), sender.clone());
+        send_lines(child.stderr.take().unwrap(), sender);
         Running { child, lines, seen: Vec::new() }
     }
+}
+
+fn send_lines(pipe: impl Read + Send + 'static, sender: mpsc::Sender<String>) {
+    std::thread::spawn(move || {
+        for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+    });
 }
 
 /// How a run ended.
