@@ -67,7 +67,7 @@ pub(super) enum CliError {
         source: std::io::Error,
     },
     /// Secrets whose values this machine does not have.
-    #[error("{}; nothing was sent", .0.join("\n       "))]
+    #[error("secrets need values that this machine does not have, so nothing was sent:\n  - {}", .0.join("\n  - "))]
     MissingValues(Vec<String>),
     /// Arguments that do not go together, or name nothing.
     #[error("{0}")]

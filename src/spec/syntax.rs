@@ -64,13 +64,13 @@ fn explain(error: &Error) -> (String, Option<String>) {
     }
 }
 
-/// The first tab that indents a line, in the line of the byte `from` or later.
+/// The place behind the first tab that indents a line: the byte `from` if its line has one, or else in a later line.
 fn indenting_tab(text: &str, from: usize) -> Option<usize> {
     let mut start = text.get(..from)?.rfind('\n').map_or(0, |end| end.saturating_add(1));
     for line in text.get(start..)?.split_inclusive('\n') {
         let indent = line.len().saturating_sub(line.trim_start_matches([' ', '\t']).len());
         if let Some(tab) = line.get(..indent)?.find('\t') {
-            return Some(start.saturating_add(tab));
+            return Some(from.max(start.saturating_add(tab).saturating_add(1)));
         }
         start = start.saturating_add(line.len());
     }

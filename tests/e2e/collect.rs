@@ -177,7 +177,7 @@ async fn an_environment_that_has_expired_goes_although_its_spec_is_there() {
     let spec = environment("demo", "expiresAt: '2026-03-02T12:00:00Z'", "web: {image: 'registry.fly.io/demo:v1'}");
     world.put("demo.yaml", &spec);
     world.converge().await;
-    world.pass_time(std::time::Duration::from_secs(24 * 3600)).await;
+    world.pass_time(std::time::Duration::from_hours(24)).await;
     world.reconcile().await;
     assert_eq!(deletes(&world), Vec::<String>::new());
     world.pass_time(GRACE).await;
@@ -352,7 +352,7 @@ async fn more_deletions_than_the_budget_are_held_and_neither_a_pass_nor_a_restar
     assert_eq!(deletes(&world), Vec::<String>::new());
     world.pass_time(GRACE).await;
     world.reconcile_without_writes().await;
-    world.pass_time(std::time::Duration::from_secs(3 * 3600)).await;
+    world.pass_time(std::time::Duration::from_hours(3)).await;
     world.reconcile_without_writes().await;
     world.lose_store();
     world.reconcile_without_writes().await;
@@ -445,7 +445,7 @@ async fn deletions_are_counted_over_a_window_and_not_by_the_pass() {
     let outcome = world.reconcile().await;
     assert_eq!(withheld(&outcome.last.plan), [Reason::BudgetExceeded]);
     // The hour over, it is still held, for nobody has looked.
-    world.pass_time(std::time::Duration::from_secs(2 * 3600)).await;
+    world.pass_time(std::time::Duration::from_hours(2)).await;
     let outcome = world.reconcile_without_writes().await;
     assert_eq!(withheld(&outcome.last.plan), [Reason::BudgetExceeded]);
 }
@@ -531,7 +531,7 @@ async fn nothing_is_deleted_while_another_instance_writes_under_our_owner_id() {
     assert_eq!(withheld(&outcome.last.plan), [Reason::AnotherWriter]);
     assert_eq!(outcome.worst(), Verdict::Blocked);
     // A run that begins after that stamp is the newest writer itself.
-    world.pass_time(std::time::Duration::from_secs(60)).await;
+    world.pass_time(std::time::Duration::from_mins(1)).await;
     assert_eq!(world.reconcile_writing().await, ["DELETE /v1/apps/demo-web"]);
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use hangar::clock::{Clock as _, SharedClock, VirtualClock};
+use hangar::clock::{SharedClock, VirtualClock};
 use hangar::controller::{Loaded, Once, Verdict};
 use hangar::execute::event::Event;
 use hangar::memory::Memory;
@@ -153,7 +153,7 @@ impl Scene {
         }
         world.pass_time(Duration::from_secs(3)).await;
         let session = world.session();
-        let run = Once::new(&session, Request::default(), Duration::from_secs(180)).run(|_| ());
+        let run = Once::new(&session, Request::default(), Duration::from_mins(3)).run(|_| ());
         match blow {
             Blow::Killed { .. } => {
                 until(|| world.sim.is_dead(), run).await;
@@ -181,7 +181,7 @@ impl Scene {
                 world.pass_time(Duration::from_secs(31)).await;
                 return live(&world.sim);
             }
-            world.pass_time(Duration::from_secs(60)).await;
+            world.pass_time(Duration::from_mins(1)).await;
             outcome = world.reconcile().await;
         }
         vec![format!("not converged: {:#?} {:#?}", outcome.failures, outcome.last.plan.withheld)]

@@ -107,7 +107,7 @@ async fn an_app_that_is_protected_or_given_away_meanwhile_stays() {
             edit_metadata(&sim, "demo-web", &id, &[change]);
         });
         let session = world.session_through(meddler.clone());
-        hangar::controller::Once::new(&session, destroy("demo"), std::time::Duration::from_secs(180))
+        hangar::controller::Once::new(&session, destroy("demo"), std::time::Duration::from_mins(3))
             .run(|_| ())
             .await
             .unwrap();

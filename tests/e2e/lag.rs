@@ -54,7 +54,7 @@ async fn reconcile_until_converged(world: &mut World, lag: &str, runs: usize) {
             return;
         }
         assert!(outcome.failures.is_empty(), "{lag}: {:#?}", outcome.failures);
-        world.pass_time(Duration::from_secs(60)).await;
+        world.pass_time(Duration::from_mins(1)).await;
     }
     panic!("{lag}: not converged after {runs} runs");
 }

@@ -185,7 +185,7 @@ async fn an_expired_environment_whose_level_or_pause_forbids_deletion_stays() {
         let more = format!("{more}\nexpiresAt: '2026-03-01T13:00:00Z'");
         world.put("demo.yaml", &environment("demo", &more, WEB));
         world.reconcile().await;
-        world.pass_time(std::time::Duration::from_secs(7200)).await;
+        world.pass_time(std::time::Duration::from_hours(2)).await;
         world.reconcile_without_writes().await;
         world.pass_time(GRACE).await;
         world.reconcile_without_writes().await;

@@ -4,6 +4,8 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::clone_on_ref_ptr,
+    clippy::print_stdout,
     clippy::indexing_slicing,
     clippy::case_sensitive_file_extension_comparisons,
     reason = "a test ends where something it relies on is not so"
@@ -17,6 +19,7 @@ mod collect;
 mod crash;
 mod create;
 mod destroy;
+mod drift;
 mod given;
 mod lag;
 mod levels;
@@ -24,5 +27,7 @@ mod live;
 mod networks;
 mod ownership;
 mod quarantine;
+mod secrets;
+mod structure;
 mod support;
 mod world;

@@ -132,7 +132,7 @@ async fn after_a_late(path: &'static str) -> World {
     world.sim.inject(Fault::once(Matcher::new(Method::Post, path), FaultKind::Late { after_ms: 55_000 }));
     let session = world.session();
     let run =
-        hangar::controller::Once::new(&session, hangar::plan::Request::default(), std::time::Duration::from_secs(180))
+        hangar::controller::Once::new(&session, hangar::plan::Request::default(), std::time::Duration::from_mins(3))
             .run(|_| ());
     tokio::time::timeout(std::time::Duration::from_secs(20), run).await.expect_err("it waits for what came late");
     drop(session);

@@ -113,7 +113,7 @@ impl World {
     pub(crate) async fn reconcile_through(&mut self, transport: SharedTransport) -> Outcome {
         self.pass_time(Duration::from_secs(3)).await;
         let session = self.session_through(transport);
-        Once::new(&session, hangar::plan::Request::default(), Duration::from_secs(180)).run(|_| ()).await.unwrap()
+        Once::new(&session, hangar::plan::Request::default(), Duration::from_mins(3)).run(|_| ()).await.unwrap()
     }
 
     /// The names of all live apps.
