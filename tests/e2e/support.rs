@@ -117,6 +117,11 @@ impl World {
     /// Reconciles while somebody meddles.
     pub(crate) async fn reconcile_through(&mut self, meddler: &Arc<Meddler>) -> Outcome {
         let transport: SharedTransport = Arc::<Meddler>::clone(meddler);
+        self.reconcile_over(transport).await
+    }
+
+    /// The same, over any transport.
+    pub(crate) async fn reconcile_over(&mut self, transport: SharedTransport) -> Outcome {
         self.pass_time(seconds(3)).await;
         let session = self.session_through(transport);
         Once::new(&session, hangar::plan::Request::default(), seconds(180)).run(|_| ()).await.unwrap()
