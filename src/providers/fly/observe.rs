@@ -173,11 +173,21 @@ async fn presence(reader: &FlyReader, clock: &SharedClock, app: &AppName, sees_o
 }
 
 fn unread(presence: Presence) -> AppDetail {
-    const REASON: &str = "the app is not there";
-    fn none<T>() -> Reading<T> {
-        Reading::Unknown { reason: REASON.to_owned() }
+    fn none<T>(presence: &Presence) -> Reading<T> {
+        let reason = match presence {
+            Presence::Unknown { .. } => "whether the app is there cannot be told",
+            Presence::Here(_) | Presence::Elsewhere | Presence::Absent { .. } => "the app is not there",
+        };
+        Reading::Unknown { reason: reason.to_owned() }
     }
-    AppDetail { presence, machines: none(), volumes: none(), secrets: none(), ips: none(), certificates: none() }
+    AppDetail {
+        machines: none(&presence),
+        volumes: none(&presence),
+        secrets: none(&presence),
+        ips: none(&presence),
+        certificates: none(&presence),
+        presence,
+    }
 }
 
 fn unknown<T>(error: &FlyError) -> Reading<T> {
