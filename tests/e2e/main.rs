@@ -4,8 +4,6 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    clippy::clone_on_ref_ptr,
-    clippy::print_stdout,
     clippy::indexing_slicing,
     clippy::case_sensitive_file_extension_comparisons,
     reason = "a test ends where something it relies on is not so"
