@@ -195,9 +195,10 @@ async fn polling_notices_every_kind_of_change_once() {
     source.load().await.unwrap();
     for (number, change) in changes.into_iter().enumerate() {
         let mut quiet = source.changed();
+        // Not a multiple of the time between two looks: a look under way would see half of the change.
         tokio::select! {
             () = &mut quiet => panic!("change {number} before it happened"),
-            () = clock.sleep(Duration::from_mins(1)) => {}
+            () = clock.sleep(Duration::from_secs(61)) => {}
         }
         change();
         let before = clock.now();
