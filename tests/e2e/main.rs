@@ -9,6 +9,7 @@
 )]
 
 mod adopt;
+mod capacity;
 mod changes;
 mod chat_dev;
 mod collect;
