@@ -16,6 +16,7 @@ mod collect;
 mod crash;
 mod create;
 mod destroy;
+mod diff;
 mod drift;
 mod given;
 mod health;
