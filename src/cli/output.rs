@@ -7,6 +7,16 @@ use super::exit::CliError;
 use crate::controller::LoadError;
 use crate::spec::Diagnostics;
 
+/// Lets colours through, or not, whatever is written from here on.
+pub(super) fn choose_color(global: &Global) {
+    let choice = match global.color {
+        ColorChoice::Auto => anstream::ColorChoice::Auto,
+        ColorChoice::Always => anstream::ColorChoice::Always,
+        ColorChoice::Never => anstream::ColorChoice::Never,
+    };
+    choice.write_global();
+}
+
 /// Writes a result. A closed pipe (`hangar diff | head`) is no error.
 pub(super) fn result(text: &str) {
     let mut out = anstream::stdout();
@@ -51,7 +61,8 @@ pub(super) fn cli_error(global: &Global, problem: &CliError) {
     }
 }
 
-fn colored(global: &Global) -> bool {
+/// Whether the standard error is written in colour.
+pub(super) fn colored(global: &Global) -> bool {
     use std::io::IsTerminal as _;
     match global.color {
         ColorChoice::Always => true,

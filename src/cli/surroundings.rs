@@ -16,7 +16,7 @@ use crate::memory::Memory;
 use crate::random::Random;
 use crate::report::{RequestCount, Style};
 use crate::secret::SecretText;
-use crate::source::{DirectorySource, GitSettings, GitSource, Source};
+use crate::source::{DirectorySource, GitSettings, GitSource, Snapshot, Source, WithController};
 use crate::spec::controller::SourceSpec;
 use crate::store::{SqliteStore, Store, StoreError};
 
@@ -35,6 +35,8 @@ pub(super) struct Surroundings {
     pub(super) shared: Shared,
     /// The simulator, if that is what is spoken to.
     pub(super) simulator: Option<LocalSimulator>,
+    /// The files and folders that were given.
+    pub(super) paths: Vec<PathBuf>,
     store: PathBuf,
 }
 
@@ -50,17 +52,14 @@ impl Surroundings {
         };
         let directory = Arc::new(DirectorySource::new(target.paths.clone(), Arc::clone(&clock)));
         let snapshot = directory.load().await?;
+        require_files(&snapshot, &target.paths)?;
         let mut loaded = load(&snapshot, &*variables)?;
         let mut source: Arc<dyn Source> = directory;
-        let wanted = loaded.settings.as_ref().and_then(|settings| settings.source.clone());
-        if let Some(SourceSpec::Git(git)) = wanted {
-            // The controller's settings name the repository; its environments come from there.
-            let cache = Path::new(STATE).join("git");
-            source = Arc::new(GitSource::new(git_settings(&git, cache), Arc::clone(&clock))?);
-            let settings = loaded.settings.take();
-            loaded = load(&source.load().await?, &*variables)?;
-            loaded.settings = loaded.settings.or(settings);
+        if let Some(elsewhere) = specs_elsewhere(&loaded, &snapshot, &clock)? {
+            loaded = load(&elsewhere.load().await?, &*variables)?;
+            source = elsewhere;
         }
+        require_organization(&loaded)?;
         let transport = match &simulator {
             Some(simulator) => simulator.transport(),
             None => Arc::new(ReqwestTransport::new()?),
@@ -74,7 +73,7 @@ impl Surroundings {
             (None, Some(path)) => PathBuf::from(path),
             (None, None) => Path::new(STATE).join("hangar.db"),
         };
-        Ok(Self { source, loaded: Arc::new(loaded), variables, shared, simulator, store })
+        Ok(Self { source, loaded: Arc::new(loaded), variables, shared, simulator, paths: target.paths.clone(), store })
     }
 
     /// The journal of a run that may write.
@@ -101,6 +100,53 @@ impl Surroundings {
     pub(super) fn requests(&self) -> RequestCount {
         RequestCount { reads: self.shared.requests.reads(), writes: self.shared.requests.writes() }
     }
+}
+
+/// The source that the controller's settings name, with these settings kept.
+fn specs_elsewhere(
+    loaded: &Loaded,
+    snapshot: &Snapshot,
+    clock: &SharedClock,
+) -> Result<Option<Arc<dyn Source>>, CliError> {
+    let named = loaded.settings.as_ref().and_then(|settings| settings.source.as_ref());
+    let file = loaded.settings_file.as_ref();
+    let (Some(named), Some(file)) = (named, file) else { return Ok(None) };
+    let specs: Arc<dyn Source> = match named {
+        SourceSpec::Git(git) => {
+            let cache = Path::new(STATE).join("git");
+            Arc::new(GitSource::new(git_settings(git, cache), Arc::clone(clock))?)
+        }
+        SourceSpec::Directory(directory) => {
+            let Some(path) = &directory.path else { return Ok(None) };
+            let folder = file.parent().unwrap_or_else(|| Path::new(".")).join(path);
+            Arc::new(DirectorySource::new([folder], Arc::clone(clock)))
+        }
+    };
+    let controller = snapshot.files.iter().find(|spec| spec.path == *file).cloned();
+    Ok(controller.map(|controller| WithController::new(specs, controller).into()))
+}
+
+/// A folder without a single spec is a mistake more often than a wish to have nothing.
+pub(super) fn require_files(snapshot: &Snapshot, paths: &[PathBuf]) -> Result<(), CliError> {
+    if !snapshot.files.is_empty() {
+        return Ok(());
+    }
+    let paths: Vec<String> = paths.iter().map(|path| format!("`{}`", path.display())).collect();
+    let message = format!(
+        "there is no spec in {}: Hangar reads files whose names end in `.yaml` or `.yml`; give the folder that has them",
+        paths.join(", ")
+    );
+    Err(CliError::Usage(message))
+}
+
+/// Without an organization there is nowhere to look, not even for what is left of earlier environments.
+fn require_organization(loaded: &Loaded) -> Result<(), CliError> {
+    if !loaded.orgs().is_empty() || !loaded.fleet.environments.is_empty() {
+        return Ok(());
+    }
+    let message = "the specs have no environment, and no Fly organization to look for what is left of earlier ones: name it in a \
+                   `Controller`, under `spec.fly.organizations`";
+    Err(CliError::Usage(message.to_owned()))
 }
 
 /// How often a git source is asked for a new commit unless the settings say otherwise.

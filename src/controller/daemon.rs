@@ -1,33 +1,37 @@
 //! The long-lived loop: woken by changes and time, bounded in its workers, and stopped at a safe point.
 //!
 //! Wake-ups carry no data: whatever happens only makes environments due, and every decision is derived again from what is wanted
-//! and what is seen. A change of the specs overtakes the plans that are being carried out: their steps under way are finished, no
-//! new one begins, and their environments are planned anew.
+//! and what is seen. A changed spec overtakes the plan of its environment that is being carried out: steps under way are finished,
+//! no new one begins, and the environment is planned anew. No environment waits for another one's failures or long steps.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use tokio::task::JoinSet;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::{Id, JoinError, JoinSet};
 
 use super::load::{LoadError, Loaded, load};
-use super::pass::bulk_fingerprint;
 use super::queue::{Backoff, Priority, Queue};
+use super::round::{End, Ended, Known, News, Round, said};
 use super::session::{Session, SessionError};
 use super::variables::Variables;
 use crate::desired::{Completeness, Wanted};
 use crate::execute::event::{Event, Observer, What};
 use crate::execute::{Journal, Stop, StopReason};
 use crate::http::Shared;
-use crate::plan::{EnvironmentKind, Purpose, Request, Standing};
+use crate::plan::{Request, Standing};
 use crate::resource::EnvName;
 use crate::source::Source;
 
 /// How long steps under way may take to finish when the program is to end (a container's usual grace period).
 const STOP_WITHIN: Duration = Duration::from_secs(30);
-/// How soon something that is in transition is looked at again.
-const SOON: Duration = Duration::from_secs(5);
+/// How soon specs that could not be read are tried again, if nothing says that they have changed.
+const READ_AGAIN: Duration = Duration::from_mins(1);
+/// How often in a row an environment is planned and carried out at once before it is taken for one that never settles.
+const ROUNDS: u32 = 20;
 
 /// The long-lived controller.
 #[derive(Debug)]
@@ -70,36 +74,28 @@ struct Periods {
     workers: usize,
 }
 
-/// What the loop knows of an environment that was converged when it was last read in detail.
-#[derive(Debug, Clone)]
-struct Known {
-    bulk: String,
-    read_at: DateTime<Utc>,
-}
-
-/// How a pass ended for one environment.
-#[derive(Debug)]
-struct Ended {
-    env: EnvName,
-    standing: Standing,
-    failed: bool,
-    next: Option<DateTime<Utc>>,
-    gone: bool,
-    known: Option<Known>,
-}
-
 struct Loop {
     daemon: Daemon,
     loaded: Arc<Loaded>,
+    periods: Periods,
     queue: Queue,
     known: BTreeMap<EnvName, Known>,
+    /// Environments that were looked at before.
     seen: BTreeSet<EnvName>,
-    /// Ends the passes under way when the specs change.
-    overtaken: Stop,
-    periods: Periods,
-    passes: JoinSet<Vec<Ended>>,
-    /// The environments of each pass, so that one that panics can be put back.
-    under_way: BTreeMap<tokio::task::Id, Vec<EnvName>>,
+    /// Environments that wait for others to converge.
+    gated: BTreeSet<EnvName>,
+    /// How often in a row an environment was planned and carried out.
+    rounds: BTreeMap<EnvName, u32>,
+    /// The signal that stops each environment that is being worked on.
+    stops: BTreeMap<EnvName, Stop>,
+    passes: JoinSet<()>,
+    /// The environments of each round that have not been told to be through, so that those of one that panics are put back.
+    under_way: BTreeMap<Id, BTreeSet<EnvName>>,
+    planning: Arc<tokio::sync::Mutex<()>>,
+    sender: UnboundedSender<News>,
+    news: UnboundedReceiver<News>,
+    /// When the specs are read again even if nothing says that they have changed.
+    read_at: DateTime<Utc>,
 }
 
 impl Daemon {
@@ -107,193 +103,347 @@ impl Daemon {
     pub async fn run(self) -> Result<(), DaemonError> {
         let snapshot = self.source.load().await?;
         let loaded = Arc::new(load(&snapshot, &*self.variables)?);
+        // What is wrong with tokens at the start is for the person who starts it.
+        for org in loaded.orgs() {
+            loaded.token(&org, &*self.variables)?;
+        }
         let periods = Periods::of(&loaded);
         let mut queue = Queue::new(Backoff::default(), self.shared.random.clone());
         let now = self.shared.clock.now();
         for env in loaded.fleet.environments.keys() {
             queue.wake(env, Priority::Resync, now);
         }
+        let (sender, news) = unbounded_channel();
         let mut state = Loop {
             loaded,
+            periods,
             queue,
             known: BTreeMap::new(),
             seen: BTreeSet::new(),
-            overtaken: Stop::default(),
-            periods,
+            gated: BTreeSet::new(),
+            rounds: BTreeMap::new(),
+            stops: BTreeMap::new(),
             passes: JoinSet::new(),
             under_way: BTreeMap::new(),
+            planning: Arc::default(),
+            sender,
+            news,
+            read_at: later(now, periods.resync),
             daemon: self,
         };
-        state.wake_orphans().await?;
-        state.run().await
+        state.look_around();
+        state.run().await;
+        Ok(())
     }
 }
 
 impl Loop {
-    async fn run(&mut self) -> Result<(), DaemonError> {
-        let source = Arc::clone(&self.daemon.source);
-        loop {
-            if self.daemon.stop.requested().is_some() {
-                self.wind_down().await;
-                return Ok(());
-            }
-            self.start_passes()?;
-            let clock = Arc::clone(&self.daemon.shared.clock);
+    async fn run(&mut self) {
+        // One wait for a change lives across rounds: a source may only look every minute, and a wait that is dropped starts anew.
+        let mut changed = change_of(Arc::clone(&self.daemon.source));
+        let (clock, stop) = (Arc::clone(&self.daemon.shared.clock), self.daemon.stop.clone());
+        while stop.requested().is_none() {
+            self.start_due();
             let pause = self.pause(clock.now());
             tokio::select! {
-                () = source.changed() => self.reload().await?,
-                Some(ended) = self.passes.join_next_with_id() => self.take(ended),
-                () = clock.sleep(pause) => {}
+                biased;
+                _ = stop.asked() => {}
+                Some(news) = self.news.recv() => self.take(news),
+                Some(over) = self.passes.join_next_with_id() => self.end_round(over),
+                () = &mut changed => {
+                    self.reload().await;
+                    changed = change_of(Arc::clone(&self.daemon.source));
+                }
+                () = clock.sleep(pause) => {
+                    if self.read_at <= clock.now() {
+                        self.reload().await;
+                        self.look_around();
+                    }
+                }
             }
         }
+        self.wind_down().await;
     }
 
-    /// How long nothing happens by itself. Never longer than a second, so that a request to stop is heard.
+    /// How long nothing happens by itself.
     fn pause(&self, now: DateTime<Utc>) -> Duration {
         let room = self.queue.at_work() < self.periods.workers;
         let due = self.queue.next_due().filter(|_| room);
-        let until =
-            due.map_or(Duration::from_secs(1), |due| (due - now).max(TimeDelta::zero()).to_std().unwrap_or_default());
-        until.clamp(Duration::from_millis(10), Duration::from_secs(1))
+        let until = due.map_or(self.read_at, |due| due.min(self.read_at));
+        (until - now).max(TimeDelta::zero()).to_std().unwrap_or_default().max(Duration::from_millis(10))
     }
 
-    fn start_passes(&mut self) -> Result<(), DaemonError> {
-        let now = self.daemon.shared.clock.now();
+    fn now(&self) -> DateTime<Utc> {
+        self.daemon.shared.clock.now()
+    }
+
+    /// Starts a round for what is due, if there is a worker for it. What would be due for its time alone soon is glanced at with it,
+    /// because one listing serves them all.
+    fn start_due(&mut self) {
+        let now = self.now();
         let room = self.periods.workers.saturating_sub(self.queue.at_work());
         let due = self.queue.take_due(now, room);
         if due.is_empty() {
-            return Ok(());
+            return;
         }
-        let session = Session::open(
+        let near = later(now, self.periods.resync.checked_div(4).unwrap_or_default());
+        let glanced = self.queue.take_resyncs(near);
+        self.start(due, glanced);
+    }
+
+    /// Where no environment is wanted, nothing is ever due; what is left of former ones is found all the same.
+    fn look_around(&mut self) {
+        if self.queue.is_empty() {
+            self.start(Vec::new(), Vec::new());
+        }
+    }
+
+    fn start(&mut self, due: Vec<EnvName>, glanced: Vec<EnvName>) {
+        let opened = Session::open_where_possible(
             Arc::clone(&self.loaded),
             &*self.daemon.variables,
             self.daemon.shared.clone(),
             self.daemon.journal.clone(),
             Arc::clone(&self.daemon.observer),
-            self.overtaken.clone(),
-        )?;
-        let known: BTreeMap<EnvName, Known> =
-            due.iter().filter_map(|env| Some((env.clone(), self.known.get(env)?.clone()))).collect();
-        let (request, deep) = (self.daemon.request.clone(), self.periods.deep);
-        let handle = self.passes.spawn(pass(session, due.clone(), known, request, deep));
-        self.under_way.insert(handle.id(), due);
-        Ok(())
-    }
-
-    fn take(&mut self, ended: Result<(tokio::task::Id, Vec<Ended>), tokio::task::JoinError>) {
-        let now = self.daemon.shared.clock.now();
-        match ended {
-            Ok((id, results)) => {
-                self.under_way.remove(&id);
-                for result in results {
-                    self.put_back(result, now);
-                }
-            }
+        );
+        let (session, problems) = match opened {
+            Ok(opened) => opened,
             Err(error) => {
-                for env in self.under_way.remove(&error.id()).into_iter().flatten() {
-                    let message = "a pass panicked: this is a defect of Hangar; it is tried again later".to_owned();
-                    tracing::error!(%env, "{message}");
-                    let what = What::Finished { standing: Standing::Waiting, message: Some(message) };
-                    self.daemon.observer.observe(&Event { at: now, env: env.clone(), what });
-                    self.queue.failed(&env, now);
+                for env in due.iter().chain(&glanced) {
+                    self.fail(env, &error.to_string());
+                }
+                return;
+            }
+        };
+        let mut ready = BTreeMap::new();
+        for env in due {
+            let problem = match self.loaded.fleet.environments.get(&env) {
+                Some(Wanted::Ready(wanted)) => problems.get(&wanted.org),
+                _ => None,
+            };
+            if let Some(problem) = problem {
+                self.fail(&env, &problem.to_string());
+            } else {
+                ready.insert(env, Stop::default());
+            }
+        }
+        self.stops.extend(ready.clone());
+        let all: BTreeSet<EnvName> = ready.keys().chain(&glanced).cloned().collect();
+        let known = self.known.iter().filter(|(env, _)| all.contains(*env));
+        let round = Round {
+            session,
+            request: self.daemon.request.clone(),
+            due: ready,
+            glanced,
+            known: known.map(|(env, known)| (env.clone(), known.clone())).collect(),
+            planning: Arc::clone(&self.planning),
+            news: self.sender.clone(),
+        };
+        let handle = self.passes.spawn(round.run());
+        self.under_way.insert(handle.id(), all);
+    }
+
+    fn take(&mut self, news: News) {
+        let now = self.now();
+        match news {
+            News::Unwanted(names) => {
+                for env in names.into_iter().filter(|env| !self.queue.contains(env)).collect::<Vec<_>>() {
+                    self.queue.wake(&env, Priority::First, now);
+                }
+            }
+            News::Ended { env, end } => {
+                self.under_way.values_mut().for_each(|envs| envs.retain(|other| *other != env));
+                self.stops.remove(&env);
+                match end {
+                    End::Unchanged => {
+                        let expiry = self.known.get(&env).and_then(|known| known.expiry);
+                        self.rest(&env, expiry, now);
+                    }
+                    End::Changed => self.queue.look(&env, now),
+                    End::Failed { message } => self.fail(&env, &message),
+                    End::Planned(ended) => self.put_back(&env, &ended, now),
                 }
             }
         }
     }
 
-    fn put_back(&mut self, result: Ended, now: DateTime<Utc>) {
-        let is_wanted = self.loaded.fleet.environments.contains_key(&result.env);
-        self.seen.insert(result.env.clone());
-        match result.known {
-            Some(known) => self.known.insert(result.env.clone(), known),
-            None => self.known.remove(&result.env),
+    /// What a round has not told when it is over, it cannot tell any more.
+    fn end_round(&mut self, over: Result<(Id, ()), JoinError>) {
+        while let Ok(news) = self.news.try_recv() {
+            self.take(news);
+        }
+        let id = match over {
+            Ok((id, ())) => id,
+            Err(error) => {
+                let id = error.id();
+                if let Ok(panic) = error.try_into_panic() {
+                    tracing::error!(panic = said(&*panic), "a round ended early: this is a defect of Hangar");
+                }
+                id
+            }
         };
-        if result.gone && !is_wanted {
-            self.queue.forget(&result.env);
+        for env in self.under_way.remove(&id).into_iter().flatten() {
+            self.stops.remove(&env);
+            self.fail(&env, "looking at it ended early: this is a defect of Hangar; it is tried again later");
+        }
+    }
+
+    /// Puts an environment back that could not be looked at.
+    fn fail(&mut self, env: &EnvName, message: &str) {
+        let now = self.now();
+        tracing::error!(%env, "{message}");
+        let what = What::Finished { standing: Standing::Waiting, message: Some(message.to_owned()) };
+        let event = Event { at: now, env: env.clone(), what };
+        let observer = &self.daemon.observer;
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| observer.observe(&event))) {
+            tracing::error!(panic = said(&*panic), "an observer panicked");
+        }
+        self.queue.failed(env, now);
+    }
+
+    fn put_back(&mut self, env: &EnvName, ended: &Ended, now: DateTime<Utc>) {
+        let is_wanted = self.loaded.fleet.environments.contains_key(env);
+        let is_new = self.seen.insert(env.clone());
+        let was_converged = self.known.contains_key(env);
+        self.remember(env, ended, now);
+        // What is kept although nobody asks for it is looked at again when there is something to do about it.
+        if !is_wanted && (ended.gone || ended.standing == Standing::Converged) {
+            self.forget(env);
             return;
         }
-        if result.failed {
-            self.queue.failed(&result.env, now);
+        let rounds = self.rounds.entry(env.clone()).or_default();
+        *rounds = if ended.standing == Standing::Changes { rounds.saturating_add(1) } else { 0 };
+        let never_settles = *rounds >= ROUNDS;
+        if never_settles {
+            tracing::error!(%env, rounds, "it is still not as wanted: something changes it back");
+        }
+        if ended.failed || never_settles {
+            self.queue.failed(env, now);
             return;
         }
-        let until = result.next.map(|at| (at - now).max(TimeDelta::zero()).to_std().unwrap_or_default());
-        let (wait, priority) = match result.standing {
-            Standing::Converged => (self.periods.resync, Priority::Resync),
-            Standing::Changes => (Duration::ZERO, Priority::Changed),
-            Standing::Waiting => (until.unwrap_or(SOON).max(Duration::from_secs(1)), Priority::Changed),
-            Standing::Blocked => (until.unwrap_or(self.periods.resync).min(self.periods.resync), Priority::Resync),
-        };
-        self.queue.finished(&result.env, wait, priority, now);
+        let resync = self.periods.resync;
+        let until = ended.next.map(|at| between(now, at));
+        match ended.standing {
+            Standing::Converged => {
+                self.rest(env, ended.expiry, now);
+                if is_new || !was_converged {
+                    self.open_gates(now);
+                }
+            }
+            Standing::Changes => self.queue.finished(env, Duration::ZERO, Priority::Changed, now),
+            // A gate is opened by another environment, which says so.
+            Standing::Waiting if ended.gated => self.queue.finished(env, resync, Priority::Resync, now),
+            Standing::Waiting => match until {
+                Some(until) => {
+                    self.queue.due_in(env, until.max(Duration::from_secs(1)), Priority::Changed, now);
+                }
+                None => self.queue.failed(env, now),
+            },
+            Standing::Blocked => {
+                let wait = until.map_or(resync, |until| until.min(resync));
+                self.queue.finished(env, wait, Priority::Resync, now);
+            }
+        }
+    }
+
+    /// Looks again at a converged environment when it is time, or when it ends.
+    fn rest(&mut self, env: &EnvName, expiry: Option<DateTime<Utc>>, now: DateTime<Utc>) {
+        let resync = self.periods.resync;
+        let left = expiry.filter(|at| *at > now).map(|at| between(now, at));
+        match left.filter(|left| *left < resync.saturating_mul(2)) {
+            Some(left) => self.queue.due_in(env, left, Priority::Changed, now),
+            None => self.queue.finished(env, resync, Priority::Resync, now),
+        }
+    }
+
+    fn remember(&mut self, env: &EnvName, ended: &Ended, now: DateTime<Utc>) {
+        if ended.gated {
+            self.gated.insert(env.clone());
+        } else {
+            self.gated.remove(env);
+        }
+        // Give or take a tenth, so that not everything is looked at closely at once.
+        let deep = self.periods.deep.mul_f64(0.9 + 0.2 * self.daemon.shared.random.fraction());
+        match &ended.bulk {
+            Some(bulk) => {
+                let fresh_until = later(now, deep);
+                let fresh_until = ended.expiry.map_or(fresh_until, |expiry| expiry.min(fresh_until));
+                let known = Known { bulk: bulk.clone(), fresh_until, expiry: ended.expiry };
+                self.known.insert(env.clone(), known);
+            }
+            None => drop(self.known.remove(env)),
+        }
+    }
+
+    /// Looks again at what waits for other environments, because one has converged.
+    fn open_gates(&mut self, now: DateTime<Utc>) {
+        for env in std::mem::take(&mut self.gated) {
+            self.queue.wake(&env, Priority::Changed, now);
+        }
+    }
+
+    fn forget(&mut self, env: &EnvName) {
+        self.queue.forget(env);
+        self.known.remove(env);
+        self.seen.remove(env);
+        self.rounds.remove(env);
     }
 
     /// Reads the specs again. What cannot be read leaves the last good specs in force, as incomplete: nothing is collected then.
-    async fn reload(&mut self) -> Result<(), DaemonError> {
+    async fn reload(&mut self) {
         let loaded = match self.daemon.source.load().await {
             Ok(snapshot) => load(&snapshot, &*self.daemon.variables).map_err(|error| describe(&error)),
             Err(error) => Err(error.to_string()),
         };
-        let now = self.daemon.shared.clock.now();
+        let now = self.now();
         match loaded {
             Ok(loaded) => {
-                let changed = changed(&self.loaded, &loaded);
-                tracing::info!(
-                    commit = loaded.fleet.commit.as_deref().unwrap_or("-"),
-                    environments = changed.len(),
-                    "specs read again"
-                );
-                self.periods = Periods::of(&loaded);
-                self.loaded = Arc::new(loaded);
-                if !changed.is_empty() {
-                    std::mem::take(&mut self.overtaken).request(StopReason::Overtaken);
-                }
-                for env in changed {
-                    let is_new = !self.seen.contains(&env) || !self.loaded.fleet.environments.contains_key(&env);
-                    self.known.remove(&env);
-                    self.queue.wake(&env, if is_new { Priority::First } else { Priority::Changed }, now);
-                }
+                self.read_at = later(now, self.periods.resync);
+                self.adopt(loaded, now);
             }
             Err(reason) => {
+                self.read_at = later(now, READ_AGAIN.min(self.periods.resync));
                 tracing::error!(%reason, "the specs could not be read; the last good ones stay in force, and nothing is collected");
                 let mut kept = (*self.loaded).clone();
                 kept.fleet.source = Completeness::Incomplete { reason };
                 self.loaded = Arc::new(kept);
             }
         }
-        Ok(())
     }
 
-    /// Finds what is ours and wanted by no spec, so that it is looked at.
-    async fn wake_orphans(&mut self) -> Result<(), DaemonError> {
-        let session = Session::open(
-            Arc::clone(&self.loaded),
-            &*self.daemon.variables,
-            self.daemon.shared.clone(),
-            self.daemon.journal.clone(),
-            Arc::clone(&self.daemon.observer),
-            self.overtaken.clone(),
-        )?;
-        let observed = session.observe(&BTreeSet::new()).await.map_err(SessionError::from)?;
-        let request = Request { purpose: Purpose::Collect, ..self.daemon.request.clone() };
-        let planned = session.plan(observed, &request).map_err(SessionError::from)?;
-        let now = self.daemon.shared.clock.now();
-        for (env, kind) in &planned.plan.environments {
-            if *kind == EnvironmentKind::Orphan {
-                self.queue.wake(env, Priority::First, now);
-            }
+    fn adopt(&mut self, loaded: Loaded, now: DateTime<Utc>) {
+        let mut changed = changed(&self.loaded, &loaded);
+        if !self.loaded.is_complete() && loaded.is_complete() {
+            // What was kept because it was not known whether anybody wants it.
+            changed.extend(self.queue.names().filter(|env| !loaded.fleet.environments.contains_key(*env)).cloned());
         }
-        Ok(())
+        let commit = loaded.fleet.commit.as_deref().unwrap_or("-");
+        tracing::info!(commit, environments = changed.len(), "specs read again");
+        self.periods = Periods::of(&loaded);
+        self.loaded = Arc::new(loaded);
+        for env in changed {
+            if let Some(stop) = self.stops.get(&env) {
+                stop.request(StopReason::Overtaken);
+            }
+            let is_new = !self.seen.contains(&env) || !self.loaded.fleet.environments.contains_key(&env);
+            self.known.remove(&env);
+            self.rounds.remove(&env);
+            self.queue.wake(&env, if is_new { Priority::First } else { Priority::Changed }, now);
+        }
     }
 
     /// Lets steps under way finish, for a while; what is not finished then is abandoned, and its notes tell the next run.
     async fn wind_down(&mut self) {
-        self.overtaken.request(StopReason::Stopping);
+        for stop in self.stops.values() {
+            stop.request(StopReason::Stopping);
+        }
         let clock = Arc::clone(&self.daemon.shared.clock);
         let deadline = clock.sleep(STOP_WITHIN);
         tokio::pin!(deadline);
         loop {
             tokio::select! {
-                ended = self.passes.join_next_with_id() => match ended {
-                    Some(ended) => self.take(ended),
+                over = self.passes.join_next_with_id() => match over {
+                    Some(over) => self.end_round(over),
                     None => break,
                 },
                 () = &mut deadline => {
@@ -305,6 +455,11 @@ impl Loop {
         }
         tracing::info!("stopped");
     }
+}
+
+/// Ends when the source may have changed.
+fn change_of(source: Arc<dyn Source>) -> futures::future::BoxFuture<'static, ()> {
+    Box::pin(async move { source.changed().await })
 }
 
 impl Periods {
@@ -321,115 +476,13 @@ impl Periods {
     }
 }
 
-/// One pass over the environments that are due.
-async fn pass(
-    session: Session,
-    due: Vec<EnvName>,
-    known: BTreeMap<EnvName, Known>,
-    request: Request,
-    deep: Duration,
-) -> Vec<Ended> {
-    let now = session.shared.clock.now();
-    let mut observed = session.readers.list().await;
-    let mut ended = Vec::new();
-    let mut open = BTreeSet::new();
-    for env in due {
-        // What looks in bulk exactly as it did when it was converged is converged, until the next deep look.
-        let bulk = match session.loaded.fleet.environments.get(&env) {
-            Some(Wanted::Ready(wanted)) => bulk_fingerprint(&observed, wanted),
-            _ => None,
-        };
-        match (known.get(&env), bulk) {
-            (Some(known), Some(bulk)) if known.bulk == bulk && is_fresh(known, now, deep) => {
-                ended.push(Ended {
-                    env,
-                    standing: Standing::Converged,
-                    failed: false,
-                    next: None,
-                    gone: false,
-                    known: Some(known.clone()),
-                });
-            }
-            _ => {
-                open.insert(env);
-            }
-        }
-    }
-    if open.is_empty() {
-        return ended;
-    }
-    session.readers.read_details(&mut observed, &session.loaded, &open).await;
-    let planned = match session
-        .settle(&observed)
-        .map_err(SessionError::from)
-        .and_then(|()| Ok(session.plan(observed, &request)?))
-    {
-        Ok(planned) => planned,
-        Err(error) => {
-            tracing::error!(%error, "no plan was made");
-            ended.extend(open.into_iter().map(|env| Ended {
-                env,
-                standing: Standing::Waiting,
-                failed: true,
-                next: None,
-                gone: false,
-                known: None,
-            }));
-            return ended;
-        }
-    };
-    let runs = open.into_iter().map(|env| {
-        let (session, planned) = (&session, &planned);
-        async move {
-            let standing = planned.plan.standing(&env);
-            let report = if standing == Standing::Changes {
-                session.execute(planned, &env).await
-            } else {
-                crate::execute::Report::default()
-            };
-            let failed = !report.failed.is_empty() || report.unknown > 0;
-            let message = planned
-                .plan
-                .withheld
-                .iter()
-                .find(|withheld| withheld.env == env)
-                .map(|withheld| withheld.message.clone());
-            let message = report.failed.first().map(|failure| failure.message.clone()).or(message);
-            let what = What::Finished { standing, message };
-            session.observer.observe(&Event { at: session.shared.clock.now(), env: env.clone(), what });
-            let bulk = match (standing, session.loaded.fleet.environments.get(&env)) {
-                (Standing::Converged, Some(Wanted::Ready(wanted))) => bulk_fingerprint(&planned.observed, wanted),
-                _ => None,
-            };
-            Ended {
-                gone: !planned.plan.environments.contains_key(&env),
-                next: planned.plan.next_due(&env),
-                known: bulk.map(|bulk| Known { bulk, read_at: now }),
-                env,
-                standing,
-                failed,
-            }
-        }
-    });
-    ended.extend(futures::future::join_all(runs).await);
-    ended
-}
-
-fn is_fresh(known: &Known, now: DateTime<Utc>, deep: Duration) -> bool {
-    (now - known.read_at).to_std().unwrap_or_default() < deep
-}
-
-/// The environments whose specs differ, came or went.
+/// The environments whose specs differ, came or went; all of them where the guardrails or the owner differ.
 fn changed(before: &Loaded, after: &Loaded) -> BTreeSet<EnvName> {
     let describe =
         |loaded: &Loaded, env: &EnvName| loaded.fleet.environments.get(env).map(|wanted| format!("{wanted:?}"));
-    let policy_changed = before.policy != after.policy;
+    let all = before.policy != after.policy || before.fleet.owner != after.fleet.owner;
     let names: BTreeSet<&EnvName> = before.fleet.environments.keys().chain(after.fleet.environments.keys()).collect();
-    names
-        .into_iter()
-        .filter(|env| policy_changed || describe(before, env) != describe(after, env) || !before.is_complete())
-        .cloned()
-        .collect()
+    names.into_iter().filter(|env| all || describe(before, env) != describe(after, env)).cloned().collect()
 }
 
 fn describe(error: &LoadError) -> String {
@@ -437,4 +490,12 @@ fn describe(error: &LoadError) -> String {
         LoadError::Specs(problems) => problems.render(false),
         other => other.to_string(),
     }
+}
+
+fn between(from: DateTime<Utc>, to: DateTime<Utc>) -> Duration {
+    to.signed_duration_since(from).max(TimeDelta::zero()).to_std().unwrap_or_default()
+}
+
+fn later(now: DateTime<Utc>, wait: Duration) -> DateTime<Utc> {
+    now.checked_add_signed(TimeDelta::from_std(wait).unwrap_or(TimeDelta::MAX)).unwrap_or(DateTime::<Utc>::MAX_UTC)
 }

@@ -11,6 +11,7 @@ mod load;
 mod once;
 mod pass;
 mod queue;
+mod round;
 mod session;
 mod variables;
 

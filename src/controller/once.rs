@@ -7,6 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::pass::Planned;
 use super::session::{Session, SessionError};
+use crate::desired::Wanted;
 use crate::execute::event::{Event, What};
 use crate::execute::{Failure, Report, step_ref};
 use crate::plan::{Plan, Purpose, Reason, Request, Standing};
@@ -100,10 +101,13 @@ impl<'s> Once<'s> {
             let due: Vec<EnvName> =
                 planned.plan.environments.keys().filter(|env| self.is_due(&planned.plan, env)).cloned().collect();
             if due.is_empty() {
-                match self.pause(&planned.plan) {
+                match self.pause(&planned) {
                     Some(wait) if self.session.stop.requested().is_none() => {
                         self.tell_waits(&planned.plan);
-                        self.session.shared.clock.sleep(wait).await;
+                        tokio::select! {
+                            () = self.session.shared.clock.sleep(wait) => {}
+                            _ = self.session.stop.asked() => {}
+                        }
                         continue;
                     }
                     _ => return Ok(self.conclude(planned)),
@@ -129,6 +133,15 @@ impl<'s> Once<'s> {
             (_, Purpose::Destroy(env)) | (Some(env), _) => BTreeSet::from([env.clone()]),
             (None, Purpose::Reconcile) => self.session.loaded.fleet.environments.keys().cloned().collect(),
         }
+    }
+
+    /// Whether the organization of `env` cannot be read, so that nothing is known and waiting does not help.
+    fn is_out_of_reach(&self, planned: &Planned, env: &EnvName) -> bool {
+        let org = match self.session.loaded.fleet.environments.get(env) {
+            Some(Wanted::Ready(env)) => Some(&env.org),
+            _ => None,
+        };
+        planned.out_of_reach().any(|(other, _)| org.is_none_or(|org| org == other))
     }
 
     fn is_due(&self, plan: &Plan, env: &EnvName) -> bool {
@@ -172,13 +185,15 @@ impl<'s> Once<'s> {
     }
 
     /// How long to wait before looking again, if waiting helps and is within patience.
-    fn pause(&self, plan: &Plan) -> Option<Duration> {
+    fn pause(&self, planned: &Planned) -> Option<Duration> {
+        let plan = &planned.plan;
         let now = self.session.shared.clock.now();
         let waiting = plan.withheld.iter().filter(|withheld| {
             // A gate opens when another environment converges, which is not a matter of time alone.
             plan.standing(&withheld.env) == Standing::Waiting
                 && withheld.reason != Reason::GateClosed
                 && !self.has_failed(&withheld.env)
+                && !self.is_out_of_reach(planned, &withheld.env)
         });
         let waits = waiting.filter_map(|withheld| match withheld.until {
             Some(until) => Some(between(now, until)),
@@ -210,17 +225,16 @@ impl<'s> Once<'s> {
         for env in last.plan.environments.keys() {
             let verdict = match last.plan.standing(env) {
                 _ if self.failures.contains_key(env) => Verdict::Failed,
+                Standing::Waiting if self.is_out_of_reach(&last, env) => Verdict::Failed,
                 Standing::Converged => Verdict::Converged,
                 Standing::Waiting => Verdict::Waiting,
                 // Only a stopped run leaves changes undone.
                 Standing::Changes => Verdict::Waiting,
                 Standing::Blocked => {
-                    let rejected = last
-                        .plan
-                        .withheld
-                        .iter()
-                        .any(|withheld| withheld.env == *env && withheld.reason == Reason::RolloutRejected);
-                    if rejected { Verdict::Failed } else { Verdict::Blocked }
+                    let is_wrong = last.plan.withheld.iter().any(|withheld| {
+                        withheld.env == *env && matches!(withheld.reason, Reason::RolloutRejected | Reason::SpecBroken)
+                    });
+                    if is_wrong { Verdict::Failed } else { Verdict::Blocked }
                 }
             };
             let message = last

@@ -24,16 +24,22 @@ pub struct Readers {
 impl Readers {
     /// Connects to every organization of `loaded`. Nothing is sent.
     pub fn connect(loaded: &Loaded, variables: &dyn Variables, shared: &Shared) -> Result<Self, LoadError> {
-        let by_org = loaded
-            .orgs()
-            .into_iter()
-            .map(|org| {
-                let token = loaded.token(&org, variables)?;
-                let reader =
-                    FlyReader::new(ReadClient::new(connection(&base_url(loaded, variables), token, shared.clone())));
-                Ok((org, reader))
-            })
-            .collect::<Result<_, LoadError>>()?;
+        Self::connect_to(&loaded.orgs(), loaded, variables, shared)
+    }
+
+    /// Connects to these organizations. Nothing is sent.
+    pub fn connect_to(
+        orgs: &BTreeSet<OrgSlug>,
+        loaded: &Loaded,
+        variables: &dyn Variables,
+        shared: &Shared,
+    ) -> Result<Self, LoadError> {
+        let connect = |org: &OrgSlug| {
+            let token = loaded.token(org, variables)?;
+            let client = ReadClient::new(connection(&base_url(loaded, variables), token, shared.clone()));
+            Ok((org.clone(), FlyReader::new(client)))
+        };
+        let by_org = orgs.iter().map(connect).collect::<Result<_, LoadError>>()?;
         Ok(Self { by_org, shared: shared.clone() })
     }
 
@@ -59,22 +65,19 @@ impl Readers {
     }
 }
 
-/// Connects for writing to every organization of `loaded`. Nothing is sent.
+/// Connects for writing to these organizations. Nothing is sent.
 pub fn writers(
+    orgs: &BTreeSet<OrgSlug>,
     loaded: &Loaded,
     variables: &dyn Variables,
     shared: &Shared,
 ) -> Result<BTreeMap<OrgSlug, FlyWriter>, LoadError> {
-    loaded
-        .orgs()
-        .into_iter()
-        .map(|org| {
-            let token = loaded.token(&org, variables)?;
-            let writer =
-                FlyWriter::new(WriteClient::new(connection(&base_url(loaded, variables), token, shared.clone())));
-            Ok((org, writer))
-        })
-        .collect()
+    let connect = |org: &OrgSlug| {
+        let token = loaded.token(org, variables)?;
+        let client = WriteClient::new(connection(&base_url(loaded, variables), token, shared.clone()));
+        Ok((org.clone(), FlyWriter::new(client)))
+    };
+    orgs.iter().map(connect).collect()
 }
 
 /// Where the Machines API is: as the controller's settings say, or the variable that Fly's own tool reads, or Fly.
@@ -118,6 +121,18 @@ pub struct Planned {
     pub plan: Plan,
     /// What was seen.
     pub observed: Observed,
+}
+
+impl Planned {
+    /// Organizations that cannot be read at all, where waiting does not help: with why, and what to do.
+    pub fn out_of_reach(&self) -> impl Iterator<Item = (&OrgSlug, &str)> {
+        self.observed.scopes.iter().filter_map(|(org, scope)| Some((org, scope.out_of_reach.as_deref()?)))
+    }
+
+    /// Why the organization `org` cannot be read at all, if that is so.
+    pub fn why_out_of_reach(&self, org: &OrgSlug) -> Option<&str> {
+        self.observed.scopes.get(org)?.out_of_reach.as_deref()
+    }
 }
 
 /// The plan breaks a rule: a defect of the planner, and so nothing is carried out.

@@ -47,6 +47,8 @@ impl Default for Backoff {
 pub struct Queue {
     entries: BTreeMap<EnvName, Entry>,
     at_work: BTreeSet<EnvName>,
+    /// Being glanced at, which takes no worker.
+    glanced: BTreeSet<EnvName>,
     /// Woken while at work: due again as soon as the present pass is over.
     woken: BTreeMap<EnvName, Priority>,
     backoff: Backoff,
@@ -56,12 +58,19 @@ pub struct Queue {
 impl Queue {
     /// An empty queue.
     pub const fn new(backoff: Backoff, random: Random) -> Self {
-        Self { entries: BTreeMap::new(), at_work: BTreeSet::new(), woken: BTreeMap::new(), backoff, random }
+        Self {
+            entries: BTreeMap::new(),
+            at_work: BTreeSet::new(),
+            glanced: BTreeSet::new(),
+            woken: BTreeMap::new(),
+            backoff,
+            random,
+        }
     }
 
     /// Makes `env` due now. What it failed at before is forgotten: its input has changed.
     pub fn wake(&mut self, env: &EnvName, priority: Priority, now: DateTime<Utc>) {
-        if self.at_work.contains(env) {
+        if self.is_taken(env) {
             let entry = self.woken.entry(env.clone()).or_insert(priority);
             *entry = (*entry).min(priority);
             return;
@@ -77,7 +86,7 @@ impl Queue {
         let mut due: Vec<(Priority, DateTime<Utc>, EnvName)> = self
             .entries
             .iter()
-            .filter(|(env, entry)| entry.due <= now && !self.at_work.contains(*env))
+            .filter(|(env, entry)| entry.due <= now && !self.is_taken(env))
             .map(|(env, entry)| (entry.priority, entry.due, env.clone()))
             .collect();
         due.sort();
@@ -86,11 +95,31 @@ impl Queue {
         taken
     }
 
+    /// Takes every environment whose next look is only for the time that has passed, and comes before `until`: one listing serves
+    /// them all. They stay out of the queue until they are finished.
+    pub fn take_resyncs(&mut self, until: DateTime<Utc>) -> Vec<EnvName> {
+        let is_near = |entry: &Entry| entry.priority == Priority::Resync && entry.due <= until && entry.failures == 0;
+        let near = self.entries.iter().filter(|(env, entry)| is_near(entry) && !self.is_taken(env));
+        let taken: Vec<EnvName> = near.map(|(env, _)| env.clone()).collect();
+        self.glanced.extend(taken.iter().cloned());
+        taken
+    }
+
+    /// Ends a glance at `env` that has shown something: it is looked at closely as soon as there is a worker.
+    pub fn look(&mut self, env: &EnvName, now: DateTime<Utc>) {
+        self.put_back(env, Entry { due: now, priority: Priority::Changed, failures: 0 }, now);
+    }
+
     /// Ends a pass of `env` that went well: it is looked at again after `wait`, give or take a tenth, so that not everything comes
     /// at once.
     pub fn finished(&mut self, env: &EnvName, wait: Duration, priority: Priority, now: DateTime<Utc>) {
         let spread = wait.mul_f64(0.9 + 0.2 * self.random.fraction());
         self.put_back(env, Entry { due: later(now, spread), priority, failures: 0 }, now);
+    }
+
+    /// Ends a pass of `env` that has to wait for a known moment: it is looked at again then, and not before.
+    pub fn due_in(&mut self, env: &EnvName, wait: Duration, priority: Priority, now: DateTime<Utc>) {
+        self.put_back(env, Entry { due: later(now, wait), priority, failures: 0 }, now);
     }
 
     /// Ends a pass of `env` that failed: it is tried again after a growing wait with full jitter.
@@ -105,12 +134,23 @@ impl Queue {
     pub fn forget(&mut self, env: &EnvName) {
         self.entries.remove(env);
         self.at_work.remove(env);
+        self.glanced.remove(env);
         self.woken.remove(env);
+    }
+
+    /// Whether `env` is in the queue or being worked on.
+    pub fn contains(&self, env: &EnvName) -> bool {
+        self.entries.contains_key(env)
+    }
+
+    /// The names of all that are in the queue or being worked on.
+    pub fn names(&self) -> impl Iterator<Item = &EnvName> {
+        self.entries.keys()
     }
 
     /// When the next environment that is not at work is due.
     pub fn next_due(&self) -> Option<DateTime<Utc>> {
-        self.entries.iter().filter(|(env, _)| !self.at_work.contains(*env)).map(|(_, entry)| entry.due).min()
+        self.entries.iter().filter(|(env, _)| !self.is_taken(env)).map(|(_, entry)| entry.due).min()
     }
 
     /// How many are being worked on.
@@ -128,8 +168,13 @@ impl Queue {
         self.entries.is_empty()
     }
 
+    fn is_taken(&self, env: &EnvName) -> bool {
+        self.at_work.contains(env) || self.glanced.contains(env)
+    }
+
     fn put_back(&mut self, env: &EnvName, entry: Entry, now: DateTime<Utc>) {
         self.at_work.remove(env);
+        self.glanced.remove(env);
         let entry = match self.woken.remove(env) {
             Some(priority) => Entry { due: now, priority, failures: 0 },
             None => entry,

@@ -57,9 +57,39 @@ impl Session {
         observer: Arc<dyn Observer>,
         stop: Stop,
     ) -> Result<Self, SessionError> {
-        let readers = Readers::connect(&loaded, variables, &shared)?;
-        let writers = writers(&loaded, variables, &shared)?;
+        let orgs = loaded.orgs();
+        let readers = Readers::connect_to(&orgs, &loaded, variables, &shared)?;
+        let writers = writers(&orgs, &loaded, variables, &shared)?;
         Ok(Self { loaded, readers, writers, journal, shared, observer, stop })
+    }
+
+    /// The same, leaving out organizations without a usable token, so that one of them does not keep the others waiting. Returns
+    /// which those are, and what is wrong with them.
+    pub fn open_where_possible(
+        loaded: Arc<Loaded>,
+        variables: &dyn Variables,
+        shared: Shared,
+        journal: Journal,
+        observer: Arc<dyn Observer>,
+    ) -> Result<(Self, BTreeMap<OrgSlug, LoadError>), SessionError> {
+        let mut orgs = loaded.orgs();
+        let mut problems = BTreeMap::new();
+        orgs.retain(|org| match loaded.token(org, variables) {
+            Ok(_) => true,
+            Err(problem) => {
+                problems.insert(org.clone(), problem);
+                false
+            }
+        });
+        let readers = Readers::connect_to(&orgs, &loaded, variables, &shared)?;
+        let writers = writers(&orgs, &loaded, variables, &shared)?;
+        Ok((Self { loaded, readers, writers, journal, shared, observer, stop: Stop::default() }, problems))
+    }
+
+    /// The same run under another stop signal: each environment can be stopped for itself.
+    #[must_use]
+    pub fn stopped_by(&self, stop: Stop) -> Self {
+        Self { stop, ..self.clone() }
     }
 
     /// Observes these environments in detail and everything else in bulk, and settles the memory with what was seen.

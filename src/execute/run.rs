@@ -43,7 +43,13 @@ pub struct Executor {
 
 /// Tells a run to end at the next safe point: steps under way are finished, no new one begins.
 #[derive(Debug, Clone, Default)]
-pub struct Stop(Arc<AtomicU8>);
+pub struct Stop(Arc<StopState>);
+
+#[derive(Debug, Default)]
+struct StopState {
+    code: AtomicU8,
+    asked: tokio::sync::Notify,
+}
 
 /// Why a run is to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +60,15 @@ pub enum StopReason {
     Overtaken,
 }
 
+impl std::fmt::Display for StopReason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Stopping => "the run is stopping",
+            Self::Overtaken => "the plan has been overtaken by a newer spec",
+        })
+    }
+}
+
 impl Stop {
     /// Asks for the end. The first reason stands.
     pub fn request(&self, reason: StopReason) {
@@ -61,14 +76,29 @@ impl Stop {
             StopReason::Stopping => 1,
             StopReason::Overtaken => 2,
         };
-        if self.0.compare_exchange(0, code, Ordering::SeqCst, Ordering::SeqCst).is_err() {
+        if self.0.code.compare_exchange(0, code, Ordering::SeqCst, Ordering::SeqCst).is_err() {
             tracing::debug!(?reason, "the run was already asked to end");
+        }
+        self.0.asked.notify_waiters();
+    }
+
+    /// Returns once the end has been asked for: for whatever only waits, and can be left at any moment.
+    pub async fn asked(&self) -> StopReason {
+        loop {
+            let asked = self.0.asked.notified();
+            tokio::pin!(asked);
+            // From here on no request is missed.
+            asked.as_mut().enable();
+            if let Some(reason) = self.requested() {
+                return reason;
+            }
+            asked.await;
         }
     }
 
     /// Why the end was asked for, if it was.
     pub fn requested(&self) -> Option<StopReason> {
-        match self.0.load(Ordering::SeqCst) {
+        match self.0.code.load(Ordering::SeqCst) {
             0 => None,
             1 => Some(StopReason::Stopping),
             _ => Some(StopReason::Overtaken),
@@ -79,7 +109,7 @@ impl Stop {
 /// How carrying out one environment's part of a plan ended.
 #[derive(Debug, Clone, Default)]
 pub struct Report {
-    /// Steps that were done.
+    /// Changes that were done; waits do not count.
     pub done: usize,
     /// Steps that were refused or did not work, with what they said.
     pub failed: Vec<Failure>,
@@ -179,8 +209,7 @@ impl Executor {
             let message = match broken {
                 Some(_) => "a step that it waits for did not end well".to_owned(),
                 None => match self.stop.requested() {
-                    Some(StopReason::Stopping) => "the run is stopping".to_owned(),
-                    Some(StopReason::Overtaken) => "the plan has been overtaken by a newer spec".to_owned(),
+                    Some(reason) => reason.to_string(),
                     None => continue,
                 },
             };
@@ -205,6 +234,7 @@ impl Executor {
             Ended::Failed { reason, message, transient } => {
                 Outcome::Failed { reason: reason.clone(), message: message.clone(), transient: *transient }
             }
+            Ended::Left { message } => Outcome::Skipped { message: message.clone() },
             Ended::Unknown { message } => Outcome::Unknown { message: message.clone() },
         };
         self.tell(&step.env, What::StepFinished { step: step_ref(step), took, outcome });
@@ -219,7 +249,9 @@ impl Executor {
 impl Report {
     fn count(&mut self, step: &Step, ended: Ended) {
         match ended {
+            Ended::Done { .. } if step.action.verb().is_none() => {}
             Ended::Done { .. } => self.done = self.done.saturating_add(1),
+            Ended::Left { .. } => self.skipped = self.skipped.saturating_add(1),
             Ended::Unknown { .. } => self.unknown = self.unknown.saturating_add(1),
             Ended::Failed { reason, message, transient } => {
                 self.failed.push(Failure { step: step_ref(step), reason, message, transient });

@@ -29,9 +29,21 @@ const PATIENCE: Duration = Duration::from_secs(45);
 /// How a step ended.
 #[derive(Debug, Clone)]
 pub(super) enum Ended {
-    Done { produced: Option<String> },
-    Failed { reason: String, message: String, transient: bool },
-    Unknown { message: String },
+    Done {
+        produced: Option<String>,
+    },
+    Failed {
+        reason: String,
+        message: String,
+        transient: bool,
+    },
+    Unknown {
+        message: String,
+    },
+    /// Waiting that was left because the run ends. It has no outcome of its own.
+    Left {
+        message: String,
+    },
 }
 
 pub(super) struct StepRun<'s> {
@@ -126,7 +138,9 @@ impl StepRun<'_> {
             Err(error) => match error.class() {
                 Class::Unknown => (None, Ended::Unknown { message: error.to_string() }),
                 class => {
-                    let transient = class == Class::Transient;
+                    // A machine of that name is there after all: the next look tells whether it is the one that is wanted.
+                    let is_there = matches!(&error, ApplyError::Fly(error) if matches!(error.problem(), FlyProblem::MachineNameTaken { .. }));
+                    let transient = class == Class::Transient || is_there;
                     let (reason, message) = (error.reason().to_owned(), error.to_string());
                     (Some(Conclusion::NoEffect), Ended::Failed { reason, message, transient })
                 }
@@ -407,7 +421,13 @@ impl StepRun<'_> {
             self.executor.tell(&self.step.env, What::StepProgress { step: step_ref(self.step), message });
         };
         let (journal, now) = (&self.executor.journal, || self.executor.clock.now());
-        match wait_healthy(writer.reader(), &self.executor.clock, &patience, &progress).await {
+        let healthy = wait_healthy(writer.reader(), &self.executor.clock, &patience, &progress);
+        let healthy = tokio::select! {
+            healthy = healthy => healthy,
+            // Waiting changes nothing, so it can be left at any moment: the next run looks at what became of the machine.
+            reason = self.executor.stop.asked() => return Ended::Left { message: reason.to_string() },
+        };
+        match healthy {
             Ok(()) => match journal.accept(&self.step.key) {
                 Ok(()) => Ended::Done { produced: None },
                 Err(error) => failed("StoreFailed", error.to_string(), true),

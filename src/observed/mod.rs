@@ -41,6 +41,9 @@ pub struct Scope {
     pub volumes: Listing<Volume>,
     /// What was read app by app.
     pub details: BTreeMap<AppName, AppDetail>,
+    /// Why the organization cannot be read at all where asking again soon does not help (the token is refused, nobody answers), and
+    /// what to do.
+    pub out_of_reach: Option<String>,
 }
 
 /// A listing, and whether it is all there is.

@@ -23,11 +23,17 @@ pub(super) struct Progress {
     stuck: BTreeSet<ComponentName>,
     /// The steps after which a component's machines are as wanted.
     machines: BTreeMap<ComponentName, Vec<StepId>>,
-    /// Steps that change secrets of machines which are there. What a machine has taken is recorded on the machine alone: a change
-    /// that none of them takes now would be written again in every pass, so it is made when one does.
-    rotations: Vec<StepId>,
     /// The step that produces an output.
     pub(super) producers: BTreeMap<String, StepId>,
+}
+
+impl Progress {
+    /// Follows steps to their new places.
+    fn rename(&mut self, renamed: &BTreeMap<StepId, StepId>) {
+        let new = |id: &mut StepId| *id = renamed.get(id).copied().unwrap_or(*id);
+        self.machines.values_mut().flatten().for_each(new);
+        self.producers.values_mut().for_each(new);
+    }
 }
 
 /// An app that is wanted and ours (or about to be), with what is live in it.
@@ -45,6 +51,8 @@ pub(super) struct AppView<'v> {
     pub(super) owned: Vec<&'v Machine>,
     /// Other live machines.
     pub(super) others: Vec<&'v Machine>,
+    /// Machines that are being destroyed: they hold their names until they are gone.
+    pub(super) leaving: Vec<&'v Machine>,
     pub(super) volumes: &'v [Volume],
     pub(super) secrets: &'v [Secret],
     pub(super) ips: &'v [Ip],
@@ -77,12 +85,6 @@ impl<'a> Planner<'a> {
                 .collect();
             progress.machines.insert(app.component.clone(), machine_steps);
         }
-        let untaken: BTreeSet<StepId> = progress
-            .rotations
-            .into_iter()
-            .filter(|rotation| !self.plan.steps.iter().any(|step| step.after.contains(rotation)))
-            .collect();
-        self.remove_steps(&untaken);
     }
 
     fn plan_app(&mut self, env: &'a Environment, app: &'a App, outputs: &Outputs, progress: &mut Progress) {
@@ -149,6 +151,7 @@ impl<'a> Planner<'a> {
             created_by_us: true,
             owned: Vec::new(),
             others: Vec::new(),
+            leaving: Vec::new(),
             volumes: &[],
             secrets: &[],
             ips: &[],
@@ -218,6 +221,7 @@ impl<'a> Planner<'a> {
             created_by_us,
             owned,
             others,
+            leaving: machines.iter().filter(|machine| machine.state.as_str() == "destroying").collect(),
             volumes,
             secrets,
             ips,
@@ -263,6 +267,30 @@ impl<'a> Planner<'a> {
             gates.extend(progress.machines.get(component).into_iter().flatten().copied());
         }
         self.plan_machines(view, &secrets, &volumes, &gates, &waits_for_stuck, outputs, progress);
+        if let Some(step) = secrets_step {
+            self.drop_unrecorded_secrets(view, step, progress);
+        }
+    }
+
+    /// Takes back a write of secrets that no machine would record: without the record the next pass could not tell that it was done,
+    /// and would do it again, and again. It waits until a machine can be written.
+    fn drop_unrecorded_secrets(&mut self, view: &AppView<'_>, step: StepId, progress: &mut Progress) {
+        let is_recorded = self.plan.steps.iter().any(|other| {
+            other.key.app() == &view.app.name
+                && matches!(other.action, Action::CreateMachine(_) | Action::UpdateMachine { .. })
+        });
+        if is_recorded || view.app.machines.is_empty() {
+            return;
+        }
+        let Some(Action::SetSecrets(write)) = self.plan.steps.get_mut(step.0).map(|step| &mut step.action) else {
+            return;
+        };
+        write.set.clear();
+        write.unset.retain(|name| marker::is_marker_secret(name));
+        if write.unset.is_empty() && write.markers.is_empty() {
+            let renamed = self.remove_steps(&BTreeSet::from([step]));
+            progress.rename(&renamed);
+        }
     }
 
     fn plan_secrets(
@@ -306,7 +334,7 @@ impl<'a> Planner<'a> {
         for value in decision.write.set.values() {
             for path in crate::resource::output::waits_for(value.expose()) {
                 if let Some(step) = progress.producers.get(&path) {
-                    after.push(*step)
+                    after.push(*step);
                 } else {
                     let message = format!("a secret uses `{path}`, which nothing in this plan produces");
                     self.wait(
@@ -324,11 +352,7 @@ impl<'a> Planner<'a> {
         let reason = secrets_reason(&decision, view);
         let (write, changes) = (decision.write.clone(), decision.changes.clone());
         let concerns_machines = write.is_first || !changes.is_empty();
-        let is_first = write.is_first;
         let step = self.step(&view.place, key, Action::SetSecrets(write), reason, changes, &after);
-        if concerns_machines && !is_first {
-            progress.rotations.push(step);
-        }
         // Machines have no use for our marks, and do not wait for them.
         Some((decision, concerns_machines.then_some(step)))
     }
@@ -438,7 +462,7 @@ fn secrets_reason(decision: &SecretDecision, view: &AppView<'_>) -> String {
         format!("{} changed outside of Hangar", decision.changed_elsewhere.join(", "))
     } else if view.creation.is_some() {
         "the app is new".to_owned()
-    } else if decision.write.set.is_empty() && decision.write.markers.is_empty() {
+    } else if decision.write.set.is_empty() && decision.write.markers.is_empty() && !decision.write.unset.is_empty() {
         "the spec no longer has them".to_owned()
     } else if decision.changes.is_empty() {
         "the app needs our marker".to_owned()

@@ -100,7 +100,9 @@ impl Planner<'_> {
                 for env in pending.iter().map(|orphan| &orphan.env).collect::<BTreeSet<_>>() {
                     self.block(env, None, None, reason, message.clone());
                 }
-                pending.into_iter().for_each(|orphan| self.plan_held_mark(orphan));
+                for orphan in pending {
+                    self.plan_held_mark(orphan);
+                }
             }
         }
     }

@@ -204,7 +204,7 @@ impl Planner<'_> {
         let mut after = Vec::new();
         for path in output::waits_for_in(&config) {
             if let Some(step) = rolling.producers.get(&path) {
-                after.push(*step)
+                after.push(*step);
             } else {
                 let view = rolling.view;
                 let message = format!("machine {} uses `{path}`, which is not known yet", wanted.slot);

@@ -22,6 +22,11 @@ impl Planner<'_> {
             self.block(&view.env.name, Some(&view.app.component), Some(&key), Reason::NotOurs, message);
             return;
         }
+        if let Some(leaving) = view.leaving.iter().find(|machine| machine.name == name) {
+            let message = format!("create machine {}: its predecessor {} is being destroyed", wanted.slot, leaving.id);
+            self.wait(&view.env.name, Some(&view.app.component), Some(&key), Reason::InTransition, message, None);
+            return;
+        }
         if let Err(obstacle) = self.may_create(&key, view.born_here) {
             self.withhold(&view.place, &key, &format!("create machine {}", wanted.slot), obstacle);
             return;

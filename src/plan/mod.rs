@@ -26,7 +26,7 @@ mod trial;
 mod volumes;
 mod withheld;
 
-pub use planner::{Purpose, Request, plan};
+pub use planner::{Purpose, Request, expiry, plan};
 pub use proof::{Evidence, Proof};
 pub use secrets::SecretWrite;
 pub use step::{Action, MachineWrite, Step, StepId};

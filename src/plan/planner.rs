@@ -12,7 +12,7 @@ use crate::desired::{Environment, Fleet, Level, Wanted};
 use crate::memory::{Memory, Verb};
 use crate::observed::{Observed, Presence};
 use crate::policy::Policy;
-use crate::resource::{ComponentName, EnvName, FieldChange, OrgSlug, ResourceKey};
+use crate::resource::{ComponentName, EnvName, FieldChange, OrgSlug, OwnerId, ResourceKey};
 
 /// What a plan is asked for.
 #[derive(Debug, Clone, Default)]
@@ -84,6 +84,19 @@ pub fn plan(
     }
     planner.select();
     planner.plan
+}
+
+/// When `env` ends: at its fixed moment, or `max_age` after its oldest machine was made.
+pub fn expiry(env: &Environment, observed: &Observed, owner: &OwnerId) -> Option<DateTime<Utc>> {
+    let aged = env.max_age.and_then(|age| {
+        let machines = observed.scopes.get(&env.org)?.machines.items.iter();
+        let created = machines
+            .filter(|machine| machine.owned_by(owner).is_some_and(|marker| marker.env == env.name))
+            .filter_map(|machine| machine.created_at)
+            .min()?;
+        created.checked_add_signed(chrono::TimeDelta::from_std(age).ok()?)
+    });
+    env.expires_at.into_iter().chain(aged).min()
 }
 
 /// The planner at work: its input, and the plan so far.
@@ -274,8 +287,8 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Takes steps out and renumbers the rest.
-    pub(super) fn remove_steps(&mut self, gone: &BTreeSet<StepId>) {
+    /// Takes steps out and renumbers the rest. Returns the new places by the old ones.
+    pub(super) fn remove_steps(&mut self, gone: &BTreeSet<StepId>) -> BTreeMap<StepId, StepId> {
         let mut renamed = BTreeMap::new();
         let mut kept = Vec::new();
         for mut step in std::mem::take(&mut self.plan.steps) {
@@ -289,6 +302,7 @@ impl<'a> Planner<'a> {
             kept.push(step);
         }
         self.plan.steps = kept;
+        renamed
     }
 
     /// Leaves only what was asked for.
@@ -311,24 +325,9 @@ impl<'a> Planner<'a> {
         self.remove_steps(&gone);
     }
 
-    /// When `env` ends: at its fixed moment, or `max_age` after its oldest machine was made.
+    /// When `env` ends.
     pub(super) fn expiry(&self, env: &Environment) -> Option<DateTime<Utc>> {
-        let fixed = env.expires_at;
-        let aged = env.max_age.and_then(|age| {
-            let scope = self.observed.scopes.get(&env.org)?;
-            let created = scope
-                .machines
-                .items
-                .iter()
-                .filter(|machine| machine.owned_by(&self.fleet.owner).is_some_and(|marker| marker.env == env.name))
-                .filter_map(|machine| machine.created_at)
-                .min()?;
-            created.checked_add_signed(chrono::TimeDelta::from_std(age).ok()?)
-        });
-        match (fixed, aged) {
-            (Some(fixed), Some(aged)) => Some(fixed.min(aged)),
-            (fixed, aged) => fixed.or(aged),
-        }
+        expiry(env, self.observed, &self.fleet.owner)
     }
 
     /// Adds a step and returns its id.

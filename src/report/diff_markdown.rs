@@ -1,10 +1,11 @@
 //! A plan as a comment on a pull request.
 
 use super::RequestCount;
-use super::diff_text::{nothing_to_do, warnings, withheld_message};
+use super::diff_text::{nothing_to_do, warnings};
+use super::held;
 use super::markdown::{code, fenced, html, inline, item};
 use super::style::Style;
-use super::text::{clean, moment, plural, shorten};
+use super::text::{clean, plural, shorten};
 use super::value::Line;
 use super::view::{Entry, EnvView, Kind, Totals, environments};
 use crate::plan::{Plan, Standing};
@@ -19,7 +20,7 @@ const RESERVE: usize = 1_000;
 /// The most columns of one value.
 const MOST_VALUE_COLUMNS: usize = 400;
 
-/// The whole plan as Markdown of at most [`MOST_CHARACTERS`]: counts, warnings, then each environment to unfold. Whatever a spec
+/// The whole plan as Markdown of at most 65,000 characters: counts, warnings, then each environment to unfold. Whatever a spec
 /// or a provider says in it stays text.
 pub fn diff_markdown(plan: &Plan, requests: RequestCount) -> String {
     let environments = environments(plan);
@@ -31,11 +32,12 @@ pub fn diff_markdown(plan: &Plan, requests: RequestCount) -> String {
     if totals.has_changes() {
         page.put(&format!("### Hangar plan: {}\n", totals.to_line()));
     } else {
-        page.put(&format!("### Hangar: {}\n", inline(&nothing_to_do(&environments, &requests.to_line()))));
+        let sentence = inline(&nothing_to_do(&environments, &requests.to_line()));
+        page.put(&format!("### Hangar plan: no changes\n\n{sentence}\n"));
     }
     let warnings = warnings(&environments, Style::PLAIN);
     if !warnings.is_empty() {
-        let lines: Vec<String> = warnings.iter().map(|warning| format!("> {}", inline(warning))).collect();
+        let lines: Vec<String> = warnings.iter().map(|warning| format!("> - {}", inline(warning))).collect();
         page.put(&format!("\n> [!WARNING]\n{}\n", lines.join("\n")));
     }
     let (quiet, loud): (Vec<&EnvView<'_>>, Vec<&EnvView<'_>>) = environments.iter().partition(|env| is_quiet(env));
@@ -88,15 +90,15 @@ impl Page {
         self.left = self.left.saturating_sub(FOOT.len());
         self.put(&head);
         self.changes(env);
+        let has_items = !env.waiting.is_empty() || !env.blocked.is_empty() || !env.notices.is_empty();
+        if has_items && !env.groups.is_empty() {
+            self.put("\n");
+        }
         for (stance, all) in [("blocked", &env.blocked), ("waiting", &env.waiting)] {
             for withheld in all {
                 let component = component_label(withheld.component.as_ref());
-                let until = withheld
-                    .until
-                    .map(|until| format!(" (goes on at {})", moment(until, plan.made_at)))
-                    .unwrap_or_default();
-                let label = format!("**{stance}** {}{until}{component}:", code(&withheld.reason.to_string()));
-                self.put(&item(&label, &withheld_message(withheld)));
+                let label = format!("**{stance}** {}{component}:", code(&withheld.reason.to_string()));
+                self.put(&item(&label, &held::message(withheld, plan.made_at)));
             }
         }
         for notice in &env.notices {

@@ -3,17 +3,18 @@
 use chrono::{DateTime, Utc};
 
 use super::RequestCount;
+use super::held;
 use super::style::{Style, Tone};
-use super::text::{clean, columns, moment, pad, paragraph, plural, shorten, shorten_pair, wrap};
+use super::text::{clean, columns, pad, paragraph, plural, shorten, shorten_pair, wrap};
 use super::value::{Line, Side};
-use super::view::{Entry, EnvView, Group, Kind, Totals, environments, short_name};
+use super::view::{Entry, EnvView, Group, Kind, Totals, environments};
 use crate::plan::{Notice, Plan, Standing, Withheld};
 use crate::resource::ComponentName;
 
 /// Columns that verbs are filled up to: the longest are `allocate`.
 const VERB_COLUMNS: usize = 8;
 /// The widest column of field paths; a longer path pushes its value to the right.
-const MOST_PATH_COLUMNS: usize = 28;
+const MOST_PATH_COLUMNS: usize = 36;
 /// The widest column of resource names before the reason.
 const MOST_RESOURCE_COLUMNS: usize = 34;
 /// How far a resource's fields are indented.
@@ -142,7 +143,8 @@ impl Text {
 
     fn field(&mut self, line: &Line, path_columns: usize) {
         let style = self.style;
-        let path = pad(&format!("{}:", line.path), path_columns);
+        let path = shorten(&line.path, style.width.saturating_div(2), style);
+        let path = pad(&format!("{path}:"), path_columns);
         let indent = " ".repeat(FIELD_INDENT);
         let start = FIELD_INDENT.saturating_add(columns(&path)).saturating_add(1);
         let room = style.width.saturating_sub(start).max(24);
@@ -194,11 +196,8 @@ impl Text {
             let head = self.style.paint(Tone::Held, format!("! {stance}  {}", first.reason));
             self.line(format!("  {head}"));
             for withheld in same {
-                self.bullet(&withheld_message(withheld), withheld.component.as_ref().map(ComponentName::as_str));
-                if let Some(until) = withheld.until {
-                    let until = format!("      goes on at {}", moment(until, self.now));
-                    self.line(self.style.paint(Tone::Dim, until));
-                }
+                let component = withheld.component.as_ref().map(ComponentName::as_str);
+                self.bullet(&held::message(withheld, self.now), component);
             }
         }
     }
@@ -316,17 +315,6 @@ pub(super) fn warnings(environments: &[EnvView<'_>], style: Style) -> Vec<String
         }
     }
     warnings
-}
-
-/// A withheld change as one text: its resource first where the message does not name it.
-pub(super) fn withheld_message(withheld: &Withheld) -> String {
-    let Some(key) = &withheld.key else {
-        return withheld.message.clone();
-    };
-    let name = short_name(key);
-    let is_named = withheld.message.contains(key.app().as_str())
-        || name.split(' ').next_back().is_some_and(|last| withheld.message.contains(last));
-    if is_named { withheld.message.clone() } else { format!("{name}: {}", withheld.message) }
 }
 
 fn held_line(totals: Totals) -> String {

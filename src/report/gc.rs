@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::RequestCount;
-use super::diff_text::withheld_message;
+use super::held;
 use super::style::{Style, Tone};
 use super::table::{self, Cell};
 use super::text::{clean, moment, paragraph};
@@ -92,15 +92,13 @@ impl Text {
         self.section("In grace", Tone::Held, &rows);
     }
 
-    fn held(&mut self, held: &[&Withheld], now: DateTime<Utc>) {
-        if held.is_empty() {
+    fn held(&mut self, all: &[&Withheld], now: DateTime<Utc>) {
+        if all.is_empty() {
             return;
         }
         self.lines.push(self.style.paint(Tone::Held, "Held"));
-        for withheld in held {
-            let until = withheld.until.map(|until| format!("; goes on at {}", moment(until, now))).unwrap_or_default();
-            let message = withheld_message(withheld);
-            self.bullet(&format!("{}: {}: {message}{until}", withheld.env, withheld.reason));
+        for withheld in all {
+            self.bullet(&format!("{}: {}: {}", withheld.env, withheld.reason, held::message(withheld, now)));
         }
         self.lines.push(String::new());
     }

@@ -17,6 +17,7 @@ mod diff_json;
 mod diff_markdown;
 mod diff_text;
 mod gc;
+mod held;
 mod json;
 pub mod live;
 mod markdown;

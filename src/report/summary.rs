@@ -6,12 +6,12 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::RequestCount;
-use super::diff_text::withheld_message;
+use super::held;
 use super::style::{Style, Tone};
-use super::text::{clean, columns, duration, moment, pad, paragraph, plural};
+use super::text::{clean, columns, duration, pad, paragraph, plural};
 use crate::desired::{App, Fleet, Wanted};
 use crate::plan::{Plan, Stance, Standing, Withheld};
-use crate::resource::{EnvName, IpKind};
+use crate::resource::{EnvName, IpKind, ResourceKey};
 
 /// What a pass came to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -63,7 +63,8 @@ impl EnvironmentSummary {
                 withheld: last.withheld.iter().filter(|withheld| withheld.env == *view.name).cloned().collect(),
                 urls: match fleet.environments.get(view.name) {
                     Some(Wanted::Ready(env)) => {
-                        env.apps.iter().filter(|app| has_address(last, view.name, app)).flat_map(urls_of).collect()
+                        let apps = env.apps.iter().filter(|app| has_address(last, view.name, app));
+                        apps.flat_map(|app| urls_of(app, |hostname| is_ready(last, view.name, hostname))).collect()
                     }
                     _ => Vec::new(),
                 },
@@ -79,16 +80,27 @@ fn has_address(plan: &Plan, env: &EnvName, app: &App) -> bool {
     plan.outputs.get(env).is_some_and(|outputs| paths.any(|path| outputs.contains_key(&path)))
 }
 
-/// The addresses under which an app is open to the public: it has a public address, and a service behind it.
-pub(super) fn urls_of(app: &App) -> Vec<String> {
+/// Whether nothing in the plan says that the certificate for `hostname` is missing or not issued yet.
+fn is_ready(plan: &Plan, env: &EnvName, hostname: &str) -> bool {
+    let is_it =
+        |key: &ResourceKey| matches!(key, ResourceKey::Certificate { hostname: other, .. } if other == hostname);
+    let in_code = format!("`{hostname}`");
+    !plan.steps_of(env).any(|step| is_it(&step.key))
+        && !plan.withheld.iter().any(|withheld| withheld.env == *env && withheld.key.as_ref().is_some_and(is_it))
+        && !plan.notices.iter().any(|notice| notice.env == *env && notice.message.contains(&in_code))
+}
+
+/// The addresses under which an app is open to the public: it has a public address, and a service behind it. A host
+/// name counts once its certificate `is_ready`.
+pub(super) fn urls_of(app: &App, is_ready: impl Fn(&str) -> bool) -> Vec<String> {
     let is_public = app.ips.keys().any(|kind| *kind != IpKind::PrivateV6);
     let serves = app.machines.iter().any(|machine| machine.config.get("services").is_some());
     if !is_public || !serves {
         return Vec::new();
     }
     let own = std::iter::once(format!("https://{}.fly.dev", app.name));
-    own.chain(app.certificates.iter().filter(|name| !name.contains('*')).map(|name| format!("https://{name}")))
-        .collect()
+    let hostnames = app.certificates.iter().filter(|name| !name.contains('*') && is_ready(name));
+    own.chain(hostnames.map(|name| format!("https://{name}"))).collect()
 }
 
 /// The end of a pass at a terminal.
@@ -117,6 +129,7 @@ fn environment(env: &EnvironmentSummary, at: DateTime<Utc>, width: usize, style:
     let name = style.paint(Tone::Strong, pad(&clean(env.name.as_str()), width));
     let (mark, word, tone) = match env.standing {
         _ if !env.failures.is_empty() => (style.cross(), "failed", Tone::Delete),
+        Standing::Converged if env.is_orphan && env.changes > 0 => (style.tick(), "deleted", Tone::Good),
         Standing::Converged if env.is_orphan => (style.tick(), "nothing to collect", Tone::Good),
         Standing::Converged => (style.tick(), "as desired", Tone::Good),
         Standing::Changes => ("~", "not done yet", Tone::Update),
@@ -141,8 +154,7 @@ fn environment(env: &EnvironmentSummary, at: DateTime<Utc>, width: usize, style:
         env.withheld.iter().partition(|withheld| withheld.stance == Stance::Blocked);
     for withheld in blocked.into_iter().chain(waiting) {
         let component = withheld.component.as_ref().map(|name| format!("{name}: ")).unwrap_or_default();
-        let until = withheld.until.map(|until| format!("; goes on at {}", moment(until, at))).unwrap_or_default();
-        let message = format!("{}: {component}{}{until}", withheld.reason, withheld_message(withheld));
+        let message = format!("{}: {component}{}", withheld.reason, held::message(withheld, at));
         if !told.contains(&message) {
             bullet(&message, style.dot(), Tone::Held, indent, style, lines);
             told.push(message);
@@ -169,12 +181,18 @@ fn conclusion(summary: &PassSummary, style: Style) -> String {
     let count = |standing: Standing| {
         summary.environments.iter().filter(|env| env.failures.is_empty() && env.standing == standing).count()
     };
+    let is_deleted = |env: &&EnvironmentSummary| {
+        env.is_orphan && env.changes > 0 && env.failures.is_empty() && env.standing == Standing::Converged
+    };
+    let deleted = summary.environments.iter().filter(is_deleted).count();
+    let converged = count(Standing::Converged).saturating_sub(deleted);
     let parts: Vec<String> = [
         (failed, "failed"),
         (count(Standing::Blocked), "blocked"),
         (count(Standing::Waiting), "waiting"),
         (count(Standing::Changes), "not done yet"),
-        (count(Standing::Converged), "as desired"),
+        (converged, "as desired"),
+        (deleted, "deleted"),
     ]
     .into_iter()
     .filter(|(count, _)| *count > 0)
@@ -191,9 +209,8 @@ fn conclusion(summary: &PassSummary, style: Style) -> String {
     let environments = plural(all, "environment");
     let standing = match parts.len() {
         0 => "there is no environment".to_owned(),
-        1 if count(Standing::Converged) == all => {
-            format!("{environments} {} as desired", if all == 1 { "is" } else { "are" })
-        }
+        1 if converged == all => format!("{environments} {} as desired", if all == 1 { "is" } else { "are" }),
+        1 if deleted == all => format!("{environments} {} deleted", if all == 1 { "is" } else { "are" }),
         _ => format!("{environments}: {}", parts.join(", ")),
     };
     let changes = if changes == 0 { String::new() } else { format!("{}, ", plural(changes, "change")) };

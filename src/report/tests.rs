@@ -2,11 +2,6 @@
 
 use super::fixture::{HOSTILE, SECRET, World, app, environment, hostile, now, rich, troubled};
 use super::*;
-use crate::execute::event::{Event, Observer as _, Outcome, StepRef, What};
-use crate::plan::{Standing, StepId};
-use crate::resource::ResourceKey;
-use std::io::Write;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 const REQUESTS: RequestCount = RequestCount { reads: 12, writes: 0 };
@@ -16,27 +11,6 @@ const ASCII: Style = Style { color: false, unicode: false, width: 80 };
 fn in_sync() -> World {
     let env = |name: &str| environment(name, vec![app("web", &format!("{name}-web"))]);
     World::new(vec![env("production"), env("staging")]).converge()
-}
-
-/// A place to write to that can be read afterwards.
-#[derive(Clone, Default)]
-pub(super) struct Paper(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Paper {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Paper {
-    pub(super) fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
 }
 
 #[test]
@@ -122,80 +96,6 @@ fn the_summary_says_where_to_look_and_what_to_do() {
     summary.environments[2].failures.push("machine app/iad/0 of taken-new: exited with code 1\nlast log: boom".into());
     summary.try_next.clear();
     insta::assert_snapshot!(summary_text(&summary, &Style::PLAIN));
-}
-
-fn step(action: &str, key: ResourceKey) -> StepRef {
-    StepRef {
-        id: StepId(0),
-        component: Some("server".into()),
-        key,
-        action: action.into(),
-        reason: "until it runs".into(),
-    }
-}
-
-/// A short pass: a create that works, a wait, an update that is refused, what depends on it, and the end.
-pub(super) fn pass() -> Vec<Event> {
-    let machine = ResourceKey::Machine { app: "staging-server".into(), slot: fixture::slot(0) };
-    let secrets = ResourceKey::Secrets { app: "staging-server".into() };
-    let at = |second: i64| now() + chrono::TimeDelta::seconds(second);
-    let event = |second: i64, what: What| Event { at: at(second), env: "staging".into(), what };
-    let finished = |action: &str, key: &ResourceKey, milliseconds: u64, outcome: Outcome| What::StepFinished {
-        step: step(action, key.clone()),
-        took: Duration::from_millis(milliseconds),
-        outcome,
-    };
-    vec![
-        event(0, What::Planned { steps: 4 }),
-        event(0, What::StepStarted { step: step("create", machine.clone()) }),
-        event(2, finished("create", &machine, 2130, Outcome::Done { produced: Some("148e21000050".into()) })),
-        event(2, What::StepStarted { step: step("wait", machine.clone()) }),
-        event(
-            7,
-            What::StepProgress { step: step("wait", machine.clone()), message: "started, 1 of 2 checks pass".into() },
-        ),
-        event(9, finished("wait", &machine, 7000, Outcome::Done { produced: None })),
-        event(9, What::StepStarted { step: step("set", secrets.clone()) }),
-        event(
-            10,
-            finished(
-                "set",
-                &secrets,
-                400,
-                Outcome::Failed {
-                    reason: "Refused".into(),
-                    message: "Fly refused it (422):\nsecret name is too long\u{1b}[2J".into(),
-                    transient: false,
-                },
-            ),
-        ),
-        event(10, finished("update", &machine, 0, Outcome::Skipped { message: "`set secrets` did not work".into() })),
-        event(10, What::Waiting { message: "backing off".into(), until: Some(at(40)) }),
-        event(10, What::Finished { standing: Standing::Blocked, message: Some("1 step failed".into()) }),
-    ]
-}
-
-#[test]
-fn a_pass_as_plain_lines() {
-    let paper = Paper::default();
-    let observer = live::PlainLines::new(Box::new(paper.clone()), Style::PLAIN, live::Columns::of(&in_sync().fleet));
-    for event in &pass() {
-        observer.observe(event);
-    }
-    insta::assert_snapshot!(paper.text());
-}
-
-#[test]
-fn a_pass_as_json_lines() {
-    let paper = Paper::default();
-    let observer = live::JsonLines::new(Box::new(paper.clone()));
-    for event in &pass() {
-        observer.observe(event);
-    }
-    for line in paper.text().lines() {
-        assert!(serde_json::from_str::<serde_json::Value>(line).unwrap()["at"].is_string(), "{line}");
-    }
-    insta::assert_snapshot!(paper.text());
 }
 
 /// Everything that is written about a world.

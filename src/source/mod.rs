@@ -7,6 +7,7 @@ mod directory;
 mod error;
 mod git;
 mod path;
+mod settled;
 mod snapshot;
 
 use std::fmt::Debug;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 pub use directory::DirectorySource;
 pub use error::{AssetError, SourceError};
 pub use git::{GitSettings, GitSource};
+pub use settled::WithController;
 pub use snapshot::{Assets, Snapshot};
 
 /// Largest file that is read from a source, in bytes. A spec has some kB; far larger files are refused by the spec room with a better

@@ -38,9 +38,6 @@ pub struct ControllerSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 64))]
     pub workers: Option<u32>,
-    /// How long one pass over one environment may take, for example `15m`. Default: `15m`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pass_timeout: Option<Duration>,
 }
 
 /// Where specs come from.
@@ -68,7 +65,7 @@ pub struct DirectorySource {
 pub struct GitSource {
     /// Where it is fetched from, for example `https://github.com/acme/deploy.git`.
     pub url: String,
-    /// Branch, tag or commit. Default: `main`.
+    /// Branch, tag or commit. Default: the repository's default branch.
     #[serde(rename = "ref", default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
     /// Directory of the specs in it, for example `specs`. Default: `.`.
@@ -134,7 +131,7 @@ pub struct FlyOrganization {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct StoreSpec {
-    /// Path of the SQLite database, relative to this file. Default: `.hangar/hangar.db`.
+    /// Path of the SQLite database, relative to the working directory. Default: `.hangar/hangar.db`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
 }

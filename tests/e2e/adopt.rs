@@ -4,13 +4,13 @@ use hangar::controller::Verdict;
 use hangar::plan::Reason;
 use serde_json::json;
 
-use crate::support::{GRACE, created, handmade, small, with_foreign_app, withheld};
+use crate::support::{GRACE, created, handmade, seconds, small, with_foreign_app, withheld};
 
 #[tokio::test(start_paused = true)]
 async fn adopting_takes_an_app_over_without_making_anything_anew() {
     let (mut world, id) = with_foreign_app().await;
     let surplus = handmade(&world, "demo-web", "registry.fly.io/theirs:v9");
-    world.pass_time(std::time::Duration::from_secs(5)).await;
+    world.pass_time(seconds(5)).await;
     let app = world.sim.app("demo-web").unwrap();
     world.edit("demo.yaml", "web: {", "web: {adopt: true, ");
     let outcome = world.reconcile().await;
@@ -42,7 +42,7 @@ async fn adopting_a_machine_that_is_already_as_wanted_only_marks_it() {
     let mut config = ours.config.clone();
     config["metadata"] = json!({"fly_process_group": "app"});
     let id = world.sim.create_machine("old-web", &config, "iad").unwrap();
-    world.pass_time(std::time::Duration::from_secs(5)).await;
+    world.pass_time(seconds(5)).await;
     world.put("old.yaml", &small("old").replace("web: {", "web: {adopt: true, "));
     let writes = world.reconcile_writing().await;
     assert!(writes.iter().all(|write| write.contains(&format!("/old-web/machines/{id}/metadata"))), "{writes:?}");
@@ -54,7 +54,7 @@ async fn adopting_a_machine_that_is_already_as_wanted_only_marks_it() {
 async fn an_adopted_app_with_machines_of_others_is_not_deleted_with_its_environment() {
     let (mut world, _) = with_foreign_app().await;
     handmade(&world, "demo-web", "registry.fly.io/theirs:v9");
-    world.pass_time(std::time::Duration::from_secs(5)).await;
+    world.pass_time(seconds(5)).await;
     world.edit("demo.yaml", "web: {", "web: {adopt: true, ");
     world.put("other.yaml", &small("other"));
     world.converge().await;

@@ -7,7 +7,7 @@ use hangar::plan::{Reason, Request};
 use hangar::sim::{Fault, FaultKind, Matcher};
 
 use crate::support::{
-    CONTROLLER, GRACE, Meddler, QUARANTINE, created, edit_metadata, environment, policy, small, withheld,
+    CONTROLLER, GRACE, Meddler, QUARANTINE, created, edit_metadata, environment, policy, seconds, small, withheld,
 };
 use crate::world::World;
 
@@ -64,9 +64,9 @@ async fn a_removed_environment_is_marked_then_left_for_grace_then_deleted_after_
     let tombstone: i64 = world.only_machine("demo-web").metadata("hangar_tombstone").unwrap().parse().unwrap();
     assert!((world.clock.now().timestamp() - tombstone) < 5);
     // A run waits out what is left of grace if that is within its patience of 3 minutes.
-    world.pass_time(std::time::Duration::from_secs(100)).await;
+    world.pass_time(seconds(100)).await;
     world.reconcile_without_writes().await;
-    world.pass_time(std::time::Duration::from_secs(20)).await;
+    world.pass_time(seconds(20)).await;
     world.sim.clear_requests();
     let outcome = world.reconcile().await;
     assert_eq!(outcome.worst(), Verdict::Converged);
@@ -132,14 +132,14 @@ async fn an_app_that_someone_else_deleted_meanwhile_counts_as_gone() {
     // Before the pass, between plan and delete, and between the last look and the delete.
     let mut world = doomed().await;
     world.sim.delete_app("demo-web").unwrap();
-    world.pass_time(std::time::Duration::from_secs(5)).await;
+    world.pass_time(seconds(5)).await;
     let outcome = world.reconcile_without_writes().await;
     assert_eq!(outcome.worst(), Verdict::Converged);
     for (method, end) in [(Method::Get, "/v1/apps/demo-web"), (Method::Delete, "/v1/apps/demo-web")] {
         let mut world = doomed().await;
         let sim = world.sim.clone();
         let meddler = Meddler::before(&world, method, end, move || sim.delete_app("demo-web").unwrap());
-        let outcome = world.reconcile_through(meddler.clone()).await;
+        let outcome = world.reconcile_through(&meddler).await;
         assert!(meddler.has_acted());
         assert_eq!(outcome.worst(), Verdict::Converged, "{method:?} {:#?}", outcome.failures);
         assert_eq!(world.app_names(), ["other-web"]);
@@ -151,7 +151,7 @@ async fn a_tombstone_for_an_app_that_is_gone_is_no_failure() {
     let mut world = orphaned().await;
     let sim = world.sim.clone();
     let meddler = Meddler::before(&world, Method::Patch, "/metadata", move || sim.delete_app("demo-web").unwrap());
-    let outcome = world.reconcile_through(meddler.clone()).await;
+    let outcome = world.reconcile_through(&meddler).await;
     assert!(meddler.has_acted());
     assert_eq!(outcome.worst(), Verdict::Converged, "{:#?}", outcome.failures);
 }
@@ -177,7 +177,7 @@ async fn an_environment_that_has_expired_goes_although_its_spec_is_there() {
     let spec = environment("demo", "expiresAt: '2026-03-02T12:00:00Z'", "web: {image: 'registry.fly.io/demo:v1'}");
     world.put("demo.yaml", &spec);
     world.converge().await;
-    world.pass_time(std::time::Duration::from_secs(24 * 3600)).await;
+    world.pass_time(seconds(24 * 3600)).await;
     world.reconcile().await;
     assert_eq!(deletes(&world), Vec::<String>::new());
     world.pass_time(GRACE).await;
@@ -191,7 +191,7 @@ async fn an_app_without_machines_is_collected_by_its_network_and_a_tombstone_sec
     let mut world = orphaned().await;
     let id = world.only_machine("demo-web").id;
     world.sim.delete_machine("demo-web", &id).unwrap();
-    world.pass_time(std::time::Duration::from_secs(90)).await;
+    world.pass_time(seconds(90)).await;
     assert_eq!(world.reconcile_writing().await, ["POST /v1/apps/demo-web/secrets"]);
     assert_eq!(world.sim.secret_names("demo-web"), ["HANGAR_TOMBSTONE"]);
     world.reconcile_without_writes().await;
@@ -206,7 +206,7 @@ async fn an_app_on_our_network_with_machines_of_others_only_is_marked_once_and_c
     let id = world.only_machine("demo-web").id;
     world.sim.clone_machine("demo-web", &id).unwrap();
     world.sim.delete_machine("demo-web", &id).unwrap();
-    world.pass_time(std::time::Duration::from_secs(90)).await;
+    world.pass_time(seconds(90)).await;
     assert_eq!(world.reconcile_writing().await, ["POST /v1/apps/demo-web/secrets"]);
     world.pass_time(GRACE).await;
     assert_eq!(world.reconcile_writing().await, ["DELETE /v1/apps/demo-web"]);
@@ -352,7 +352,7 @@ async fn more_deletions_than_the_budget_are_held_and_neither_a_pass_nor_a_restar
     assert_eq!(deletes(&world), Vec::<String>::new());
     world.pass_time(GRACE).await;
     world.reconcile_without_writes().await;
-    world.pass_time(std::time::Duration::from_secs(3 * 3600)).await;
+    world.pass_time(seconds(3 * 3600)).await;
     world.reconcile_without_writes().await;
     world.lose_store();
     world.reconcile_without_writes().await;
@@ -445,7 +445,7 @@ async fn deletions_are_counted_over_a_window_and_not_by_the_pass() {
     let outcome = world.reconcile().await;
     assert_eq!(withheld(&outcome.last.plan), [Reason::BudgetExceeded]);
     // The hour over, it is still held, for nobody has looked.
-    world.pass_time(std::time::Duration::from_secs(2 * 3600)).await;
+    world.pass_time(seconds(2 * 3600)).await;
     let outcome = world.reconcile_without_writes().await;
     assert_eq!(withheld(&outcome.last.plan), [Reason::BudgetExceeded]);
 }
@@ -463,7 +463,7 @@ async fn a_policys_budget_counts() {
     let hash = hash_in(&outcome.last.plan);
     acknowledge(&mut world, &hash);
     world.reconcile().await;
-    world.pass_time(std::time::Duration::from_secs(61)).await;
+    world.pass_time(seconds(61)).await;
     world.reconcile().await;
     assert_eq!(world.app_names(), ["e01-web", "e02-web", "e03-web"]);
 }
@@ -490,7 +490,7 @@ async fn meddling(changes: &'static [(&'static str, Option<&'static str>)]) -> W
     let meddler = Meddler::before(&world, Method::Get, "/v1/apps/demo-web", move || {
         edit_metadata(&sim, "demo-web", &id, changes);
     });
-    world.reconcile_through(meddler.clone()).await;
+    world.reconcile_through(&meddler).await;
     assert!(meddler.has_acted());
     world
 }
@@ -531,7 +531,7 @@ async fn nothing_is_deleted_while_another_instance_writes_under_our_owner_id() {
     assert_eq!(withheld(&outcome.last.plan), [Reason::AnotherWriter]);
     assert_eq!(outcome.worst(), Verdict::Blocked);
     // A run that begins after that stamp is the newest writer itself.
-    world.pass_time(std::time::Duration::from_secs(60)).await;
+    world.pass_time(seconds(60)).await;
     assert_eq!(world.reconcile_writing().await, ["DELETE /v1/apps/demo-web"]);
 }
 
@@ -543,7 +543,7 @@ async fn a_surplus_machines_tombstone_does_not_shorten_the_apps_grace() {
     let young = world.sim.machines("demo-web").pop().unwrap();
     let long_ago = (world.clock.now() - chrono::TimeDelta::hours(1)).timestamp().to_string();
     world.edit_metadata("demo-web", &young.id, &[("hangar_tombstone", Some(&long_ago))]);
-    world.pass_time(std::time::Duration::from_secs(5)).await;
+    world.pass_time(seconds(5)).await;
     world.remove("demo.yaml");
     let outcome = world.reconcile().await;
     assert_eq!(deletes(&world), Vec::<String>::new());

@@ -4,9 +4,8 @@ use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
 
-use hangar::clock::{Clock as _, SharedClock, VirtualClock};
+use hangar::clock::{SharedClock, VirtualClock};
 use hangar::controller::{Loaded, Once, Verdict};
 use hangar::execute::event::Event;
 use hangar::memory::Memory;
@@ -17,7 +16,7 @@ use hangar::store::{MemoryStore, Store, StoreError, StoredEvent};
 use serde_json::Value;
 
 use crate::live::live;
-use crate::support::{CONTROLLER, QUARANTINE, environment, policy, small};
+use crate::support::{CONTROLLER, QUARANTINE, environment, policy, seconds, small};
 use crate::world::World;
 
 /// Two apps, three machines, a volume, a secret that both know, addresses and a certificate.
@@ -151,9 +150,9 @@ impl Scene {
             Blow::Killed { point, .. } => world.sim.kill_after(k, *point),
             Blow::Suffers(kind) | Blow::SuffersAndDies(kind) => world.sim.inject(fault(kind)),
         }
-        world.pass_time(Duration::from_secs(3)).await;
+        world.pass_time(seconds(3)).await;
         let session = world.session();
-        let run = Once::new(&session, Request::default(), Duration::from_secs(180)).run(|_| ());
+        let run = Once::new(&session, Request::default(), seconds(180)).run(|_| ());
         match blow {
             Blow::Killed { .. } => {
                 until(|| world.sim.is_dead(), run).await;
@@ -171,24 +170,24 @@ impl Scene {
         let mut outcome = world.reconcile().await;
         if matches!(blow, Blow::Suffers(_) | Blow::SuffersAndDies(_)) {
             // Also what comes late has come now.
-            world.pass_time(Duration::from_secs(61)).await;
+            world.pass_time(seconds(61)).await;
             outcome = world.reconcile().await;
         }
         for _ in 0..2 {
             if outcome.worst() == Verdict::Converged {
                 world.reconcile_without_writes().await;
                 // The lease of the killed run has ended by itself.
-                world.pass_time(Duration::from_secs(31)).await;
+                world.pass_time(seconds(31)).await;
                 return live(&world.sim);
             }
-            world.pass_time(Duration::from_secs(60)).await;
+            world.pass_time(seconds(60)).await;
             outcome = world.reconcile().await;
         }
         vec![format!("not converged: {:#?} {:#?}", outcome.failures, outcome.last.plan.withheld)]
     }
 
-    /// Hits every request (or every write) with every blow, one at a time, and compares the ends.
-    async fn every_point(&self, what: &str, blows: &[Blow], writes_only: bool) {
+    /// Hits every request (or every write) with every blow, one at a time, and compares the ends. Returns how many points that were.
+    async fn every_point(&self, blows: &[Blow], writes_only: bool) -> usize {
         let (expected, requests) = self.undisturbed().await;
         let mut wrong = Vec::new();
         let mut points = 0_usize;
@@ -209,8 +208,8 @@ impl Scene {
                 }
             }
         }
-        println!("{what}: {points} points");
         assert!(wrong.is_empty(), "{} of {points} points end otherwise, the first:\n{}", wrong.len(), wrong[0]);
+        points
     }
 }
 
@@ -297,45 +296,45 @@ async fn teardown() -> Scene {
 
 #[tokio::test(start_paused = true)]
 async fn a_creation_that_is_killed_anywhere_and_started_again_with_an_empty_store_ends_as_if_it_had_not_been() {
-    creation().await.every_point("creation, with an empty store", &killed(false), false).await;
+    println!("creation, with an empty store: {} points", creation().await.every_point(&killed(false), false).await);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_creation_that_is_killed_anywhere_and_started_again_with_its_store_ends_as_if_it_had_not_been() {
-    creation().await.every_point("creation, with its store", &killed(true), false).await;
+    println!("creation, with its store: {} points", creation().await.every_point(&killed(true), false).await);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_creation_of_which_any_reply_is_lost_or_any_effect_comes_late_ends_as_if_it_had_not() {
-    creation().await.every_point("creation, lost and late", &lost_and_late(), true).await;
+    println!("creation, lost and late: {} points", creation().await.every_point(&lost_and_late(), true).await);
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_update_that_is_killed_anywhere_and_started_again_with_an_empty_store_ends_as_if_it_had_not_been() {
-    update().await.every_point("update, with an empty store", &killed(false), false).await;
+    println!("update, with an empty store: {} points", update().await.every_point(&killed(false), false).await);
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_update_that_is_killed_anywhere_and_started_again_with_its_store_ends_as_if_it_had_not_been() {
-    update().await.every_point("update, with its store", &killed(true), false).await;
+    println!("update, with its store: {} points", update().await.every_point(&killed(true), false).await);
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_update_of_which_any_reply_is_lost_or_any_effect_comes_late_ends_as_if_it_had_not() {
-    update().await.every_point("update, lost and late", &lost_and_late(), true).await;
+    println!("update, lost and late: {} points", update().await.every_point(&lost_and_late(), true).await);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_teardown_that_is_killed_anywhere_and_started_again_with_an_empty_store_ends_as_if_it_had_not_been() {
-    teardown().await.every_point("teardown, with an empty store", &killed(false), false).await;
+    println!("teardown, with an empty store: {} points", teardown().await.every_point(&killed(false), false).await);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_teardown_that_is_killed_anywhere_and_started_again_with_its_store_ends_as_if_it_had_not_been() {
-    teardown().await.every_point("teardown, with its store", &killed(true), false).await;
+    println!("teardown, with its store: {} points", teardown().await.every_point(&killed(true), false).await);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_teardown_of_which_any_reply_is_lost_or_any_effect_comes_late_ends_as_if_it_had_not() {
-    teardown().await.every_point("teardown, lost and late", &lost_and_late(), true).await;
+    println!("teardown, lost and late: {} points", teardown().await.every_point(&lost_and_late(), true).await);
 }

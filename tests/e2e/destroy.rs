@@ -5,7 +5,7 @@ use hangar::http::transport::Method;
 use hangar::plan::{Purpose, Reason, Request};
 use hangar::sim::{Fault, FaultKind, Matcher};
 
-use crate::support::{Meddler, created, edit_metadata, environment, small, withheld};
+use crate::support::{Meddler, created, edit_metadata, environment, seconds, small, withheld};
 use crate::world::World;
 
 const TWO: &str = "web: {image: 'registry.fly.io/demo:v1', volumes: {data: {mount: /data}}, ips: {v6: true}}
@@ -106,11 +106,8 @@ async fn an_app_that_is_protected_or_given_away_meanwhile_stays() {
         let meddler = Meddler::before(&world, Method::Get, "/v1/apps/demo-web", move || {
             edit_metadata(&sim, "demo-web", &id, &[change]);
         });
-        let session = world.session_through(meddler.clone());
-        hangar::controller::Once::new(&session, destroy("demo"), std::time::Duration::from_secs(180))
-            .run(|_| ())
-            .await
-            .unwrap();
+        let session = world.session_through(std::sync::Arc::<Meddler>::clone(&meddler));
+        hangar::controller::Once::new(&session, destroy("demo"), seconds(180)).run(|_| ()).await.unwrap();
         assert!(meddler.has_acted());
         assert_eq!(world.app_names(), ["demo-web", "other-web"], "{change:?}");
     }

@@ -341,14 +341,14 @@ async fn a_field_that_fly_does_not_keep_is_said_and_does_not_restart_the_machine
     world.respec(&image("v1", "machine: {new_feature: {level: 3}}"));
     let forgetful: SharedTransport = Arc::new(Forgetful(world.sim.transport()));
 
-    let outcome = world.reconcile_through(Arc::clone(&forgetful)).await;
+    let outcome = world.reconcile_over(Arc::clone(&forgetful)).await;
 
     let failure = only_failure(&outcome);
     assert_eq!(failure.reason, "NotKept");
     assert!(failure.message.contains("`new_feature.level` is nothing, not 3"), "{}", failure.message);
     let version = world.only_machine("demo-web").version;
     world.pass_time(Duration::from_hours(2)).await;
-    let outcome = world.reconcile_through(forgetful).await;
+    let outcome = world.reconcile_over(forgetful).await;
     assert_eq!(outcome.worst(), Verdict::Failed);
     assert_eq!(world.only_machine("demo-web").version, version);
 }

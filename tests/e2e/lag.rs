@@ -6,7 +6,7 @@ use hangar::controller::Verdict;
 use hangar::sim::SimConfig;
 
 use crate::live::live;
-use crate::support::{CONTROLLER, GRACE, environment, small};
+use crate::support::{CONTROLLER, GRACE, environment, seconds, small};
 use crate::world::World;
 
 const APPS: &str = "web:
@@ -54,7 +54,7 @@ async fn reconcile_until_converged(world: &mut World, lag: &str, runs: usize) {
             return;
         }
         assert!(outcome.failures.is_empty(), "{lag}: {:#?}", outcome.failures);
-        world.pass_time(Duration::from_secs(60)).await;
+        world.pass_time(seconds(60)).await;
     }
     panic!("{lag}: not converged after {runs} runs");
 }
@@ -73,7 +73,7 @@ async fn life(lag: &str, config: SimConfig) -> [Vec<String>; 3] {
         .replace("v6: true", "v6: false, v4: true");
     world.put("demo.yaml", &environment("demo", "", &changed));
     reconcile_until_converged(&mut world, lag, 3).await;
-    world.pass_time(Duration::from_secs(130)).await;
+    world.pass_time(seconds(130)).await;
     // A volume that was still bound to its destroyed machine is free now.
     reconcile_until_converged(&mut world, lag, 2).await;
     let updated = live(&world.sim);
@@ -89,7 +89,7 @@ async fn life(lag: &str, config: SimConfig) -> [Vec<String>; 3] {
     let mut deletes = world.writes();
     deletes.sort();
     assert_eq!(deletes, ["DELETE /v1/apps/demo-api", "DELETE /v1/apps/demo-web"], "{lag}");
-    world.pass_time(Duration::from_secs(61)).await;
+    world.pass_time(seconds(61)).await;
     world.reconcile_without_writes().await;
     [created, updated, live(&world.sim)]
 }

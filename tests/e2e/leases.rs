@@ -1,6 +1,5 @@
 //! Other deployments at the same machine: their leases are waited for, their changes are seen.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -66,7 +65,7 @@ async fn a_change_that_somebody_makes_between_plan_and_update_is_not_overwritten
         sim.edit_machine_config("demo-web", &machine, |config| config["env"]["HAND"] = "kept".into()).unwrap();
     });
 
-    let outcome = world.reconcile_through(Arc::clone(&meddler) as _).await;
+    let outcome = world.reconcile_through(&meddler).await;
 
     assert!(meddler.has_acted());
     world.assert_converged(&outcome);
@@ -89,7 +88,7 @@ async fn a_machine_that_goes_away_between_plan_and_update_is_made_again() {
     let meddler =
         Meddler::before(&world, Method::Post, "/lease", move || sim.delete_machine("demo-web", &machine).unwrap());
 
-    world.reconcile_through(Arc::clone(&meddler) as _).await;
+    world.reconcile_through(&meddler).await;
     world.pass_time(Duration::from_mins(2)).await;
     world.converge().await;
 
@@ -112,7 +111,7 @@ async fn a_machine_that_somebody_is_replacing_is_waited_for() {
             .unwrap_or_default();
     });
 
-    let outcome = world.reconcile_through(Arc::clone(&meddler) as _).await;
+    let outcome = world.reconcile_through(&meddler).await;
 
     assert!(meddler.has_acted());
     world.assert_converged(&outcome);

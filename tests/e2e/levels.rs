@@ -6,7 +6,7 @@ use hangar::controller::Verdict;
 use hangar::plan::{Reason, Request};
 use hangar::resource::EnvName;
 
-use crate::support::{GRACE, QUARANTINE, created, environment, notices, policy, small, withheld, world_of};
+use crate::support::{GRACE, QUARANTINE, created, environment, notices, policy, seconds, small, withheld, world_of};
 use crate::world::World;
 
 const WEB: &str = "web: {image: 'registry.fly.io/demo:v1'}";
@@ -185,7 +185,7 @@ async fn an_expired_environment_whose_level_or_pause_forbids_deletion_stays() {
         let more = format!("{more}\nexpiresAt: '2026-03-01T13:00:00Z'");
         world.put("demo.yaml", &environment("demo", &more, WEB));
         world.reconcile().await;
-        world.pass_time(std::time::Duration::from_secs(7200)).await;
+        world.pass_time(seconds(7200)).await;
         world.reconcile_without_writes().await;
         world.pass_time(GRACE).await;
         world.reconcile_without_writes().await;

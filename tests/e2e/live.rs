@@ -34,7 +34,7 @@ pub(crate) fn live(sim: &Simulator) -> Vec<String> {
         for machine in sim.machines(name) {
             let mut config = machine.config.clone();
             if let Some(metadata) = config.get_mut("metadata").and_then(Value::as_object_mut) {
-                VOLATILE.iter().for_each(|key| drop(metadata.remove(*key)));
+                metadata.retain(|key, _| !VOLATILE.contains(&key.as_str()));
                 // Fly salts the digests of each app, so only our own fingerprints say something.
                 if let Some(record) = metadata.get_mut("hangar_secrets") {
                     let secrets = record.as_str().unwrap().split(',');

@@ -4,17 +4,20 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::indexing_slicing,
     clippy::case_sensitive_file_extension_comparisons,
     reason = "a test ends where something it relies on is not so"
 )]
 
 mod adopt;
 mod capacity;
+mod case_one;
 mod changes;
 mod chat_dev;
 mod collect;
 mod crash;
 mod create;
+mod daemon;
 mod destroy;
 mod diff;
 mod drift;

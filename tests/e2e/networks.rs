@@ -3,7 +3,7 @@
 use hangar::plan::{Purpose, Request};
 use hangar::sim::CrashPoint;
 
-use crate::support::{GRACE, created, environment, small, world_of};
+use crate::support::{GRACE, created, environment, seconds, small, world_of};
 use crate::world::World;
 
 const TWO: &str = "web: {image: 'registry.fly.io/demo:v1'}\napi: {image: 'registry.fly.io/demo:v1'}";
@@ -86,7 +86,7 @@ async fn an_environment_that_was_interrupted_goes_on_in_its_network() {
     world.sim.kill_after_writes(2, CrashPoint::BeforeEffect);
     let session = world.session();
     let run = hangar::controller::Once::new(&session, Request::default(), GRACE).run(|_| ());
-    tokio::time::timeout(std::time::Duration::from_secs(1), run).await.expect_err("it is dead");
+    tokio::time::timeout(seconds(1), run).await.expect_err("it is dead");
     drop(session);
     world.sim.revive();
     world.lose_store();
@@ -105,7 +105,7 @@ async fn a_place_is_not_given_away_while_a_creation_in_it_may_still_take_effect(
     world.sim.inject(hangar::sim::Fault::once(apps, late));
     let session = world.session();
     let run = hangar::controller::Once::new(&session, Request::default(), GRACE).run(|_| ());
-    tokio::time::timeout(std::time::Duration::from_secs(5), run).await.expect_err("it waits");
+    tokio::time::timeout(seconds(5), run).await.expect_err("it waits");
     drop(session);
     world.put("0.yaml", &small("zero"));
     world.converge().await;

@@ -6,7 +6,8 @@ use hangar::sim::SimConfig;
 use serde_json::json;
 
 use crate::support::{
-    CONTROLLER, GRACE, configured, created, environment, handmade, notices, small, with_foreign_app, withheld, world_of,
+    CONTROLLER, GRACE, configured, created, environment, handmade, notices, seconds, small, with_foreign_app, withheld,
+    world_of,
 };
 
 #[tokio::test(start_paused = true)]
@@ -106,7 +107,7 @@ async fn a_clone_made_by_hand_is_not_ours_and_is_never_touched() {
     let mut world = created(&["demo"]).await;
     let ours = world.only_machine("demo-web").id;
     let clone = world.sim.clone_machine("demo-web", &ours).unwrap();
-    world.pass_time(std::time::Duration::from_secs(5)).await;
+    world.pass_time(seconds(5)).await;
     let outcome = world.reconcile_without_writes().await;
     assert_eq!(outcome.worst(), Verdict::Converged);
     assert_eq!(notices(&outcome.last.plan), [Reason::Unmanaged]);
@@ -127,7 +128,7 @@ async fn a_clone_made_by_hand_is_not_ours_and_is_never_touched() {
 async fn machines_of_others_in_our_app_are_left_alone() {
     let mut world = created(&["demo"]).await;
     let theirs = handmade(&world, "demo-web", "registry.fly.io/debug:v1");
-    world.pass_time(std::time::Duration::from_secs(5)).await;
+    world.pass_time(seconds(5)).await;
     let outcome = world.reconcile_without_writes().await;
     assert_eq!(outcome.worst(), Verdict::Converged);
     assert_eq!(notices(&outcome.last.plan), [Reason::Unmanaged]);

@@ -7,7 +7,7 @@ use hangar::http::transport::Method;
 use hangar::plan::Reason;
 use hangar::sim::{Fault, FaultKind, Matcher};
 
-use crate::support::{QUARANTINE, created, environment, small, world_of};
+use crate::support::{QUARANTINE, created, environment, seconds, small, world_of};
 use crate::world::World;
 
 const RICH: &str = "web:
@@ -74,7 +74,7 @@ async fn a_machine_that_is_gone_from_its_slot_is_made_at_once() {
     world.pass_time(QUARANTINE).await;
     let id = world.only_machine("demo-web").id;
     world.sim.delete_machine("demo-web", &id).unwrap();
-    world.pass_time(std::time::Duration::from_secs(5)).await;
+    world.pass_time(seconds(5)).await;
     world.lose_store();
     world.sim.clear_requests();
     let began = world.clock.now();
@@ -116,7 +116,7 @@ async fn a_second_run_within_the_same_quarantine_goes_on_counting_from_the_first
     world.lose_store();
     let session = world.session();
     drop(session);
-    world.pass_time(std::time::Duration::from_secs(100)).await;
+    world.pass_time(seconds(100)).await;
     world.sim.clear_requests();
     let began = world.clock.now();
     world.reconcile().await;
@@ -131,10 +131,8 @@ async fn after_a_late(path: &'static str) -> World {
     world.put("demo.yaml", &environment("demo", "", RICH));
     world.sim.inject(Fault::once(Matcher::new(Method::Post, path), FaultKind::Late { after_ms: 55_000 }));
     let session = world.session();
-    let run =
-        hangar::controller::Once::new(&session, hangar::plan::Request::default(), std::time::Duration::from_secs(180))
-            .run(|_| ());
-    tokio::time::timeout(std::time::Duration::from_secs(20), run).await.expect_err("it waits for what came late");
+    let run = hangar::controller::Once::new(&session, hangar::plan::Request::default(), seconds(180)).run(|_| ());
+    tokio::time::timeout(seconds(20), run).await.expect_err("it waits for what came late");
     drop(session);
     world.lose_store();
     assert_eq!(world.reconcile().await.worst(), Verdict::Converged, "{path}");
@@ -174,7 +172,7 @@ async fn an_app_on_a_shared_network_is_ours_only_by_evidence() {
         world.sim.kill_after_writes(1, hangar::sim::CrashPoint::BeforeReply);
         let session = world.session();
         let run = hangar::controller::Once::new(&session, hangar::plan::Request::default(), QUARANTINE).run(|_| ());
-        tokio::time::timeout(std::time::Duration::from_secs(1), run).await.expect_err("its connection broke");
+        tokio::time::timeout(seconds(1), run).await.expect_err("its connection broke");
         drop(session);
         world.sim.revive();
         assert_eq!(world.app_names(), ["demo-web"]);

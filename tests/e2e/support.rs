@@ -27,6 +27,11 @@ pub(crate) const GRACE: Duration = Duration::from_secs(301);
 /// Longer than F + S, the quarantine of a run without a store.
 pub(crate) const QUARANTINE: Duration = Duration::from_secs(121);
 
+/// A time. (Written so that times in one test have one unit.)
+pub(crate) const fn seconds(count: u64) -> Duration {
+    Duration::from_secs(count)
+}
+
 /// An environment with one app, `<name>-web`, of one machine.
 pub(crate) fn small(name: &str) -> String {
     environment(name, "", "web: {image: 'registry.fly.io/demo:v1'}")
@@ -109,11 +114,17 @@ impl World {
         self.writes()
     }
 
-    /// Reconciles through `transport`.
-    pub(crate) async fn reconcile_through(&mut self, transport: SharedTransport) -> Outcome {
-        self.pass_time(Duration::from_secs(3)).await;
+    /// Reconciles while somebody meddles.
+    pub(crate) async fn reconcile_through(&mut self, meddler: &Arc<Meddler>) -> Outcome {
+        let transport: SharedTransport = Arc::<Meddler>::clone(meddler);
+        self.reconcile_over(transport).await
+    }
+
+    /// The same, over any transport.
+    pub(crate) async fn reconcile_over(&mut self, transport: SharedTransport) -> Outcome {
+        self.pass_time(seconds(3)).await;
         let session = self.session_through(transport);
-        Once::new(&session, hangar::plan::Request::default(), Duration::from_secs(180)).run(|_| ()).await.unwrap()
+        Once::new(&session, hangar::plan::Request::default(), seconds(180)).run(|_| ()).await.unwrap()
     }
 
     /// The names of all live apps.
@@ -173,7 +184,7 @@ pub(crate) async fn with_foreign_app() -> (World, String) {
     let world = world_of(&["demo"]);
     world.sim.create_app("acme", "demo-web", "").unwrap();
     let id = handmade(&world, "demo-web", "registry.fly.io/theirs:v9");
-    world.pass_time(std::time::Duration::from_secs(5)).await;
+    world.pass_time(Duration::from_secs(5)).await;
     (world, id)
 }
 

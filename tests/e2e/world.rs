@@ -142,7 +142,7 @@ impl World {
         let shared = Shared::new(transport, Arc::clone(&self.clock), Random::from_seed(self.runs));
         let instance = format!("run-{}", self.runs);
         let journal = Journal::open(Arc::clone(&self.store), &instance, self.clock.now()).unwrap();
-        let observer: Arc<dyn Observer> = self.recorder.clone();
+        let observer: Arc<dyn Observer> = Arc::<Recorder>::clone(&self.recorder);
         let loaded = self.read_before.clone().unwrap_or_else(|| Arc::new(self.load()));
         Session::open(loaded, &self.variables, shared, journal, observer, Stop::default()).unwrap()
     }

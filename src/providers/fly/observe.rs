@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use futures::StreamExt as _;
 
-use super::client::{AppLookup, FlyError, FlyReader};
+use super::client::{AppLookup, Class, FlyError, FlyProblem, FlyReader};
 use super::convert;
 use crate::clock::SharedClock;
 use crate::desired::Completeness;
@@ -27,6 +27,8 @@ pub async fn list(reader: &FlyReader, clock: &SharedClock, org: &OrgSlug) -> Sco
     let started_at = clock.now();
     let (apps, machines, volumes) =
         futures::join!(reader.apps(org.as_str()), reader.org_machines(org.as_str()), reader.org_volumes(org.as_str()));
+    let out_of_reach = apps.as_ref().err().filter(|error| !is_worth_waiting(error));
+    let out_of_reach = out_of_reach.map(|error| format!("{error}; {}", error.advice()));
     let apps = match apps {
         Ok(apps) => Listing {
             items: apps.into_iter().map(convert::app).collect(),
@@ -46,7 +48,13 @@ pub async fn list(reader: &FlyReader, clock: &SharedClock, org: &OrgSlug) -> Sco
         }),
         Err(error) => failed(&error, started_at),
     };
-    Scope { apps, machines, volumes, details: BTreeMap::new() }
+    Scope { apps, machines, volumes, details: BTreeMap::new(), out_of_reach }
+}
+
+/// Whether the same request may be answered in some seconds. No connection has been tried several times by now.
+fn is_worth_waiting(error: &FlyError) -> bool {
+    matches!(error.class(), Class::Transient | Class::Unknown)
+        && !matches!(error.problem(), FlyProblem::NoConnection { .. })
 }
 
 /// Reads the details of every app in `wanted`, and of every app that only its details can show to be ours: no machine in it carries
@@ -165,11 +173,21 @@ async fn presence(reader: &FlyReader, clock: &SharedClock, app: &AppName, sees_o
 }
 
 fn unread(presence: Presence) -> AppDetail {
-    const REASON: &str = "the app is not there";
-    fn none<T>() -> Reading<T> {
-        Reading::Unknown { reason: REASON.to_owned() }
+    fn none<T>(presence: &Presence) -> Reading<T> {
+        let reason = match presence {
+            Presence::Unknown { .. } => "whether the app is there cannot be told",
+            Presence::Here(_) | Presence::Elsewhere | Presence::Absent { .. } => "the app is not there",
+        };
+        Reading::Unknown { reason: reason.to_owned() }
     }
-    AppDetail { presence, machines: none(), volumes: none(), secrets: none(), ips: none(), certificates: none() }
+    AppDetail {
+        machines: none(&presence),
+        volumes: none(&presence),
+        secrets: none(&presence),
+        ips: none(&presence),
+        certificates: none(&presence),
+        presence,
+    }
 }
 
 fn unknown<T>(error: &FlyError) -> Reading<T> {

@@ -9,7 +9,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::words::{self, Columns};
 use crate::execute::event::{Event, Observer, Outcome, StepRef, What};
-use crate::plan::StepId;
+use crate::plan::{Standing, StepId};
 use crate::report::style::{Style, Tone};
 use crate::report::text::{clean, columns, moment, pad, paragraph};
 use crate::resource::EnvName;
@@ -107,7 +107,7 @@ impl Bars {
             Outcome::Skipped { .. } => "-",
         };
         let component = component(step);
-        let name = words::step(step);
+        let name = if matches!(outcome, Outcome::Done { .. }) { words::done(step) } else { words::step(step) };
         let text = match (outcome, &detail) {
             (Outcome::Done { .. }, Some(detail)) => {
                 format!("{name} {}  {}", words::took(took, style), style.paint(Tone::Dim, clean(detail)))
@@ -187,13 +187,16 @@ impl Observer for Bars {
                 }
             }
             What::Finished { standing, message } => {
+                // What is as desired needs no line of its own: the bar goes, and the summary says so.
+                if *standing != Standing::Converged {
+                    let (word, tone) = words::standing(*standing);
+                    let message = message.as_ref().map(|message| format!(": {}", clean(message))).unwrap_or_default();
+                    self.line(state, "!", tone, &event.env, "", &format!("{}{message}", style.paint(tone, word)));
+                }
+                // Last, so that the cursor is left at the beginning of a line.
                 if let Some(work) = state.environments.remove(&event.env) {
                     work.bar.finish_and_clear();
                 }
-                let (word, tone) = words::standing(*standing);
-                let message = message.as_ref().map(|message| format!(": {}", clean(message))).unwrap_or_default();
-                let mark = if tone == Tone::Good { style.tick() } else { "!" };
-                self.line(state, mark, tone, &event.env, "", &format!("{}{message}", style.paint(tone, word)));
             }
         }
     }

@@ -48,8 +48,13 @@ impl PlainLines {
                 Some((component(step), format!("{} {} {}", words::step(step), style.ellipsis(), clean(message))))
             }
             What::StepFinished { step, took, outcome } => {
-                let end = self.end(*took, outcome);
-                Some((component(step), format!("{} {} {end}", words::step(step), style.ellipsis())))
+                let text = match outcome {
+                    Outcome::Done { produced: None } if step.action == "wait" => {
+                        format!("{} {}", words::done(step), words::took(*took, style))
+                    }
+                    _ => format!("{} {} {}", words::step(step), style.ellipsis(), self.end(*took, outcome)),
+                };
+                Some((component(step), text))
             }
             What::Waiting { message, until } => {
                 let until = until.map(|until| format!(", until {}", moment(until, event.at))).unwrap_or_default();

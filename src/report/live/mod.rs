@@ -8,6 +8,9 @@ mod json_lines;
 mod lines;
 mod words;
 
+#[cfg(test)]
+mod tests;
+
 pub use bars::Bars;
 pub use json_lines::JsonLines;
 pub use lines::PlainLines;

@@ -46,6 +46,11 @@ pub(super) fn step(step: &StepRef) -> String {
     if step.action == "wait" { format!("wait for {name}") } else { format!("{} {name}", clean(&step.action)) }
 }
 
+/// What a step that is done has brought about: the same words, but a machine that was waited for is healthy.
+pub(super) fn done(done: &StepRef) -> String {
+    if done.action == "wait" { format!("{} is healthy", short_name(&done.key)) } else { step(done) }
+}
+
 /// How a step ended, in a word or two, with what it means; and what there is to say about it.
 pub(super) fn outcome(outcome: &Outcome, style: Style) -> (&'static str, Tone, Option<String>) {
     match outcome {

@@ -88,13 +88,18 @@ impl Builder<'_> {
         status.wanted_machines = app.machines.len();
         status.secrets = secrets::states(app, detail, &markers);
         if status.ips.iter().any(|ip| ip.address.is_some()) {
-            status.urls = urls_of(app);
+            let certificates = &status.certificates;
+            let is_ready = |name: &str| certificates.iter().any(|found| found.hostname == name && found.ready);
+            status.urls = urls_of(app, is_ready);
         }
         let is_read = detail.is_some_and(|detail| detail.ips.known().is_some());
         for kind in app.ips.keys().filter(|_| is_read) {
             if !status.ips.iter().any(|ip| ip.kind == Some(*kind)) {
                 status.ips.push(IpStatus { kind: Some(*kind), address: None });
             }
+        }
+        if !app.certificates.is_empty() {
+            status.unread.extend(detail.and_then(|detail| problem("certificates", &detail.certificates)));
         }
         for hostname in &app.certificates {
             if !status.certificates.iter().any(|certificate| certificate.hostname == *hostname) {
@@ -241,6 +246,10 @@ impl Builder<'_> {
         for (app, status) in env.apps.iter().zip(components) {
             is_unknown |= status.presence == AppPresence::Unknown
                 || status.unread.iter().any(|part| part.starts_with("machines"));
+            if status.presence == AppPresence::Absent {
+                problems.push(format!("{} is not created yet", app.component));
+                continue;
+            }
             let live = self.machines(&env.org, &app.name);
             for wanted in &app.machines {
                 let holder =
@@ -277,8 +286,6 @@ impl Builder<'_> {
         let mut missing: Vec<String> = components
             .iter()
             .flat_map(|status| status.unread.iter().map(|part| format!("{} of {}", part, status.app)))
-            // Certificates are read only where the spec asks for one or our records tell of one.
-            .filter(|part| !part.contains("(not asked for)"))
             .collect();
         for (org, scope) in &self.observed.scopes {
             for completeness in [&scope.apps.completeness, &scope.machines.completeness] {
@@ -352,19 +359,20 @@ fn machine_status(machine: &Machine, owner: &OwnerId) -> MachineStatus {
     }
 }
 
-fn unread(detail: &AppDetail) -> Vec<String> {
-    fn problem<T>(name: &str, reading: &Reading<T>) -> Option<String> {
-        match reading {
-            Reading::Known { .. } => None,
-            Reading::Unknown { reason } => Some(format!("{name} ({reason})")),
-        }
+fn problem<T>(name: &str, reading: &Reading<T>) -> Option<String> {
+    match reading {
+        Reading::Known { .. } => None,
+        Reading::Unknown { reason } => Some(format!("{name} ({reason})")),
     }
+}
+
+/// What could not be read of an app. Certificates are read only where the spec asks for some.
+fn unread(detail: &AppDetail) -> Vec<String> {
     let problems = [
         problem("machines", &detail.machines),
         problem("volumes", &detail.volumes),
         problem("secrets", &detail.secrets),
         problem("addresses", &detail.ips),
-        problem("certificates", &detail.certificates),
     ];
     problems.into_iter().flatten().collect()
 }

@@ -6,7 +6,7 @@ use super::text::{age, class, short_digest};
 use super::{ComponentStatus, Status};
 use crate::plan::{Stance, Standing};
 use crate::report::RequestCount;
-use crate::report::diff_text::withheld_message;
+use crate::report::held;
 use crate::report::markdown::{code, inline, item};
 use crate::report::text::moment;
 
@@ -23,9 +23,8 @@ pub fn status_markdown(all: &[Status], now: DateTime<Utc>, requests: RequestCoun
         let name = code(status.name.as_str());
         for withheld in &status.withheld {
             let stance = if withheld.stance == Stance::Blocked { "blocked" } else { "waiting" };
-            let until = withheld.until.map(|until| format!(" (goes on at {})", moment(until, now))).unwrap_or_default();
-            let label = format!("{name} **{stance}** {}{until}:", code(&withheld.reason.to_string()));
-            blocks.push(item(&label, &withheld_message(withheld)));
+            let label = format!("{name} **{stance}** {}:", code(&withheld.reason.to_string()));
+            blocks.push(item(&label, &held::message(withheld, now)));
         }
         for notice in &status.notices {
             blocks.push(item(&format!("{name} note:"), &notice.message));

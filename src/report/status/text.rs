@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use super::{AppPresence, ComponentStatus, LiveImage, MachineStatus, SecretState, Status};
 use crate::plan::Standing;
 use crate::report::RequestCount;
-use crate::report::diff_text::withheld_message;
+use crate::report::held;
 use crate::report::style::{Style, Tone};
 use crate::report::table::{self, Cell};
 use crate::report::text::{clean, columns, duration, memory, moment, pad, paragraph};
@@ -23,11 +23,19 @@ pub fn status_overview_text(all: &[Status], now: DateTime<Utc>, style: &Style, r
         let head = ["ENVIRONMENT", "CLASS", "STANDING", "MACHINES", "AGE", "EXPIRES", "URL"];
         let mut rows = vec![head.into_iter().map(|name| Cell::toned(Tone::Dim, name)).collect::<Vec<_>>()];
         rows.extend(all.iter().map(|status| overview(status, now, style)));
+        if all.iter().all(|status| status.expires_at.is_none()) {
+            let expires = head.iter().position(|name| *name == "EXPIRES").unwrap_or(head.len());
+            rows = rows.into_iter().map(|row| without(row, expires)).collect();
+        }
         lines.extend(table::lines(&rows, style));
     }
     lines.push(String::new());
     lines.push(style.paint(Tone::Dim, requests.to_line()));
     lines.join("\n") + "\n"
+}
+
+fn without(row: Vec<Cell>, column: usize) -> Vec<Cell> {
+    row.into_iter().enumerate().filter(|(index, _)| *index != column).map(|(_, cell)| cell).collect()
 }
 
 fn overview(status: &Status, now: DateTime<Utc>, style: Style) -> Vec<Cell> {
@@ -81,7 +89,12 @@ fn environment(status: &Status, now: DateTime<Utc>, style: Style, lines: &mut Ve
     for component in &status.components {
         self::component(component, style, lines);
     }
-    for condition in status.conditions.iter().filter(|condition| condition.kind != "Converged") {
+    let is_empty = status.components.iter().all(|component| component.machines.is_empty());
+    for condition in &status.conditions {
+        // That nothing runs where nothing has been made yet was said above.
+        if condition.kind == "Converged" || (condition.kind == "Healthy" && is_empty) {
+            continue;
+        }
         let is_fine = condition.status == super::ConditionStatus::True
             && !matches!(condition.kind.as_str(), "Paused" | "Expired");
         if !is_fine {
@@ -96,8 +109,7 @@ fn environment(status: &Status, now: DateTime<Utc>, style: Style, lines: &mut Ve
     }
     for withheld in &status.withheld {
         let component = withheld.component.as_ref().map(|name| format!("{name}: ")).unwrap_or_default();
-        let until = withheld.until.map(|until| format!("; goes on at {}", moment(until, now))).unwrap_or_default();
-        let message = format!("{}: {component}{}{until}", withheld.reason, withheld_message(withheld));
+        let message = format!("{}: {component}{}", withheld.reason, held::message(withheld, now));
         let stance = if withheld.stance == crate::plan::Stance::Blocked { "blocked" } else { "waiting" };
         bullet(stance, &message, style, lines);
     }
@@ -137,6 +149,10 @@ fn component(component: &ComponentStatus, style: Style, lines: &mut Vec<String>)
         }
     };
     section("image", images(component));
+    if component.presence == AppPresence::Absent {
+        // Nothing in it can be there, and saying so line by line helps nobody.
+        return;
+    }
     section("machines", component.machines.iter().map(|machine| self::machine(machine, style)).collect());
     section(
         "secrets",
