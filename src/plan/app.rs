@@ -5,15 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::planner::{Place, Planner};
 use super::secrets::{self, SecretDecision};
 use super::step::{Action, StepId};
+use super::volumes::Binding;
 use super::withheld::Reason;
-use crate::desired::{App, Environment, Network};
+use crate::desired::{self, App, Environment, Network};
 use crate::memory::NoteOutcome;
 use crate::observed::ownership::{Ownership, ownership};
 use crate::observed::{AppDetail, AppRow, Certificate, Ip, Machine, Presence, Secret, Volume};
 use crate::resource::marker::{self, MachineMarker, PROTECTED_SECRET, RETAINED_SECRET};
 use crate::resource::output::Outputs;
 use crate::resource::secret_record::SecretRecord;
-use crate::resource::{ComponentName, FieldChange, ResourceKey};
+use crate::resource::{ComponentName, FieldChange, ResourceKey, VolumeSlot};
 
 /// How far the components planned so far got: what a component that uses them has to wait for.
 #[derive(Debug, Default)]
@@ -253,10 +254,10 @@ impl<'a> Planner<'a> {
     fn plan_inside(&mut self, view: &AppView<'_>, detail: &AppDetail, outputs: &Outputs, progress: &mut Progress) {
         self.plan_addresses(view, progress);
         self.plan_certificates(view, detail);
-        let Some((secrets, secrets_step)) = self.plan_secrets(view, &view.recorded.secrets, outputs, progress) else {
+        let volumes = self.plan_volumes(view, progress);
+        let Some((secrets, secrets_step)) = self.plan_secrets(view, &volumes, outputs, progress) else {
             return;
         };
-        let volumes = self.plan_volumes(view, progress);
         let mut gates: Vec<StepId> = view.creation.into_iter().chain(secrets_step).collect();
         let mut waits_for_stuck = Vec::new();
         for component in &view.app.after {
@@ -295,12 +296,13 @@ impl<'a> Planner<'a> {
     fn plan_secrets(
         &mut self,
         view: &AppView<'_>,
-        recorded: &SecretRecord,
+        volumes: &BTreeMap<VolumeSlot, Binding>,
         outputs: &Outputs,
         progress: &mut Progress,
     ) -> Option<(SecretDecision, Option<StepId>)> {
         let app = view.app;
         let key = ResourceKey::Secrets { app: app.name.clone() };
+        let recorded = &view.recorded.secrets;
         let mut decision = secrets::decide(self.fleet, app, view.secrets, recorded, outputs, self.request.dry_run);
         for message in std::mem::take(&mut decision.unknown) {
             self.notice(&view.env.name, Some(&app.component), Reason::CannotCompare, message);
@@ -314,6 +316,10 @@ impl<'a> Planner<'a> {
         decision.write.is_first = view.creation.is_some() || (view.created_by_us && view.owned.is_empty());
         self.mark_by_secrets(view, &mut decision);
         if !decision.needs_write() && decision.write.unset.is_empty() {
+            return Some((decision, None));
+        }
+        if decision.only_repeats(view.secrets) && self.makes_no_machine(view, volumes) {
+            // Whether they are right is recorded on machines. Until there is one, each pass would write them once more.
             return Some((decision, None));
         }
         if let Some(note) = self.memory.open_note(&key, self.now, self.policy.timing)
@@ -367,6 +373,16 @@ impl<'a> Planner<'a> {
                 _ => {}
             }
         }
+    }
+
+    /// Whether an app has no machine, and this plan cannot make one.
+    fn makes_no_machine(&self, view: &AppView<'_>, volumes: &BTreeMap<VolumeSlot, Binding>) -> bool {
+        let may_be_made = |machine: &desired::Machine| {
+            let key = ResourceKey::Machine { app: view.app.name.clone(), slot: machine.slot.clone() };
+            let has_volume = machine.volume.as_ref().is_none_or(|slot| volumes.get(slot) != Some(&Binding::Withheld));
+            has_volume && self.may_create(&key, view.born_here).is_ok()
+        };
+        view.owned.is_empty() && !view.app.machines.iter().any(may_be_made)
     }
 
     /// What our machines' markers remember of the app: the newest stamp speaks.

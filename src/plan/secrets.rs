@@ -47,6 +47,13 @@ pub(super) struct SecretDecision {
 }
 
 impl SecretDecision {
+    /// Whether all that would be written is names that are there already, of which only their values are not known to be right.
+    pub(super) fn only_repeats(&self, listed: &[Secret]) -> bool {
+        self.write.unset.is_empty()
+            && self.write.markers.is_empty()
+            && self.write.set.keys().all(|name| listed.iter().any(|secret| secret.name == *name))
+    }
+
     /// Whether anything has to be written.
     pub(super) fn needs_write(&self) -> bool {
         !self.write.set.is_empty()

@@ -3,7 +3,7 @@
 //! The record is kept in machine metadata in a compact, readable form, for example
 //! `env(LOG,PORT)guest(cpus,memory_mb)services(tcp:8080(ports(443(handlers))))`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde_json::Value;
@@ -27,7 +27,8 @@ impl FieldSet {
             }
             Value::Array(items) => {
                 let keys: Option<Vec<String>> = items.iter().map(|item| list_key(list, item)).collect();
-                match keys {
+                // A list whose elements share keys is compared, and so recorded, as a whole.
+                match keys.filter(|keys| keys.iter().collect::<BTreeSet<_>>().len() == keys.len()) {
                     Some(keys) => {
                         Self(keys.into_iter().zip(items.iter().map(|item| Self::of_named("", item))).collect())
                     }

@@ -140,3 +140,124 @@ fn what_is_sent_is_what_is_compared() {
     let sent = three_way(&desired, &live, None, &FieldSet::default()).config;
     assert!(three_way(&desired, &normalise(&sent), None, &FieldSet::of(&desired)).changes.is_empty());
 }
+
+mod properties {
+    use proptest::collection::{btree_map, vec};
+    use proptest::option;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn text() -> impl Strategy<Value = Value> {
+        prop_oneof![Just("a"), Just("b"), Just("1m"), Just("60s"), Just("")].prop_map(Value::from)
+    }
+
+    fn scalar() -> impl Strategy<Value = Value> {
+        prop_oneof![text(), any::<bool>().prop_map(Value::from), (0_u64..3).prop_map(Value::from), Just(Value::Null)]
+    }
+
+    fn map_of(value: impl Strategy<Value = Value>) -> impl Strategy<Value = Value> {
+        let key = prop_oneof![Just("A"), Just("B(,)"), Just("c.d"), Just("%")].prop_map(str::to_owned);
+        btree_map(key, value, 0..3).prop_map(|map| Value::Object(map.into_iter().collect()))
+    }
+
+    fn object(fields: Vec<(&'static str, BoxedStrategy<Value>)>) -> BoxedStrategy<Value> {
+        let fields: Vec<_> = fields
+            .into_iter()
+            .map(|(key, value)| option::of(value).prop_map(move |value| Some((key.to_owned(), value?))))
+            .collect();
+        fields.prop_map(|fields| Value::Object(fields.into_iter().flatten().collect())).boxed()
+    }
+
+    fn list(item: BoxedStrategy<Value>) -> BoxedStrategy<Value> {
+        vec(item, 0..3).prop_map(Value::Array).boxed()
+    }
+
+    /// Configurations in the shapes that the Machines API has, sensible or not.
+    fn config() -> BoxedStrategy<Value> {
+        let check =
+            || object(vec![("interval", text().boxed()), ("timeout", text().boxed()), ("method", text().boxed())]);
+        let port = object(vec![
+            ("port", (1_u64..3).prop_map(Value::from).boxed()),
+            ("handlers", list(text().boxed())),
+            ("force_https", scalar().boxed()),
+        ]);
+        let service = object(vec![
+            ("protocol", Just(Value::from("tcp")).boxed()),
+            ("internal_port", (1_u64..3).prop_map(Value::from).boxed()),
+            ("autostop", prop_oneof![Just(json!("off")), Just(json!(true)), Just(json!("suspend"))].boxed()),
+            ("autostart", any::<bool>().prop_map(Value::from).boxed()),
+            ("ports", list(port)),
+            ("checks", list(check())),
+        ]);
+        let mount = object(vec![("path", text().boxed()), ("volume", text().boxed()), ("size_gb", scalar().boxed())]);
+        object(vec![
+            ("image", text().boxed()),
+            ("env", map_of(text()).boxed()),
+            ("guest", object(vec![("cpus", scalar().boxed()), ("cpu_kind", text().boxed())])),
+            ("init", object(vec![("cmd", list(text().boxed())), ("tty", scalar().boxed())])),
+            ("checks", map_of(check()).boxed()),
+            ("services", list(service)),
+            ("mounts", list(mount)),
+            ("containers", list(object(vec![("name", text().boxed()), ("image", text().boxed())]))),
+            ("schedule", text().boxed()),
+            ("auto_destroy", scalar().boxed()),
+        ])
+    }
+
+    proptest! {
+        #[test]
+        fn the_normal_form_of_a_normal_form_is_itself(config in config()) {
+            let normal = normalise(&config);
+            prop_assert_eq!(normalise(&normal), normal);
+        }
+
+        #[test]
+        fn what_was_applied_is_not_to_be_applied_again(desired in config(), live in config(), before in config()) {
+            let (desired, live) = (normalise(&desired), normalise(&live));
+            let managed = FieldSet::of(&normalise(&before));
+            let applied = normalise(&three_way(&desired, &live, None, &managed).config);
+            let again = three_way(&desired, &applied, None, &FieldSet::of(&desired));
+            prop_assert_eq!(again.changes, vec![]);
+            prop_assert_eq!(normalise(&again.config), applied);
+        }
+
+        #[test]
+        fn without_a_change_the_live_configuration_is_what_is_sent(desired in config(), live in config()) {
+            let (desired, live) = (normalise(&desired), normalise(&live));
+            let found = three_way(&desired, &live, None, &FieldSet::default());
+            if found.changes.is_empty() {
+                let again = three_way(&live, &normalise(&found.config), None, &FieldSet::of(&live));
+                prop_assert_eq!(again.changes, vec![]);
+            }
+        }
+
+        #[test]
+        fn what_no_spec_set_is_left_alone(live in config()) {
+            let live = normalise(&live);
+            let found = three_way(&json!({}), &live, None, &FieldSet::default());
+            prop_assert_eq!(found.changes, vec![]);
+            prop_assert_eq!(found.config, live);
+        }
+
+        #[test]
+        fn what_the_spec_set_and_has_no_more_is_gone(live in config()) {
+            let live = normalise(&live);
+            let found = three_way(&json!({}), &live, None, &FieldSet::of(&live));
+            prop_assert_eq!(normalise(&found.config), json!({}));
+        }
+
+        #[test]
+        fn the_record_of_fields_survives_a_round_trip(config in config()) {
+            let fields = FieldSet::of(&normalise(&config));
+            prop_assert_eq!(FieldSet::parse(&fields.to_string()), fields);
+        }
+
+        #[test]
+        fn the_part_that_was_set_is_the_whole_of_what_was_set(config in config()) {
+            let config = normalise(&config);
+            let part = FieldSet::of(&config).part_of(&config);
+            prop_assert_eq!(part, config);
+        }
+    }
+}

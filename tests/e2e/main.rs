@@ -10,6 +10,7 @@
 )]
 
 mod adopt;
+mod capacity;
 mod case_one;
 mod changes;
 mod chat_dev;
@@ -18,16 +19,19 @@ mod crash;
 mod create;
 mod daemon;
 mod destroy;
+mod diff;
 mod drift;
 mod given;
 mod health;
 mod lag;
 mod leaks;
+mod leases;
 mod levels;
 mod live;
 mod networks;
 mod ownership;
 mod quarantine;
+mod replies;
 mod secrets;
 mod structure;
 mod support;
