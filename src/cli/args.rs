@@ -21,8 +21,14 @@ const AFTER_HELP: &str = "\
 Exit codes:
   0  converged, in sync, valid
   1  something failed, or the input is wrong
-  2  `hangar diff`: there are changes; any command: wrong usage
+  2  `hangar diff` and dry runs: there are changes; any command: wrong usage
   3  waiting for something, or blocked until a person acts
+
+Environment variables:
+  FLY_API_TOKEN       the token of the Fly organization, unless a `Controller` names others
+  HANGAR_MASTER_KEY   what generated secrets are derived from, unless a `Controller` names another
+  FLY_FLAPS_BASE_URL  where the Machines API is, such as the address of `hangar sim`
+  NO_COLOR            no colours, if set
 
 Try it without any account: hangar reconcile --once --sim specs/chat-dev";
 

@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use super::args::{Diff, Format, Global, Selection, Target};
 use super::exit::{CliError, Exit};
 use super::surroundings::{Surroundings, style};
-use super::{output, reconcile};
+use super::{names, output, reconcile};
 use crate::controller::{Planned, Readers, plan_checked};
-use crate::plan::{Purpose, Request, Standing};
+use crate::plan::{Purpose, Reason, Request, Standing};
 use crate::report;
-use crate::resource::{ComponentName, EnvName};
+use crate::resource::EnvName;
 
 pub(super) async fn run(global: &Global, args: &Diff) -> Result<Exit, CliError> {
     show(global, &args.target, &args.selection, Purpose::Reconcile, args.format).await
@@ -25,7 +25,7 @@ pub(super) async fn show(
 ) -> Result<Exit, CliError> {
     let around = Surroundings::open(target).await?;
     reconcile::show_diagnostics(global, &around);
-    let request = Request { purpose, dry_run: true, ..request(selection, &around)? };
+    let request = Request { purpose, dry_run: true, ..names::request(selection, &around)? };
     let planned = look(&around, &request).await?;
     let (style, requests) = (style(global), around.requests());
     output::result(&match format {
@@ -34,6 +34,9 @@ pub(super) async fn show(
         Format::Markdown => report::diff_markdown(&planned.plan, requests),
         Format::Json => report::diff_json(&planned.plan, requests),
     });
+    if tell_gaps(global, &planned) {
+        return Ok(Exit::Failed);
+    }
     let has_changes = planned.plan.environments.keys().any(|env| planned.plan.standing(env) != Standing::Converged);
     Ok(if has_changes { Exit::Changes } else { Exit::Ok })
 }
@@ -53,21 +56,16 @@ pub(super) async fn look(around: &Surroundings, request: &Request) -> Result<Pla
     Ok(plan_checked(&around.loaded, observed, &memory, request, now)?)
 }
 
-/// The request that a selection stands for; an environment or component that no spec has is an error.
-pub(super) fn request(selection: &Selection, around: &Surroundings) -> Result<Request, CliError> {
-    let environments = &around.loaded.fleet.environments;
-    let env = selection.env.as_deref().map(EnvName::new);
-    if let Some(env) = &env
-        && !environments.contains_key(env)
-    {
-        let known: Vec<&str> = environments.keys().map(EnvName::as_str).collect();
-        let nearest = crate::spec::finding::did_you_mean(env.as_str(), known.iter().copied());
-        let hint = match nearest {
-            Some(name) => format!("did you mean `{name}`?"),
-            None if known.is_empty() => "the specs have no environment".to_owned(),
-            None => format!("the specs have {}", known.join(", ")),
-        };
-        return Err(CliError::Usage(format!("there is no environment `{env}`: {hint}")));
+/// Says what could not be read or evaluated, and whether there is such a thing: then what is shown is not the whole truth.
+pub(super) fn tell_gaps(global: &Global, planned: &Planned) -> bool {
+    let out_of_reach: Vec<_> = planned.out_of_reach().collect();
+    for (org, reason) in &out_of_reach {
+        output::error(global, &format!("Fly organization `{org}` cannot be read: {reason}"));
     }
-    Ok(Request { env, component: selection.only.as_deref().map(ComponentName::new), ..Request::default() })
+    let is_gap = |reason| matches!(reason, Reason::ObservationIncomplete | Reason::SpecBroken);
+    let has_gaps = planned.plan.withheld.iter().any(|withheld| is_gap(withheld.reason));
+    if has_gaps && out_of_reach.is_empty() {
+        output::error(global, "not everything could be read or evaluated, so this is not the whole picture");
+    }
+    has_gaps || !out_of_reach.is_empty()
 }

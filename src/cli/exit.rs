@@ -7,9 +7,9 @@ use std::process::ExitCode;
 pub(super) enum Exit {
     /// Converged, in sync, valid.
     Ok,
-    /// Something failed.
+    /// Something failed, or the input is wrong.
     Failed,
-    /// `diff`: there are changes.
+    /// A look: there are changes.
     Changes,
     /// Waiting or blocked.
     Stuck,
@@ -66,6 +66,9 @@ pub(super) enum CliError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// Secrets whose values this machine does not have.
+    #[error("secrets need values that this machine does not have, so nothing was sent:\n  - {}", .0.join("\n  - "))]
+    MissingValues(Vec<String>),
     /// Arguments that do not go together, or name nothing.
     #[error("{0}")]
     Usage(String),

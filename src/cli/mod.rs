@@ -5,14 +5,17 @@ mod destroy;
 mod diff;
 mod exit;
 mod gc;
+mod names;
 mod output;
 mod reconcile;
 mod schema;
+mod signals;
 mod sim;
 mod simulator;
 mod status;
 mod surroundings;
 mod validate;
+mod values;
 
 use std::process::ExitCode;
 
@@ -67,8 +70,14 @@ async fn dispatch(cli: Cli) -> Result<Exit, exit::CliError> {
 fn start_logs(global: &Global) {
     use tracing_subscriber::EnvFilter;
     let filter = global.log.clone().unwrap_or_else(|| "warn".to_owned());
-    let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("warn"));
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let filter = EnvFilter::try_new(&filter).unwrap_or_else(|error| {
+        output::note(&format!("warning: `{filter}` is no filter for logs ({error}); `warn` is used instead\n"));
+        EnvFilter::new("warn")
+    });
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(output::colored(global));
     let started = match global.log_format {
         LogFormat::Json => logs.json().try_init(),
         LogFormat::Text => logs.try_init(),

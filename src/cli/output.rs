@@ -51,7 +51,8 @@ pub(super) fn cli_error(global: &Global, problem: &CliError) {
     }
 }
 
-fn colored(global: &Global) -> bool {
+/// Whether the standard error is written in colour.
+pub(super) fn colored(global: &Global) -> bool {
     use std::io::IsTerminal as _;
     match global.color {
         ColorChoice::Always => true,

@@ -1,5 +1,6 @@
 //! `hangar reconcile`: the main job, once or for as long as it is left running.
 
+use std::collections::BTreeSet;
 use std::io::IsTerminal as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,13 +8,14 @@ use std::time::Duration;
 use super::args::{Deletions, Format, Global, LogFormat, Reconcile};
 use super::exit::{CliError, Exit};
 use super::surroundings::{Surroundings, style};
-use super::{diff, output};
+use super::{diff, names, output, signals, values};
 use crate::controller::{Daemon, Once, Outcome, Session, Verdict};
+use crate::desired::Wanted;
+use crate::execute::Journal;
 use crate::execute::event::{Event, Observer};
-use crate::execute::{Journal, Stop, StopReason};
-use crate::plan::{Purpose, Request, Standing};
+use crate::plan::{Purpose, Reason, Request, Withheld};
 use crate::report::{self, EnvironmentSummary, PassSummary, Style, live};
-use crate::resource::EnvName;
+use crate::resource::{EnvName, OrgSlug};
 
 pub(super) async fn run(global: &Global, args: &Reconcile) -> Result<Exit, CliError> {
     if args.dry_run {
@@ -22,11 +24,12 @@ pub(super) async fn run(global: &Global, args: &Reconcile) -> Result<Exit, CliEr
     let around = Surroundings::open(&args.target).await?;
     show_diagnostics(global, &around);
     let request = Request {
-        approved: args.approve.iter().map(|env| EnvName::new(env.as_str())).collect(),
+        approved: args.approve.iter().map(|env| names::environment(env, &around)).collect::<Result<_, _>>()?,
         allow_mass_delete: args.deletions.allow_mass_delete,
-        ..diff::request(&args.selection, &around)?
+        ..names::request(&args.selection, &around)?
     };
     if args.once {
+        values::require(&around, &request)?;
         let patience = crate::spec::Duration::parse(&args.patience)
             .map_err(|problem| CliError::Usage(format!("`--patience {}`: {problem}", args.patience)))?;
         once(global, &around, request, &args.deletions, patience.to_std()).await
@@ -47,12 +50,14 @@ pub(super) async fn once(
     let journal = around.journal()?;
     acknowledge(&journal, deletions)?;
     let observer = observer(global, around, style, &journal);
-    let stop = stop_on_signal();
+    let stop = signals::stop_on_signal();
     let loaded = Arc::clone(&around.loaded);
     let session = Session::open(loaded, &*around.variables, around.shared.clone(), journal.clone(), observer, stop)?;
+    let purpose = request.purpose.clone();
     let outcome = Once::new(&session, request, patience)
         .run(|first| {
-            let has_news = first.plan.environments.keys().any(|env| first.plan.standing(env) != Standing::Converged);
+            // Whoever destroys has seen the plan when they were asked; and what is only held is told at the end.
+            let has_news = !matches!(purpose, Purpose::Destroy(_)) && !first.plan.steps.is_empty();
             if has_news {
                 output::result(&format!("{}\n", report::diff_text(&first.plan, &style, around.requests())));
             }
@@ -65,11 +70,13 @@ pub(super) async fn once(
         environments: summaries(around, &outcome),
         requests: around.requests(),
         took: (at - began).to_std().unwrap_or_default(),
-        try_next: try_next(around, &outcome),
+        try_next: if purpose == Purpose::Reconcile { try_next(around, &outcome) } else { Vec::new() },
     };
     let gap = if outcome.done > 0 { "\n" } else { "" };
     output::result(&format!("{gap}{}", report::summary_text(&summary, &style)));
+    let has_gaps = tell_untold(global, around, &outcome);
     Ok(match outcome.worst() {
+        _ if has_gaps => Exit::Failed,
         Verdict::Converged => Exit::Ok,
         Verdict::Waiting | Verdict::Blocked => Exit::Stuck,
         Verdict::Failed => Exit::Failed,
@@ -91,7 +98,7 @@ async fn forever(
         shared: around.shared.clone(),
         journal,
         observer,
-        stop: stop_on_signal(),
+        stop: signals::stop_on_signal(),
         request,
     };
     daemon.run().await?;
@@ -152,46 +159,52 @@ impl Observer for Recording {
     }
 }
 
-/// A stop that is requested by SIGINT or SIGTERM. A second signal ends the process at once.
-fn stop_on_signal() -> Stop {
-    let stop = Stop::default();
-    let told = stop.clone();
-    let _listener = tokio::spawn(async move {
-        wait_for_signal().await;
-        told.request(StopReason::Stopping);
-        output::note("\nstopping: steps under way are finished, no new one begins (once more to end at once)\n");
-        wait_for_signal().await;
-        #[expect(clippy::exit, reason = "a second signal asks for exactly this")]
-        std::process::exit(130);
-    });
-    stop
-}
-
-async fn wait_for_signal() {
-    let interrupted = tokio::signal::ctrl_c();
-    #[cfg(unix)]
-    {
-        if let Ok(mut terminated) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            tokio::select! {
-                _ = interrupted => {}
-                _ = terminated.recv() => {}
-            }
-            return;
-        }
-    }
-    if interrupted.await.is_err() {
-        std::future::pending::<()>().await;
-    }
-}
-
 fn summaries(around: &Surroundings, outcome: &Outcome) -> Vec<EnvironmentSummary> {
     let mut summaries = EnvironmentSummary::all(&around.loaded.fleet, &outcome.last.plan);
     for summary in &mut summaries {
         let failures = outcome.failures.get(&summary.name).into_iter().flatten();
         summary.failures = failures.map(|failure| failure.message.clone()).collect();
+        if summary.failures.is_empty() && outcome.verdicts.get(&summary.name) == Some(&Verdict::Failed) {
+            fail(summary, org_of(around, &summary.name).and_then(|org| outcome.last.why_out_of_reach(org)));
+        }
         summary.changes = outcome.done_in.get(&summary.name).copied().unwrap_or_default();
     }
     summaries
+}
+
+/// What no step of this run failed at: the environment could not be read or evaluated.
+fn fail(summary: &mut EnvironmentSummary, out_of_reach: Option<&str>) {
+    let (failed, other): (Vec<Withheld>, Vec<Withheld>) =
+        std::mem::take(&mut summary.withheld).into_iter().partition(|withheld| match withheld.reason {
+            Reason::ObservationIncomplete => out_of_reach.is_some(),
+            reason => matches!(reason, Reason::SpecBroken | Reason::RolloutRejected),
+        });
+    summary.withheld = other;
+    summary.failures = match out_of_reach {
+        Some(reason) => vec![reason.to_owned()],
+        None => failed.into_iter().map(|withheld| format!("{}: {}", withheld.reason, withheld.message)).collect(),
+    };
+}
+
+fn org_of<'a>(around: &'a Surroundings, env: &EnvName) -> Option<&'a OrgSlug> {
+    match around.loaded.fleet.environments.get(env) {
+        Some(Wanted::Ready(env)) => Some(&env.org),
+        _ => None,
+    }
+}
+
+/// Says which organizations could not be read where no environment's failure says so, and whether there are any.
+fn tell_untold(global: &Global, around: &Surroundings, outcome: &Outcome) -> bool {
+    let told: BTreeSet<&OrgSlug> = outcome.verdicts.keys().filter_map(|env| org_of(around, env)).collect();
+    let mut untold = outcome.last.out_of_reach().filter(|(org, _)| !told.contains(org)).peekable();
+    let is_of_one = outcome.last.plan.environments.len() == 1 && !told.is_empty();
+    if is_of_one || untold.peek().is_none() {
+        return false;
+    }
+    for (org, reason) in untold {
+        output::error(global, &format!("Fly organization `{org}` cannot be read: {reason}"));
+    }
+    true
 }
 
 /// Keeps the last status of each environment, for `hangar status` and for whoever asks the store.
@@ -211,8 +224,8 @@ fn try_next(around: &Surroundings, outcome: &Outcome) -> Vec<String> {
     if outcome.worst() != Verdict::Converged {
         return Vec::new();
     }
-    let path = std::env::args().skip(1).find(|argument| std::path::Path::new(argument).exists()).unwrap_or_default();
-    let path = if path.is_empty() { path } else { format!(" {path}") };
+    let path: String =
+        around.paths.iter().map(|path| format!(" {}", path.display())).filter(|path| path != " .").collect();
     // Whoever has started this through cargo may not have the program on their path.
     let program = if std::env::var_os("CARGO").is_some() { "cargo run --" } else { "hangar" };
     let mut lines = Vec::new();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::args::Sim;
 use super::exit::{CliError, Exit};
-use super::{output, simulator};
+use super::{output, signals, simulator};
 use crate::clock::{SharedClock, SystemClock};
 use crate::sim::{SimConfig, Simulator};
 
@@ -38,7 +38,7 @@ pub(super) async fn run(args: &Sim) -> Result<Exit, CliError> {
     ));
     tokio::select! {
         served = sim.serve(listener) => served.map_err(CliError::io("the simulator stopped serving"))?,
-        _ = tokio::signal::ctrl_c() => {}
+        () = signals::received() => {}
         () = keep_saving(&sim, args.state.as_deref(), &clock) => {}
     }
     if let Some(file) = &args.state {

@@ -35,6 +35,8 @@ pub(super) struct Surroundings {
     pub(super) shared: Shared,
     /// The simulator, if that is what is spoken to.
     pub(super) simulator: Option<LocalSimulator>,
+    /// The files and folders that were given.
+    pub(super) paths: Vec<PathBuf>,
     store: PathBuf,
 }
 
@@ -50,12 +52,14 @@ impl Surroundings {
         };
         let directory = Arc::new(DirectorySource::new(target.paths.clone(), Arc::clone(&clock)));
         let snapshot = directory.load().await?;
+        require_files(&snapshot, &target.paths)?;
         let mut loaded = load(&snapshot, &*variables)?;
         let mut source: Arc<dyn Source> = directory;
         if let Some(elsewhere) = specs_elsewhere(&loaded, &snapshot, &clock)? {
             loaded = load(&elsewhere.load().await?, &*variables)?;
             source = elsewhere;
         }
+        require_organization(&loaded)?;
         let transport = match &simulator {
             Some(simulator) => simulator.transport(),
             None => Arc::new(ReqwestTransport::new()?),
@@ -69,7 +73,7 @@ impl Surroundings {
             (None, Some(path)) => PathBuf::from(path),
             (None, None) => Path::new(STATE).join("hangar.db"),
         };
-        Ok(Self { source, loaded: Arc::new(loaded), variables, shared, simulator, store })
+        Ok(Self { source, loaded: Arc::new(loaded), variables, shared, simulator, paths: target.paths.clone(), store })
     }
 
     /// The journal of a run that may write.
@@ -120,6 +124,29 @@ fn specs_elsewhere(
     };
     let controller = snapshot.files.iter().find(|spec| spec.path == *file).cloned();
     Ok(controller.map(|controller| WithController::new(specs, controller).into()))
+}
+
+/// A folder without a single spec is a mistake more often than a wish to have nothing.
+pub(super) fn require_files(snapshot: &Snapshot, paths: &[PathBuf]) -> Result<(), CliError> {
+    if !snapshot.files.is_empty() {
+        return Ok(());
+    }
+    let paths: Vec<String> = paths.iter().map(|path| format!("`{}`", path.display())).collect();
+    let message = format!(
+        "there is no spec in {}: Hangar reads files whose names end in `.yaml` or `.yml`; give the folder that has them",
+        paths.join(", ")
+    );
+    Err(CliError::Usage(message))
+}
+
+/// Without an organization there is nowhere to look, not even for what is left of earlier environments.
+fn require_organization(loaded: &Loaded) -> Result<(), CliError> {
+    if !loaded.orgs().is_empty() || !loaded.fleet.environments.is_empty() {
+        return Ok(());
+    }
+    let message = "the specs have no environment, and no Fly organization to look for what is left of earlier ones: name it in a \
+                   `Controller`, under `spec.fly.organizations`";
+    Err(CliError::Usage(message.to_owned()))
 }
 
 /// How often a git source is asked for a new commit unless the settings say otherwise.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::args::{Global, Validate, ValidateFormat};
 use super::exit::{CliError, Exit};
 use super::output;
+use super::surroundings::require_files;
 use crate::clock::{SharedClock, SystemClock};
 use crate::controller::{LoadError, ProcessEnvironment, load};
 use crate::source::{DirectorySource, Source as _};
@@ -13,6 +14,7 @@ use crate::spec::Diagnostics;
 pub(super) async fn run(global: &Global, args: &Validate) -> Result<Exit, CliError> {
     let clock: SharedClock = Arc::new(SystemClock);
     let snapshot = DirectorySource::new(args.paths.clone(), clock).load().await?;
+    require_files(&snapshot, &args.paths)?;
     let (problems, environments) = match load(&snapshot, &ProcessEnvironment::default()) {
         Ok(loaded) => (loaded.diagnostics, loaded.fleet.environments.len()),
         Err(LoadError::Specs(problems)) => (*problems, 0),

@@ -139,7 +139,8 @@ impl Daemon {
 
 impl Loop {
     async fn run(&mut self) {
-        let source = Arc::clone(&self.daemon.source);
+        // One wait for a change lives across rounds: a source may only look every minute, and a wait that is dropped starts anew.
+        let mut changed = change_of(Arc::clone(&self.daemon.source));
         let (clock, stop) = (Arc::clone(&self.daemon.shared.clock), self.daemon.stop.clone());
         while stop.requested().is_none() {
             self.start_due();
@@ -149,7 +150,10 @@ impl Loop {
                 _ = stop.asked() => {}
                 Some(news) = self.news.recv() => self.take(news),
                 Some(over) = self.passes.join_next_with_id() => self.end_round(over),
-                () = source.changed() => self.reload().await,
+                () = &mut changed => {
+                    self.reload().await;
+                    changed = change_of(Arc::clone(&self.daemon.source));
+                }
                 () = clock.sleep(pause) => {
                     if self.read_at <= clock.now() {
                         self.reload().await;
@@ -451,6 +455,11 @@ impl Loop {
         }
         tracing::info!("stopped");
     }
+}
+
+/// Ends when the source may have changed.
+fn change_of(source: Arc<dyn Source>) -> futures::future::BoxFuture<'static, ()> {
+    Box::pin(async move { source.changed().await })
 }
 
 impl Periods {

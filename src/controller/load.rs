@@ -33,6 +33,8 @@ pub struct Loaded {
     pub diagnostics: Diagnostics,
     /// Names whose values are stand-ins.
     pub stand_ins: BTreeSet<String>,
+    /// Why the master key cannot be read, where one is named and that is so.
+    pub master_key_problem: Option<String>,
 }
 
 /// Why nothing could be loaded.
@@ -87,6 +89,7 @@ pub fn load(snapshot: &Snapshot, variables: &dyn Variables) -> Result<Loaded, Lo
         settings: specs.controller.map(|controller| controller.spec),
         diagnostics,
         stand_ins,
+        master_key_problem: secrets.master_key_problem,
     })
 }
 
@@ -118,9 +121,20 @@ fn secret_inputs(specs: &ParsedSpecs, variables: &dyn Variables, stand_ins: &mut
         .iter()
         .filter_map(|name| Some((name.clone(), or_stand_in(name, variables.variable(name))?)))
         .collect();
-    let files = needed.files.iter().filter_map(|path| Some((path.clone(), variables.file(path).ok()?))).collect();
+    let mut unreadable = BTreeMap::new();
+    let read = |path: &String| match variables.file(path) {
+        Ok(content) => Some((path.clone(), content)),
+        Err(problem) => {
+            unreadable.insert(path.clone(), problem);
+            None
+        }
+    };
+    let files = needed.files.iter().filter_map(read).collect();
+    let mut master_key_problem = None;
     let master_key = match specs.controller.as_ref().and_then(|controller| controller.spec.master_key.as_ref()) {
-        Some(CredentialSource::FromFile(path)) => variables.file(path).ok(),
+        Some(CredentialSource::FromFile(path)) => {
+            variables.file(path).map_err(|problem| master_key_problem = Some(problem)).ok()
+        }
         Some(CredentialSource::FromEnv(name)) => variables.variable(name),
         None => variables.variable(MASTER_KEY),
     };
@@ -130,7 +144,7 @@ fn secret_inputs(specs: &ParsedSpecs, variables: &dyn Variables, stand_ins: &mut
     } else {
         master_key.or_else(|| variables.stand_in(MASTER_KEY))
     };
-    SecretInputs { env, files, master_key }
+    SecretInputs { env, files, unreadable, master_key, master_key_problem }
 }
 
 impl Loaded {
@@ -167,6 +181,19 @@ impl Loaded {
             return Ok(Token::new(label, &format!("sim_{org}"))?);
         }
         Err(LoadError::NoToken { org: org.clone(), variable: label })
+    }
+
+    /// What is to be done to have a master key, for people.
+    pub fn master_key_advice(&self) -> String {
+        if let Some(problem) = &self.master_key_problem {
+            return problem.clone();
+        }
+        let place = match self.settings.as_ref().and_then(|settings| settings.master_key.as_ref()) {
+            Some(CredentialSource::FromFile(path)) => format!("the file `{path}`"),
+            Some(CredentialSource::FromEnv(name)) => format!("`{name}`"),
+            None => format!("`{MASTER_KEY}`"),
+        };
+        format!("make one with `openssl rand -hex 32`, keep it, and put it into {place}")
     }
 
     /// Whether every source answered completely.

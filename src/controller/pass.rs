@@ -128,6 +128,11 @@ impl Planned {
     pub fn out_of_reach(&self) -> impl Iterator<Item = (&OrgSlug, &str)> {
         self.observed.scopes.iter().filter_map(|(org, scope)| Some((org, scope.out_of_reach.as_deref()?)))
     }
+
+    /// Why the organization `org` cannot be read at all, if that is so.
+    pub fn why_out_of_reach(&self, org: &OrgSlug) -> Option<&str> {
+        self.observed.scopes.get(org)?.out_of_reach.as_deref()
+    }
 }
 
 /// The plan breaks a rule: a defect of the planner, and so nothing is carried out.

@@ -15,8 +15,12 @@ pub struct SecretInputs {
     pub env: BTreeMap<String, SecretText>,
     /// Contents of files by path as the spec writes it; one that cannot be read is absent.
     pub files: BTreeMap<String, SecretText>,
+    /// Why files cannot be read, by path, for people.
+    pub unreadable: BTreeMap<String, String>,
     /// The key that generated secrets are derived from.
     pub master_key: Option<SecretText>,
+    /// Why there is none, where it is not just that none is set.
+    pub master_key_problem: Option<String>,
 }
 
 /// Names of the inputs that the secrets of specs ask for.

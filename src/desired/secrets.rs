@@ -59,7 +59,10 @@ impl Resolver<'_> {
             }
             SecretSource::FromFile(path) => {
                 let value = self.secrets.inputs.files.get(&path).cloned();
-                Some(self.given(value, &format!("the file `{path}`"), "cannot be read", place))
+                Some(match self.secrets.inputs.unreadable.get(&path) {
+                    Some(problem) => self.absent(problem, place),
+                    None => self.given(value, &format!("the file `{path}`"), "cannot be read", place),
+                })
             }
             SecretSource::Value(text) => self.fill(&text, below("value"), Destination::Secret),
             SecretSource::Generate(generate) => Some(self.generated(component, name, &generate)),
@@ -76,16 +79,23 @@ impl Resolver<'_> {
             }
             Some(_) => return value.map_or_else(|| Text::Unavailable(String::new()), Text::Secret),
         };
+        self.absent(&format!("{what} {problem}"), place)
+    }
+
+    fn absent(&self, problem: &str, place: &Place) -> Text {
         let (origin, pointer) = self.origin_of(place);
-        Text::Unavailable(format!("{what} {problem} (needed by {})", describe(&origin, &pointer)))
+        Text::Unavailable(format!("{problem} (needed by {})", describe(&origin, &pointer)))
     }
 
     fn generated(&self, component: &str, name: &str, generate: &Generate) -> Text {
         let place = self.secrets.master_key_place;
         let Some(master_key) = &self.secrets.inputs.master_key else {
-            return Text::Unavailable(format!(
-                "the master key is missing: {place} is not set; make one with `openssl rand -hex 32`, and keep it"
-            ));
+            return Text::Unavailable(match &self.secrets.inputs.master_key_problem {
+                Some(problem) => format!("there is no master key: {problem}"),
+                None => format!(
+                    "the master key is missing: {place} is not set; make one with `openssl rand -hex 32`, and keep it"
+                ),
+            });
         };
         let identity = SecretIdentity {
             owner: self.secrets.owner.as_str(),

@@ -12,6 +12,11 @@ use crate::store::{Store, StoreError};
 /// The shortest and the longest time after which a rejected change is tried again.
 const RETRY_FIRST: Duration = Duration::from_mins(1);
 const RETRY_LAST: Duration = Duration::from_hours(1);
+/// After which a value that the provider does not keep is tried again: each try restarts the machine, and the answer is known.
+const RETRY_NOT_KEPT: Duration = Duration::from_hours(24);
+
+/// The reason of a rejection: the provider took the change, and keeps something else.
+pub(super) const NOT_KEPT: &str = "NotKept";
 
 /// The memory of a run and the store that keeps it.
 #[derive(Debug, Clone)]
@@ -101,7 +106,10 @@ impl Journal {
                 .filter(|before| before.hash == hash)
                 .map_or(1, |before| before.attempts.saturating_add(1));
             let factor = 2_u32.saturating_pow(attempts.saturating_sub(1));
-            let wait = RETRY_FIRST.saturating_mul(factor).min(RETRY_LAST);
+            let wait = match reason {
+                NOT_KEPT => RETRY_NOT_KEPT,
+                _ => RETRY_FIRST.saturating_mul(factor).min(RETRY_LAST),
+            };
             let rejection = Rejection {
                 hash: hash.to_owned(),
                 reason: reason.to_owned(),

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::event::What;
-use super::journal::Intent;
+use super::journal::{Intent, NOT_KEPT};
 use super::run::{Executor, Shared, Vault, Written, step_ref};
 use crate::memory::{Conclusion, Verb};
 use crate::plan::{Action, Evidence, MachineWrite, SecretWrite, Step};
@@ -14,10 +14,12 @@ use crate::providers::fly::client::{
     Class, CreateIp, CreateMachine, CreateVolume, FlyProblem, FlyWriter, IpKind, UpdateMachine, UpdateVolume,
 };
 use crate::providers::fly::health::{Patience, wait_healthy};
+use crate::resource::field::FieldSet;
+use crate::resource::machine::{normalise, three_way};
 use crate::resource::marker::{PREFIX, WriterStamp};
 use crate::resource::output::{self, volume_id_path};
 use crate::resource::secret_record::short_digest;
-use crate::resource::{MachineSlot, ResourceKey, key};
+use crate::resource::{Change, MachineSlot, ResourceKey, key};
 use crate::secret::SecretText;
 
 /// How long something that certainly had no effect is tried again within one step. It covers a freshly pushed image (about 10 s), a
@@ -43,6 +45,14 @@ pub(super) struct StepRun<'s> {
 struct Produced {
     id: Option<String>,
     shown: Option<String>,
+    /// The fields of a machine that the provider took and keeps otherwise, for people.
+    not_kept: Option<String>,
+}
+
+impl Produced {
+    const fn of(id: Option<String>, shown: Option<String>) -> Self {
+        Self { id, shown, not_kept: None }
+    }
 }
 
 impl StepRun<'_> {
@@ -107,7 +117,11 @@ impl StepRun<'_> {
         let (conclusion, ended) = match result {
             Ok(produced) => {
                 let conclusion = Conclusion::Done { at: self.executor.clock.now(), id: produced.id };
-                (Some(conclusion), Ended::Done { produced: produced.shown })
+                let ended = match produced.not_kept {
+                    Some(message) => self.reject_not_kept(message),
+                    None => Ended::Done { produced: produced.shown },
+                };
+                (Some(conclusion), ended)
             }
             Err(error) => match error.class() {
                 Class::Unknown => (None, Ended::Unknown { message: error.to_string() }),
@@ -127,6 +141,17 @@ impl StepRun<'_> {
                 Ended::Failed { reason: "StoreFailed".to_owned(), message: error.to_string(), transient: true }
             }
         }
+    }
+
+    /// What the provider does not keep would differ again on every pass, and every pass would restart the machine.
+    fn reject_not_kept(&self, message: String) -> Ended {
+        let (key, journal, now) = (&self.step.key, &self.executor.journal, self.executor.clock.now());
+        if let Action::CreateMachine(write) | Action::UpdateMachine { write, .. } = &self.step.action
+            && let Err(error) = journal.reject(key, &write.marker.hash, NOT_KEPT, &message, now)
+        {
+            tracing::warn!(%error, "the rejection was not remembered");
+        }
+        failed(NOT_KEPT, message, false)
     }
 
     /// What helps to recognise the effect of the write.
@@ -170,12 +195,12 @@ impl StepRun<'_> {
                 };
                 let created = writer.create_volume(app.as_str(), &request).await?;
                 self.know_volume(slot, &created.id);
-                Ok(Produced { id: Some(created.id.clone()), shown: Some(created.id) })
+                Ok(Produced::of(Some(created.id.clone()), Some(created.id)))
             }
             (Action::ExtendVolume { id, size_gb }, _) => {
                 let extended = writer.extend_volume(app.as_str(), id, *size_gb).await?;
                 let shown = extended.needs_restart.then(|| "its machine sees the new size after a restart".to_owned());
-                Ok(Produced { id: None, shown })
+                Ok(Produced::of(None, shown))
             }
             (Action::UpdateVolume { id, snapshot_retention, auto_backup }, _) => {
                 let update = UpdateVolume {
@@ -199,7 +224,7 @@ impl StepRun<'_> {
                 let created = writer.create_ip(app.as_str(), &wanted).await?;
                 let address = created.ip.unwrap_or_default();
                 self.know(&format!("fly.{}.ips.{}", self.component(), ip.expression_name()), &address);
-                Ok(Produced { id: Some(address.clone()), shown: Some(address) })
+                Ok(Produced::of(Some(address.clone()), Some(address)))
             }
             (Action::ReleaseIp { address, .. }, _) => {
                 let _accepted_or_gone = writer.delete_ip(app.as_str(), address).await?;
@@ -207,7 +232,7 @@ impl StepRun<'_> {
             }
             (Action::AddCertificate, ResourceKey::Certificate { hostname, .. }) => {
                 let certificate = writer.add_certificate(app.as_str(), hostname).await?;
-                Ok(Produced { id: None, shown: Some(certificate.status) })
+                Ok(Produced::of(None, Some(certificate.status)))
             }
             (Action::RemoveCertificate { .. }, ResourceKey::Certificate { hostname, .. }) => {
                 let _accepted_or_gone = writer.delete_certificate(app.as_str(), hostname).await?;
@@ -282,7 +307,7 @@ impl StepRun<'_> {
         vault.digests = listed.into_iter().map(|secret| (secret.name, short_digest(&secret.digest))).collect();
         let shown = vault.version.map(|version| format!("version {version}"));
         lock(&self.shared.vaults).insert(app.clone(), vault);
-        Ok(Produced { id: None, shown })
+        Ok(Produced::of(None, shown))
     }
 
     async fn create_machine(
@@ -305,7 +330,8 @@ impl StepRun<'_> {
         };
         let created = writer.create_machine(app.as_str(), &request).await?;
         self.know_machine(&created.id, &created.instance_id, since);
-        Ok(Produced { id: Some(created.id.clone()), shown: Some(shown_machine(&created)) })
+        let not_kept = not_kept(&request.config, &created);
+        Ok(Produced { id: Some(created.id.clone()), shown: Some(shown_machine(&created)), not_kept })
     }
 
     async fn update_machine(
@@ -326,7 +352,7 @@ impl StepRun<'_> {
         let purpose = format!("hangar {}", self.executor.instance);
         let updated = apply::update_machine(writer, self.step.key.app(), id, &update, &purpose).await?;
         self.know_machine(id, &updated.instance_id, since);
-        Ok(Produced { id: None, shown: Some(shown_machine(&updated)) })
+        Ok(Produced { id: None, shown: Some(shown_machine(&updated)), not_kept: not_kept(&update.config, &updated) })
     }
 
     /// The whole configuration to send, marker and all, and the vault version that the machine must see.
@@ -425,6 +451,30 @@ impl StepRun<'_> {
 
 fn failed(reason: &str, message: String, transient: bool) -> Ended {
     Ended::Failed { reason: reason.to_owned(), message, transient }
+}
+
+/// The fields of `sent` that Fly has taken and keeps as something else, or not at all.
+fn not_kept(sent: &serde_json::Value, machine: &crate::providers::fly::wire::Machine) -> Option<String> {
+    let kept = normalise(machine.config.as_ref().filter(|config| config.is_object())?);
+    let digest = machine.image_ref.as_ref().map(|image| image.digest.as_str());
+    let found = three_way(&normalise(sent), &kept, digest, &FieldSet::default());
+    let fields: Vec<String> = found
+        .changes
+        .iter()
+        .map(|change| {
+            let line = |side: &Option<Change>| {
+                side.as_ref().map_or_else(|| "nothing".to_owned(), |side| side.to_line().chars().take(80).collect())
+            };
+            format!("`{}` is {}, not {}", change.path, line(&change.old), line(&change.new))
+        })
+        .collect();
+    (!fields.is_empty()).then(|| {
+        format!(
+            "Fly took the configuration of machine {} and keeps it otherwise: {}; state in the spec what Fly keeps, or leave the field out",
+            machine.id,
+            fields.join(", ")
+        )
+    })
 }
 
 fn shown_machine(machine: &crate::providers::fly::wire::Machine) -> String {

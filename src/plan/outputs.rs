@@ -1,5 +1,7 @@
 //! The outputs of an environment that are known from what was observed.
 
+use serde_json::Value;
+
 use crate::desired::Environment;
 use crate::observed::Observed;
 use crate::resource::output::{Outputs, volume_id_path};
@@ -23,10 +25,12 @@ pub(super) fn of_environment(env: &Environment, observed: &Observed, owner: &Own
             };
             let mounts =
                 machine.config.as_ref().and_then(|config| config.get("mounts")).and_then(|mounts| mounts.as_array());
-            let Some(id) = mounts.and_then(|mounts| mounts.first()?.get("volume")?.as_str()) else {
-                continue;
-            };
-            for volume in app.volumes.iter().filter(|volume| volume.slot.machine == marker.slot) {
+            let Some(mount) = mounts.and_then(|mounts| mounts.first()) else { continue };
+            let Some(id) = mount.get("volume").and_then(Value::as_str) else { continue };
+            // A mount of another name is another volume: what the slot wants is still to be made.
+            let is_it = |name: &str| mount.get("name").is_none_or(|mounted| mounted.as_str() == Some(name));
+            let wanted = app.volumes.iter().filter(|volume| volume.slot.machine == marker.slot);
+            for volume in wanted.filter(|volume| is_it(&volume.slot.name)) {
                 outputs.insert(volume_id_path(app.component.as_str(), &volume.slot), id.to_owned());
                 outputs
                     .entry(format!("fly.{}.volumes.{}.id", app.component, volume.slot.name))

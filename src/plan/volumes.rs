@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::app::{AppView, Progress};
 use super::planner::Planner;
-use super::proof::Evidence;
+use super::proof::{Evidence, Obstacle};
 use super::step::{Action, StepId};
 use super::withheld::Reason;
 use crate::desired;
@@ -75,9 +75,13 @@ impl Planner<'_> {
     /// The volume that the machine in the slot mounts now. A host migration changes its id, and that is not drift.
     fn mounted_in<'v>(&self, view: &AppView<'v>, volume: &desired::Volume) -> Option<&'v Volume> {
         let holder = self.holder(view, volume)?;
-        let mounts = holder.config.as_ref()?.get("mounts")?.as_array()?;
-        let id = mounts.first()?.get("volume")?.as_str()?;
-        view.volumes.iter().find(|seen| seen.id == id && seen.name == volume.slot.name && seen.is_live())
+        let mut named = view.volumes.iter().filter(|seen| seen.name == volume.slot.name && seen.is_live());
+        let Some(config) = &holder.config else {
+            // Its host does not answer, so only the volume knows that it is mounted.
+            return named.find(|seen| seen.attached_machine.as_deref() == Some(&holder.id));
+        };
+        let id = config.get("mounts")?.as_array()?.first()?.get("volume")?.as_str()?;
+        named.find(|seen| seen.id == id)
     }
 
     /// The id of a volume that the machine in the slot mounts and the volume list does not have (yet): then none is made.
@@ -105,7 +109,15 @@ impl Planner<'_> {
         progress: &mut Progress,
     ) -> Binding {
         let key = ResourceKey::Volume { app: view.app.name.clone(), slot: volume.slot.clone() };
-        if let Err(obstacle) = self.may_create(&key, view.born_here) {
+        let may_create = match self.holder(view, volume).filter(|holder| holder.config.is_none()) {
+            Some(holder) => Err(Obstacle {
+                reason: Reason::HostUnreachable,
+                message: format!("the host of machine {} does not answer, so what it mounts is not known", holder.id),
+                until: None,
+            }),
+            None => self.may_create(&key, view.born_here),
+        };
+        if let Err(obstacle) = may_create {
             self.withhold(&view.place, &key, &format!("create volume `{}`", volume.slot.name), obstacle);
             return Binding::Withheld;
         }

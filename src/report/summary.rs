@@ -129,6 +129,7 @@ fn environment(env: &EnvironmentSummary, at: DateTime<Utc>, width: usize, style:
     let name = style.paint(Tone::Strong, pad(&clean(env.name.as_str()), width));
     let (mark, word, tone) = match env.standing {
         _ if !env.failures.is_empty() => (style.cross(), "failed", Tone::Delete),
+        Standing::Converged if env.is_orphan && env.changes > 0 => (style.tick(), "deleted", Tone::Good),
         Standing::Converged if env.is_orphan => (style.tick(), "nothing to collect", Tone::Good),
         Standing::Converged => (style.tick(), "as desired", Tone::Good),
         Standing::Changes => ("~", "not done yet", Tone::Update),
@@ -180,12 +181,18 @@ fn conclusion(summary: &PassSummary, style: Style) -> String {
     let count = |standing: Standing| {
         summary.environments.iter().filter(|env| env.failures.is_empty() && env.standing == standing).count()
     };
+    let is_deleted = |env: &&EnvironmentSummary| {
+        env.is_orphan && env.changes > 0 && env.failures.is_empty() && env.standing == Standing::Converged
+    };
+    let deleted = summary.environments.iter().filter(is_deleted).count();
+    let converged = count(Standing::Converged).saturating_sub(deleted);
     let parts: Vec<String> = [
         (failed, "failed"),
         (count(Standing::Blocked), "blocked"),
         (count(Standing::Waiting), "waiting"),
         (count(Standing::Changes), "not done yet"),
-        (count(Standing::Converged), "as desired"),
+        (converged, "as desired"),
+        (deleted, "deleted"),
     ]
     .into_iter()
     .filter(|(count, _)| *count > 0)
@@ -202,9 +209,8 @@ fn conclusion(summary: &PassSummary, style: Style) -> String {
     let environments = plural(all, "environment");
     let standing = match parts.len() {
         0 => "there is no environment".to_owned(),
-        1 if count(Standing::Converged) == all => {
-            format!("{environments} {} as desired", if all == 1 { "is" } else { "are" })
-        }
+        1 if converged == all => format!("{environments} {} as desired", if all == 1 { "is" } else { "are" }),
+        1 if deleted == all => format!("{environments} {} deleted", if all == 1 { "is" } else { "are" }),
         _ => format!("{environments}: {}", parts.join(", ")),
     };
     let changes = if changes == 0 { String::new() } else { format!("{}, ", plural(changes, "change")) };

@@ -4,6 +4,8 @@
 //! several spellings of the same thing; [`normalise`] folds them. [`three_way`] then decides per field: what the spec sets is
 //! wanted, what the spec set before and no longer sets goes, and what no spec ever set stays as it is.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
 use super::diff::FieldChange;
@@ -87,13 +89,28 @@ fn normalise_service(service: &mut Value) {
         }
     }
     if let Some(Value::Array(checks)) = service.get_mut("checks") {
-        checks.iter_mut().for_each(normalise_check);
+        checks.iter_mut().for_each(normalise_service_check);
     }
     if let Some(Value::Array(ports)) = service.get_mut("ports") {
         for port in ports {
             if let Some(Value::Array(handlers)) = port.get_mut("handlers") {
                 handlers.sort_by_key(ToString::to_string);
             }
+        }
+    }
+}
+
+/// The bounds to which Fly clamps the durations of a service's checks, in nanoseconds (1 s and 60 s).
+const SERVICE_CHECK_BOUNDS: (u64, u64) = (1_000_000_000, 60_000_000_000);
+
+fn normalise_service_check(check: &mut Value) {
+    normalise_check(check);
+    let (least, most) = SERVICE_CHECK_BOUNDS;
+    for key in ["interval", "timeout"] {
+        if let Some(value) = check.get_mut(key)
+            && let Some(nanoseconds) = duration_nanoseconds(value)
+        {
+            *value = Value::from(go_duration(nanoseconds.clamp(least, most)));
         }
     }
 }
@@ -206,6 +223,12 @@ pub fn list_key(list: &str, item: &Value) -> Option<String> {
     }
 }
 
+/// Whether every element of the list named `list` has a key of its own.
+fn is_keyed(list: &str, items: &[Value]) -> bool {
+    let mut seen = BTreeSet::new();
+    items.iter().all(|item| list_key(list, item).is_some_and(|key| seen.insert(key)))
+}
+
 /// What [`three_way`] found.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ThreeWay {
@@ -248,7 +271,9 @@ impl Context<'_> {
                 Some(self.merge_maps(path, desired, live, managed, changes))
             }
             (Some(Value::Array(desired)), live @ (Some(Value::Array(_)) | None))
-                if !desired.is_empty() && desired.iter().all(|item| list_key(name, item).is_some()) =>
+                if !desired.is_empty()
+                    && is_keyed(name, desired)
+                    && is_keyed(name, live.and_then(Value::as_array).map_or(&[], Vec::as_slice)) =>
             {
                 let empty = Vec::new();
                 let live = live.and_then(Value::as_array).unwrap_or(&empty);
@@ -320,25 +345,23 @@ impl Context<'_> {
         managed: Option<&FieldSet>,
         changes: &mut Vec<FieldChange>,
     ) -> Value {
+        // A machine has one mount: another path is the same mount elsewhere.
+        let is_one_mount = name == "mounts" && desired.len() == 1 && live.len() == 1;
+        let is_same = |one: &Value, other: &Value| is_one_mount || list_key(name, one) == list_key(name, other);
+        let label = |item: &Value| list_key(name, item).unwrap_or_else(|| "?".to_owned());
         let mut merged = Vec::new();
         for item in desired {
-            let key = list_key(name, item).unwrap_or_default();
-            let below = format!("{path}[{key}]");
-            let counterpart = live.iter().find(|other| list_key(name, other).as_ref() == Some(&key));
-            if counterpart.is_none() {
-                changes.push(change(&below, None, Some(item.clone())));
+            let Some(counterpart) = live.iter().find(|other| is_same(item, other)) else {
+                changes.push(change(&format!("{path}[{}]", label(item)), None, Some(item.clone())));
                 merged.push(item.clone());
                 continue;
-            }
+            };
+            let key = label(counterpart);
             let managed = managed.and_then(|fields| fields.below(&key));
-            merged.extend(self.merge(&below, "", Some(item), counterpart, managed, changes));
+            merged.extend(self.merge(&format!("{path}[{key}]"), "", Some(item), Some(counterpart), managed, changes));
         }
-        for item in live {
-            let key = list_key(name, item);
-            if key.is_none() || !desired.iter().any(|other| list_key(name, other) == key) {
-                let below = format!("{path}[{}]", key.unwrap_or_else(|| "?".to_owned()));
-                changes.push(change(&below, Some(item.clone()), None));
-            }
+        for item in live.iter().filter(|item| !desired.iter().any(|other| is_same(item, other))) {
+            changes.push(change(&format!("{path}[{}]", label(item)), Some(item.clone()), None));
         }
         Value::Array(merged)
     }

@@ -29,6 +29,14 @@ fn spellings_of_the_same_configuration_do_not_differ() {
 }
 
 #[test]
+fn durations_of_a_services_check_are_clamped_as_fly_clamps_them() {
+    let service = |interval: &str, timeout: &str| json!({"services": [{"internal_port": 80, "checks": [{"interval": interval, "timeout": timeout}]}]});
+    assert_eq!(changed(&service("90s", "10ms"), &service("1m0s", "1s"), &FieldSet::default()), Vec::<String>::new());
+    let top_level = |interval: &str| json!({"checks": {"up": {"interval": interval}}});
+    assert_eq!(changed(&top_level("90s"), &top_level("60s"), &FieldSet::default()), ["checks.up.interval"]);
+}
+
+#[test]
 fn a_field_removed_from_the_spec_goes_and_a_field_never_set_stays() {
     let before = json!({"image": "a", "env": {"A": "1", "B": "2"}, "schedule": "daily"});
     let managed = FieldSet::of(&json!({"image": "a", "env": {"A": "1", "B": "2"}}));
@@ -63,11 +71,38 @@ fn mounts_and_dedicated_hosts_need_a_replacement() {
     for live in [
         json!({}),
         json!({"mounts": [{"path": "/data", "volume": "vol_2"}]}),
-        json!({"mounts": [{"path": "/x", "volume": "vol_1"}]}),
+        json!({"mounts": [{"path": "/x", "volume": "vol_2"}]}),
     ] {
         let found = three_way(&desired, &live, None, &FieldSet::default());
         assert!(found.changes.iter().any(|c| c.kind == ChangeKind::Replace), "{live}");
     }
+    let no_mount = json!({"image": "a"});
+    let live = json!({"image": "a", "mounts": [{"path": "/data", "volume": "vol_1"}]});
+    let found = three_way(&no_mount, &live, None, &FieldSet::of(&live));
+    assert!(found.changes.iter().all(|c| c.kind == ChangeKind::Replace) && found.changes.len() == 1);
+}
+
+#[test]
+fn a_mount_moves_to_another_path_in_place_and_keeps_what_the_server_filled_in() {
+    let live = json!({"mounts": [{"path": "/data", "volume": "vol_1", "name": "data", "size_gb": 1}]});
+    let desired = json!({"mounts": [{"path": "/x", "volume": "vol_1"}]});
+    let managed = FieldSet::of(&json!({"mounts": [{"path": "/data", "volume": "vol_1"}]}));
+    let found = three_way(&desired, &live, None, &managed);
+    let moved = FieldChange::plain("mounts[/data].path", Some(json!("/data")), Some(json!("/x")));
+    assert_eq!(found.changes, [moved]);
+    assert_eq!(found.config, json!({"mounts": [{"path": "/x", "volume": "vol_1", "name": "data", "size_gb": 1}]}));
+}
+
+#[test]
+fn elements_that_share_a_key_are_compared_as_a_whole_list() {
+    let services = |first: u16, second: u16| {
+        json!({"services": [
+            {"protocol": "tcp", "internal_port": 80, "ports": [{"port": first}]},
+            {"protocol": "tcp", "internal_port": 80, "ports": [{"port": second}]},
+        ]})
+    };
+    assert_eq!(changed(&services(1, 2), &services(1, 2), &FieldSet::default()), Vec::<String>::new());
+    assert_eq!(changed(&services(1, 3), &services(1, 2), &FieldSet::default()), ["services"]);
 }
 
 #[test]

@@ -124,7 +124,7 @@ pub struct AppSpec {
     /// Files that are written into the machines before they start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub files: Option<Vec<File>>,
-    /// IP addresses of the app. Default: addresses are not managed.
+    /// IP addresses of the app. Default: a shared IPv4 and an IPv6 address where a service has `ports`, else none; `{}` asks for none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ips: Option<Ips>,
     /// Host names that get a TLS certificate, for example `[www.example.com]`.

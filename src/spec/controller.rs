@@ -38,9 +38,6 @@ pub struct ControllerSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 64))]
     pub workers: Option<u32>,
-    /// How long one pass over one environment may take, for example `15m`. Default: `15m`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pass_timeout: Option<Duration>,
 }
 
 /// Where specs come from.

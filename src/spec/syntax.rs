@@ -14,11 +14,16 @@ pub(super) struct SyntaxError {
     pub(super) span: Range<usize>,
 }
 
+/// What is wrong where a tab indents a line.
+const TAB: &str = "a tab is used for indentation";
+
 pub(super) fn syntax_error(error: &Error, text: &str) -> SyntaxError {
     let start = error.location().map_or(0, |location| {
         bytes(location.span()).map_or_else(|| offset(text, location.line(), location.column()), |span| span.start)
     });
     let (message, help) = explain(error);
+    // The library points to the begin of the value that the tab ends.
+    let start = if message == TAB { indenting_tab(text, start).unwrap_or(start) } else { start };
     SyntaxError { message, help, span: start..start }
 }
 
@@ -27,8 +32,11 @@ fn explain(error: &Error) -> (String, Option<String>) {
     let text = error.without_snippet().to_string();
     let text = text.split(" at line ").next().unwrap_or_default().to_owned();
     let help = |help: &str| Some(help.to_owned());
-    if text.contains("tabs disallowed") || text.contains("tab") && text.contains("indentation") {
-        return ("a tab is used for indentation".to_owned(), help("indent with spaces, two per level"));
+    if text.contains("tabs disallowed")
+        || text.contains("found a tab")
+        || text.contains("tab") && text.contains("indentation")
+    {
+        return (TAB.to_owned(), help("indent with spaces, two per level"));
     }
     if text.contains("budget breached") || text.contains("limit exceeded") || text.contains("recursion limit") {
         return (
@@ -54,6 +62,19 @@ fn explain(error: &Error) -> (String, Option<String>) {
         _ if text.contains("mapping values are not allowed") => (text, help("put a text that contains `: ` in quotes")),
         _ => (text, None),
     }
+}
+
+/// The place behind the first tab that indents a line: the byte `from` if its line has one, or else in a later line.
+fn indenting_tab(text: &str, from: usize) -> Option<usize> {
+    let mut start = text.get(..from)?.rfind('\n').map_or(0, |end| end.saturating_add(1));
+    for line in text.get(start..)?.split_inclusive('\n') {
+        let indent = line.len().saturating_sub(line.trim_start_matches([' ', '\t']).len());
+        if let Some(tab) = line.get(..indent)?.find('\t') {
+            return Some(from.max(start.saturating_add(tab).saturating_add(1)));
+        }
+        start = start.saturating_add(line.len());
+    }
+    None
 }
 
 /// The byte offset of a line and column, both from 1; the column counts characters.

@@ -256,7 +256,7 @@ async fn an_environment_whose_file_is_removed_is_collected_after_grace() {
     assert_eq!(world.writes().len(), 3, "one tombstone per app");
 
     world.sim.clear_requests();
-    world.pass_time(Duration::from_secs(60)).await;
+    world.pass_time(Duration::from_mins(1)).await;
     world.reconcile().await;
     assert_eq!(world.writes(), Vec::<String>::new(), "grace has not passed");
 
@@ -287,7 +287,7 @@ async fn production_stays_when_its_file_is_removed() {
     world.files.remove("policy.yaml");
     for _ in 0..3 {
         world.reconcile().await;
-        world.pass_time(Duration::from_secs(600)).await;
+        world.pass_time(Duration::from_mins(10)).await;
     }
     assert_eq!(world.writes(), Vec::<String>::new());
     assert_eq!(world.sim.apps().len(), 9);
@@ -337,7 +337,7 @@ async fn more_deletions_than_the_budget_allows_are_held_until_exactly_they_are_a
         let message = &held.expect("the budget holds").message;
         hash = message.split("--acknowledge ").nth(1).unwrap().split('`').next().unwrap().to_owned();
         assert_eq!(outcome.last.plan.standing(&"pr-0".into()), Standing::Blocked);
-        world.pass_time(Duration::from_secs(7200)).await;
+        world.pass_time(Duration::from_hours(2)).await;
         // Neither time nor a lost store resets it.
         world.lose_store();
     }

@@ -17,7 +17,7 @@ async fn all_of_chat_dev_is_created_and_a_second_pass_writes_nothing() {
     let outcome = world.reconcile().await;
 
     world.assert_converged(&outcome);
-    // One more: production's web app has no secret, and takes one that says that it is protected.
+    // And one for the protection of production's web app, which has no secret of its own.
     assert_eq!(world.sim.writes(), 3 * WRITES_PER_ENVIRONMENT + 1);
     assert!(world.sim.requests().iter().all(|request| request.is_read() || request.effect), "no write was in vain");
     assert_eq!(world.sim.reads(), 126);
@@ -33,7 +33,7 @@ async fn all_of_chat_dev_is_created_and_a_second_pass_writes_nothing() {
 #[tokio::test(start_paused = true)]
 async fn each_environment_is_wired_to_its_own_parts_only() {
     let mut world = World::chat_dev();
-    world.must_converge().await;
+    world.converge().await;
 
     let servers = [
         ("chat-dev-server", "chat-dev-worker", "chat-dev-worker:v1.4.0", "chat-dev-web"),
@@ -46,24 +46,27 @@ async fn each_environment_is_wired_to_its_own_parts_only() {
         ),
     ];
     for (server, worker, image, web) in servers {
-        let machine = world.machine_of(server);
+        let machine = world.only_machine(server);
         assert_eq!(machine.env("FLY_WORKER_APP"), Some(worker));
         assert_eq!(machine.env("FLY_WORKER_IMAGE"), Some(format!("registry.fly.io/{image}").as_str()));
         let callback = format!("https://{server}.fly.dev/internal/worker-callback");
         assert_eq!(machine.env("WORKER_CALLBACK_URL"), Some(callback.as_str()));
         assert_eq!(machine.env("WEB_ORIGIN"), Some(format!("https://{web}.fly.dev").as_str()));
         let api = format!("https://{server}.fly.dev");
-        assert_eq!(world.machine_of(web).env("NEXT_PUBLIC_API_URL"), Some(api.as_str()));
+        assert_eq!(world.only_machine(web).env("NEXT_PUBLIC_API_URL"), Some(api.as_str()));
         // The worker's own machine and the server's were given the same secret.
         let of = |app: &str| {
-            world.sim.live_secret_value(app, &world.machine_of(app).id, "WORKER_SECRET").expect("a secret that is live")
+            world
+                .sim
+                .live_secret_value(app, &world.only_machine(app).id, "WORKER_SECRET")
+                .expect("a secret that is live")
         };
         assert_eq!(of(server), of(worker));
         assert_eq!(of(server).len(), 48);
     }
     // Staging turns the tracker off, production leaves it on.
-    assert_eq!(world.machine_of("chat-dev-web-dev").env("NEXT_PUBLIC_ENABLE_MIXPANEL"), Some("0"));
-    assert_eq!(world.machine_of("chat-dev-web").env("NEXT_PUBLIC_ENABLE_MIXPANEL"), None);
+    assert_eq!(world.only_machine("chat-dev-web-dev").env("NEXT_PUBLIC_ENABLE_MIXPANEL"), Some("0"));
+    assert_eq!(world.only_machine("chat-dev-web").env("NEXT_PUBLIC_ENABLE_MIXPANEL"), None);
     // No two environments share a secret or a volume.
     let secrets: BTreeSet<_> =
         servers.iter().map(|(server, ..)| world.sim.secret_value(server, "WORKER_SECRET")).collect();
@@ -76,14 +79,14 @@ async fn each_environment_is_wired_to_its_own_parts_only() {
         let volumes = world.sim.volumes(server);
         assert_eq!(volumes.len(), 1);
         assert_eq!(volumes[0].name, volume);
-        assert_eq!(volumes[0].attached_machine.as_ref(), Some(&world.machine_of(server).id));
+        assert_eq!(volumes[0].attached_machine.as_ref(), Some(&world.only_machine(server).id));
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_second_store_and_another_machine_find_nothing_to_do() {
     let mut world = World::chat_dev();
-    world.must_converge().await;
+    world.converge().await;
 
     world.lose_store();
 
@@ -117,8 +120,8 @@ async fn production_waits_until_staging_has_converged() {
 #[tokio::test(start_paused = true)]
 async fn the_servers_follow_the_workers_image_in_the_same_run() {
     let mut world = World::chat_dev();
-    world.must_converge().await;
-    let servers_before = world.machine_of("chat-dev-server-dev");
+    world.converge().await;
+    let servers_before = world.only_machine("chat-dev-server-dev");
 
     world.edit("staging.yaml", "chat-dev-worker-dev:${{ params.release }}", "chat-dev-worker-dev:v1.5.0");
 
@@ -132,7 +135,7 @@ async fn the_servers_follow_the_workers_image_in_the_same_run() {
     );
     let done_before = world.endings().len();
     let written = world.written_by_reconcile().await;
-    let (worker, server) = (world.machine_of("chat-dev-worker-dev"), world.machine_of("chat-dev-server-dev"));
+    let (worker, server) = (world.only_machine("chat-dev-worker-dev"), world.only_machine("chat-dev-server-dev"));
     assert_eq!(
         written,
         [
@@ -162,8 +165,8 @@ async fn the_servers_follow_the_workers_image_in_the_same_run() {
 #[tokio::test(start_paused = true)]
 async fn a_worker_that_crashes_leaves_its_server_alone() {
     let mut world = World::chat_dev();
-    world.must_converge().await;
-    let server_before = world.machine_of("chat-dev-server-dev");
+    world.converge().await;
+    let server_before = world.only_machine("chat-dev-server-dev");
 
     world.edit("staging.yaml", "chat-dev-worker-dev:${{ params.release }}", "chat-dev-worker-dev:v1.5.0-crash");
     let outcome = world.reconcile().await;
@@ -172,15 +175,15 @@ async fn a_worker_that_crashes_leaves_its_server_alone() {
     assert_eq!(outcome.verdicts[&staging], hangar::controller::Verdict::Failed);
     assert_eq!(outcome.failures[&staging].len(), 1);
     assert!(outcome.failures[&staging][0].message.contains("exited with code 1"), "{:?}", outcome.failures);
-    assert_eq!(world.machine_of("chat-dev-server-dev"), server_before);
+    assert_eq!(world.only_machine("chat-dev-server-dev"), server_before);
     // The other environments are not affected; production's gate stays closed, and it has nothing to do anyway.
     assert_eq!(outcome.verdicts[&"login".into()], hangar::controller::Verdict::Converged);
     assert_eq!(outcome.verdicts[&"production".into()], hangar::controller::Verdict::Converged);
     // A repaired image goes through, and then the server follows.
     world.edit("staging.yaml", "v1.5.0-crash", "v1.5.1");
-    world.must_converge().await;
+    world.converge().await;
     assert_eq!(
-        world.machine_of("chat-dev-server-dev").env("FLY_WORKER_IMAGE"),
+        world.only_machine("chat-dev-server-dev").env("FLY_WORKER_IMAGE"),
         Some("registry.fly.io/chat-dev-worker-dev:v1.5.1")
     );
     world.must_rest().await;

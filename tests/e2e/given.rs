@@ -2,13 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
+
+use bytes::Bytes;
 
 use hangar::controller::{Outcome, Planned, Verdict};
 use hangar::execute::event::{Outcome as Ended, What};
+use hangar::http::transport::{Method, Request};
 use hangar::plan::{Action, Reason, Step};
 use hangar::sim::{MachineView, SimConfig};
 use serde_json::Value;
 
+use crate::support::QUARANTINE;
 use crate::world::World;
 
 /// One environment `demo` with these components under `apps` (YAML, not indented).
@@ -48,7 +53,7 @@ impl World {
     /// The same, created and converged; the log of requests and the events are empty.
     pub(crate) async fn running(text: &str) -> Self {
         let mut world = Self::of(text);
-        world.must_converge().await;
+        world.converge().await;
         world
     }
 
@@ -73,14 +78,6 @@ impl World {
     /// Gives `demo.yaml` this text.
     pub(crate) fn respec(&mut self, text: &str) {
         self.files.insert("demo.yaml".to_owned(), text.to_owned());
-    }
-
-    /// Reconciles, asserts that everything is converged, and empties the log of requests.
-    pub(crate) async fn must_converge(&mut self) -> Outcome {
-        let outcome = self.reconcile().await;
-        self.assert_converged(&outcome);
-        self.sim.clear_requests();
-        outcome
     }
 
     pub(crate) fn assert_converged(&self, outcome: &Outcome) {
@@ -114,13 +111,6 @@ impl World {
         let outcome = self.reconcile().await;
         self.assert_converged(&outcome);
         self.writes()
-    }
-
-    /// The one machine of an app.
-    pub(crate) fn machine_of(&self, app: &str) -> MachineView {
-        let machines = self.sim.machines(app);
-        assert_eq!(machines.len(), 1, "{machines:#?}");
-        machines.into_iter().next().unwrap()
     }
 
     /// The machines of an app by slot, with their ids.
@@ -254,4 +244,26 @@ pub(crate) fn portrait(world: &World) -> String {
         }
     }
     text
+}
+
+impl World {
+    /// Lets the quarantine of a run that began without a store pass: only then anything is removed.
+    pub(crate) async fn past_quarantine(&mut self) {
+        self.pass_time(QUARANTINE).await;
+    }
+}
+
+impl World {
+    /// A person sends a request without a body, with the organization's token.
+    pub(crate) async fn post_by_hand(&self, path: &str) {
+        let request = Request {
+            method: Method::Post,
+            url: format!("https://api.machines.dev{path}"),
+            headers: vec![("authorization".to_owned(), "Bearer sim_acme_token".to_owned())],
+            body: Bytes::new(),
+            timeout: Duration::from_secs(10),
+        };
+        let answer = self.sim.transport().send(request).await.unwrap();
+        assert!(answer.status < 300, "{answer:?}");
+    }
 }

@@ -165,6 +165,7 @@ impl World {
 
     /// `hangar diff`: the plan, without any way to write.
     pub(crate) async fn diff(&mut self) -> Planned {
+        self.pass_time(Duration::from_secs(3)).await;
         let session = self.session();
         let environments = session.loaded.fleet.environments.keys().cloned().collect();
         let observed = session.observe(&environments).await.unwrap();

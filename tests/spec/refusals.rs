@@ -82,7 +82,7 @@ fn what_is_no_yaml_is_refused_at_its_place() {
             "# nothing\n---\n",
             "0:0 the file has no document (a spec begins with `apiVersion: hangar/v1` and `kind: Environment`)",
         ),
-        ("a:\n\tb: 1\n", "2:2 a tab is used for indentation (indent with spaces, two per level)"),
+        ("a:\n\tb: 1\n", "2:1 a tab is used for indentation (indent with spaces, two per level)"),
         ("a: [1, 2\nb: 3\n", "2:2 illegal placement of ':' indicator"),
         ("a: b: c\n", "1:5 mapping values are not allowed in this context (put a text that contains `: ` in quotes)"),
         (

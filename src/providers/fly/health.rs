@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::apply::within;
 use super::client::{FlyError, FlyReader, WaitFor, WaitOutcome};
-use super::wire::{CheckState, Machine, MachineEvent, MachineState};
+use super::wire::{CheckState, ExitEvent, Machine, MachineEvent, MachineState};
 use crate::clock::SharedClock;
 use crate::resource::AppName;
 
@@ -116,7 +116,7 @@ pub async fn wait_healthy(
         clock.sleep(SETTLED_AFTER).await;
         let machine = look(reader, patience).await?;
         patience.refuse_exits(&machine)?;
-        return if machine.state == MachineState::Started { Ok(()) } else { Err(patience.not_started(&machine)) };
+        return if machine.state == MachineState::Started { Ok(()) } else { Err(patience.fallen(&machine)) };
     }
     let mut told = String::new();
     loop {
@@ -186,29 +186,43 @@ async fn look(reader: &FlyReader, patience: &Patience<'_>) -> Result<Machine, Un
 impl Patience<'_> {
     /// Fails if the process has ended in a way that waiting does not mend.
     fn refuse_exits(&self, machine: &Machine) -> Result<(), Unhealthy> {
-        let exits: Vec<_> = machine
+        let exits = self.exits(machine);
+        let Some(newest) = exits.first() else { return Ok(()) };
+        let has_ended = !newest.restarting || newest.oom_killed || exits.len() >= EXITS_THAT_TELL;
+        if has_ended { Err(self.exited(machine, newest)) } else { Ok(()) }
+    }
+
+    /// The exits that are the machine's fault, the newest first.
+    fn exits(&self, machine: &Machine) -> Vec<ExitEvent> {
+        machine
             .events
             .iter()
             .filter(|event| event.at.is_some_and(|at| at >= self.since))
             .filter_map(MachineEvent::exit)
             .filter(|exit| !exit.requested_stop)
-            .collect();
-        let Some(newest) = exits.first() else { return Ok(()) };
-        let has_ended = !newest.restarting || newest.oom_killed || exits.len() >= EXITS_THAT_TELL;
-        if !has_ended {
-            return Ok(());
-        }
+            .collect()
+    }
+
+    fn exited(&self, machine: &Machine, newest: &ExitEvent) -> Unhealthy {
         let exit = if newest.oom_killed {
             format!("ran out of memory (exit code {}, killed by the kernel): raise `memory`", newest.exit_code)
         } else {
             format!("exited with code {}", newest.exit_code)
         };
-        Err(Unhealthy::Exited {
+        Unhealthy::Exited {
             machine: self.id.to_owned(),
             app: self.app.clone(),
             exit,
             events: describe(&machine.events),
-        })
+        }
+    }
+
+    /// Why a machine that had started no longer runs.
+    fn fallen(&self, machine: &Machine) -> Unhealthy {
+        match self.exits(machine).first() {
+            Some(newest) => self.exited(machine, newest),
+            None => self.not_started(machine),
+        }
     }
 
     fn not_started(&self, machine: &Machine) -> Unhealthy {

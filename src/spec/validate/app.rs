@@ -36,7 +36,7 @@ pub fn validate_app(app: &AppSpec, scope: Scope) -> Vec<Finding> {
     storage::check(app, scope, groups, &mut findings);
     container::check(app, scope, &mut findings);
     check_machine(app, groups, &mut findings);
-    check_ips(app, scope, &mut findings);
+    check_ips(app, &mut findings);
     for (index, host) in app.certificates.iter().flatten().enumerate() {
         if let Some(problem) = final_text(host).and_then(names::host) {
             findings.push(Finding::error(format!("/certificates/{index}"), format!("`{host}` {problem}")));
@@ -255,17 +255,9 @@ pub(super) fn check_path(pointer: &str, path: &str, findings: &mut Vec<Finding>)
     }
 }
 
-fn check_ips(app: &AppSpec, scope: Scope, findings: &mut Vec<Finding>) {
+fn check_ips(app: &AppSpec, findings: &mut Vec<Finding>) {
     let services = app.services.as_deref().unwrap_or_default();
-    let public = services.iter().any(|service| !service.ports.is_empty());
-    let Some(ips) = &app.ips else {
-        if public && scope == Scope::Whole {
-            let finding = Finding::warning("/services", "the app has public ports and no addresses are asked for");
-            findings
-                .push(finding.at_key().help("add `ips: {public: true}`, or `ips: {flycast: true}` for private access"));
-        }
-        return;
-    };
+    let Some(ips) = &app.ips else { return };
     if ips.public == Some(true) {
         for (field, value) in [("sharedV4", ips.shared_v4), ("v6", ips.v6)] {
             if value == Some(false) {

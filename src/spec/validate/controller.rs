@@ -28,9 +28,7 @@ pub(super) fn check(manifest: &Manifest<ControllerSpec>) -> Vec<Finding> {
     if let Some(source) = &spec.master_key {
         check_credential("/spec/masterKey", source, &mut findings);
     }
-    for (field, duration) in
-        [("resync", spec.resync), ("deepResync", spec.deep_resync), ("passTimeout", spec.pass_timeout)]
-    {
+    for (field, duration) in [("resync", spec.resync), ("deepResync", spec.deep_resync)] {
         check_least(&format!("/spec/{field}"), duration, 10, &mut findings);
     }
     if spec.workers.is_some_and(|workers| !(1..=64).contains(&workers)) {

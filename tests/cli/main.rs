@@ -1,0 +1,21 @@
+//! The program as people run it: real processes in empty folders, against the built-in simulator or one on a socket.
+//!
+//! These tests take real time, so they are few, and their apps are small.
+#![cfg(feature = "controller")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::as_conversions,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test ends where something it relies on is not so"
+)]
+
+mod bad_input;
+mod exit_codes;
+mod help;
+mod interrupted;
+mod schema;
+mod secrets;
+mod socket;
+mod story;
+mod support;
