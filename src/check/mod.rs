@@ -182,7 +182,9 @@ impl Checker<'_> {
             || self.memory.has_created(app);
         let is_made_here = || {
             self.plan.steps.iter().any(|other| {
-                matches!(other.action, Action::CreateApp { .. }) && other.key.app() == app && step.after.contains(&other.id)
+                matches!(other.action, Action::CreateApp { .. })
+                    && other.key.app() == app
+                    && step.after.contains(&other.id)
                     || matches!(other.action, Action::CreateMachine(_)) && step.after.contains(&other.id)
             })
         };
@@ -218,8 +220,7 @@ impl Checker<'_> {
         };
         let by_spec =
             matches!(self.fleet.environments.get(&step.env), Some(Wanted::Ready(env)) if self.policy.keeps(env));
-        let is_retained =
-            *proof.evidence() != Evidence::Requested && is_marked("retain", marker::RETAINED_SECRET);
+        let is_retained = *proof.evidence() != Evidence::Requested && is_marked("retain", marker::RETAINED_SECRET);
         !by_spec && !is_retained && !self.policy.protects(&step.env) && !is_marked("protect", marker::PROTECTED_SECRET)
     }
 
@@ -229,15 +230,20 @@ impl Checker<'_> {
         };
         let complete = self.fleet.source.is_complete()
             && !self.fleet.environments.values().any(|wanted| matches!(wanted, Wanted::Broken { .. }))
-            && self.observed.scopes.values().all(|scope| {
-                scope.apps.completeness.is_complete() && scope.machines.completeness.is_complete()
-            });
+            && self
+                .observed
+                .scopes
+                .values()
+                .all(|scope| scope.apps.completeness.is_complete() && scope.machines.completeness.is_complete());
         let app = step.key.app();
-        let stands = self.machines_of(app).any(|machine| {
-            machine.owned_by(&self.fleet.owner).is_some_and(|marker| marker.tombstone == Some(*since))
-        }) || self.details_of(app).filter_map(|detail| detail.secrets.known()).flatten().any(|secret| {
-            secret.name == marker::TOMBSTONE_SECRET && secret.created_at == Some(*since)
-        });
+        let stands = self
+            .machines_of(app)
+            .any(|machine| machine.owned_by(&self.fleet.owner).is_some_and(|marker| marker.tombstone == Some(*since)))
+            || self
+                .details_of(app)
+                .filter_map(|detail| detail.secrets.known())
+                .flatten()
+                .any(|secret| secret.name == marker::TOMBSTONE_SECRET && secret.created_at == Some(*since));
         let grace = chrono::TimeDelta::from_std(self.policy.grace).unwrap_or(chrono::TimeDelta::MAX);
         complete && stands && since.checked_add_signed(grace).is_some_and(|until| until <= self.plan.made_at)
     }
@@ -256,9 +262,10 @@ impl Checker<'_> {
     fn is_minted_once(&self, step: &Step) -> bool {
         let app = step.key.app();
         let is_made_here = || {
-            self.plan.steps.iter().any(|other| {
-                matches!(other.action, Action::CreateApp { .. }) && other.key.app() == app
-            })
+            self.plan
+                .steps
+                .iter()
+                .any(|other| matches!(other.action, Action::CreateApp { .. }) && other.key.app() == app)
         };
         !step.key.is_minted()
             || self.memory.quarantined_until(self.plan.made_at, self.policy.timing).is_none()
@@ -291,16 +298,15 @@ impl Checker<'_> {
         let others = self.plan.steps.iter().filter(|other| other.env != step.env && other.org == step.org);
         let is_given = others.into_iter().any(|other| place(other) == Some(wanted));
         let rows = self.observed.scopes.get(&step.org).map(|scope| scope.apps.items.as_slice()).unwrap_or_default();
-        let is_lived_in = rows.iter().any(|row| {
-            network_slot(&self.fleet.owner, &row.network) == Some(wanted) && !own.contains(&row.name)
-        });
+        let is_lived_in = rows
+            .iter()
+            .any(|row| network_slot(&self.fleet.owner, &row.network) == Some(wanted) && !own.contains(&row.name));
         let marked_ours = |row: &crate::observed::AppRow| {
             self.machines_of(&row.name)
                 .any(|machine| machine.owned_by(&self.fleet.owner).is_some_and(|marker| marker.env == step.env))
         };
-        let shared_with_itself = rows.iter().any(|row| {
-            network_slot(&self.fleet.owner, &row.network) == Some(wanted) && marked_ours(row)
-        });
+        let shared_with_itself =
+            rows.iter().any(|row| network_slot(&self.fleet.owner, &row.network) == Some(wanted) && marked_ours(row));
         !is_given && (!is_lived_in || shared_with_itself)
     }
 
@@ -341,3 +347,6 @@ pub fn shown_values(plan: &Plan) -> BTreeMap<ResourceKey, Vec<Value>> {
     }
     shown
 }
+
+#[cfg(test)]
+mod tests;
