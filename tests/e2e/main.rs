@@ -25,6 +25,7 @@ mod levels;
 mod live;
 mod networks;
 mod ownership;
+mod property;
 mod quarantine;
 mod secrets;
 mod structure;
