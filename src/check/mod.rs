@@ -8,10 +8,10 @@ use serde_json::Value;
 
 use crate::desired::{Fleet, Level, Wanted};
 use crate::memory::{Memory, Verb};
-use crate::observed::{Observed, Presence};
+use crate::observed::{AppDetail, Observed, Presence};
 use crate::plan::{Action, Evidence, Plan, Step, StepId};
 use crate::policy::Policy;
-use crate::resource::marker::network_slot;
+use crate::resource::marker::{self, network_slot};
 use crate::resource::output;
 use crate::resource::{AppName, ResourceKey};
 
@@ -64,6 +64,11 @@ impl Checker<'_> {
         );
         rule(self.outputs_are_produced(step), "an output that a step uses is known, or produced by a step before it");
         rule(self.level_allows(step), "a step is within the level of its environment");
+        rule(self.is_at_rest(step), "nothing is done in an environment that is paused, broken or not allowed");
+        rule(self.network_is_free(step), "an isolated environment gets a network of its own");
+        if !matches!(step.action, Action::CreateApp { .. }) {
+            rule(self.is_ours(step), "nothing is written where no evidence says that it is ours, except to adopt it");
+        }
         match step.action.verb() {
             Some(Verb::Delete) => {
                 rule(
@@ -78,16 +83,21 @@ impl Checker<'_> {
                     self.memory.open_note(&step.key, self.plan.made_at, self.policy.timing).is_none(),
                     "nothing is deleted while its key is open",
                 );
-                rule(self.is_ours(step), "nothing is deleted that carries no evidence of being ours");
+                rule(self.has_no_other_writer(step), "nothing is deleted while another instance writes there");
                 rule(self.is_unprotected(step), "nothing protected is deleted");
                 rule(
                     self.orphan_rules_hold(step),
-                    "an orphan is deleted only on complete listings, complete specs and after grace",
+                    "an orphan is deleted only on complete listings, complete specs and after grace from its tombstone",
                 );
+                rule(self.is_within_budget(step), "no more is deleted than the budget allows or a person has let go");
             }
             Some(Verb::Create) => {
                 let open = self.memory.open_note(&step.key, self.plan.made_at, self.policy.timing).is_some();
                 rule(!open, "nothing is created while its key is open");
+                rule(
+                    self.is_minted_once(step),
+                    "what Fly mints an id for is not made in quarantine, except in an app that this memory saw being made",
+                );
             }
             _ => {}
         }
@@ -151,7 +161,8 @@ impl Checker<'_> {
         }
     }
 
-    /// Whether something on the live object says that it is ours, read anew from what was observed.
+    /// Whether something on the live object says that it is ours, read anew from what was observed, or its spec adopts it, or we are
+    /// about to make it.
     fn is_ours(&self, step: &Step) -> bool {
         let app = step.key.app();
         let owner = &self.fleet.owner;
@@ -159,27 +170,58 @@ impl Checker<'_> {
             self.machines_of(app)
                 .any(|machine| machine.owned_by(owner).is_some() && id.is_none_or(|id| machine.id == id))
         };
-        let app_is_ours = || {
-            self.rows_of(app).any(|network| network_slot(owner, network).is_some())
-                || marked(None)
-                || self.memory.has_created(app)
-                || step.action.proof().is_some_and(crate::plan::Proof::created_by_us)
+        let of_others = self.machines_of(app).any(|machine| {
+            matches!(&machine.marker, Some(Ok(marker)) if marker.owner != *owner)
+                || matches!(&machine.marker, Some(Err(_)))
+        });
+        let by_name = marker::app_marker_secret(owner, app);
+        let born_ours = self.rows_of(app).any(|network| network_slot(owner, network).is_some())
+            || self.details_of(app).any(|detail| {
+                detail.secrets.known().is_some_and(|secrets| secrets.iter().any(|secret| secret.name == by_name))
+            })
+            || self.memory.has_created(app);
+        let is_made_here = || {
+            self.plan.steps.iter().any(|other| {
+                matches!(other.action, Action::CreateApp { .. })
+                    && other.key.app() == app
+                    && step.after.contains(&other.id)
+                    || matches!(other.action, Action::CreateMachine(_)) && step.after.contains(&other.id)
+            })
         };
+        let is_adopted = || match self.fleet.environments.get(&step.env) {
+            Some(Wanted::Ready(env)) => env.apps.iter().any(|wanted| wanted.name == *app && wanted.adopt),
+            _ => false,
+        };
+        let app_is_ours = marked(None) || (born_ours && !of_others);
         match &step.action {
             Action::DestroyMachine { id, .. } => marked(Some(id)),
-            _ => app_is_ours(),
+            action if action.verb() == Some(Verb::Delete) => app_is_ours,
+            _ => app_is_ours || is_made_here() || is_adopted(),
         }
     }
 
-    fn is_unprotected(&self, step: &Step) -> bool {
-        if !matches!(step.action, Action::DeleteApp { .. }) {
-            return true;
-        }
+    fn has_no_other_writer(&self, step: &Step) -> bool {
         let app = step.key.app();
-        !self.policy.protects(&step.env)
-            && !self
-                .machines_of(app)
-                .any(|machine| machine.owned_by(&self.fleet.owner).is_some_and(|marker| marker.protect))
+        let owned = self.machines_of(app).filter_map(|machine| machine.owned_by(&self.fleet.owner));
+        let newest = owned.filter_map(|marker| marker.writer.as_ref()).max_by_key(|writer| writer.at);
+        newest.is_none_or(|writer| writer.instance == self.memory.instance || writer.at <= self.memory.started_at)
+    }
+
+    fn is_unprotected(&self, step: &Step) -> bool {
+        let Action::DeleteApp { proof } = &step.action else {
+            return true;
+        };
+        let app = step.key.app();
+        let is_marked = |key: &str, name: &str| {
+            self.machines_of(app).any(|machine| machine.metadata.contains_key(&format!("{}{key}", marker::PREFIX)))
+                || self.details_of(app).any(|detail| {
+                    detail.secrets.known().is_some_and(|secrets| secrets.iter().any(|secret| secret.name == name))
+                })
+        };
+        let by_spec =
+            matches!(self.fleet.environments.get(&step.env), Some(Wanted::Ready(env)) if self.policy.keeps(env));
+        let is_retained = *proof.evidence() != Evidence::Requested && is_marked("retain", marker::RETAINED_SECRET);
+        !by_spec && !is_retained && !self.policy.protects(&step.env) && !is_marked("protect", marker::PROTECTED_SECRET)
     }
 
     fn orphan_rules_hold(&self, step: &Step) -> bool {
@@ -187,13 +229,89 @@ impl Checker<'_> {
             return true;
         };
         let complete = self.fleet.source.is_complete()
+            && !self.fleet.environments.values().any(|wanted| matches!(wanted, Wanted::Broken { .. }))
             && self
                 .observed
                 .scopes
                 .values()
                 .all(|scope| scope.apps.completeness.is_complete() && scope.machines.completeness.is_complete());
+        let app = step.key.app();
+        let stands = self
+            .machines_of(app)
+            .any(|machine| machine.owned_by(&self.fleet.owner).is_some_and(|marker| marker.tombstone == Some(*since)))
+            || self
+                .details_of(app)
+                .filter_map(|detail| detail.secrets.known())
+                .flatten()
+                .any(|secret| secret.name == marker::TOMBSTONE_SECRET && secret.created_at == Some(*since));
         let grace = chrono::TimeDelta::from_std(self.policy.grace).unwrap_or(chrono::TimeDelta::MAX);
-        complete && since.checked_add_signed(grace).is_some_and(|until| until <= self.plan.made_at)
+        complete && stands && since.checked_add_signed(grace).is_some_and(|until| until <= self.plan.made_at)
+    }
+
+    /// Whether the deletions that nobody has let go are no more than the budget's absolute limit, within its window.
+    fn is_within_budget(&self, step: &Step) -> bool {
+        if step.action.proof().and_then(crate::plan::Proof::unit).is_none() {
+            return true;
+        }
+        let planned = self.plan.steps.iter().filter_map(|step| step.action.proof()?.unit());
+        let done = self.memory.deletions.iter().map(|(unit, _)| unit.as_str());
+        let all: BTreeSet<&str> = planned.chain(done).collect();
+        all.len() <= self.policy.budget.max_deletions
+    }
+
+    fn is_minted_once(&self, step: &Step) -> bool {
+        let app = step.key.app();
+        let is_made_here = || {
+            self.plan
+                .steps
+                .iter()
+                .any(|other| matches!(other.action, Action::CreateApp { .. }) && other.key.app() == app)
+        };
+        !step.key.is_minted()
+            || self.memory.quarantined_until(self.plan.made_at, self.policy.timing).is_none()
+            || self.memory.has_created(app)
+            || is_made_here()
+    }
+
+    fn is_at_rest(&self, step: &Step) -> bool {
+        if step.action.proof().is_some_and(|proof| *proof.evidence() == Evidence::Requested) {
+            return true;
+        }
+        match self.fleet.environments.get(&step.env) {
+            Some(Wanted::Ready(env)) => !env.paused && self.policy.violations(env).is_empty(),
+            Some(Wanted::Broken { .. }) => false,
+            None => true,
+        }
+    }
+
+    /// Whether no other environment lives in the pool place that a new app is given, or is given it in the same plan.
+    fn network_is_free(&self, step: &Step) -> bool {
+        let place = |step: &Step| match &step.action {
+            Action::CreateApp { network: Some(network) } => network_slot(&self.fleet.owner, network),
+            _ => None,
+        };
+        let Some(wanted) = place(step) else { return true };
+        let own: BTreeSet<&AppName> = match self.fleet.environments.get(&step.env) {
+            Some(Wanted::Ready(env)) => env.apps.iter().map(|app| &app.name).collect(),
+            _ => BTreeSet::new(),
+        };
+        let others = self.plan.steps.iter().filter(|other| other.env != step.env && other.org == step.org);
+        let is_given = others.into_iter().any(|other| place(other) == Some(wanted));
+        let rows = self.observed.scopes.get(&step.org).map(|scope| scope.apps.items.as_slice()).unwrap_or_default();
+        let is_lived_in = rows
+            .iter()
+            .any(|row| network_slot(&self.fleet.owner, &row.network) == Some(wanted) && !own.contains(&row.name));
+        let marked_ours = |row: &crate::observed::AppRow| {
+            self.machines_of(&row.name)
+                .any(|machine| machine.owned_by(&self.fleet.owner).is_some_and(|marker| marker.env == step.env))
+        };
+        let shared_with_itself =
+            rows.iter().any(|row| network_slot(&self.fleet.owner, &row.network) == Some(wanted) && marked_ours(row));
+        !is_given && (!is_lived_in || shared_with_itself)
+    }
+
+    fn details_of<'m>(&'m self, app: &'m AppName) -> impl Iterator<Item = &'m AppDetail> {
+        self.observed.scopes.values().filter_map(move |scope| scope.details.get(app))
     }
 
     fn machines_of<'m>(&'m self, app: &'m AppName) -> impl Iterator<Item = &'m crate::observed::Machine> {
@@ -229,3 +347,6 @@ pub fn shown_values(plan: &Plan) -> BTreeMap<ResourceKey, Vec<Value>> {
     }
     shown
 }
+
+#[cfg(test)]
+mod tests;

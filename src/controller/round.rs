@@ -199,12 +199,20 @@ impl Round {
         };
         let withheld = || plan.withheld.iter().filter(|withheld| withheld.env == *env);
         let message = report.failed.first().map(|failure| failure.message.clone());
-        self.finished(env, standing, message.or_else(|| withheld().next().map(|withheld| withheld.message.clone())));
+        let failed = !report.failed.is_empty() || report.unknown > 0;
+        // What was carried out well is looked at again at once, and only then is there something to say of it.
+        if standing != Standing::Changes || failed {
+            self.finished(
+                env,
+                standing,
+                message.or_else(|| withheld().next().map(|withheld| withheld.message.clone())),
+            );
+        }
         let wanted = self.wanted(env);
         let converged = wanted.filter(|_| standing == Standing::Converged);
         End::Planned(Box::new(Ended {
             standing,
-            failed: !report.failed.is_empty() || report.unknown > 0,
+            failed,
             next: plan.next_due(env),
             gone: !plan.environments.contains_key(env),
             gated: withheld().any(|withheld| withheld.reason == Reason::GateClosed),

@@ -329,3 +329,6 @@ fn delta(duration: Duration) -> TimeDelta {
 fn add(moment: DateTime<Utc>, by: TimeDelta) -> DateTime<Utc> {
     moment.checked_add_signed(by).unwrap_or(DateTime::<Utc>::MAX_UTC)
 }
+
+#[cfg(test)]
+mod tests;

@@ -73,3 +73,120 @@ pub fn ownership<'a>(
     }
     Ownership::NotOurs { reason: "it carries no marker of ours".to_owned() }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::observed::MachineState;
+    use crate::resource::marker::{MachineMarker, network_name};
+
+    fn row(network: &str) -> AppRow {
+        AppRow { id: "1".to_owned(), name: "a".into(), network: network.to_owned(), status: "deployed".to_owned() }
+    }
+
+    /// A machine of ours in environment `e`, with these changes to its metadata.
+    fn machine(changes: &[(&str, &str)]) -> Machine {
+        let mut metadata: BTreeMap<String, String> = [
+            ("hangar_owner", "us"),
+            ("hangar_env", "e"),
+            ("hangar_app", "a"),
+            ("hangar_component", "web"),
+            ("hangar_slot", "app/iad/0"),
+            ("hangar_name", "app-iad-0"),
+        ]
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .into();
+        for (key, value) in changes {
+            if value.is_empty() {
+                metadata.remove(*key);
+            } else {
+                metadata.insert((*key).to_owned(), (*value).to_owned());
+            }
+        }
+        Machine {
+            app: "a".into(),
+            id: "m".to_owned(),
+            name: "app-iad-0".to_owned(),
+            region: "iad".to_owned(),
+            state: MachineState::Started,
+            version: String::new(),
+            config: None,
+            marker: MachineMarker::parse(&metadata),
+            metadata,
+            image: String::new(),
+            image_digest: None,
+            host_ok: true,
+            checks: Vec::new(),
+            last_exit: None,
+            created_at: None,
+        }
+    }
+
+    fn judge(network: &str, machines: &[Machine], secrets: &[&str]) -> Ownership {
+        let secret = |name: &&str| Secret { name: (*name).to_owned(), digest: String::new(), created_at: None };
+        let secrets: Vec<Secret> = secrets.iter().map(secret).collect();
+        ownership(&"us".into(), &row(network), machines.iter(), &secrets)
+    }
+
+    fn is_ours(found: &Ownership) -> bool {
+        matches!(found, Ownership::Ours { .. })
+    }
+
+    #[test]
+    fn a_marked_machine_makes_an_app_ours_and_names_its_environment() {
+        let expected = Ownership::Ours { env: Some("e".into()), component: Some("web".into()), created_by_us: false };
+        assert_eq!(judge("", &[machine(&[])], &[]), expected);
+    }
+
+    #[test]
+    fn a_network_or_the_name_of_a_secret_says_that_we_created_it() {
+        let secret = marker::app_marker_secret(&"us".into(), &"a".into());
+        let network = network_name(&"us".into(), 4);
+        for found in [judge(&network, &[], &[]), judge("", &[], &[&secret])] {
+            assert_eq!(found, Ownership::Ours { env: None, component: None, created_by_us: true });
+        }
+        let other = marker::app_marker_secret(&"us".into(), &"b".into());
+        assert!(!is_ours(&judge("", &[], &[&other])), "the mark of another app");
+        assert!(!is_ours(&judge(&network_name(&"them".into(), 4), &[], &[])));
+    }
+
+    #[test]
+    fn nothing_that_is_copied_damaged_or_somebody_elses_makes_an_app_ours() {
+        for changes in [
+            [("hangar_owner", "them")],
+            [("hangar_app", "b")],
+            [("hangar_name", "app-iad-1")],
+            [("hangar_slot", "nonsense")],
+            [("hangar_env", "")],
+            [("hangar_owner", "")],
+        ] {
+            assert!(!is_ours(&judge("", &[machine(&changes)], &[])), "{changes:?}");
+        }
+    }
+
+    #[test]
+    fn somebody_elses_marker_and_one_that_cannot_be_read_speak_against_a_network_of_ours() {
+        let network = network_name(&"us".into(), 0);
+        assert!(!is_ours(&judge(&network, &[machine(&[("hangar_owner", "them")])], &[])));
+        assert!(!is_ours(&judge(&network, &[machine(&[("hangar_slot", "nonsense")])], &[])));
+        // Machines without any marker, and clones of ours, do not.
+        assert!(is_ours(&judge(&network, &[machine(&[("hangar_owner", "")])], &[])));
+        assert!(is_ours(&judge(&network, &[machine(&[("hangar_name", "app-iad-1")])], &[])));
+        // Nor does a stranger beside a machine that is ours.
+        assert!(is_ours(&judge("", &[machine(&[]), machine(&[("hangar_owner", "them")])], &[])));
+    }
+
+    #[test]
+    fn markers_of_several_environments_make_it_nobodys() {
+        assert!(!is_ours(&judge("", &[machine(&[]), machine(&[("hangar_env", "f")])], &[])));
+    }
+
+    #[test]
+    fn a_machine_that_is_gone_says_nothing() {
+        let mut gone = machine(&[]);
+        gone.state = MachineState::parse("destroyed");
+        assert!(!is_ours(&judge("", &[gone], &[])));
+    }
+}

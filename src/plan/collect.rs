@@ -132,7 +132,7 @@ impl Planner<'_> {
             if let Some((reason, message)) = orphan.kept.clone() {
                 self.block(&orphan.env, orphan.component.as_ref(), Some(&orphan.key()), reason, message);
             } else {
-                self.delete(orphan, Evidence::Requested);
+                self.delete(orphan, Evidence::Requested, true);
             }
         }
     }
@@ -312,7 +312,7 @@ impl Planner<'_> {
             return;
         }
         match self.grace_is_over(since) {
-            Ok(()) => self.delete(orphan, Evidence::Orphan { since }),
+            Ok(()) => self.delete(orphan, Evidence::Orphan { since }, orphan.released || released_by.is_some()),
             Err(obstacle) => {
                 let what = format!("delete app `{}` ({})", orphan.app, orphan.reason);
                 self.withhold(&orphan.place(), &orphan.key(), &what, obstacle);
@@ -358,7 +358,8 @@ impl Planner<'_> {
         self.step(&orphan.place(), key, action, reason, Vec::new(), &[]);
     }
 
-    fn delete(&mut self, orphan: &Orphan, evidence: Evidence) {
+    /// Plans the end of an app. `consented` says that a person has asked for it or let it go, so that it costs nothing of the budget.
+    fn delete(&mut self, orphan: &Orphan, evidence: Evidence, consented: bool) {
         let (place, key) = (orphan.place(), orphan.key());
         if !orphan.foreign.is_empty() {
             let message = format!(
@@ -368,8 +369,7 @@ impl Planner<'_> {
             self.block(&orphan.env, orphan.component.as_ref(), Some(&key), Reason::ForeignContent, message);
             return;
         }
-        let counts = !orphan.released && matches!(evidence, Evidence::Orphan { .. });
-        let unit = counts.then(|| self.unit(orphan));
+        let unit = (!consented).then(|| self.unit(orphan));
         match self.prove(&key, evidence, orphan.created_by_us, orphan.another_writer.as_deref()) {
             Ok(proof) => {
                 let change = FieldChange::plain("app", Some(orphan.app.as_str().into()), None);

@@ -74,3 +74,54 @@ fn lower<T: Ord + Copy>(mine: &mut Option<T>, other: Option<T>) {
 fn count(number: u32) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::spec::{SourceFile, parse};
+
+    /// The guardrails of these policies together.
+    fn policy(specs: &[&str]) -> Policy {
+        let file = |(index, spec): (usize, &&str)| {
+            let text = format!("apiVersion: hangar/v1\nkind: Policy\nmetadata: {{name: p{index}}}\nspec: {spec}\n");
+            SourceFile { path: format!("{index}.yaml").into(), bytes: text.into_bytes() }
+        };
+        let files: Vec<SourceFile> = specs.iter().enumerate().map(file).collect();
+        Policy::from_specs(&parse(&files).unwrap().policies)
+    }
+
+    #[test]
+    fn without_a_policy_nothing_is_limited_and_the_budget_is_small() {
+        let policy = policy(&[]);
+        assert_eq!(policy, Policy::default());
+        assert_eq!((policy.budget.max_deletions, policy.budget.max_percent), (10, 30));
+        assert_eq!(policy.grace, Duration::from_mins(5));
+    }
+
+    #[test]
+    fn one_policy_says_what_holds_also_where_it_is_wider_than_the_default() {
+        let policy = policy(&["{grace: 1m, deletionBudget: {maxDeletions: 50, window: 10m}, maxVolumeSize: 3GB}"]);
+        assert_eq!((policy.grace, policy.budget.max_deletions), (Duration::from_mins(1), 50));
+        assert_eq!((policy.budget.window, policy.max_volume_gb), (Duration::from_mins(10), Some(3)));
+    }
+
+    #[test]
+    fn of_several_policies_the_strictest_word_holds() {
+        let policy = policy(&[
+            "{orgs: [a, b], maxMachinesPerApp: 5, grace: 1m, protected: [x], deletionBudget: {maxDeletions: 50, window: 10m}}",
+            "{orgs: [b, c], maxMachinesPerApp: 9, grace: 2m, protected: [y], deletionBudget: {maxDeletions: 3, window: 2h}}",
+        ]);
+        assert_eq!(policy.orgs, BTreeSet::from(["b".to_owned()]));
+        assert_eq!((policy.max_machines_per_app, policy.grace), (Some(5), Duration::from_mins(2)));
+        assert_eq!((policy.budget.max_deletions, policy.budget.window), (3, Duration::from_hours(2)));
+        assert!(policy.protects(&"x".into()) && policy.protects(&"y".into()) && !policy.protects(&"z".into()));
+    }
+
+    #[test]
+    fn policies_that_allow_nothing_in_common_allow_nothing() {
+        let policy = policy(&["{orgs: [a]}", "{orgs: [b]}"]);
+        assert!(!policy.orgs.contains("a") && !policy.orgs.contains("b") && !policy.orgs.is_empty());
+    }
+}

@@ -30,6 +30,7 @@ mod levels;
 mod live;
 mod networks;
 mod ownership;
+mod property;
 mod quarantine;
 mod replies;
 mod secrets;

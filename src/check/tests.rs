@@ -1,0 +1,392 @@
+//! Each rule, broken once: a sound plan is read against a world, a memory or a policy in which it is not sound any more.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::*;
+use crate::desired::{Completeness, Context, SecretInputs, build};
+use crate::memory::{Note, NoteOutcome};
+use crate::observed::machine::{Machine, MachineState};
+use crate::observed::{AppRow, Listing, Reading, Scope, Secret};
+use crate::plan::{Purpose, Request, plan};
+use crate::resource::marker::{MachineMarker, WriterStamp, app_marker_secret, network_name};
+use crate::resource::{MachineSlot, OwnerId};
+use crate::spec::{SourceFile, parse};
+
+fn at(second: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(1_800_000_000 + second, 0).unwrap()
+}
+
+/// A fleet of these environments, each with an app `<name>-web` in organization `acme`; `more` goes into the spec of the first.
+fn fleet(names: &[&str], more: &str) -> Fleet {
+    let mut yaml = String::new();
+    for (index, name) in names.iter().enumerate() {
+        let more = if index == 0 { more } else { "" };
+        yaml.push_str(&format!(
+            "---\napiVersion: hangar/v1\nkind: Environment\nmetadata: {{name: {name}}}\nspec: {{{more} fly: {{org: acme, region: iad, apps: {{web: {{image: 'x:1', ips: {{v6: true}}}}}}}}}}\n"
+        ));
+    }
+    let specs = parse(&[SourceFile { path: "a.yaml".into(), bytes: yaml.into_bytes() }]).unwrap();
+    let none: BTreeMap<PathBuf, Vec<u8>> = BTreeMap::new();
+    let secrets =
+        SecretInputs { master_key: Some("0123456789abcdef0123456789abcdef".into()), ..SecretInputs::default() };
+    let owner = OwnerId::from("us");
+    let context =
+        Context { owner: &owner, secrets: &secrets, assets: &none, source: &Completeness::Complete, commit: None };
+    build(&specs, &context).fleet
+}
+
+fn listing<T>(items: Vec<T>) -> Listing<T> {
+    Listing { items, completeness: Completeness::Complete, started_at: at(0) }
+}
+
+fn row(env: &str, place: u32) -> AppRow {
+    AppRow {
+        id: format!("id-{env}"),
+        name: format!("{env}-web").as_str().into(),
+        network: network_name(&"us".into(), place),
+        status: "deployed".to_owned(),
+    }
+}
+
+fn marker(env: &str) -> MachineMarker {
+    let slot = MachineSlot { group: "app".to_owned(), region: "iad".to_owned(), ordinal: 0 };
+    MachineMarker {
+        owner: "us".into(),
+        env: env.into(),
+        app: format!("{env}-web").as_str().into(),
+        component: "web".into(),
+        name: slot.machine_name(),
+        slot,
+        launch: String::new(),
+        writer: None,
+        hash: String::new(),
+        fields: crate::resource::field::FieldSet::default(),
+        secrets: crate::resource::secret_record::SecretRecord::default(),
+        secrets_version: None,
+        ips: BTreeSet::new(),
+        certificates: BTreeSet::new(),
+        protect: false,
+        retain: false,
+        tombstone: None,
+    }
+}
+
+fn machine(marker: &MachineMarker) -> Machine {
+    let metadata = marker.to_metadata();
+    Machine {
+        app: marker.app.clone(),
+        id: format!("m-{}", marker.env),
+        name: marker.name.clone(),
+        region: "iad".to_owned(),
+        state: MachineState::Started,
+        version: "v1".to_owned(),
+        config: None,
+        marker: MachineMarker::parse(&metadata),
+        metadata,
+        image: "x:1".to_owned(),
+        image_digest: None,
+        host_ok: true,
+        checks: Vec::new(),
+        last_exit: None,
+        created_at: Some(at(-1000)),
+    }
+}
+
+/// What is live: one app per marker, each in a network place of its own.
+fn observed(markers: &[MachineMarker]) -> Observed {
+    let rows = markers.iter().zip(0..).map(|(marker, place)| row(marker.env.as_str(), place)).collect();
+    let scope = Scope {
+        apps: listing(rows),
+        machines: listing(markers.iter().map(machine).collect()),
+        volumes: listing(Vec::new()),
+        details: BTreeMap::new(),
+        out_of_reach: None,
+    };
+    Observed { scopes: BTreeMap::from([("acme".into(), scope)]) }
+}
+
+fn scope(observed: &mut Observed) -> &mut Scope {
+    observed.scopes.get_mut(&"acme".into()).unwrap()
+}
+
+fn unread(presence: Presence) -> AppDetail {
+    fn none<T>() -> Reading<T> {
+        Reading::Unknown { reason: "not read".to_owned() }
+    }
+    AppDetail { presence, machines: none(), volumes: none(), secrets: none(), ips: none(), certificates: none() }
+}
+
+fn memory() -> Memory {
+    let mut memory = Memory::blank("this", at(-600));
+    memory.blank_since = None;
+    memory
+}
+
+/// Everything that a plan is made from and read against.
+struct Case {
+    fleet: Fleet,
+    observed: Observed,
+    memory: Memory,
+    policy: Policy,
+    plan: Plan,
+}
+
+impl Case {
+    fn of(fleet: Fleet, observed: Observed, request: &Request) -> Self {
+        let (memory, policy) = (memory(), Policy::default());
+        let plan = plan(&fleet, &observed, &memory, &policy, request, at(0));
+        let case = Self { fleet, observed, memory, policy, plan };
+        assert!(!case.plan.steps.is_empty(), "{:#?}", case.plan.withheld);
+        assert_eq!(case.broken(), Vec::<&str>::new());
+        case
+    }
+
+    /// `gone` has stood with a tombstone for longer than grace, next to a wanted environment: it is deleted.
+    fn orphan() -> Self {
+        let gone = MachineMarker { tombstone: Some(at(-400)), ..marker("gone") };
+        let case = Self::of(fleet(&["kept"], ""), observed(&[gone, marker("kept")]), &Request::default());
+        assert!(matches!(case.plan.steps[0].action, Action::DeleteApp { .. }));
+        case
+    }
+
+    /// Two new environments are created.
+    fn creation() -> Self {
+        let mut observed = observed(&[]);
+        for app in ["one-web", "two-web"] {
+            scope(&mut observed).details.insert(app.into(), unread(Presence::Absent { started_at: at(0) }));
+        }
+        Self::of(fleet(&["one", "two"], ""), observed, &Request::default())
+    }
+
+    fn broken(&self) -> Vec<&'static str> {
+        let mut rules: Vec<&str> = check(&self.plan, &self.fleet, &self.observed, &self.memory, &self.policy)
+            .into_iter()
+            .map(|violation| violation.rule)
+            .collect();
+        rules.dedup();
+        rules
+    }
+
+    /// Asserts that exactly this rule is broken after `change`.
+    fn breaks(mut self, rule: &str, change: impl FnOnce(&mut Self)) {
+        change(&mut self);
+        let broken = self.broken();
+        assert!(!broken.is_empty() && broken.iter().all(|found| found.starts_with(rule)), "{rule}: {broken:?}");
+    }
+
+    /// Takes the machine away, so that only the names of these secrets and the network say something of the app.
+    fn leave_only(&mut self, secrets: &[&str], network: &str) {
+        let scope = scope(&mut self.observed);
+        scope.machines.items.remove(0);
+        scope.apps.items[0].network = network.to_owned();
+        let secret =
+            |name: &&str| Secret { name: (*name).to_owned(), digest: String::new(), created_at: Some(at(-400)) };
+        let secrets = Reading::Known { value: secrets.iter().map(secret).collect(), started_at: at(0) };
+        let presence = Presence::Here(scope.apps.items[0].clone());
+        scope.details.insert("gone-web".into(), AppDetail { secrets, ..unread(presence) });
+    }
+
+    fn mark(&mut self, change: impl FnOnce(&mut MachineMarker)) {
+        let mut changed = MachineMarker { tombstone: Some(at(-400)), ..marker("gone") };
+        change(&mut changed);
+        scope(&mut self.observed).machines.items[0] = machine(&changed);
+    }
+}
+
+#[test]
+fn an_orphan_is_not_deleted_on_incomplete_listings_or_specs_or_within_grace() {
+    let rule = "an orphan is deleted only on complete listings";
+    let incomplete = || Completeness::Incomplete { reason: "no answer".to_owned() };
+    Case::orphan().breaks(rule, |case| scope(&mut case.observed).apps.completeness = incomplete());
+    Case::orphan().breaks(rule, |case| scope(&mut case.observed).machines.completeness = incomplete());
+    Case::orphan().breaks(rule, |case| case.fleet.source = incomplete());
+    Case::orphan().breaks(rule, |case| {
+        case.fleet.environments.insert("broken".into(), Wanted::Broken { reason: String::new() });
+    });
+    Case::orphan().breaks(rule, |case| case.policy.grace = std::time::Duration::from_secs(401));
+    Case::orphan().breaks(rule, |case| case.mark(|marker| marker.tombstone = None));
+    Case::orphan().breaks(rule, |case| case.mark(|marker| marker.tombstone = Some(at(-10))));
+}
+
+#[test]
+fn nothing_is_deleted_that_is_protected_or_retained() {
+    let rule = "nothing protected is deleted";
+    Case::orphan().breaks(rule, |case| case.mark(|marker| marker.protect = true));
+    Case::orphan().breaks(rule, |case| case.mark(|marker| marker.retain = true));
+    Case::orphan().breaks(rule, |case| case.policy.protected = vec!["go*".to_owned()]);
+    // Also beside a marker that cannot be read, and in the name of a secret.
+    Case::orphan().breaks(rule, |case| {
+        let mut other = machine(&marker("gone"));
+        other.id = "another".to_owned();
+        other.metadata = BTreeMap::from([("hangar_protect".to_owned(), "true".to_owned())]);
+        other.marker = None;
+        scope(&mut case.observed).machines.items.push(other);
+    });
+}
+
+#[test]
+fn nothing_is_deleted_without_evidence_that_it_is_ours() {
+    let rule = "nothing is written where no evidence says that it is ours";
+    let ours = app_marker_secret(&"us".into(), &"gone-web".into());
+    // Neither a machine nor the network nor a secret's name says so; then a secret's name does.
+    Case::orphan().breaks(rule, |case| case.leave_only(&[marker::TOMBSTONE_SECRET], ""));
+    let mut case = Case::orphan();
+    case.leave_only(&[marker::TOMBSTONE_SECRET, &ours], "");
+    assert_eq!(case.broken(), Vec::<&str>::new());
+    // The network does, and somebody else's marker or one that cannot be read speaks against it.
+    let mut case = Case::orphan();
+    case.leave_only(&[marker::TOMBSTONE_SECRET], &network_name(&"us".into(), 0));
+    assert_eq!(case.broken(), Vec::<&str>::new());
+    for damage in [("hangar_owner", "them"), ("hangar_slot", "nonsense")] {
+        Case::orphan().breaks(rule, |case| {
+            case.leave_only(&[marker::TOMBSTONE_SECRET], &network_name(&"us".into(), 0));
+            let mut theirs = machine(&marker("gone"));
+            theirs.metadata.insert(damage.0.to_owned(), damage.1.to_owned());
+            theirs.marker = MachineMarker::parse(&theirs.metadata);
+            scope(&mut case.observed).machines.items.push(theirs);
+        });
+    }
+}
+
+#[test]
+fn nothing_is_deleted_while_another_instance_writes() {
+    let stamp = |instance: &str, second| Some(WriterStamp { instance: instance.to_owned(), at: at(second) });
+    Case::orphan().breaks("nothing is deleted while another instance", |case| {
+        case.mark(|marker| marker.writer = stamp("that", -10));
+    });
+    for writer in [stamp("this", -10), stamp("that", -700)] {
+        let mut case = Case::orphan();
+        case.mark(|marker| marker.writer = writer);
+        assert_eq!(case.broken(), Vec::<&str>::new());
+    }
+}
+
+#[test]
+fn nothing_is_deleted_in_quarantine_or_while_its_key_is_open() {
+    Case::orphan().breaks("nothing is deleted in quarantine", |case| case.memory.blank_since = Some(at(-119)));
+    Case::orphan().breaks("nothing is deleted while its key is open", |case| {
+        let key = case.plan.steps[0].key.clone();
+        case.memory.note(Note {
+            key,
+            env: "gone".into(),
+            verb: Verb::Update,
+            detail: String::new(),
+            sent_at: at(-100),
+            outcome: NoteOutcome::Unknown,
+        });
+    });
+}
+
+#[test]
+fn no_more_is_deleted_than_the_budget_allows() {
+    Case::orphan().breaks("no more is deleted than the budget", |case| case.policy.budget.max_deletions = 0);
+    Case::orphan().breaks("no more is deleted than the budget", |case| {
+        case.policy.budget.max_deletions = 1;
+        case.memory.deletions.push(("another".to_owned(), at(-60)));
+    });
+    // The same deletion is counted once, and one that a person asked for not at all.
+    let mut case = Case::orphan();
+    case.policy.budget.max_deletions = 1;
+    case.memory.deletions.push(("gone".to_owned(), at(-60)));
+    assert_eq!(case.broken(), Vec::<&str>::new());
+    let request = Request { purpose: Purpose::Destroy("gone".into()), ..Request::default() };
+    let mut case = Case::of(fleet(&["kept"], ""), observed(&[marker("gone"), marker("kept")]), &request);
+    case.policy.budget.max_deletions = 0;
+    assert_eq!(case.broken(), Vec::<&str>::new());
+}
+
+#[test]
+fn what_a_person_destroys_must_not_be_protected_either() {
+    let request = Request { purpose: Purpose::Destroy("gone".into()), ..Request::default() };
+    let case = || Case::of(fleet(&["gone"], ""), observed(&[marker("gone")]), &request);
+    case().breaks("nothing protected is deleted", |case| case.fleet = fleet(&["gone"], "class: production,"));
+    case().breaks("nothing protected is deleted", |case| case.policy.protected = vec!["gone".to_owned()]);
+}
+
+#[test]
+fn steps_are_within_the_level_and_only_in_environments_that_are_at_work() {
+    Case::creation().breaks("a step is within the level", |case| {
+        case.fleet = fleet(&["one", "two"], "level: observe,");
+    });
+    let at_rest = "nothing is done in an environment that is paused";
+    Case::creation().breaks(at_rest, |case| case.fleet = fleet(&["one", "two"], "pause: true,"));
+    Case::creation().breaks(at_rest, |case| case.policy.regions = BTreeSet::from(["ams".to_owned()]));
+    Case::creation().breaks(at_rest, |case| {
+        case.fleet.environments.insert("one".into(), Wanted::Broken { reason: String::new() });
+    });
+}
+
+#[test]
+fn isolated_environments_do_not_share_a_network() {
+    Case::creation().breaks("an isolated environment gets a network of its own", |case| {
+        for step in &mut case.plan.steps {
+            if let Action::CreateApp { network } = &mut step.action {
+                *network = Some(network_name(&"us".into(), 5));
+            }
+        }
+    });
+    Case::creation().breaks("an isolated environment gets a network of its own", |case| {
+        scope(&mut case.observed).apps.items.push(row("other", 1));
+    });
+}
+
+#[test]
+fn nothing_is_created_while_its_key_is_open_and_nothing_minted_twice() {
+    Case::creation().breaks("nothing is created while its key is open", |case| {
+        case.memory.note(Note {
+            key: case.plan.steps[0].key.clone(),
+            env: "one".into(),
+            verb: Verb::Create,
+            detail: String::new(),
+            sent_at: at(-100),
+            outcome: NoteOutcome::Unknown,
+        });
+    });
+    Case::creation().breaks("what Fly mints an id for is not made in quarantine", |case| {
+        case.memory.blank_since = Some(at(-1));
+        // Without the creation of its app in the same plan nothing shows that no earlier run has made the address.
+        let minted = case.plan.steps.iter().find(|step| step.key.is_minted()).unwrap().clone();
+        let network = network_name(&"us".into(), 0);
+        scope(&mut case.observed).apps.items.push(AppRow { network, ..row("one", 0) });
+        case.plan.steps = vec![Step { id: StepId(0), after: Vec::new(), ..minted }];
+    });
+}
+
+#[test]
+fn the_order_of_steps_is_sound() {
+    Case::creation().breaks("a step's id is its place", |case| case.plan.steps.last_mut().unwrap().id = StepId(77));
+    Case::creation().breaks("a step comes after every step", |case| case.plan.steps[0].after = vec![StepId(3)]);
+    Case::creation().breaks("a step belongs to an environment of the plan", |case| {
+        drop(case.plan.environments.remove(&"one".into()));
+    });
+    Case::creation().breaks("one plan does not do two things to one object", |case| {
+        let mut twice = case.plan.steps[0].clone();
+        twice.id = StepId(case.plan.steps.len());
+        case.plan.steps.push(twice);
+    });
+    Case::orphan().breaks("a delete carries the proof for its own app", |case| {
+        let mut observed = observed(&[
+            MachineMarker { tombstone: Some(at(-400)), ..marker("gone") },
+            MachineMarker { tombstone: Some(at(-400)), ..marker("kept") },
+        ]);
+        std::mem::swap(&mut observed, &mut case.observed);
+        case.plan.steps[0].key = ResourceKey::App { app: "kept-web".into() };
+    });
+}
+
+#[test]
+fn an_own_write_that_is_long_past_opens_nothing() {
+    let mut case = Case::orphan();
+    case.memory.note(Note {
+        key: case.plan.steps[0].key.clone(),
+        env: "gone".into(),
+        verb: Verb::Update,
+        detail: String::new(),
+        sent_at: at(0) - TimeDelta::seconds(121),
+        outcome: NoteOutcome::Unknown,
+    });
+    assert_eq!(case.broken(), Vec::<&str>::new());
+}

@@ -1,0 +1,263 @@
+use super::*;
+use crate::desired::Completeness;
+use crate::observed::machine::{Machine, MachineState};
+use crate::observed::{AppDetail, AppRow, Listing, Presence, Reading, Scope, Volume};
+use crate::resource::{IpKind, MachineSlot, VolumeSlot};
+
+fn at(second: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(1_800_000_000 + second, 0).unwrap()
+}
+
+fn slot(ordinal: u32) -> MachineSlot {
+    MachineSlot { group: "app".to_owned(), region: "iad".to_owned(), ordinal }
+}
+
+fn app() -> ResourceKey {
+    ResourceKey::App { app: "a".into() }
+}
+
+fn volume_key(ordinal: u32) -> ResourceKey {
+    ResourceKey::Volume { app: "a".into(), slot: VolumeSlot { name: "data".to_owned(), machine: slot(ordinal) } }
+}
+
+fn machine_key() -> ResourceKey {
+    ResourceKey::Machine { app: "a".into(), slot: slot(0) }
+}
+
+/// A memory with one note, sent at 0.
+fn noted(key: ResourceKey, verb: Verb, detail: &str) -> Memory {
+    let mut memory = Memory::blank("i", at(-1000));
+    add_note(&mut memory, key, verb, detail);
+    memory
+}
+
+fn add_note(memory: &mut Memory, key: ResourceKey, verb: Verb, detail: &str) {
+    let (env, detail, outcome) = ("e".into(), detail.to_owned(), NoteOutcome::Unknown);
+    memory.note(Note { key, env, verb, detail, sent_at: at(0), outcome });
+}
+
+fn unread(presence: Presence) -> AppDetail {
+    fn none<T>() -> Reading<T> {
+        Reading::Unknown { reason: "not read".to_owned() }
+    }
+    AppDetail { presence, machines: none(), volumes: none(), secrets: none(), ips: none(), certificates: none() }
+}
+
+fn here() -> AppDetail {
+    let row = AppRow { id: "1".to_owned(), name: "a".into(), network: String::new(), status: String::new() };
+    unread(Presence::Here(row))
+}
+
+fn observed(detail: AppDetail) -> Observed {
+    fn nothing<T>() -> Listing<T> {
+        Listing { items: Vec::new(), completeness: Completeness::Complete, started_at: at(0) }
+    }
+    let details = BTreeMap::from([("a".into(), detail)]);
+    let scope = Scope { apps: nothing(), machines: nothing(), volumes: nothing(), details, out_of_reach: None };
+    Observed { scopes: BTreeMap::from([("o".into(), scope)]) }
+}
+
+fn known<T>(value: T, started: i64) -> Reading<T> {
+    Reading::Known { value, started_at: at(started) }
+}
+
+fn volume(id: &str, attached: bool) -> Volume {
+    Volume {
+        app: "a".into(),
+        id: id.to_owned(),
+        name: "data".to_owned(),
+        region: "iad".to_owned(),
+        state: "created".to_owned(),
+        size_gb: 1,
+        attached_machine: attached.then(|| "m".to_owned()),
+        snapshot_retention: None,
+        auto_backup: None,
+        host_ok: true,
+        created_at: None,
+    }
+}
+
+fn machine(id: &str) -> Machine {
+    Machine {
+        app: "a".into(),
+        id: id.to_owned(),
+        name: slot(0).machine_name(),
+        region: "iad".to_owned(),
+        state: MachineState::Started,
+        version: String::new(),
+        config: None,
+        metadata: BTreeMap::new(),
+        marker: None,
+        image: String::new(),
+        image_digest: None,
+        host_ok: true,
+        checks: Vec::new(),
+        last_exit: None,
+        created_at: None,
+    }
+}
+
+fn settle(memory: &mut Memory, detail: AppDetail, now: i64) {
+    memory.settle(&observed(detail), at(now), Timing::FLY, Duration::from_hours(1));
+}
+
+#[test]
+fn a_write_of_unknown_outcome_keeps_its_key_open_for_f_and_s() {
+    let memory = noted(app(), Verb::Create, "");
+    assert!(memory.open_note(&app(), at(119), Timing::FLY).is_some());
+    assert!(memory.open_note(&app(), at(120), Timing::FLY).is_none());
+}
+
+#[test]
+fn a_write_that_was_answered_keeps_its_key_open_for_s_from_the_answer() {
+    let mut memory = noted(app(), Verb::Create, "");
+    memory.conclude(&app(), Verb::Create, Conclusion::Done { at: at(20), id: None });
+    assert!(memory.open_note(&app(), at(79), Timing::FLY).is_some());
+    assert!(memory.open_note(&app(), at(80), Timing::FLY).is_none());
+}
+
+#[test]
+fn a_write_without_effect_opens_nothing() {
+    let mut memory = noted(app(), Verb::Create, "");
+    memory.conclude(&app(), Verb::Create, Conclusion::NoEffect);
+    assert!(memory.open_note(&app(), at(0), Timing::FLY).is_none());
+    assert!(!memory.has_created(&"a".into()));
+}
+
+#[test]
+fn a_blank_memory_is_in_quarantine_for_f_and_s_and_then_as_good_as_any() {
+    let mut memory = Memory::blank("i", at(0));
+    assert_eq!(memory.quarantined_until(at(119), Timing::FLY), Some(at(120)));
+    assert_eq!(memory.quarantined_until(at(120), Timing::FLY), None);
+    settle(&mut memory, here(), 119);
+    assert!(memory.blank_since.is_some());
+    settle(&mut memory, here(), 120);
+    assert_eq!(memory.blank_since, None);
+}
+
+#[test]
+fn a_creation_is_settled_by_what_it_made_and_not_by_absence() {
+    let mut memory = noted(machine_key(), Verb::Create, "launch");
+    settle(&mut memory, AppDetail { machines: known(Vec::new(), 50), ..here() }, 60);
+    assert_eq!(memory.notes.len(), 1);
+    settle(&mut memory, here(), 60);
+    assert_eq!(memory.notes.len(), 1, "what was not read settles nothing");
+    settle(&mut memory, AppDetail { machines: known(vec![machine("m")], 50), ..here() }, 60);
+    assert_eq!(memory.notes.len(), 0);
+}
+
+#[test]
+fn the_evidence_of_an_unanswered_creation_is_kept_when_its_app_is_seen() {
+    let mut memory = noted(app(), Verb::Create, "");
+    settle(&mut memory, here(), 10);
+    assert!(memory.notes.is_empty());
+    assert!(memory.has_created(&"a".into()));
+}
+
+#[test]
+fn that_we_made_an_app_is_forgotten_when_it_is_deleted_or_seen_to_be_gone() {
+    let born = || {
+        let mut memory = noted(app(), Verb::Create, "");
+        memory.conclude(&app(), Verb::Create, Conclusion::Done { at: at(1), id: None });
+        memory.volumes.insert("v".to_owned(), "a".into());
+        settle(&mut memory, here(), 2);
+        assert!(memory.has_created(&"a".into()));
+        memory
+    };
+    let mut memory = born();
+    add_note(&mut memory, app(), Verb::Delete, "");
+    memory.conclude(&app(), Verb::Delete, Conclusion::Done { at: at(5), id: None });
+    assert!(!memory.has_created(&"a".into()) && memory.volumes.is_empty());
+    let mut memory = born();
+    settle(&mut memory, unread(Presence::Unknown { reason: String::new() }), 100);
+    settle(&mut memory, unread(Presence::Elsewhere), 100);
+    settle(&mut memory, unread(Presence::Absent { started_at: at(0) }), 100);
+    assert!(memory.has_created(&"a".into()), "only a look that began after it was made says that it is gone");
+    settle(&mut memory, unread(Presence::Absent { started_at: at(90) }), 100);
+    assert!(!memory.has_created(&"a".into()));
+}
+
+#[test]
+fn a_deletion_is_settled_by_an_absence_that_was_seen_after_the_answer() {
+    let mut memory = noted(machine_key(), Verb::Delete, "m");
+    let gone = |started| AppDetail { machines: known(Vec::new(), started), ..here() };
+    settle(&mut memory, gone(10), 11);
+    assert_eq!(memory.notes.len(), 1, "without an answer it stays open");
+    memory.conclude(&machine_key(), Verb::Delete, Conclusion::Done { at: at(20), id: None });
+    settle(&mut memory, gone(19), 21);
+    assert_eq!(memory.notes.len(), 1);
+    settle(&mut memory, AppDetail { machines: known(vec![machine("m")], 30), ..here() }, 31);
+    assert_eq!(memory.notes.len(), 1);
+    settle(&mut memory, gone(20), 31);
+    assert_eq!(memory.notes.len(), 0);
+}
+
+#[test]
+fn one_unattached_volume_settles_one_of_two_unanswered_creations() {
+    let two = || {
+        let mut memory = noted(volume_key(0), Verb::Create, "");
+        add_note(&mut memory, volume_key(1), Verb::Create, "");
+        memory
+    };
+    for (volumes, left) in [
+        (vec![], 2),
+        (vec![volume("v1", true)], 2),
+        (vec![volume("v1", false)], 1),
+        (vec![volume("v1", false), volume("v2", false)], 0),
+    ] {
+        let mut memory = two();
+        settle(&mut memory, AppDetail { volumes: known(volumes, 5), ..here() }, 6);
+        assert_eq!(memory.notes.len(), left);
+    }
+    // An answer with an id is settled by that volume alone.
+    let mut memory = two();
+    memory.conclude(&volume_key(0), Verb::Create, Conclusion::Done { at: at(1), id: Some("v9".to_owned()) });
+    settle(&mut memory, AppDetail { volumes: known(vec![volume("v1", false)], 5), ..here() }, 6);
+    assert_eq!(memory.notes.len(), 1);
+    assert_eq!(memory.notes[0].key, volume_key(0));
+}
+
+#[test]
+fn an_update_is_settled_by_its_answer_and_not_before() {
+    let mut memory = noted(machine_key(), Verb::Update, "m");
+    let seen = || AppDetail { machines: known(vec![machine("m")], 50), ..here() };
+    settle(&mut memory, seen(), 60);
+    assert_eq!(memory.notes.len(), 1);
+    memory.conclude(&machine_key(), Verb::Update, Conclusion::Done { at: at(61), id: None });
+    settle(&mut memory, seen(), 62);
+    assert_eq!(memory.notes.len(), 0);
+}
+
+#[test]
+fn notes_of_one_key_are_kept_apart_by_what_they_do() {
+    let mut memory = noted(app(), Verb::Update, "");
+    add_note(&mut memory, app(), Verb::Delete, "");
+    add_note(&mut memory, app(), Verb::Delete, "again");
+    assert_eq!(memory.notes.len(), 2);
+    memory.conclude(&app(), Verb::Delete, Conclusion::NoEffect);
+    assert_eq!(memory.notes[0].verb, Verb::Update);
+}
+
+#[test]
+fn an_address_is_settled_by_its_kind() {
+    let key = ResourceKey::Ip { app: "a".into(), ip: IpKind::V6 };
+    let seen = |kind| {
+        let ip = crate::observed::Ip { address: "x".to_owned(), kind: Some(kind) };
+        AppDetail { ips: known(vec![ip], 5), ..here() }
+    };
+    let mut memory = noted(key, Verb::Create, "");
+    settle(&mut memory, seen(IpKind::V4), 6);
+    assert_eq!(memory.notes.len(), 1);
+    settle(&mut memory, seen(IpKind::V6), 6);
+    assert_eq!(memory.notes.len(), 0);
+}
+
+#[test]
+fn deletions_count_for_the_window_of_the_budget() {
+    let mut memory = Memory::blank("i", at(0));
+    memory.deletions.push(("e".to_owned(), at(0)));
+    settle(&mut memory, here(), 3599);
+    assert_eq!(memory.deletions.len(), 1);
+    settle(&mut memory, here(), 3600);
+    assert_eq!(memory.deletions.len(), 0);
+}
