@@ -166,7 +166,7 @@ impl Checker<'_> {
     fn is_ours(&self, step: &Step) -> bool {
         let app = step.key.app();
         let owner = &self.fleet.owner;
-        let marked = |id: Option<&str>| {
+        let has_our_machine = |id: Option<&str>| {
             self.machines_of(app)
                 .any(|machine| machine.owned_by(owner).is_some() && id.is_none_or(|id| machine.id == id))
         };
@@ -192,9 +192,9 @@ impl Checker<'_> {
             Some(Wanted::Ready(env)) => env.apps.iter().any(|wanted| wanted.name == *app && wanted.adopt),
             _ => false,
         };
-        let app_is_ours = marked(None) || (born_ours && !of_others);
+        let app_is_ours = has_our_machine(None) || (born_ours && !of_others);
         match &step.action {
-            Action::DestroyMachine { id, .. } => marked(Some(id)),
+            Action::DestroyMachine { id, .. } => has_our_machine(Some(id)),
             action if action.verb() == Some(Verb::Delete) => app_is_ours,
             _ => app_is_ours || is_made_here() || is_adopted(),
         }

@@ -53,7 +53,15 @@ fn app() -> impl Strategy<Value = App> {
 
 fn env() -> impl Strategy<Value = Env> {
     let more = prop::sample::select(vec![
-        "", "", "", "", "level: noDelete", "level: createOnly", "level: observe", "pause: true", "protect: true",
+        "",
+        "",
+        "",
+        "",
+        "level: noDelete",
+        "level: createOnly",
+        "level: observe",
+        "pause: true",
+        "protect: true",
     ]);
     (prop::option::of(app()), prop::option::of(app()), more).prop_map(|(web, api, more)| Env { web, api, more })
 }
@@ -64,8 +72,7 @@ fn fleet() -> impl Strategy<Value = Vec<Option<Env>>> {
 
 fn hands() -> impl Strategy<Value = Vec<(usize, Hand)>> {
     use Hand::{Clone, Damage, Delete, DeleteApp, Edit, ReleaseIp, Stop, Strip, UnsetSecret};
-    let hand =
-        prop::sample::select(vec![Delete, Stop, Edit, Clone, Strip, Damage, ReleaseIp, UnsetSecret, DeleteApp]);
+    let hand = prop::sample::select(vec![Delete, Stop, Edit, Clone, Strip, Damage, ReleaseIp, UnsetSecret, DeleteApp]);
     prop::collection::vec((0_usize..6, hand), 0..4)
 }
 
