@@ -33,6 +33,7 @@ mod routes;
 mod server;
 mod snapshot;
 mod transport;
+mod watch;
 mod world;
 
 use std::collections::BTreeMap;
@@ -44,6 +45,7 @@ pub use faults::{CrashPoint, Fault, FaultKind, Matcher};
 pub use inspect::{AddressView, AppView, CertificateView, MachineView, VolumeView};
 pub use log::RequestRecord;
 pub use snapshot::SnapshotError;
+pub use watch::{Exchange, Watcher};
 
 use crate::clock::SharedClock;
 use crate::http::transport::SharedTransport;
@@ -78,6 +80,7 @@ struct State {
     /// Requests whose effect comes later, by their number in the log.
     late: BTreeMap<u64, Call>,
     request_ids: Ids,
+    watchers: watch::Watchers,
 }
 
 impl Simulator {
@@ -96,6 +99,7 @@ impl Simulator {
             limits: Limits::default(),
             late: BTreeMap::new(),
             request_ids: Ids::from_seed(!config.seed),
+            watchers: watch::Watchers::default(),
         };
         Self { inner: Arc::new(Inner { config, clock, state: Mutex::new(state), changed: tokio::sync::Notify::new() }) }
     }

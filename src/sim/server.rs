@@ -12,6 +12,7 @@ use super::config::{Access, SimConfig};
 use super::faults::{CrashPoint, FaultKind};
 use super::log::{RequestRecord, is_read};
 use super::routes::{Call, ListingFault, Outcome, Reply, Wait, dispatch};
+use super::watch::Exchange;
 use super::world::schedule::{Due, after};
 use super::{Simulator, State};
 use crate::http::transport::{Method, Response};
@@ -63,9 +64,15 @@ impl Simulator {
         if let Some(answer) = before_effect(arrival.fault.as_ref()) {
             return Ok(self.finish(&arrival, answer?));
         }
-        let reply = match self.perform(&incoming, &arrival)? {
+        let outcome = self.perform(&incoming, &arrival);
+        self.tell_watchers();
+        let reply = match outcome? {
             Outcome::Reply(reply) => reply,
-            Outcome::Wait(wait) => self.wait(&wait).await?,
+            Outcome::Wait(wait) => {
+                let reply = self.wait(&wait).await?;
+                self.note_wait(&incoming, &reply);
+                reply
+            }
         };
         self.inner.changed.notify_waiters();
         if arrival.crash == Some(CrashPoint::BeforeReply) {
@@ -152,6 +159,19 @@ impl Simulator {
         }
     }
 
+    /// Tells the watchers how a wait ended.
+    fn note_wait(&self, incoming: &Incoming, reply: &Reply) {
+        let at = self.inner.clock.now();
+        {
+            let mut state = self.lock();
+            if state.watchers.is_watched() {
+                let exchange = exchange(at, incoming.method, &incoming.path, &incoming.query, &incoming.body, reply);
+                state.watchers.note(exchange);
+            }
+        }
+        self.tell_watchers();
+    }
+
     /// Logs the answer and gives it its headers.
     fn finish(&self, arrival: &Arrival, mut answer: Response) -> Response {
         let now = self.inner.clock.now();
@@ -185,6 +205,12 @@ impl State {
         let outcome = dispatch(&mut self.world, call);
         let path = format!("/{}", call.segments.join("/"));
         if let Outcome::Reply(reply) = &outcome
+            && self.watchers.is_watched()
+        {
+            let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&call.query).finish();
+            self.watchers.note(exchange(call.now, call.method, &path, &query, &call.body, reply));
+        }
+        if let Outcome::Reply(reply) = &outcome
             && !is_read(call.method, &path)
             && (200..300).contains(&reply.status)
         {
@@ -192,6 +218,27 @@ impl State {
             self.world.record(call.now);
         }
         outcome
+    }
+}
+
+/// What watchers see.
+fn exchange(
+    at: chrono::DateTime<chrono::Utc>,
+    method: Method,
+    path: &str,
+    query: &str,
+    request: &Bytes,
+    reply: &Reply,
+) -> Exchange {
+    Exchange {
+        number: 0,
+        at,
+        method,
+        path: path.to_owned(),
+        query: query.to_owned(),
+        request: request.clone(),
+        status: reply.status,
+        reply: reply.body.clone(),
     }
 }
 
