@@ -24,7 +24,7 @@ fn create_look_change_remove_and_destroy() {
     ]);
 
     let created = folder.run("reconcile --once --sim").ended(0).says(&[
-        "note: HANGAR_MASTER_KEY is not set here; the simulator works with stand-ins",
+        "note: the simulator has stand-ins for HANGAR_MASTER_KEY",
         "+ create   app demo-web",
         "KEY: (secret, new)",
         "env.GREETING: hello",
