@@ -138,7 +138,7 @@ fn stand_ins_note(names: &[&str]) -> String {
 
 fn acknowledge(journal: &Journal, deletions: &Deletions) -> Result<(), CliError> {
     if let Some(hash) = &deletions.acknowledge {
-        journal.change(|memory| memory.acknowledged.insert(hash.clone()))?;
+        journal.change(|memory| memory.acknowledge(hash))?;
     }
     Ok(())
 }

@@ -95,6 +95,7 @@ impl<'s> Once<'s> {
         loop {
             let observed = self.session.observe(&self.environments()).await?;
             let planned = self.session.plan(observed, &self.request)?;
+            self.session.remember_consents(&planned.plan)?;
             if let Some(show) = on_first_plan.take() {
                 show(&planned);
             }

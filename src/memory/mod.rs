@@ -118,6 +118,9 @@ pub struct Rejection {
     pub attempts: u32,
 }
 
+/// Acknowledged sets of deletions by their hash: of which apps (name and id) each consists. A set is empty until a plan has seen it.
+pub type Acknowledged = BTreeMap<String, BTreeSet<String>>;
+
 /// Our own recent doings. Losing it loses history, never safety.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -136,8 +139,8 @@ pub struct Memory {
     pub volumes: BTreeMap<String, AppName>,
     /// Collections done lately, for the deletion budget: what and when.
     pub deletions: Vec<(String, DateTime<Utc>)>,
-    /// Hashes of held deletion sets that a person has acknowledged.
-    pub acknowledged: BTreeSet<String>,
+    /// Held sets of deletions that a person has acknowledged, and that are not all gone.
+    pub acknowledged: Acknowledged,
     /// Changes that did not work, by what they were for.
     pub rejections: BTreeMap<String, Rejection>,
 }
@@ -153,7 +156,7 @@ impl Memory {
             born: BTreeMap::new(),
             volumes: BTreeMap::new(),
             deletions: Vec::new(),
-            acknowledged: BTreeSet::new(),
+            acknowledged: Acknowledged::new(),
             rejections: BTreeMap::new(),
         }
     }
@@ -177,6 +180,11 @@ impl Memory {
             || self.notes.iter().any(|note| {
                 note.verb == Verb::Create && matches!(&note.key, ResourceKey::App { app: noted } if noted == app)
             })
+    }
+
+    /// Notes that a person has let go the held set of deletions that `hash` names.
+    pub fn acknowledge(&mut self, hash: &str) {
+        self.acknowledged.entry(hash.to_owned()).or_default();
     }
 
     /// Notes a write that is about to be sent. An older note of the same key and verb is replaced.

@@ -90,8 +90,8 @@ pub(super) fn rows_of(memory: &Memory, before: &Rows) -> serde_json::Result<Rows
     for deletion in deletions {
         rows.push(Part::Deletion, &serde_json::to_string(deletion)?, deletion)?;
     }
-    for hash in acknowledged {
-        rows.put(Part::Acknowledged, hash.clone(), &true)?;
+    for (hash, members) in acknowledged {
+        rows.put(Part::Acknowledged, hash.clone(), members)?;
     }
     for (what, rejection) in rejections {
         rows.put(Part::Rejection, what.clone(), rejection)?;
@@ -173,7 +173,7 @@ pub(super) fn memory_of(rows: &Rows) -> Result<Option<Memory>, BadRow> {
             Part::Born => drop(memory.born.insert(AppName::new(&key.key), read(key, row)?)),
             Part::Volume => drop(memory.volumes.insert(key.key.clone(), read(key, row)?)),
             Part::Deletion => memory.deletions.push(read(key, row)?),
-            Part::Acknowledged => drop(memory.acknowledged.insert(key.key.clone())),
+            Part::Acknowledged => drop(memory.acknowledged.insert(key.key.clone(), read(key, row)?)),
             Part::Rejection => drop(memory.rejections.insert(key.key.clone(), read(key, row)?)),
         }
     }

@@ -51,7 +51,8 @@ pub(super) fn full_memory() -> Memory {
     memory.volumes.insert("vol_1".to_owned(), app);
     memory.deletions =
         vec![("machine b".to_owned(), at(5)), ("machine a".to_owned(), at(5)), ("machine b".to_owned(), at(5))];
-    memory.acknowledged.insert("hash-1".to_owned());
+    memory.acknowledge("hash-1");
+    memory.acknowledged.insert("hash-2".to_owned(), ["staging-web 1".to_owned()].into());
     memory.rejections.insert("machine 1".to_owned(), rejection(2));
     memory
 }
