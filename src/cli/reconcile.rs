@@ -67,6 +67,7 @@ pub(super) async fn once(
     let at = around.shared.clock.now();
     let summary = PassSummary {
         at,
+        purpose: purpose.clone(),
         environments: summaries(around, &outcome),
         requests: around.requests(),
         took: (at - began).to_std().unwrap_or_default(),
@@ -181,6 +182,12 @@ fn summaries(around: &Surroundings, outcome: &Outcome) -> Vec<EnvironmentSummary
         }
         summary.changes = outcome.done_in.get(&summary.name).copied().unwrap_or_default();
     }
+    // What is gone is in no plan any more.
+    let gone = outcome.done_in.iter().filter(|(env, _)| !outcome.last.plan.environments.contains_key(*env));
+    summaries.extend(gone.map(|(env, changes)| EnvironmentSummary::gone(env.clone(), *changes)));
+    for summary in &mut summaries {
+        summary.deleted = outcome.deleted.get(&summary.name).into_iter().flatten().cloned().collect();
+    }
     summaries
 }
 
@@ -222,6 +229,11 @@ fn tell_untold(global: &Global, around: &Surroundings, outcome: &Outcome) -> boo
 /// Keeps the last status of each environment, for `hangar status` and for whoever asks the store.
 fn remember_statuses(around: &Surroundings, journal: &Journal, outcome: &Outcome) {
     let now = around.shared.clock.now();
+    for env in outcome.done_in.keys().filter(|env| !outcome.last.plan.environments.contains_key(*env)) {
+        if let Err(error) = journal.store().remove_status(env) {
+            tracing::warn!(%env, %error, "the status of what is gone was not removed");
+        }
+    }
     for status in report::status_of(&around.loaded.fleet, &outcome.last.plan, &outcome.last.observed, now) {
         let kept = serde_json::to_value(&status).map(|json| journal.store().put_status(&status.name, &json));
         if let Ok(Err(error)) = kept {
