@@ -137,6 +137,8 @@ pub struct Memory {
     pub born: BTreeMap<AppName, DateTime<Utc>>,
     /// Ids of volumes that we created, with the app they are in.
     pub volumes: BTreeMap<String, AppName>,
+    /// Names of apps that we have deleted lately, by when: the provider may hold on to a name for a moment.
+    pub freed: BTreeMap<AppName, DateTime<Utc>>,
     /// Collections done lately, for the deletion budget: what and when.
     pub deletions: Vec<(String, DateTime<Utc>)>,
     /// Held sets of deletions that a person has acknowledged, and that are not all gone.
@@ -155,6 +157,7 @@ impl Memory {
             notes: Vec::new(),
             born: BTreeMap::new(),
             volumes: BTreeMap::new(),
+            freed: BTreeMap::new(),
             deletions: Vec::new(),
             acknowledged: Acknowledged::new(),
             rejections: BTreeMap::new(),
@@ -171,6 +174,17 @@ impl Memory {
         self.notes
             .iter()
             .filter(|note| note.key == *key && now < note.open_until(timing))
+            .max_by_key(|note| note.open_until(timing))
+    }
+
+    /// The same for the end of what `key` names at a person's word: a change that was answered has had its effect, and ends with the
+    /// object, whether or not a listing shows it yet.
+    pub fn open_note_for_end(&self, key: &ResourceKey, now: DateTime<Utc>, timing: Timing) -> Option<&Note> {
+        let is_answered_change =
+            |note: &Note| note.verb == Verb::Update && matches!(note.outcome, NoteOutcome::Done { .. });
+        self.notes
+            .iter()
+            .filter(|note| note.key == *key && now < note.open_until(timing) && !is_answered_change(note))
             .max_by_key(|note| note.open_until(timing))
     }
 
@@ -205,7 +219,10 @@ impl Memory {
                 }
                 match (verb, key) {
                     (Verb::Create, ResourceKey::App { app }) => drop(self.born.insert(app.clone(), at)),
-                    (Verb::Delete, ResourceKey::App { app }) => self.forget_app(app),
+                    (Verb::Delete, ResourceKey::App { app }) => {
+                        self.forget_app(app);
+                        self.freed.insert(app.clone(), at);
+                    }
                     _ => {}
                 }
             }
@@ -230,6 +247,7 @@ impl Memory {
             self.forget_app(&app);
         }
         self.deletions.retain(|(_, at)| now < add(*at, delta(budget_window)));
+        self.freed.retain(|_, at| now < add(*at, timing.open_for()));
         if self.quarantined_until(now, timing).is_none() {
             self.blank_since = None;
         }
