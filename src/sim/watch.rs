@@ -29,6 +29,8 @@ pub struct Exchange {
     pub status: u16,
     /// The body of the reply; `None` if it has none.
     pub reply: Option<serde_json::Value>,
+    /// What hit it, as in the request log: a fault can have made the reply old or partial.
+    pub faults: Vec<String>,
 }
 
 impl std::fmt::Debug for Exchange {
@@ -41,6 +43,7 @@ impl std::fmt::Debug for Exchange {
             .field("path", &self.path)
             .field("query", &self.query)
             .field("status", &self.status)
+            .field("faults", &self.faults)
             .finish_non_exhaustive()
     }
 }
