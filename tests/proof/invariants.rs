@@ -13,7 +13,7 @@ const OWNER_KEY: &str = "hangar_owner";
 /// Looks at every request and remembers what must not have been.
 ///
 /// What belongs to whom is told from the outside: an app is the controller's when a request made it (or its spec adopts it); a machine is
-/// when a request made it or it carries the controller's mark, as a clone made by hand does. Everything else was put there by people.
+/// when it carries the controller's mark, made for it and not for its original. Everything else was put there by people.
 #[derive(Debug, Default)]
 pub(crate) struct Invariants {
     owner: String,
@@ -43,7 +43,6 @@ struct App {
     org: String,
     /// Machines, and whether each is the controller's.
     machines: BTreeMap<String, Machine>,
-    volumes: BTreeSet<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -96,14 +95,16 @@ impl Invariants {
             let machines = sim.machines(&app.name).into_iter().map(|machine| {
                 let metadata = |key: &str| machine.metadata(key).map(str::to_owned);
                 let picture = Machine {
-                    is_ours: metadata(OWNER_KEY).as_deref() == Some(self.owner.as_str()),
+                    // As the mark says it: a clone made by hand has the metadata of its original, but another name.
+                    is_ours: metadata(OWNER_KEY).as_deref() == Some(self.owner.as_str())
+                        && metadata("hangar_app").as_deref() == Some(app.name.as_str())
+                        && metadata("hangar_name").as_deref() == Some(machine.name.as_str()),
                     slot: metadata("hangar_slot").unwrap_or_else(|| machine.name.clone()),
                     protected: machine.metadata("hangar_protect").is_some(),
                 };
                 (machine.id.clone(), picture)
             });
-            let volumes = sim.volumes(&app.name).into_iter().map(|volume| volume.id);
-            let picture = App { id: app.id, org: app.org, machines: machines.collect(), volumes: volumes.collect() };
+            let picture = App { id: app.id, org: app.org, machines: machines.collect() };
             (app.name, picture)
         });
         apps.collect()

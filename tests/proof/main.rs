@@ -18,10 +18,12 @@ mod every_spec;
 #[path = "../e2e/given.rs"]
 mod given;
 mod invariants;
+mod life;
 #[path = "../e2e/live.rs"]
 mod live;
 mod pairs;
 mod scene;
+mod seeds;
 #[expect(dead_code, reason = "shared with the tests in e2e, which use the rest")]
 #[path = "../e2e/support.rs"]
 mod support;
