@@ -60,7 +60,10 @@ impl Simulator {
         config: &Value,
         region: &str,
     ) -> Result<String, EditError> {
-        let body = json!({"name": name, "config": config, "region": region});
+        let mut body = json!({"config": config, "region": region});
+        if !name.is_empty() {
+            body["name"] = name.into();
+        }
         let id = id_of(&self.by_hand(Method::Post, &["apps", app, "machines"], &body)?);
         self.lock().by_hand.insert(id.clone());
         Ok(id)

@@ -100,45 +100,51 @@ async fn teardown() -> Scene {
 
 #[tokio::test(start_paused = true)]
 async fn a_creation_that_is_killed_anywhere_and_started_again_with_an_empty_store_ends_as_if_it_had_not_been() {
-    println!("creation, with an empty store: {} points", creation().await.every_point(&killed(false), false).await);
+    println!(
+        "shown: creation, with an empty store: {} points",
+        creation().await.every_point(&killed(false), false).await
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_creation_that_is_killed_anywhere_and_started_again_with_its_store_ends_as_if_it_had_not_been() {
-    println!("creation, with its store: {} points", creation().await.every_point(&killed(true), false).await);
+    println!("shown: creation, with its store: {} points", creation().await.every_point(&killed(true), false).await);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_creation_of_which_any_reply_is_lost_or_any_effect_comes_late_ends_as_if_it_had_not() {
-    println!("creation, lost and late: {} points", creation().await.every_point(&lost_and_late(), true).await);
+    println!("shown: creation, lost and late: {} points", creation().await.every_point(&lost_and_late(), true).await);
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_update_that_is_killed_anywhere_and_started_again_with_an_empty_store_ends_as_if_it_had_not_been() {
-    println!("update, with an empty store: {} points", update().await.every_point(&killed(false), false).await);
+    println!("shown: update, with an empty store: {} points", update().await.every_point(&killed(false), false).await);
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_update_that_is_killed_anywhere_and_started_again_with_its_store_ends_as_if_it_had_not_been() {
-    println!("update, with its store: {} points", update().await.every_point(&killed(true), false).await);
+    println!("shown: update, with its store: {} points", update().await.every_point(&killed(true), false).await);
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_update_of_which_any_reply_is_lost_or_any_effect_comes_late_ends_as_if_it_had_not() {
-    println!("update, lost and late: {} points", update().await.every_point(&lost_and_late(), true).await);
+    println!("shown: update, lost and late: {} points", update().await.every_point(&lost_and_late(), true).await);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_teardown_that_is_killed_anywhere_and_started_again_with_an_empty_store_ends_as_if_it_had_not_been() {
-    println!("teardown, with an empty store: {} points", teardown().await.every_point(&killed(false), false).await);
+    println!(
+        "shown: teardown, with an empty store: {} points",
+        teardown().await.every_point(&killed(false), false).await
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_teardown_that_is_killed_anywhere_and_started_again_with_its_store_ends_as_if_it_had_not_been() {
-    println!("teardown, with its store: {} points", teardown().await.every_point(&killed(true), false).await);
+    println!("shown: teardown, with its store: {} points", teardown().await.every_point(&killed(true), false).await);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_teardown_of_which_any_reply_is_lost_or_any_effect_comes_late_ends_as_if_it_had_not() {
-    println!("teardown, lost and late: {} points", teardown().await.every_point(&lost_and_late(), true).await);
+    println!("shown: teardown, lost and late: {} points", teardown().await.every_point(&lost_and_late(), true).await);
 }

@@ -69,15 +69,15 @@ pub(crate) async fn taken_down() -> Scene {
 
 #[tokio::test(start_paused = true)]
 async fn the_creation_of_chat_dev_killed_anywhere_ends_as_if_it_had_not_been() {
-    println!("chat-dev, creation: {} points", created().every_point(&killed(false), false).await);
+    println!("shown: chat-dev, creation: {} points", created().every_point(&killed(false), false).await);
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_update_of_every_class_of_field_of_chat_dev_killed_anywhere_ends_as_if_it_had_not_been() {
-    println!("chat-dev, update: {} points", updated().await.every_point(&killed(false), false).await);
+    println!("shown: chat-dev, update: {} points", updated().await.every_point(&killed(false), false).await);
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_teardown_of_chat_dev_killed_anywhere_ends_as_if_it_had_not_been() {
-    println!("chat-dev, teardown: {} points", taken_down().await.every_point(&killed(false), false).await);
+    println!("shown: chat-dev, teardown: {} points", taken_down().await.every_point(&killed(false), false).await);
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use hangar::http::transport::Method;
-use hangar::sim::{Exchange, Simulator, Watcher};
+use hangar::sim::{EditRecord, Exchange, Simulator, Watcher};
 use serde_json::Value;
 
 /// The metadata key that says whose a machine is.
@@ -143,7 +143,7 @@ impl Seen {
         self.made.contains(&app.id) || app.is_marked()
     }
 
-    fn judge(&mut self, exchange: &Exchange) {
+    fn judge(&mut self, simulator: &Simulator, exchange: &Exchange) {
         let segments: Vec<&str> = exchange.path.split('/').filter(|segment| !segment.is_empty()).collect();
         let what = || format!("{} {}", exchange.method.as_str(), exchange.path);
         let ["v1", rest @ ..] = segments.as_slice() else { return };
@@ -153,6 +153,15 @@ impl Seen {
         }
         let is_write = exchange.method != Method::Get && (200..300).contains(&exchange.status);
         let ["apps", name, below @ ..] = rest else { return };
+        if is_write && !matches!(below, ["machines", _, "lease"]) {
+            // What an edit between two requests has put there was never seen before.
+            let by_hand = |edit: &EditRecord| {
+                edit.made && edit.app == *name && edit.machine.as_deref().is_none_or(|made| below.get(1) == Some(&made))
+            };
+            if simulator.edits().iter().any(by_hand) {
+                self.broken.push(format!("{}: somebody else has just put it there", what()));
+            }
+        }
         let Some(app) = self.before.get(*name).filter(|_| is_write) else { return };
         let mut broken = Vec::new();
         let of_machine = match below {
@@ -197,7 +206,7 @@ impl Seen {
 impl Watcher for Invariants {
     fn seen(&self, simulator: &Simulator, exchange: &Exchange) {
         let mut seen = self.seen.lock().unwrap();
-        seen.judge(exchange);
+        seen.judge(simulator, exchange);
         if exchange.method == Method::Get {
             return;
         }

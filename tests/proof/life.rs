@@ -323,11 +323,17 @@ impl Living {
 
     async fn run(&mut self) -> Outcome {
         self.world.pass_time(seconds(3)).await;
+        let limited = self.refused_for_speed();
         let session = self.world.session();
         let outcome = Once::new(&session, Request::default(), seconds(180)).run(|_| ()).await.unwrap();
         self.invariants.end_of_pass(&self.world.sim);
         self.invariants.hold();
+        assert_eq!(self.refused_for_speed(), limited, "something was sent faster than Fly documents");
         outcome
+    }
+
+    fn refused_for_speed(&self) -> usize {
+        self.world.sim.requests().iter().filter(|request| request.status == Some(429)).count()
     }
 
     /// Every environment of which the controller says that it is converged has exactly the machines that its spec asks for.

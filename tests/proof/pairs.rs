@@ -13,7 +13,7 @@ const SECOND: usize = 13;
 
 async fn in_pairs(scene: &Scene, what: &str) {
     let pairs = scene.every_pair(FIRST, SECOND, &[CrashPoint::BeforeEffect, CrashPoint::BeforeReply]).await;
-    println!("chat-dev, {what}: {pairs} pairs");
+    println!("shown: chat-dev, {what}: {pairs} pairs");
 }
 
 #[tokio::test(start_paused = true)]

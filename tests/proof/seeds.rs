@@ -101,7 +101,7 @@ fn no_seed_confuses_the_controller() {
              HANGAR_SEED={seed} cargo test --profile proof --test proof seeds\n"
         );
     }
-    println!("{count} seeds, {} requests", requests.load(Ordering::SeqCst));
+    println!("shown: {count} seeds, {} requests", requests.load(Ordering::SeqCst));
 }
 
 #[test]
