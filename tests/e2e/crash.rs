@@ -16,6 +16,7 @@ use hangar::store::{MemoryStore, Store, StoreError, StoredEvent};
 use serde_json::Value;
 
 use crate::live::live;
+use crate::strict::hold_to_contract;
 use crate::support::{CONTROLLER, QUARANTINE, environment, policy, seconds, small};
 use crate::world::World;
 
@@ -125,6 +126,7 @@ impl Scene {
         let mut world = World::with(&[]);
         let clock: SharedClock = Arc::new(VirtualClock::starting_at(self.at));
         world.sim = Simulator::restore(&self.saved, self.config.clone(), Arc::clone(&clock)).unwrap();
+        hold_to_contract(&world.sim);
         world.clock = clock;
         world.files = self.files.iter().cloned().collect();
         world.read_before.clone_from(&self.loaded);

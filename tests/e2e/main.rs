@@ -15,6 +15,7 @@ mod case_one;
 mod changes;
 mod chat_dev;
 mod collect;
+mod contract;
 mod crash;
 mod create;
 mod daemon;
@@ -34,6 +35,8 @@ mod property;
 mod quarantine;
 mod replies;
 mod secrets;
+#[path = "../contract/strict.rs"]
+mod strict;
 mod structure;
 mod support;
 mod world;

@@ -25,6 +25,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::config::SimConfig;
+use super::web::Ledger;
 use app::App;
 use ids::Ids;
 use image::Images;
@@ -46,6 +47,9 @@ pub(crate) struct World {
     /// Hostnames whose DNS points where their certificates want it.
     pub(crate) ready_hostnames: std::collections::BTreeSet<String>,
     pub(crate) index: Index,
+    /// What flyctl wrote down of its deployments.
+    #[serde(default)]
+    pub(crate) ledger: Ledger,
 }
 
 impl World {
@@ -59,6 +63,7 @@ impl World {
             networks: BTreeMap::new(),
             ready_hostnames: std::collections::BTreeSet::new(),
             index: Index::default(),
+            ledger: Ledger::default(),
         }
     }
 
