@@ -15,6 +15,7 @@ mod case_one;
 mod changes;
 mod chat_dev;
 mod collect;
+mod contract;
 mod create;
 mod daemon;
 mod destroy;
@@ -32,6 +33,8 @@ mod ownership;
 mod quarantine;
 mod replies;
 mod secrets;
+#[path = "../contract/strict.rs"]
+mod strict;
 mod structure;
 mod support;
 mod world;

@@ -24,6 +24,8 @@ mod live;
 mod pairs;
 mod scene;
 mod seeds;
+#[path = "../contract/strict.rs"]
+mod strict;
 #[expect(dead_code, reason = "shared with the tests in e2e, which use the rest")]
 #[path = "../e2e/support.rs"]
 mod support;

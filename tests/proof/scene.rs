@@ -17,6 +17,7 @@ use serde_json::Value;
 
 use crate::invariants::Invariants;
 use crate::live::live;
+use crate::strict::hold_to_contract;
 use crate::support::seconds;
 use crate::world::World;
 
@@ -92,6 +93,7 @@ impl Scene {
         let mut world = World::with(&[]);
         let clock: SharedClock = Arc::new(VirtualClock::starting_at(self.at));
         world.sim = Simulator::restore(&self.saved, self.config.clone(), Arc::clone(&clock)).unwrap();
+        hold_to_contract(&world.sim);
         world.clock = clock;
         world.variables = self.variables.clone();
         world.files = self.files.iter().cloned().collect();
