@@ -9,3 +9,4 @@ mod secrets;
 mod snapshot;
 mod support;
 mod volumes;
+mod web;
