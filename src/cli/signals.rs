@@ -10,11 +10,11 @@ pub(super) fn stop_on_signal(global: &Global) -> Stop {
     let (told, global) = (stop.clone(), global.clone());
     let _listener = tokio::spawn(async move {
         received().await;
-        told.request(StopReason::Stopping);
         output::note(
             &global,
             "\nstopping: steps under way are finished, no new one begins (once more to end at once)\n",
         );
+        told.request(StopReason::Stopping);
         received().await;
         #[expect(clippy::exit, reason = "a second signal asks for exactly this")]
         std::process::exit(130);

@@ -6,6 +6,7 @@
 
 mod bad_input;
 mod exit_codes;
+mod git;
 mod help;
 mod interrupted;
 mod json_logs;
