@@ -25,7 +25,7 @@ pub(super) async fn run(global: &Global, args: &Destroy) -> Result<Exit, CliErro
         return Ok(Exit::Failed);
     }
     if is_absent(&planned) {
-        output::result(&nothing_there(&around, &env));
+        output::result(&nothing_there(&around, &planned, &env));
         return Ok(Exit::Ok);
     }
     output::result(&format!("{}\n", report::diff_text(&planned.plan, &style(global), around.requests())));
@@ -45,8 +45,8 @@ fn is_absent(planned: &Planned) -> bool {
     planned.plan.steps.is_empty() && planned.plan.withheld.is_empty() && planned.plan.notices.is_empty()
 }
 
-fn nothing_there(around: &Surroundings, env: &EnvName) -> String {
-    let orgs: Vec<String> = around.loaded.orgs().iter().map(OrgSlug::to_string).collect();
+fn nothing_there(around: &Surroundings, planned: &Planned, env: &EnvName) -> String {
+    let orgs: Vec<String> = planned.observed.scopes.keys().map(OrgSlug::to_string).collect();
     let known = around.loaded.fleet.environments.keys().map(EnvName::as_str).filter(|known| *known != env.as_str());
     let hint = crate::spec::finding::nearest_help(env.as_str(), known).map(|hint| format!("; {hint}"));
     format!(

@@ -43,7 +43,8 @@ pub(super) async fn show(
 
 /// One observation and one plan.
 pub(super) async fn look(around: &Surroundings, request: &Request) -> Result<Planned, CliError> {
-    let readers = Readers::connect(&around.loaded, &*around.variables, &around.shared)?;
+    let mut memory = around.memory_for_looking();
+    let readers = Readers::connect(&around.loaded, &memory, &*around.variables, &around.shared)?;
     let environments: BTreeSet<EnvName> = match (&request.env, &request.purpose) {
         (Some(env), _) | (None, Purpose::Destroy(env)) => BTreeSet::from([env.clone()]),
         (None, Purpose::Collect) => BTreeSet::new(),
@@ -51,7 +52,7 @@ pub(super) async fn look(around: &Surroundings, request: &Request) -> Result<Pla
     };
     let mut observed = readers.list().await;
     readers.read_details(&mut observed, &around.loaded, &environments).await;
-    let (mut memory, now) = (around.memory_for_looking(), around.shared.clock.now());
+    let now = around.shared.clock.now();
     memory.settle(&observed, now, around.loaded.policy.timing, around.loaded.policy.budget.window);
     Ok(plan_checked(&around.loaded, observed, &memory, request, now)?)
 }

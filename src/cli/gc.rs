@@ -18,6 +18,7 @@ pub(super) async fn run(global: &Global, args: &Gc) -> Result<Exit, CliError> {
     }
     let around = Surroundings::open(&args.target).await?;
     reconcile::show_diagnostics(global, &around);
+    reconcile::warn_of_unnamed_orgs(global, &around);
     let request = Request {
         purpose: Purpose::Collect,
         allow_mass_delete: args.deletions.allow_mass_delete,

@@ -74,10 +74,7 @@ fn start_logs(global: &Global) {
     let filter = global.log.clone().unwrap_or_else(|| "warn".to_owned());
     let filter = EnvFilter::try_new(&filter).unwrap_or_else(|error| {
         let message = format!("`{filter}` is no filter for logs ({error}); `warn` is used instead");
-        match global.log_format {
-            LogFormat::Json => output::json_line("WARN", &serde_json::json!({"message": message})),
-            LogFormat::Text => output::note(global, &format!("warning: {message}\n")),
-        }
+        output::warning(global, &message);
         EnvFilter::new("warn")
     });
     let logs = tracing_subscriber::fmt()

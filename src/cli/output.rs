@@ -52,6 +52,17 @@ fn to_stderr(text: &str) {
     }
 }
 
+/// Writes a warning as one paragraph.
+pub(super) fn warning(global: &Global, message: &str) {
+    match global.log_format {
+        LogFormat::Json => json_line("WARN", &serde_json::json!({"message": message})),
+        LogFormat::Text => {
+            let label = if colored(global) { "\u{1b}[1;33mwarning\u{1b}[0m" } else { "warning" };
+            to_stderr(&format!("{label}: {message}\n"));
+        }
+    }
+}
+
 /// Writes an error as one paragraph.
 pub(super) fn error(global: &Global, message: &str) {
     if global.log_format == LogFormat::Json {

@@ -23,6 +23,7 @@ pub(super) async fn run(global: &Global, args: &Reconcile) -> Result<Exit, CliEr
     }
     let around = Surroundings::open(&args.target).await?;
     show_diagnostics(global, &around);
+    warn_of_unnamed_orgs(global, &around);
     let request = Request {
         approved: args.approve.iter().map(|env| names::environment(env, &around)).collect::<Result<_, _>>()?,
         allow_mass_delete: args.deletions.allow_mass_delete,
@@ -117,6 +118,18 @@ pub(super) fn show_diagnostics(global: &Global, around: &Surroundings) {
     if !around.loaded.stand_ins.is_empty() {
         let names: Vec<&str> = around.loaded.stand_ins.iter().map(String::as_str).collect();
         output::note(global, &format!("{}\n\n", stand_ins_note(&names)));
+    }
+}
+
+/// Says which organizations only the store will remember once no environment is in them any more.
+pub(super) fn warn_of_unnamed_orgs(global: &Global, around: &Surroundings) {
+    let orgs: Vec<String> = around.unnamed_orgs().iter().map(|org| format!("`{org}`")).collect();
+    if !orgs.is_empty() {
+        let message = format!(
+            "no `Controller` names {} under `spec.fly.organizations`: without the store, what is left there of removed environments is not found",
+            orgs.join(", ")
+        );
+        output::warning(global, &message);
     }
 }
 

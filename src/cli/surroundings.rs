@@ -15,6 +15,7 @@ use crate::http::{ReqwestTransport, Shared};
 use crate::memory::Memory;
 use crate::random::Random;
 use crate::report::{RequestCount, Style};
+use crate::resource::OrgSlug;
 use crate::secret::SecretText;
 use crate::source::{DirectorySource, GitSettings, GitSource, Snapshot, Source, WithController};
 use crate::spec::controller::SourceSpec;
@@ -59,7 +60,6 @@ impl Surroundings {
             loaded = load(&elsewhere.load().await?, &*variables)?;
             source = elsewhere;
         }
-        require_organization(&loaded)?;
         let transport = match &simulator {
             Some(simulator) => simulator.transport(),
             None => Arc::new(ReqwestTransport::new()?),
@@ -73,7 +73,28 @@ impl Surroundings {
             (None, Some(path)) => PathBuf::from(path),
             (None, None) => Path::new(STATE).join("hangar.db"),
         };
-        Ok(Self { source, loaded: Arc::new(loaded), variables, shared, simulator, paths: target.paths.clone(), store })
+        let around =
+            Self { source, loaded: Arc::new(loaded), variables, shared, simulator, paths: target.paths.clone(), store };
+        around.require_organization()?;
+        Ok(around)
+    }
+
+    /// Without an organization there is nowhere to look, not even for what is left of earlier environments.
+    fn require_organization(&self) -> Result<(), CliError> {
+        let is_named = !self.loaded.orgs().is_empty() || !self.loaded.fleet.environments.is_empty();
+        if is_named || !self.memory_for_looking().organizations.is_empty() {
+            return Ok(());
+        }
+        let message = "the specs have no environment, and no Fly organization to look for what is left of earlier ones: name it in a \
+                       `Controller`, under `spec.fly.organizations`";
+        Err(CliError::Usage(message.to_owned()))
+    }
+
+    /// The organizations that only environments name. The store remembers them, and it can be lost.
+    pub(super) fn unnamed_orgs(&self) -> Vec<OrgSlug> {
+        let fly = self.loaded.settings.as_ref().and_then(|settings| settings.fly.as_ref());
+        let is_named = |org: &OrgSlug| fly.is_some_and(|fly| fly.organizations.contains_key(org.as_str()));
+        self.loaded.orgs().into_iter().filter(|org| !is_named(org)).collect()
     }
 
     /// The journal of a run that may write.
@@ -137,16 +158,6 @@ pub(super) fn require_files(snapshot: &Snapshot, paths: &[PathBuf]) -> Result<()
         paths.join(", ")
     );
     Err(CliError::Usage(message))
-}
-
-/// Without an organization there is nowhere to look, not even for what is left of earlier environments.
-fn require_organization(loaded: &Loaded) -> Result<(), CliError> {
-    if !loaded.orgs().is_empty() || !loaded.fleet.environments.is_empty() {
-        return Ok(());
-    }
-    let message = "the specs have no environment, and no Fly organization to look for what is left of earlier ones: name it in a \
-                   `Controller`, under `spec.fly.organizations`";
-    Err(CliError::Usage(message.to_owned()))
 }
 
 /// How often a git source is asked for a new commit unless the settings say otherwise.

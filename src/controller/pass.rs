@@ -18,18 +18,26 @@ use crate::resource::{AppName, EnvName, OrgSlug};
 #[derive(Debug, Clone)]
 pub struct Readers {
     by_org: BTreeMap<OrgSlug, FlyReader>,
+    /// Organizations that no spec names any more.
+    former: BTreeSet<OrgSlug>,
     shared: Shared,
 }
 
 impl Readers {
-    /// Connects to every organization of `loaded`. Nothing is sent.
-    pub fn connect(loaded: &Loaded, variables: &dyn Variables, shared: &Shared) -> Result<Self, LoadError> {
-        Self::connect_to(&loaded.orgs(), loaded, variables, shared)
+    /// Connects to every organization of `loaded`, and to those in which `memory` knows that something may be left. Nothing is sent.
+    pub fn connect(
+        loaded: &Loaded,
+        memory: &Memory,
+        variables: &dyn Variables,
+        shared: &Shared,
+    ) -> Result<Self, LoadError> {
+        Self::connect_to(&loaded.orgs(), &former_orgs(loaded, memory, variables), loaded, variables, shared)
     }
 
-    /// Connects to these organizations. Nothing is sent.
+    /// Connects to these organizations, and to `former` ones. Nothing is sent.
     pub fn connect_to(
         orgs: &BTreeSet<OrgSlug>,
+        former: &BTreeSet<OrgSlug>,
         loaded: &Loaded,
         variables: &dyn Variables,
         shared: &Shared,
@@ -39,8 +47,8 @@ impl Readers {
             let client = ReadClient::new(connection(&base_url(loaded, variables), token, shared.clone()));
             Ok((org.clone(), FlyReader::new(client)))
         };
-        let by_org = orgs.iter().map(connect).collect::<Result<_, LoadError>>()?;
-        Ok(Self { by_org, shared: shared.clone() })
+        let by_org = orgs.union(former).map(connect).collect::<Result<_, LoadError>>()?;
+        Ok(Self { by_org, former: former.clone(), shared: shared.clone() })
     }
 
     /// Lists every organization in bulk.
@@ -49,7 +57,17 @@ impl Readers {
             .by_org
             .iter()
             .map(|(org, reader)| async move { (org.clone(), observe::list(reader, &self.shared.clock, org).await) });
-        Observed { scopes: futures::future::join_all(listings).await.into_iter().collect() }
+        let mut scopes: BTreeMap<OrgSlug, Scope> = futures::future::join_all(listings).await.into_iter().collect();
+        scopes.retain(|org, scope| {
+            let Some(reason) = scope.out_of_reach.as_ref().filter(|_| self.former.contains(org)) else { return true };
+            // Nobody names it any more, and whoever has taken its token away does not have everything else held for it.
+            tracing::warn!(
+                %org, reason,
+                "something may be left in an organization that no spec names any more, and it cannot be read; name it in a `Controller`, under `spec.fly.organizations`, with a token that sees it"
+            );
+            false
+        });
+        Observed { scopes }
     }
 
     /// Reads the details of the apps of `environments`, into `observed`.
@@ -63,6 +81,19 @@ impl Readers {
         });
         let _all_read: Vec<()> = futures::future::join_all(reads).await;
     }
+}
+
+/// Organizations that no spec names any more, in which something may be left, and for which there is a token.
+pub(super) fn former_orgs(loaded: &Loaded, memory: &Memory, variables: &dyn Variables) -> BTreeSet<OrgSlug> {
+    let mut former: BTreeSet<OrgSlug> = memory.organizations.difference(&loaded.orgs()).cloned().collect();
+    former.retain(|org| match loaded.token(org, variables) {
+        Ok(_) => true,
+        Err(problem) => {
+            tracing::warn!(%org, %problem, "something may be left in an organization that no spec names any more");
+            false
+        }
+    });
+    former
 }
 
 /// Connects for writing to these organizations. Nothing is sent.

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::load::{LoadError, Loaded};
-use super::pass::{BrokenPlan, Planned, Readers, plan_checked, writers};
+use super::pass::{BrokenPlan, Planned, Readers, former_orgs, plan_checked, writers};
 use super::variables::Variables;
+use crate::desired::Wanted;
 use crate::event::Observer;
 use crate::execute::{Executor, Journal, Report, Stop};
 use crate::http::Shared;
@@ -48,7 +49,7 @@ pub enum SessionError {
 }
 
 impl Session {
-    /// Connects to everything that `loaded` names. Nothing is sent.
+    /// Connects to everything that `loaded` names, and to where something may be left. Nothing is sent.
     pub fn open(
         loaded: Arc<Loaded>,
         variables: &dyn Variables,
@@ -58,8 +59,9 @@ impl Session {
         stop: Stop,
     ) -> Result<Self, SessionError> {
         let orgs = loaded.orgs();
-        let readers = Readers::connect_to(&orgs, &loaded, variables, &shared)?;
-        let writers = writers(&orgs, &loaded, variables, &shared)?;
+        let former = former_orgs(&loaded, &journal.memory(), variables);
+        let readers = Readers::connect_to(&orgs, &former, &loaded, variables, &shared)?;
+        let writers = writers(&orgs.union(&former).cloned().collect(), &loaded, variables, &shared)?;
         Ok(Self { loaded, readers, writers, journal, shared, observer, stop })
     }
 
@@ -81,8 +83,9 @@ impl Session {
                 false
             }
         });
-        let readers = Readers::connect_to(&orgs, &loaded, variables, &shared)?;
-        let writers = writers(&orgs, &loaded, variables, &shared)?;
+        let former = former_orgs(&loaded, &journal.memory(), variables);
+        let readers = Readers::connect_to(&orgs, &former, &loaded, variables, &shared)?;
+        let writers = writers(&orgs.union(&former).cloned().collect(), &loaded, variables, &shared)?;
         Ok((Self { loaded, readers, writers, journal, shared, observer, stop: Stop::default() }, problems))
     }
 
@@ -100,10 +103,19 @@ impl Session {
         Ok(observed)
     }
 
-    /// Clears every note that `observed` answers.
+    /// Clears every note that `observed` answers, and takes in where something of ours is and what is gone.
     pub fn settle(&self, observed: &Observed) -> Result<(), StoreError> {
-        let (now, policy) = (self.shared.clock.now(), &self.loaded.policy);
-        self.journal.change(|memory| memory.settle(observed, now, policy.timing, policy.budget.window))
+        let (now, policy, fleet) = (self.shared.clock.now(), &self.loaded.policy, &self.loaded.fleet);
+        let lived_in = fleet.environments.values().filter_map(|wanted| match wanted {
+            Wanted::Ready(env) => Some(env.org.clone()),
+            Wanted::Broken { .. } => None,
+        });
+        let lived_in = lived_in.collect();
+        self.journal.change(|memory| {
+            memory.settle(observed, now, policy.timing, policy.budget.window);
+            memory.remember_organizations(observed, &fleet.owner, &lived_in);
+            memory.forget_what_is_gone(observed, policy.timing);
+        })
     }
 
     /// Plans from what was observed.

@@ -3,6 +3,8 @@
 //! A note keeps its key *open*: while it is open, nothing is concluded from the key's absence. The two numbers behind it are
 //! [`Timing`]. With an empty memory every key is open for F + S, the *quarantine*.
 
+mod left;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -10,7 +12,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::observed::Observed;
-use crate::resource::{AppName, EnvName, ResourceKey};
+use crate::resource::{AppName, EnvName, OrgSlug, ResourceKey};
 
 /// The two numbers that are assumed of a provider (and that the simulator enforces).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,6 +135,8 @@ pub struct Memory {
     pub blank_since: Option<DateTime<Utc>>,
     /// Own writes whose effect has not been seen yet.
     pub notes: Vec<Note>,
+    /// Organizations in which something of ours may be, so that they are looked at also when no spec names them any more.
+    pub organizations: BTreeSet<OrgSlug>,
     /// Apps that this memory saw being created, by when: nothing of an earlier run can be under way in them.
     pub born: BTreeMap<AppName, DateTime<Utc>>,
     /// Ids of volumes that we created, with the app they are in.
@@ -155,6 +159,7 @@ impl Memory {
             started_at: now,
             blank_since: Some(now),
             notes: Vec::new(),
+            organizations: BTreeSet::new(),
             born: BTreeMap::new(),
             volumes: BTreeMap::new(),
             freed: BTreeMap::new(),

@@ -7,13 +7,14 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::memory::Memory;
-use crate::resource::AppName;
+use crate::resource::{AppName, OrgSlug};
 
 /// Which part of a memory a row belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Part {
     Run,
     Note,
+    Organization,
     Born,
     Volume,
     Freed,
@@ -23,9 +24,10 @@ pub(super) enum Part {
 }
 
 impl Part {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Run,
         Self::Note,
+        Self::Organization,
         Self::Born,
         Self::Volume,
         Self::Freed,
@@ -38,6 +40,7 @@ impl Part {
         match self {
             Self::Run => "run",
             Self::Note => "note",
+            Self::Organization => "organization",
             Self::Born => "born",
             Self::Volume => "volume",
             Self::Freed => "freed",
@@ -83,13 +86,27 @@ struct Run {
 /// The rows of `memory`. Rows that are in `before` keep their position where they can.
 pub(super) fn rows_of(memory: &Memory, before: &Rows) -> serde_json::Result<Rows> {
     // Named one by one, so that a new field cannot be forgotten here.
-    let Memory { instance, started_at, blank_since, notes, born, volumes, freed, deletions, acknowledged, rejections } =
-        memory;
+    let Memory {
+        instance,
+        started_at,
+        blank_since,
+        notes,
+        organizations,
+        born,
+        volumes,
+        freed,
+        deletions,
+        acknowledged,
+        rejections,
+    } = memory;
     let mut rows = Builder::new(before);
     let run = Run { instance: instance.clone(), started_at: *started_at, blank_since: *blank_since };
     rows.put(Part::Run, String::new(), &run)?;
     for note in notes {
         rows.push(Part::Note, &serde_json::to_string(&(&note.key, note.verb))?, note)?;
+    }
+    for org in organizations {
+        rows.put(Part::Organization, org.as_str().to_owned(), &true)?;
     }
     for (app, at) in born {
         rows.put(Part::Born, app.as_str().to_owned(), at)?;
@@ -183,6 +200,7 @@ pub(super) fn memory_of(rows: &Rows) -> Result<Option<Memory>, BadRow> {
         match key.part {
             Part::Run => {}
             Part::Note => memory.notes.push(read(key, row)?),
+            Part::Organization => drop(memory.organizations.insert(OrgSlug::new(&key.key))),
             Part::Born => drop(memory.born.insert(AppName::new(&key.key), read(key, row)?)),
             Part::Volume => drop(memory.volumes.insert(key.key.clone(), read(key, row)?)),
             Part::Freed => drop(memory.freed.insert(AppName::new(&key.key), read(key, row)?)),

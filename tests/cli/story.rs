@@ -140,11 +140,16 @@ fn create_look_change_remove_and_destroy() {
 #[test]
 fn a_folder_without_any_environment_says_what_it_needs() {
     let folder = Folder::with(&[("demo.yaml", &environment("demo", "processes: {app: {count: 0}}"))]);
-    folder.run("reconcile --once --sim").ended(0);
+    folder.run("reconcile --once --sim").ended(0).says(&["warning: no `Controller` names `acme`"]);
     folder.remove("demo.yaml");
     // What is left cannot be found: that is an error, and not “nothing to do”.
     folder.run("reconcile --once --sim").ended(1).says(&["error: there is no spec in `.`"]);
     folder.write("policy.yaml", crate::support::policy("grace: 1m"));
+    // The store remembers where something is left; without it nobody does.
+    folder.run("reconcile --once --sim").ended(3).says(&["SourceSuddenlyEmpty", "--acknowledge"]);
+    for file in ["hangar.db", "hangar.db-wal", "hangar.db-shm"] {
+        drop(std::fs::remove_file(folder.path(".hangar/sim").join(file)));
+    }
     folder
         .run("reconcile --once --sim")
         .ended(1)

@@ -21,7 +21,8 @@ impl World {
         self.sim.clear_requests();
         let loaded = self.load();
         let shared = Shared::new(self.sim.transport(), std::sync::Arc::clone(&self.clock), Random::from_seed(9));
-        let readers = Readers::connect(&loaded, &self.variables, &shared).unwrap();
+        let readers =
+            Readers::connect(&loaded, &Memory::blank("diff", self.clock.now()), &self.variables, &shared).unwrap();
         let environments = match &request.env {
             Some(env) => [env.clone()].into(),
             None => loaded.fleet.environments.keys().cloned().collect(),

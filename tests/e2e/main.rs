@@ -30,6 +30,7 @@ mod leases;
 mod levels;
 mod live;
 mod networks;
+mod organizations;
 mod ownership;
 mod quarantine;
 mod replies;

@@ -49,6 +49,7 @@ pub(super) fn full_memory() -> Memory {
     memory.note(note(machine_key(1), Verb::Update, 2));
     memory.note(note(machine_key(0), Verb::Update, 2));
     memory.volumes.insert("vol_1".to_owned(), app);
+    memory.organizations.insert("acme".into());
     memory.freed.insert(AppName::new("staging-web"), at(4));
     memory.deletions =
         vec![("machine b".to_owned(), at(5)), ("machine a".to_owned(), at(5)), ("machine b".to_owned(), at(5))];
