@@ -55,6 +55,14 @@ pub(super) enum CliError {
         /// What is wrong.
         source: crate::sim::SnapshotError,
     },
+    /// A fault file of the simulator.
+    #[error("{path}: {source}")]
+    Faults {
+        /// The file.
+        path: String,
+        /// What is wrong.
+        source: crate::sim::FaultFileError,
+    },
     /// The HTTP client.
     #[error(transparent)]
     Http(#[from] crate::http::StartError),
