@@ -43,7 +43,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use config::{Access, SimConfig, SimOrg, SimToken};
 pub use edits::EditError;
-pub use faults::{CrashPoint, Edit, EditAction, EditRecord, Fault, FaultError, FaultKind, Matcher, Only, Profile};
+pub use faults::{
+    CrashPoint, Edit, EditAction, EditRecord, Fault, FaultError, FaultFile, FaultFileError, FaultKind, Matcher, Only,
+    Profile,
+};
 pub use inspect::{AddressView, AppView, CertificateView, MachineView, VolumeView};
 pub use log::{RequestListener, RequestRecord};
 pub use snapshot::SnapshotError;
@@ -139,11 +142,11 @@ impl Simulator {
 
     /// Adds a fault. Of those that spoil an answer, the first one that matches a request hits it.
     pub fn inject(&self, fault: Fault) {
-        let now = self.now();
-        let mut state = self.lock();
+        // What is due has to happen before the past begins.
+        let mut state = self.present();
         state.faults.inject(fault);
         let memory = state.faults.longest_stale();
-        state.world.remember(memory, now);
+        state.world.remember(memory);
     }
 
     /// The faults that are still set, with what is left of their counts.
@@ -153,10 +156,9 @@ impl Simulator {
 
     /// Removes all faults. What they have done stays: edits, the platform's clock, hosts that do not answer until their time is up.
     pub fn clear_faults(&self) {
-        let now = self.now();
         let mut state = self.lock();
         state.faults.clear();
-        state.world.remember(std::time::Duration::ZERO, now);
+        state.world.remember(std::time::Duration::ZERO);
     }
 
     /// Sets the faults of a profile in place of those that are set.

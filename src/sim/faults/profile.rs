@@ -1,12 +1,16 @@
 //! Named sets of faults, from a quiet day to a hostile one.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use super::edit::{Edit, EditAction};
 use super::fault::Fault;
 use super::kind::FaultKind;
 use super::matcher::Matcher;
 
 /// A named set of faults. What it hits is drawn from the simulator's seed: the same seed and the same requests give the same faults.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Profile {
     /// Nothing fails; answers take from 5 to 60 ms.
     Calm,

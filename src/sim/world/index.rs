@@ -31,6 +31,11 @@ impl Index {
         self.moments.drain(..overtaken.max(self.moments.len().saturating_sub(Self::CAPACITY)));
     }
 
+    /// Begins to keep the past: as far back as anybody asks, the apps were as they are.
+    pub(super) fn begin(&mut self, apps: &BTreeMap<String, App>) {
+        self.moments = vec![(DateTime::<Utc>::MIN_UTC, apps.clone())];
+    }
+
     pub(super) fn forget(&mut self) {
         self.moments.clear();
     }

@@ -177,15 +177,15 @@ impl World {
         }
     }
 
-    /// From `now` on, keeps the past for so long; with no length at all nothing is kept, and nothing is spent on it.
-    pub(crate) fn remember(&mut self, memory: std::time::Duration, now: DateTime<Utc>) {
+    /// From now on, keeps the past for so long; with no length at all nothing is kept, and nothing is spent on it.
+    pub(crate) fn remember(&mut self, memory: std::time::Duration) {
         let before = self.config.listing_lag.max(self.memory);
         self.memory = memory;
         let after = self.config.listing_lag.max(memory);
         if after.is_zero() {
             self.index.forget();
         } else if before.is_zero() {
-            self.record(now);
+            self.index.begin(&self.apps);
         }
     }
 }
