@@ -18,6 +18,9 @@ pub(crate) fn contract() -> Option<Arc<Contract>> {
     CONTRACT.get_or_init(|| folder().and_then(read)).clone()
 }
 
+/// Properties that tests make up: a raw `machine` block may hold what the document does not know yet.
+const MADE_UP: [&str; 1] = ["/config/new_feature"];
+
 /// Lets the test fail at the first exchange that differs from the document.
 pub(crate) fn hold_to_contract(sim: &Simulator) {
     if let Some(contract) = contract() {
@@ -40,7 +43,8 @@ impl Strict {
 
 impl Watcher for Strict {
     fn seen(&self, _simulator: &Simulator, exchange: &Exchange) {
-        let found = self.contract.check(exchange);
+        let mut found = self.contract.check(exchange);
+        found.retain(|violation| !MADE_UP.iter().any(|name| violation.pointer.ends_with(name)));
         self.found.lock().unwrap_or_else(PoisonError::into_inner).extend(found.clone());
         assert!(found.is_empty(), "{}", show(&found));
     }

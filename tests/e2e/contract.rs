@@ -39,6 +39,7 @@ fn a_difference_fails_the_test() {
         request: bytes::Bytes::new(),
         status: 200,
         reply: Some(serde_json::json!({"name": 1})),
+        faults: Vec::new(),
     };
     let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| watcher.seen(&world.sim, &exchange)));
     let text = caught.unwrap_err().downcast::<String>().unwrap();

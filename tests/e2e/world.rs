@@ -116,7 +116,7 @@ impl World {
 
     pub(crate) fn load(&self) -> Loaded {
         load(&self.snapshot(), &self.variables).unwrap_or_else(|error| match error {
-            hangar::controller::LoadError::Specs(problems) => panic!("{}", problems.render(false)),
+            hangar::controller::LoadError::Specs { problems, .. } => panic!("{}", problems.render(false)),
             other => panic!("{other}"),
         })
     }

@@ -92,6 +92,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     also("fly.MachineService", "autostop", &[Kind::Boolean], "fly-go: returned as false, true or \"suspend\""),
     also("fly.MachineService", "force_instance_key", &[Kind::Null], "fly-go always sends it, as null"),
     also("fly.MachineConfig", "volumes", &[Kind::Array], "fly-go has it, for volumes of containers"),
+    also("fly.HTTPResponseOptions/headers", "*", &[Kind::String, Kind::Array, Kind::Boolean], "fly-go: any value"),
     also("fly.ContainerConfig", "mounts", &[Kind::Array], "fly-go has it, for volumes of containers"),
     also("updateMetadataRequest/metadata", "*", &[Kind::Null], "docs: null removes a key"),
     // Volumes
