@@ -228,7 +228,7 @@ mod tests {
     fn a_window_is_counted_from_the_first_request() {
         let mut faults = Faults::from_seed(1);
         faults.inject(Fault::always(Matcher::any(), FaultKind::Truncated).starting(10).lasting(5));
-        let mut at = |seconds| {
+        let mut at = |seconds: u64| {
             let at = after(DateTime::UNIX_EPOCH, Duration::from_secs(1_000 + seconds));
             faults.strike(Method::Get, "/v1/apps", at).spoil.is_some()
         };
