@@ -64,7 +64,7 @@ pub(super) fn error(global: &Global, message: &str) {
 /// Writes diagnostics with their lines and carets.
 pub(super) fn diagnostics(global: &Global, problems: &Diagnostics) {
     if global.log_format == LogFormat::Text {
-        return to_stderr(&problems.render(colored(global)));
+        return to_stderr(&format!("{}\n", problems.render(colored(global))));
     }
     for problem in problems {
         let level = match problem.severity {
