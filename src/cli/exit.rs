@@ -55,6 +55,17 @@ pub(super) enum CliError {
         /// What is wrong.
         source: crate::sim::SnapshotError,
     },
+    /// The document that the simulator is held against.
+    #[error(transparent)]
+    Contract(#[from] crate::sim::contract::ContractError),
+    /// A fault file of the simulator.
+    #[error("{path}: {source}")]
+    Faults {
+        /// The file.
+        path: String,
+        /// What is wrong.
+        source: crate::sim::FaultFileError,
+    },
     /// The HTTP client.
     #[error(transparent)]
     Http(#[from] crate::http::StartError),

@@ -37,7 +37,9 @@ impl Simulator {
     /// A person creates an app. `network` is empty for the organization's default network.
     pub fn create_app(&self, org: &str, name: &str, network: &str) -> Result<(), EditError> {
         let body = json!({"name": name, "org_slug": org, "network": network});
-        self.by_hand(Method::Post, &["apps"], &body).map(drop)
+        self.by_hand(Method::Post, &["apps"], &body)?;
+        self.lock().by_hand.insert(name.to_owned());
+        Ok(())
     }
 
     /// A person deletes an app. It is gone a moment later.
@@ -47,8 +49,28 @@ impl Simulator {
 
     /// A person creates a machine; returns its id.
     pub fn create_machine(&self, app: &str, config: &Value, region: &str) -> Result<String, EditError> {
-        let body = json!({"config": config, "region": region});
-        self.by_hand(Method::Post, &["apps", app, "machines"], &body).map(|machine| id_of(&machine))
+        self.create_named_machine(app, "", config, region)
+    }
+
+    /// A person creates a machine of this name (empty for one that the platform makes up); returns its id.
+    pub fn create_named_machine(
+        &self,
+        app: &str,
+        name: &str,
+        config: &Value,
+        region: &str,
+    ) -> Result<String, EditError> {
+        let name = Some(name).filter(|name| !name.is_empty());
+        let body = json!({"name": name, "config": config, "region": region});
+        let id = id_of(&self.by_hand(Method::Post, &["apps", app, "machines"], &body)?);
+        self.lock().by_hand.insert(id.clone());
+        Ok(id)
+    }
+
+    /// Somebody else's deploy takes the lease of a machine for so many seconds.
+    pub fn lease_machine(&self, app: &str, id: &str, seconds: u64) -> Result<(), EditError> {
+        let body = json!({"ttl": seconds, "description": "somebody's deploy"});
+        self.by_hand(Method::Post, &["apps", app, "machines", id, "lease"], &body).map(drop)
     }
 
     /// A person clones a machine, its metadata included; a mounted volume is replaced by a new one of the same name and size. Returns
@@ -189,13 +211,14 @@ impl Simulator {
 
     /// A machine's host stops (or starts) to answer: the machine shows no config, and nothing can be done to it.
     pub fn set_host_unreachable(&self, app: &str, id: &str, unreachable: bool) -> Result<(), EditError> {
-        self.with_machine(app, id, |machine, state, _| {
-            machine.unreachable = unreachable;
-            let volume = machine.volume().and_then(|volume| state.world.apps.get_mut(app)?.volumes.get_mut(volume));
-            if let Some(volume) = volume {
-                volume.unreachable = unreachable;
-            }
-        })
+        if self.machine(app, id).is_none() {
+            return Err(no_machine(app, id));
+        }
+        let now = self.now();
+        let mut state = self.present();
+        state.world.set_reachable(app, id, !unreachable);
+        state.world.record(now);
+        Ok(())
     }
 
     /// Somebody pushes other content under a tag: from now on the tag stands for another digest.
@@ -215,7 +238,7 @@ impl Simulator {
 
     /// Carries out a request of a person who may do everything. A last segment that begins with `?` is the query.
     fn by_hand(&self, method: Method, segments: &[&str], body: &Value) -> Result<Value, EditError> {
-        let now = self.inner.clock.now();
+        let now = self.now();
         let (query, path): (Vec<&str>, Vec<&str>) = segments.iter().partition(|segment| segment.starts_with('?'));
         let query = query.first().map_or("", |query| query.trim_start_matches('?'));
         let mut state = self.present();
@@ -254,7 +277,7 @@ impl Simulator {
         id: &str,
         change: impl FnOnce(&mut Machine, &mut State, chrono::DateTime<chrono::Utc>),
     ) -> Result<(), EditError> {
-        let now = self.inner.clock.now();
+        let now = self.now();
         let mut state = self.present();
         let found = state.world.apps.get_mut(app).and_then(|app| app.machines.remove(id));
         let mut machine = found.ok_or_else(|| no_machine(app, id))?;

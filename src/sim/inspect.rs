@@ -136,7 +136,7 @@ impl Simulator {
 
     /// The machines of an app that are not destroyed, in order of their creation.
     pub fn machines(&self, app: &str) -> Vec<MachineView> {
-        let now = self.inner.clock.now();
+        let now = self.now();
         let settle = self.inner.config.settle;
         let mut machines: Vec<MachineView> = self.of_app(app, |app| -> Vec<_> {
             let alive = app.machines.values().filter(|machine| !machine.is_destroyed());
@@ -148,7 +148,7 @@ impl Simulator {
 
     /// The machine `id` of an app, destroyed or not.
     pub fn machine(&self, app: &str, id: &str) -> Option<MachineView> {
-        let now = self.inner.clock.now();
+        let now = self.now();
         let settle = self.inner.config.settle;
         self.of_app(app, |app| app.machines.get(id).map(|machine| view_machine(machine, now, settle)))
     }

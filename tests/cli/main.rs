@@ -8,8 +8,11 @@ mod bad_input;
 mod exit_codes;
 mod help;
 mod interrupted;
+mod json_logs;
 mod schema;
 mod secrets;
 mod socket;
 mod story;
+#[path = "../contract/strict.rs"]
+mod strict;
 mod support;

@@ -10,17 +10,19 @@
 )]
 
 mod adopt;
+mod budget;
 mod capacity;
 mod case_one;
 mod changes;
 mod chat_dev;
 mod collect;
-mod crash;
+mod contract;
 mod create;
 mod daemon;
 mod destroy;
 mod diff;
 mod drift;
+mod faults;
 mod given;
 mod health;
 mod lag;
@@ -30,10 +32,11 @@ mod levels;
 mod live;
 mod networks;
 mod ownership;
-mod property;
 mod quarantine;
 mod replies;
 mod secrets;
+#[path = "../contract/strict.rs"]
+mod strict;
 mod structure;
 mod support;
 mod world;
