@@ -11,6 +11,7 @@ pub mod clock;
 #[cfg(feature = "controller")]
 pub mod controller;
 pub mod desired;
+pub mod event;
 #[cfg(feature = "controller")]
 pub mod execute;
 #[cfg(feature = "controller")]
@@ -35,3 +36,6 @@ pub mod spec;
 #[cfg(feature = "controller")]
 pub mod store;
 pub mod template;
+
+#[cfg(test)]
+mod rooms;

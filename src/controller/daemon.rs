@@ -19,7 +19,7 @@ use super::round::{End, Ended, Known, News, Round, said};
 use super::session::{Session, SessionError};
 use super::variables::Variables;
 use crate::desired::{Completeness, Wanted};
-use crate::execute::event::{Event, Observer, What};
+use crate::event::{Event, Observer, What};
 use crate::execute::{Journal, Stop, StopReason};
 use crate::http::Shared;
 use crate::plan::{Request, Standing};

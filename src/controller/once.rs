@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::pass::Planned;
 use super::session::{Session, SessionError};
 use crate::desired::Wanted;
-use crate::execute::event::{Event, What};
+use crate::event::{Event, What};
 use crate::execute::{Failure, Report, step_ref};
 use crate::plan::{Plan, Purpose, Reason, Request, Standing};
 use crate::resource::{AppName, EnvName};

@@ -16,7 +16,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::pass::{BrokenPlan, Planned, bulk_fingerprint};
 use super::session::{Session, SessionError};
 use crate::desired::{Environment, Wanted};
-use crate::execute::event::{Event, What};
+use crate::event::{Event, What};
 use crate::execute::{Report, Stop};
 use crate::observed::Observed;
 use crate::plan::{Purpose, Reason, Request, Standing, expiry, plan};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::load::{LoadError, Loaded};
 use super::pass::{BrokenPlan, Planned, Readers, plan_checked, writers};
 use super::variables::Variables;
-use crate::execute::event::Observer;
+use crate::event::Observer;
 use crate::execute::{Executor, Journal, Report, Stop};
 use crate::http::Shared;
 use crate::observed::Observed;

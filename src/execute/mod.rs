@@ -3,7 +3,6 @@
 //! The executor decides nothing about *what* happens. It fills in outputs, repeats what certainly had no effect, reads the proof of
 //! a delete once more, and reports how each step ended. Whatever did not end well is the next plan's business.
 
-pub mod event;
 mod journal;
 mod run;
 mod step;

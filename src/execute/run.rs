@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex};
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 
-use super::event::{Event, Observer, Outcome, StepRef, What};
 use super::journal::Journal;
 use super::step::{Ended, StepRun};
 use crate::clock::SharedClock;
+use crate::event::{Event, Observer, Outcome, StepRef, What};
 use crate::plan::{Action, Plan, Step, StepId};
 use crate::providers::fly::client::FlyWriter;
 use crate::random::Random;

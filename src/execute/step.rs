@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::event::What;
 use super::journal::{Intent, NOT_KEPT};
 use super::run::{Executor, Shared, Vault, Written, step_ref};
+use crate::event::What;
 use crate::memory::{Conclusion, Verb};
 use crate::plan::{Action, Evidence, MachineWrite, SecretWrite, Step};
 use crate::providers::fly::apply::{self, ApplyError, Deletable};

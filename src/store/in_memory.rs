@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use serde_json::Value;
 
 use super::{DEFAULT_HISTORY_LIMIT, Store, StoreError, StoredEvent};
-use crate::execute::event::Event;
+use crate::event::Event;
 use crate::memory::Memory;
 use crate::resource::EnvName;
 

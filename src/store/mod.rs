@@ -28,7 +28,7 @@ pub use error::StoreError;
 pub use in_memory::MemoryStore;
 pub use sqlite::SqliteStore;
 
-use crate::execute::event::Event;
+use crate::event::Event;
 use crate::memory::Memory;
 use crate::resource::EnvName;
 
@@ -77,6 +77,6 @@ pub struct StoredEvent {
     pub at: DateTime<Utc>,
     /// In which environment.
     pub env: EnvName,
-    /// What happened: [`crate::execute::event::What`] as JSON, as the version of Hangar that saw it wrote it.
+    /// What happened: [`crate::event::What`] as JSON, as the version of Hangar that saw it wrote it.
     pub what: Value,
 }

@@ -14,7 +14,7 @@ use super::lock::{self, WriterLock};
 use super::migrate::{self, identify, migrate};
 use super::rows::{Changes, Part, Row, RowKey, Rows, memory_of, rows_of};
 use super::{DEFAULT_HISTORY_LIMIT, Store, StoredEvent};
-use crate::execute::event::Event;
+use crate::event::Event;
 use crate::memory::Memory;
 use crate::resource::EnvName;
 

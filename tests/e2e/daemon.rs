@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, Utc};
 use hangar::controller::{Daemon, DaemonError};
-use hangar::execute::event::{Event, Observer, What};
+use hangar::event::{Event, Observer, What};
 use hangar::execute::{Journal, Stop, StopReason};
 use hangar::http::Shared;
 use hangar::http::transport::{self as http, Method, SharedTransport, Transport, TransportError};
@@ -172,7 +172,7 @@ async fn a_changed_spec_does_not_disturb_the_rollout_of_another_environment() {
     assert_eq!(daemon.image("b-web"), "registry.fly.io/demo:v2", "it does not wait for the slow one either");
     daemon.pass(80).await;
     let skipped = daemon.world.recorder.events().into_iter().filter(|event| event.at > began).filter(|event| {
-        matches!(&event.what, What::StepFinished { outcome: hangar::execute::event::Outcome::Skipped { .. }, .. })
+        matches!(&event.what, What::StepFinished { outcome: hangar::event::Outcome::Skipped { .. }, .. })
     });
     assert_eq!(skipped.count(), 0);
     assert!(daemon.world.sim.machines("a-web").iter().all(|machine| machine.versions == 2));

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use hangar::controller::{Outcome, Planned, Verdict};
-use hangar::execute::event::{Outcome as Ended, What};
+use hangar::event::{Outcome as Ended, What};
 use hangar::http::transport::{Method, Request};
 use hangar::plan::{Action, Reason, Step};
 use hangar::sim::{MachineView, SimConfig};

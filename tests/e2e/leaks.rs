@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use base64::Engine as _;
-use hangar::execute::event::Observer as _;
+use hangar::event::Observer as _;
 use hangar::report::live::{JsonLines, PlainLines};
 use hangar::report::{self, RequestCount, Style};
 use hangar::secret::SecretText;

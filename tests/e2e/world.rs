@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use hangar::clock::{SharedClock, VirtualClock};
 use hangar::controller::{FixedVariables, Loaded, Once, Outcome, Planned, Session, load};
 use hangar::desired::Completeness;
-use hangar::execute::event::{Event, Observer};
+use hangar::event::{Event, Observer};
 use hangar::execute::{Journal, Stop};
 use hangar::http::Shared;
 use hangar::http::transport::SharedTransport;

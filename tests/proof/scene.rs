@@ -7,7 +7,7 @@ use std::task::Poll;
 
 use hangar::clock::{SharedClock, VirtualClock};
 use hangar::controller::{FixedVariables, Loaded, Once, Verdict};
-use hangar::execute::event::Event;
+use hangar::event::Event;
 use hangar::memory::Memory;
 use hangar::plan::Request;
 use hangar::resource::EnvName;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::words::{self, Columns};
-use crate::execute::event::{Event, Observer, Outcome, StepRef, What};
+use crate::event::{Event, Observer, Outcome, StepRef, What};
 use crate::plan::{Standing, StepId};
 use crate::report::style::{Style, Tone};
 use crate::report::text::{clean, columns, moment, pad, paragraph};

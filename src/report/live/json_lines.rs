@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
 
-use crate::execute::event::{Event, Observer, What};
+use crate::event::{Event, Observer, What};
 use crate::report::json;
 
 /// Writes every event as one line of JSON. Lengths of time are in milliseconds (`tookMs`).

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::words::{self, Columns};
-use crate::execute::event::{Event, Observer, Outcome, What};
+use crate::event::{Event, Observer, Outcome, What};
 use crate::report::style::{Style, Tone};
 use crate::report::text::{clean, clean_lines, moment, pad, plural};
 
@@ -84,7 +84,7 @@ impl PlainLines {
     }
 }
 
-fn component(step: &crate::execute::event::StepRef) -> String {
+fn component(step: &crate::event::StepRef) -> String {
     step.component.as_ref().map(|name| clean(name.as_str())).unwrap_or_default()
 }
 

@@ -1,4 +1,4 @@
-//! A pass as it happens: observers of [`crate::execute::event::Event`]s for a terminal, for plain lines and for programs.
+//! A pass as it happens: observers of [`crate::event::Event`]s for a terminal, for plain lines and for programs.
 //!
 //! Each takes the place that it writes to. Whether that is a terminal, and which of the three is right for it, is the caller's to
 //! find out.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::{Bars, Columns, JsonLines, PlainLines};
-use crate::execute::event::{Event, Observer as _, Outcome, StepRef, What};
+use crate::event::{Event, Observer as _, Outcome, StepRef, What};
 use crate::plan::{Standing, StepId};
 use crate::report::Style;
 use crate::report::fixture::{World, app, environment, now, slot};

@@ -1,7 +1,7 @@
 //! What events are called, the same in every live view.
 
 use crate::desired::{Fleet, Wanted};
-use crate::execute::event::{Outcome, StepRef};
+use crate::event::{Outcome, StepRef};
 use crate::plan::Standing;
 use crate::report::style::{Style, Tone};
 use crate::report::text::{clean, columns, duration};

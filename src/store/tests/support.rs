@@ -1,6 +1,6 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::execute::event::{Event, What};
+use crate::event::{Event, What};
 use crate::memory::{Memory, Note, NoteOutcome, Rejection, Verb};
 use crate::resource::{AppName, EnvName, IpKind, MachineSlot, ResourceKey, VolumeSlot};
 
