@@ -63,6 +63,9 @@ pub(super) enum CliError {
         /// What is wrong.
         source: crate::sim::FaultFileError,
     },
+    /// The document that the simulator is held against.
+    #[error(transparent)]
+    Contract(#[from] crate::sim::contract::ContractError),
     /// The HTTP client.
     #[error(transparent)]
     Http(#[from] crate::http::StartError),

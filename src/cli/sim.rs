@@ -24,9 +24,12 @@ pub(super) async fn run(args: &Sim) -> Result<Exit, CliError> {
     }
     let clock: SharedClock = Arc::new(SystemClock);
     let config = SimConfig { open_orgs: true, seed: args.seed, ..SimConfig::default() };
-    let sim = match &args.state {
-        Some(file) => simulator::restore(file, config, &clock)?,
-        None => Simulator::new(config, Arc::clone(&clock)),
+    let sim = if let Some(file) = &args.state {
+        simulator::restore(file, config, &clock)?
+    } else {
+        let sim = Simulator::new(config, Arc::clone(&clock));
+        simulator::hold_to_contract(&sim)?;
+        sim
     };
     if args.faults.is_some() || args.profile.is_some() {
         let mut chosen = args.faults.as_deref().map(faults::read).transpose()?.unwrap_or_default();

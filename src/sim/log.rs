@@ -34,7 +34,7 @@ pub struct RequestRecord {
 }
 
 impl RequestRecord {
-    /// Whether the request can have no effect: a GET, or the dry run of a placement.
+    /// Whether the request can have no effect: a GET, a GraphQL query, or the dry run of a placement.
     pub fn is_read(&self) -> bool {
         self.method == "GET" || is_dry_run(&self.path)
     }
@@ -46,7 +46,8 @@ pub(crate) fn is_read(method: Method, path: &str) -> bool {
 }
 
 fn is_dry_run(path: &str) -> bool {
-    path.trim_end_matches('/') == "/v1/platform/placements"
+    // Nothing can be changed through the simulator's GraphQL.
+    matches!(path.trim_end_matches('/'), "/v1/platform/placements" | "/graphql")
 }
 
 /// Is told of every request when it has ended, and again if its effect comes later than that.

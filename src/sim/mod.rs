@@ -24,6 +24,7 @@
 mod admin;
 mod auth;
 mod config;
+pub mod contract;
 mod edits;
 mod faults;
 mod inspect;
@@ -34,6 +35,7 @@ mod server;
 mod snapshot;
 mod transport;
 mod watch;
+mod web;
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -59,7 +59,7 @@ pub trait Watcher: std::fmt::Debug + Send + Sync {
 /// The watchers of a simulator, and what they have not been told yet.
 #[derive(Debug, Default)]
 pub(super) struct Watchers {
-    watchers: Vec<Arc<dyn Watcher>>,
+    all: Vec<Arc<dyn Watcher>>,
     waiting: Vec<Exchange>,
     next: u64,
 }
@@ -67,7 +67,7 @@ pub(super) struct Watchers {
 impl Watchers {
     /// Whether anybody looks: copying bodies for nobody would be a waste.
     pub(super) fn is_watched(&self) -> bool {
-        !self.watchers.is_empty()
+        !self.all.is_empty()
     }
 
     /// Keeps an exchange until the watchers can be told, which is when the state is not locked.
@@ -81,7 +81,7 @@ impl Watchers {
 impl Simulator {
     /// Tells `watcher` of every request from now on.
     pub fn watch(&self, watcher: Arc<dyn Watcher>) {
-        self.lock().watchers.watchers.push(watcher);
+        self.lock().watchers.all.push(watcher);
     }
 
     /// Tells the watchers what they have not been told yet.
@@ -91,7 +91,7 @@ impl Simulator {
             if state.watchers.waiting.is_empty() {
                 return;
             }
-            (state.watchers.watchers.clone(), std::mem::take(&mut state.watchers.waiting))
+            (state.watchers.all.clone(), std::mem::take(&mut state.watchers.waiting))
         };
         for exchange in &exchanges {
             for watcher in &watchers {

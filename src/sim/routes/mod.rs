@@ -16,6 +16,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::auth::Caller;
+use super::web;
 use super::world::World;
 use super::world::app::App;
 use super::world::machine::Machine;
@@ -110,6 +111,12 @@ pub(crate) struct Refusal(Box<Reply>);
 impl From<Reply> for Refusal {
     fn from(reply: Reply) -> Self {
         Self(Box::new(reply))
+    }
+}
+
+impl From<Refusal> for Reply {
+    fn from(refusal: Refusal) -> Self {
+        *refusal.0
     }
 }
 
@@ -222,6 +229,7 @@ fn route(world: &mut World, call: &Call, segments: &[&str]) -> Answer {
         (Get, ["v1", "platform", "regions"]) => Ok(platform::regions(world)),
         (Post, ["v1", "platform", "placements"]) => platform::placements(world, call),
         (Get, ["v1", "tokens", "current"]) => Ok(platform::current_token(world, call)),
+        (_, path) if web::serves(path) => web::route(world, call, path),
         (_, ["v1", ..]) => Err(Refusal::from(not_implemented(call))),
         _ => Err(Refusal::from(Reply::error(404, "not found"))),
     }
@@ -256,7 +264,8 @@ fn route_machines(world: &mut World, call: &Call, app: &str, segments: &[&str]) 
     }
 }
 
-fn not_implemented(call: &Call) -> Reply {
+/// The answer to what a real server would know.
+pub(crate) fn not_implemented(call: &Call) -> Reply {
     let text = format!("not implemented: the simulator has no {} /{}", call.method.as_str(), call.segments.join("/"));
     Reply::error(501, &text)
 }

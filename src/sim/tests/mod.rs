@@ -12,3 +12,4 @@ mod secrets;
 mod snapshot;
 mod support;
 mod volumes;
+mod web;

@@ -25,6 +25,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::config::SimConfig;
+use super::web::Ledger;
 use app::App;
 use ids::Ids;
 use image::Images;
@@ -49,6 +50,9 @@ pub(crate) struct World {
     /// How far back reads can be answered from; the past is kept for no longer than that and the listing lag.
     #[serde(skip)]
     memory: std::time::Duration,
+    /// What flyctl wrote down of its deployments.
+    #[serde(default)]
+    pub(crate) ledger: Ledger,
 }
 
 impl World {
@@ -63,6 +67,7 @@ impl World {
             ready_hostnames: std::collections::BTreeSet::new(),
             index: Index::default(),
             memory: std::time::Duration::ZERO,
+            ledger: Ledger::default(),
         }
     }
 
