@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use crate::desired::{Fleet, Level, Wanted};
-use crate::memory::{Memory, Verb};
+use crate::memory::{Memory, NoteOutcome, Verb};
 use crate::observed::{AppDetail, Observed, Presence};
 use crate::plan::{Action, Evidence, Plan, Step, StepId};
 use crate::policy::Policy;
@@ -79,10 +79,7 @@ impl Checker<'_> {
                     self.memory.quarantined_until(self.plan.made_at, self.policy.timing).is_none(),
                     "nothing is deleted in quarantine",
                 );
-                rule(
-                    self.memory.open_note(&step.key, self.plan.made_at, self.policy.timing).is_none(),
-                    "nothing is deleted while its key is open",
-                );
+                rule(self.is_closed(step), "nothing is deleted while its key is open");
                 rule(self.has_no_other_writer(step), "nothing is deleted while another instance writes there");
                 rule(self.is_unprotected(step), "nothing protected is deleted");
                 rule(
@@ -198,6 +195,16 @@ impl Checker<'_> {
             action if action.verb() == Some(Verb::Delete) => app_is_ours,
             _ => app_is_ours || is_made_here() || is_adopted(),
         }
+    }
+
+    /// Whether no write to the object may still take effect. At a person's word, one that was answered is no obstacle.
+    fn is_closed(&self, step: &Step) -> bool {
+        let is_requested = step.action.proof().is_some_and(|proof| *proof.evidence() == Evidence::Requested);
+        self.memory.notes.iter().filter(|note| note.key == step.key).all(|note| {
+            let is_over = note.open_until(self.policy.timing) <= self.plan.made_at;
+            let is_answered = note.verb == Verb::Update && note.outcome != NoteOutcome::Unknown;
+            is_over || (is_requested && is_answered)
+        })
     }
 
     fn has_no_other_writer(&self, step: &Step) -> bool {

@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, IsTerminal as _};
 use std::time::Duration;
 
-use super::args::{Deletions, Destroy, Global};
+use super::args::{Deletions, Destroy, Global, LogFormat};
 use super::exit::{CliError, Exit};
 use super::surroundings::{Surroundings, style};
 use super::{diff, output, reconcile};
@@ -21,7 +21,7 @@ pub(super) async fn run(global: &Global, args: &Destroy) -> Result<Exit, CliErro
     let request = Request { purpose: Purpose::Destroy(env.clone()), ..Request::default() };
     let planned = diff::look(&around, &Request { dry_run: true, ..request.clone() }).await?;
     if diff::tell_gaps(global, &planned) {
-        output::note("nothing was deleted\n");
+        output::note(global, "nothing was deleted\n");
         return Ok(Exit::Failed);
     }
     if is_absent(&planned) {
@@ -29,14 +29,13 @@ pub(super) async fn run(global: &Global, args: &Destroy) -> Result<Exit, CliErro
         return Ok(Exit::Ok);
     }
     output::result(&format!("{}\n", report::diff_text(&planned.plan, &style(global), around.requests())));
-    if !args.yes && !consents(&env)? {
-        output::note("nothing was deleted\n");
+    if !args.yes && !consents(global, &env)? {
+        output::note(global, "nothing was deleted\n");
         return Ok(Exit::Failed);
     }
     if around.loaded.fleet.environments.contains_key(&env) {
-        output::note(&format!(
-            "note: the specs still ask for `{env}`; the next reconcile creates it again unless they no longer do\n\n"
-        ));
+        let message = "the next reconcile creates it again unless they no longer do";
+        output::note(global, &format!("note: the specs still ask for `{env}`; {message}\n\n"));
     }
     let deletions = Deletions { acknowledge: None, allow_mass_delete: false };
     reconcile::once(global, &around, request, &deletions, PATIENCE).await
@@ -59,14 +58,15 @@ fn nothing_there(around: &Surroundings, env: &EnvName) -> String {
 }
 
 /// Whether the person at the terminal types the name of the environment.
-fn consents(env: &EnvName) -> Result<bool, CliError> {
-    if !std::io::stdin().is_terminal() {
+fn consents(global: &Global, env: &EnvName) -> Result<bool, CliError> {
+    // A question is for people, and what writes JSON is read by programs.
+    if !std::io::stdin().is_terminal() || global.log_format == LogFormat::Json {
         let message = format!(
             "`hangar destroy --env {env}` deletes for good; add `--yes` where nobody can be asked; nothing was deleted"
         );
         return Err(CliError::Usage(message));
     }
-    output::note(&format!("Type the name of the environment to delete it: {env}\n> "));
+    output::note(global, &format!("Type the name of the environment to delete it: {env}\n> "));
     let mut typed = String::new();
     std::io::stdin().lock().read_line(&mut typed).map_err(CliError::io("the answer could not be read"))?;
     Ok(typed.trim() == env.as_str())

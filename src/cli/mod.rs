@@ -30,6 +30,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     output::choose_color(&cli.global);
     start_logs(&cli.global);
+    report_panics(&cli.global);
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -73,7 +74,11 @@ fn start_logs(global: &Global) {
     use tracing_subscriber::EnvFilter;
     let filter = global.log.clone().unwrap_or_else(|| "warn".to_owned());
     let filter = EnvFilter::try_new(&filter).unwrap_or_else(|error| {
-        output::note(&format!("warning: `{filter}` is no filter for logs ({error}); `warn` is used instead\n"));
+        let message = format!("`{filter}` is no filter for logs ({error}); `warn` is used instead");
+        match global.log_format {
+            LogFormat::Json => output::json_line("WARN", &serde_json::json!({"message": message})),
+            LogFormat::Text => output::note(global, &format!("warning: {message}\n")),
+        }
         EnvFilter::new("warn")
     });
     let logs = tracing_subscriber::fmt()
@@ -85,6 +90,17 @@ fn start_logs(global: &Global) {
         LogFormat::Text => logs.try_init(),
     };
     debug_assert!(started.is_ok(), "logs are started once");
+}
+
+/// A panic is told on standard error too, so it has to be a line like the others.
+fn report_panics(global: &Global) {
+    if global.log_format == LogFormat::Json {
+        std::panic::set_hook(Box::new(|panic| {
+            let place = panic.location().map(ToString::to_string);
+            let message = format!("a panic, which is a defect of Hangar: {}", panic.payload_as_str().unwrap_or("?"));
+            output::json_line("ERROR", &serde_json::json!({"message": message, "place": place}));
+        }));
+    }
 }
 
 /// The command line as clap knows it, for checks of the documentation.

@@ -1,11 +1,12 @@
-//! Writing for people: results to standard output, errors to standard error.
+//! Writing for people: results to standard output, errors to standard error; there as JSON where logs are.
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::Path;
 
-use super::args::{ColorChoice, Global};
+use super::args::{ColorChoice, Global, LogFormat};
 use super::exit::CliError;
+use crate::clock::{Clock as _, SystemClock};
 use crate::controller::LoadError;
 use crate::spec::Diagnostics;
 
@@ -28,8 +29,22 @@ pub(super) fn result(text: &str) {
     }
 }
 
-/// Writes to standard error.
-pub(super) fn note(text: &str) {
+/// Writes a note to standard error.
+pub(super) fn note(global: &Global, text: &str) {
+    match global.log_format {
+        LogFormat::Json => json_line("INFO", &serde_json::json!({"message": text.trim()})),
+        LogFormat::Text => to_stderr(text),
+    }
+}
+
+/// Writes a line in the form of the logs, which nothing but JSON lines may come between.
+pub(super) fn json_line(level: &str, fields: &serde_json::Value) {
+    let timestamp = SystemClock.now().to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
+    let line = serde_json::json!({"timestamp": timestamp, "level": level, "fields": fields, "target": "hangar::cli"});
+    to_stderr(&format!("{line}\n"));
+}
+
+fn to_stderr(text: &str) {
     let mut out = anstream::stderr();
     let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     if let Err(error) = written {
@@ -39,13 +54,25 @@ pub(super) fn note(text: &str) {
 
 /// Writes an error as one paragraph.
 pub(super) fn error(global: &Global, message: &str) {
+    if global.log_format == LogFormat::Json {
+        return json_line("ERROR", &serde_json::json!({"message": message}));
+    }
     let label = if colored(global) { "\u{1b}[1;31merror\u{1b}[0m" } else { "error" };
-    note(&format!("{label}: {message}\n"));
+    to_stderr(&format!("{label}: {message}\n"));
 }
 
 /// Writes diagnostics with their lines and carets.
 pub(super) fn diagnostics(global: &Global, problems: &Diagnostics) {
-    note(&format!("{}\n", problems.render(colored(global))));
+    if global.log_format == LogFormat::Text {
+        return to_stderr(&problems.render(colored(global)));
+    }
+    for problem in problems {
+        let level = match problem.severity {
+            crate::spec::Severity::Error => "ERROR",
+            crate::spec::Severity::Warning => "WARN",
+        };
+        json_line(level, &serde_json::json!(problem));
+    }
 }
 
 /// How many errors there are, and in how many files.
@@ -66,7 +93,7 @@ pub(super) fn cli_error(global: &Global, problem: &CliError) {
         CliError::Load(LoadError::Specs { problems, unavailable }) => {
             diagnostics(global, problems);
             for reason in unavailable {
-                note(&format!("note: a run will need one more thing: {reason}\n"));
+                note(global, &format!("note: a run will need one more thing: {reason}\n"));
             }
             error(global, &format!("{}; nothing was sent", count_of(problems)));
         }

@@ -50,7 +50,7 @@ pub(super) async fn once(
     let journal = around.journal()?;
     acknowledge(&journal, deletions)?;
     let observer = observer(global, around, style, &journal);
-    let stop = signals::stop_on_signal();
+    let stop = signals::stop_on_signal(global);
     let loaded = Arc::clone(&around.loaded);
     let session = Session::open(loaded, &*around.variables, around.shared.clone(), journal.clone(), observer, stop)?;
     let purpose = request.purpose.clone();
@@ -67,6 +67,7 @@ pub(super) async fn once(
     let at = around.shared.clock.now();
     let summary = PassSummary {
         at,
+        purpose: purpose.clone(),
         environments: summaries(around, &outcome),
         requests: around.requests(),
         took: (at - began).to_std().unwrap_or_default(),
@@ -92,21 +93,16 @@ async fn forever(
     let journal = around.journal()?;
     acknowledge(&journal, deletions)?;
     let observer = observer(global, &around, Style::PLAIN, &journal);
-    if global.log_format == LogFormat::Text {
-        let count = around.loaded.fleet.environments.len();
-        output::note(&format!(
-            "{count} environment{} from {}; changes are followed until Ctrl-C\n\n",
-            if count == 1 { "" } else { "s" },
-            around.source.describe()
-        ));
-    }
+    let count = around.loaded.fleet.environments.len();
+    let (plural, source) = (if count == 1 { "" } else { "s" }, around.source.describe());
+    output::note(global, &format!("{count} environment{plural} from {source}; changes are followed until Ctrl-C\n\n"));
     let daemon = Daemon {
         source: Arc::clone(&around.source),
         variables: Arc::clone(&around.variables),
         shared: around.shared.clone(),
         journal,
         observer,
-        stop: signals::stop_on_signal(),
+        stop: signals::stop_on_signal(global),
         request,
     };
     daemon.run().await?;
@@ -120,21 +116,30 @@ pub(super) fn show_diagnostics(global: &Global, around: &Surroundings) {
     }
     if !around.loaded.stand_ins.is_empty() {
         let names: Vec<&str> = around.loaded.stand_ins.iter().map(String::as_str).collect();
-        output::note(&format!("note: {} not set here; the simulator works with stand-ins\n\n", join(&names)));
+        output::note(global, &format!("{}\n\n", stand_ins_note(&names)));
     }
 }
 
-fn join(names: &[&str]) -> String {
-    match names {
-        [one] => format!("{one} is"),
-        [all @ .., last] => format!("{} and {last} are", all.join(", ")),
-        [] => String::new(),
-    }
+/// One line of at most 80 columns, which fits on every terminal: as many names as there is room for.
+fn stand_ins_note(names: &[&str]) -> String {
+    let note = |listed: usize| {
+        let mut all: Vec<String> = names.iter().take(listed).map(|name| (*name).to_owned()).collect();
+        match names.len().saturating_sub(listed) {
+            0 => {}
+            others if listed == 0 => all.push(format!("{others} values that are not set")),
+            others => all.push(format!("{others} more")),
+        }
+        let last = all.pop().unwrap_or_default();
+        let all = if all.is_empty() { last } else { format!("{} and {last}", all.join(", ")) };
+        format!("note: the simulator has stand-ins for {all}")
+    };
+    let listed = (0..=names.len()).rev().find(|listed| note(*listed).len() <= 80).unwrap_or(0);
+    note(listed)
 }
 
 fn acknowledge(journal: &Journal, deletions: &Deletions) -> Result<(), CliError> {
     if let Some(hash) = &deletions.acknowledge {
-        journal.change(|memory| memory.acknowledged.insert(hash.clone()))?;
+        journal.change(|memory| memory.acknowledge(hash))?;
     }
     Ok(())
 }
@@ -177,6 +182,12 @@ fn summaries(around: &Surroundings, outcome: &Outcome) -> Vec<EnvironmentSummary
         }
         summary.changes = outcome.done_in.get(&summary.name).copied().unwrap_or_default();
     }
+    // What is gone is in no plan any more.
+    let gone = outcome.done_in.iter().filter(|(env, _)| !outcome.last.plan.environments.contains_key(*env));
+    summaries.extend(gone.map(|(env, changes)| EnvironmentSummary::gone(env.clone(), *changes)));
+    for summary in &mut summaries {
+        summary.deleted = outcome.deleted.get(&summary.name).into_iter().flatten().cloned().collect();
+    }
     summaries
 }
 
@@ -218,6 +229,11 @@ fn tell_untold(global: &Global, around: &Surroundings, outcome: &Outcome) -> boo
 /// Keeps the last status of each environment, for `hangar status` and for whoever asks the store.
 fn remember_statuses(around: &Surroundings, journal: &Journal, outcome: &Outcome) {
     let now = around.shared.clock.now();
+    for env in outcome.done_in.keys().filter(|env| !outcome.last.plan.environments.contains_key(*env)) {
+        if let Err(error) = journal.store().remove_status(env) {
+            tracing::warn!(%env, %error, "the status of what is gone was not removed");
+        }
+    }
     for status in report::status_of(&around.loaded.fleet, &outcome.last.plan, &outcome.last.observed, now) {
         let kept = serde_json::to_value(&status).map(|json| journal.store().put_status(&status.name, &json));
         if let Ok(Err(error)) = kept {
@@ -243,4 +259,28 @@ fn try_next(around: &Surroundings, outcome: &Outcome) -> Vec<String> {
     lines.push(format!("{program} status --sim{path}  # machines, secrets, addresses"));
     lines.push(format!("{program} diff --sim{path}  # after editing a spec: what would change"));
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::stand_ins_note;
+
+    #[test]
+    fn the_note_about_stand_ins_is_one_line_of_at_most_80_columns() {
+        let one = ["FLY_API_TOKEN"];
+        let many =
+            ["ANTHROPIC_API_KEY", "DATABASE_URL", "FLY_API_TOKEN", "GITHUB_APP_PRIVATE_KEY", "HANGAR_MASTER_KEY"];
+        let long = ["A_NAME_THAT_FILLS_MUCH_OF_A_LINE_AND_THEN_SOME_MORE_OF_IT_UNTIL_THERE_IS_NO_ROOM", "B"];
+        let cases = [
+            (&one[..], "note: the simulator has stand-ins for FLY_API_TOKEN"),
+            (&many[..2], "note: the simulator has stand-ins for ANTHROPIC_API_KEY and DATABASE_URL"),
+            (&many, "note: the simulator has stand-ins for ANTHROPIC_API_KEY, DATABASE_URL and 3 more"),
+            (&long, "note: the simulator has stand-ins for 2 values that are not set"),
+        ];
+        for (names, expected) in cases {
+            let note = stand_ins_note(names);
+            assert_eq!(note, expected);
+            assert!(note.len() <= 80, "{}", note.len());
+        }
+    }
 }

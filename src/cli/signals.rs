@@ -1,16 +1,20 @@
 //! SIGINT and SIGTERM: the first asks for the end, the second ends at once.
 
+use super::args::Global;
 use super::output;
 use crate::execute::{Stop, StopReason};
 
 /// A stop that is requested by SIGINT or SIGTERM. A second signal ends the process at once.
-pub(super) fn stop_on_signal() -> Stop {
+pub(super) fn stop_on_signal(global: &Global) -> Stop {
     let stop = Stop::default();
-    let told = stop.clone();
+    let (told, global) = (stop.clone(), global.clone());
     let _listener = tokio::spawn(async move {
         received().await;
         told.request(StopReason::Stopping);
-        output::note("\nstopping: steps under way are finished, no new one begins (once more to end at once)\n");
+        output::note(
+            &global,
+            "\nstopping: steps under way are finished, no new one begins (once more to end at once)\n",
+        );
         received().await;
         #[expect(clippy::exit, reason = "a second signal asks for exactly this")]
         std::process::exit(130);

@@ -11,7 +11,7 @@ use crate::desired::Wanted;
 use crate::execute::event::{Event, What};
 use crate::execute::{Failure, Report, step_ref};
 use crate::plan::{Plan, Purpose, Reason, Request, Standing};
-use crate::resource::EnvName;
+use crate::resource::{AppName, EnvName};
 
 /// How often something transient is looked at again within one run.
 const TRIES: u32 = 5;
@@ -32,6 +32,7 @@ pub struct Once<'s> {
     tries: BTreeMap<EnvName, u32>,
     rounds: BTreeMap<EnvName, u32>,
     done_in: BTreeMap<EnvName, usize>,
+    deleted: BTreeMap<EnvName, BTreeSet<AppName>>,
 }
 
 /// How a run ended for one environment.
@@ -60,6 +61,8 @@ pub struct Outcome {
     pub done: usize,
     /// How many steps were done in each environment.
     pub done_in: BTreeMap<EnvName, usize>,
+    /// Which apps were deleted, by environment.
+    pub deleted: BTreeMap<EnvName, BTreeSet<AppName>>,
 }
 
 impl Outcome {
@@ -86,6 +89,7 @@ impl<'s> Once<'s> {
             tries: BTreeMap::new(),
             rounds: BTreeMap::new(),
             done_in: BTreeMap::new(),
+            deleted: BTreeMap::new(),
         }
     }
 
@@ -95,6 +99,7 @@ impl<'s> Once<'s> {
         loop {
             let observed = self.session.observe(&self.environments()).await?;
             let planned = self.session.plan(observed, &self.request)?;
+            self.session.remember_consents(&planned.plan)?;
             if let Some(show) = on_first_plan.take() {
                 show(&planned);
             }
@@ -117,6 +122,9 @@ impl<'s> Once<'s> {
             for (env, report) in futures::future::join_all(runs).await {
                 let done = self.done_in.entry(env.clone()).or_default();
                 *done = done.saturating_add(report.done);
+                if !report.deleted.is_empty() {
+                    self.deleted.entry(env.clone()).or_default().extend(report.deleted.iter().cloned());
+                }
                 self.take(&env, report);
                 self.count_round(&env, &planned.plan);
             }
@@ -249,7 +257,7 @@ impl<'s> Once<'s> {
             verdicts.insert(env.clone(), verdict);
         }
         let done = self.done_in.values().sum();
-        Outcome { verdicts, failures: self.failures, last, done, done_in: self.done_in }
+        Outcome { verdicts, failures: self.failures, last, done, done_in: self.done_in, deleted: self.deleted }
     }
 }
 

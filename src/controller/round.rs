@@ -161,7 +161,10 @@ impl Round {
     ) -> Result<Vec<(Planned, BTreeSet<EnvName>)>, SessionError> {
         self.session.settle(observed)?;
         match self.session.plan(observed.clone(), &self.request) {
-            Ok(planned) => return Ok(vec![(planned, open.clone())]),
+            Ok(planned) => {
+                self.session.remember_consents(&planned.plan)?;
+                return Ok(vec![(planned, open.clone())]);
+            }
             Err(error) => {
                 tracing::error!(%error, "the common plan is not carried out; each environment is planned alone");
             }
@@ -170,7 +173,10 @@ impl Round {
         for env in open {
             let request = Request { env: Some(env.clone()), ..self.request.clone() };
             match self.session.plan(observed.clone(), &request) {
-                Ok(planned) => plans.push((planned, BTreeSet::from([env.clone()]))),
+                Ok(planned) => {
+                    self.session.remember_consents(&planned.plan)?;
+                    plans.push((planned, BTreeSet::from([env.clone()])));
+                }
                 Err(BrokenPlan(violations)) => {
                     let rules: Vec<String> = violations.iter().map(ToString::to_string).collect();
                     self.tell(env, End::Failed { message: rules.join("; ") });

@@ -10,7 +10,7 @@ use crate::execute::event::Observer;
 use crate::execute::{Executor, Journal, Report, Stop};
 use crate::http::Shared;
 use crate::observed::Observed;
-use crate::plan::Request;
+use crate::plan::{Plan, Request};
 use crate::providers::fly::client::FlyWriter;
 use crate::resource::{EnvName, OrgSlug};
 use crate::store::StoreError;
@@ -109,6 +109,25 @@ impl Session {
     /// Plans from what was observed.
     pub fn plan(&self, observed: Observed, request: &Request) -> Result<Planned, BrokenPlan> {
         plan_checked(&self.loaded, observed, &self.journal.memory(), request, self.shared.clock.now())
+    }
+
+    /// Remembers which deletions the hashes that a person has acknowledged stand for, as `plan` has found them: from now on exactly
+    /// these may go, whenever each of them can.
+    pub fn remember_consents(&self, plan: &Plan) -> Result<(), StoreError> {
+        let Some(acknowledged) = &plan.acknowledged else { return Ok(()) };
+        let before = self.journal.memory().acknowledged;
+        if before == *acknowledged {
+            return Ok(());
+        }
+        for hash in before.keys().filter(|hash| before.get(*hash).is_some_and(BTreeSet::is_empty)) {
+            if !acknowledged.contains_key(hash) {
+                tracing::warn!(
+                    hash,
+                    "no held set of deletions has this hash (any more), so acknowledging it lets nothing go"
+                );
+            }
+        }
+        self.journal.change(|memory| memory.acknowledged.clone_from(acknowledged))
     }
 
     /// Carries out one environment's part of a plan.

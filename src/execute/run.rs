@@ -11,7 +11,7 @@ use super::event::{Event, Observer, Outcome, StepRef, What};
 use super::journal::Journal;
 use super::step::{Ended, StepRun};
 use crate::clock::SharedClock;
-use crate::plan::{Plan, Step, StepId};
+use crate::plan::{Action, Plan, Step, StepId};
 use crate::providers::fly::client::FlyWriter;
 use crate::random::Random;
 use crate::resource::output::Outputs;
@@ -117,6 +117,8 @@ pub struct Report {
     pub unknown: usize,
     /// Steps that were not tried.
     pub skipped: usize,
+    /// Apps that are gone now, and were deleted here.
+    pub deleted: Vec<AppName>,
 }
 
 /// A step that did not work.
@@ -250,7 +252,12 @@ impl Report {
     fn count(&mut self, step: &Step, ended: Ended) {
         match ended {
             Ended::Done { .. } if step.action.verb().is_none() => {}
-            Ended::Done { .. } => self.done = self.done.saturating_add(1),
+            Ended::Done { .. } => {
+                self.done = self.done.saturating_add(1);
+                if matches!(step.action, Action::DeleteApp { .. }) {
+                    self.deleted.push(step.key.app().clone());
+                }
+            }
             Ended::Left { .. } => self.skipped = self.skipped.saturating_add(1),
             Ended::Unknown { .. } => self.unknown = self.unknown.saturating_add(1),
             Ended::Failed { reason, message, transient } => {

@@ -11,7 +11,7 @@ use crate::memory::{Conclusion, Verb};
 use crate::plan::{Action, Evidence, MachineWrite, SecretWrite, Step};
 use crate::providers::fly::apply::{self, ApplyError, Deletable};
 use crate::providers::fly::client::{
-    Class, CreateIp, CreateMachine, CreateVolume, FlyProblem, FlyWriter, IpKind, UpdateMachine, UpdateVolume,
+    Class, CreateIp, CreateMachine, CreateVolume, FlyError, FlyProblem, FlyWriter, IpKind, UpdateMachine, UpdateVolume,
 };
 use crate::providers::fly::health::{Patience, wait_healthy};
 use crate::resource::field::FieldSet;
@@ -113,6 +113,9 @@ impl StepRun<'_> {
 
     fn is_worth_another_try(&self, error: &ApplyError) -> bool {
         let ApplyError::Fly(error) = error else { return false };
+        if self.is_name_just_freed(error) {
+            return true;
+        }
         if error.class() != Class::Transient {
             return false;
         }
@@ -122,6 +125,12 @@ impl StepRun<'_> {
             FlyProblem::NotFound { .. } => lock(&self.shared.created).contains(self.step.key.app()),
             _ => true,
         }
+    }
+
+    /// Whether a name is refused that we ourselves have given up a moment ago: it is free soon.
+    fn is_name_just_freed(&self, error: &FlyError) -> bool {
+        matches!(error.problem(), FlyProblem::NameTaken { .. })
+            && self.executor.journal.memory().freed.contains_key(self.step.key.app())
     }
 
     fn conclude(&self, verb: Verb, result: Result<Produced, ApplyError>) -> Ended {
@@ -140,7 +149,8 @@ impl StepRun<'_> {
                 class => {
                     // A machine of that name is there after all: the next look tells whether it is the one that is wanted.
                     let is_there = matches!(&error, ApplyError::Fly(error) if matches!(error.problem(), FlyProblem::MachineNameTaken { .. }));
-                    let transient = class == Class::Transient || is_there;
+                    let is_freed = matches!(&error, ApplyError::Fly(error) if self.is_name_just_freed(error));
+                    let transient = class == Class::Transient || is_there || is_freed;
                     let (reason, message) = (error.reason().to_owned(), error.to_string());
                     (Some(Conclusion::NoEffect), Ended::Failed { reason, message, transient })
                 }

@@ -16,6 +16,9 @@ use super::transport::{Method, Request, Response, TransportError};
 /// The longest pause that a `Retry-After` header can cause; a mistaken header must not stop a controller for a day.
 const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 
+/// How long a first connection is tried. Who has never answered is likely not there, or its address is wrong, and a person waits.
+const FIRST_CONTACT: Duration = Duration::from_secs(3);
+
 /// What a client sends its calls through.
 #[derive(Debug)]
 pub(super) struct Exchange {
@@ -82,8 +85,19 @@ impl Exchange {
                 shared.limiter.pause(&key, delay.min(LONGEST_PAUSE));
             }
             let elapsed = (shared.clock.now() - began).to_std().unwrap_or_default();
-            let in_time = elapsed.saturating_add(delay) <= policy.deadline.max(timeout);
+            let has_contact = reply != Reply::NotSent || shared.requests.is_answered();
+            let deadline = if has_contact {
+                policy.deadline.max(timeout)
+            } else if shared.requests.is_unheard() {
+                Duration::ZERO
+            } else {
+                FIRST_CONTACT
+            };
+            let in_time = elapsed.saturating_add(delay) <= deadline;
             if !in_time || !history.may_retry(&policy, outcome, call.replay_safe) {
+                if !has_contact {
+                    shared.requests.note_unheard();
+                }
                 let error = self.error(problem, method, call, overall, history.attempts, response.as_ref());
                 return Err(error.with_retry_after(retry_after));
             }
@@ -147,6 +161,7 @@ impl Exchange {
         let (method, path) = (method.as_str(), call.path.as_str());
         match &result {
             Ok(response) => {
+                shared.requests.note_answer();
                 if let Some(name) = self.connection.affinity_cookie {
                     self.cookies.remember(name, response);
                 }

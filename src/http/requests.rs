@@ -1,6 +1,6 @@
 //! How many requests a run has sent.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::transport::Method;
 
@@ -9,6 +9,8 @@ use super::transport::Method;
 pub struct Requests {
     reads: AtomicU64,
     writes: AtomicU64,
+    answered: AtomicBool,
+    unheard: AtomicBool,
 }
 
 impl Requests {
@@ -20,6 +22,26 @@ impl Requests {
     /// Requests that could change something.
     pub fn writes(&self) -> u64 {
         self.writes.load(Ordering::Relaxed)
+    }
+
+    /// Notes that somebody has answered, whatever they said.
+    pub(super) fn note_answer(&self) {
+        self.answered.store(true, Ordering::Relaxed);
+    }
+
+    /// Notes that a call was given up for which no connection could be made.
+    pub(super) fn note_unheard(&self) {
+        self.unheard.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether anybody has ever answered.
+    pub(super) fn is_answered(&self) -> bool {
+        self.answered.load(Ordering::Relaxed)
+    }
+
+    /// Whether a call was given up already because no connection could be made.
+    pub(super) fn is_unheard(&self) -> bool {
+        self.unheard.load(Ordering::Relaxed)
     }
 
     pub(super) fn count(&self, method: Method) {

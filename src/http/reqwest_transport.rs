@@ -83,7 +83,10 @@ struct Failed {
 
 impl Failed {
     fn on(request: &Request) -> Self {
-        let host = url::Url::parse(&request.url).ok().and_then(|url| url.host_str().map(str::to_owned));
+        let host = url::Url::parse(&request.url).ok().and_then(|url| {
+            let host = url.host_str()?;
+            Some(url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")))
+        });
         Self { host: host.unwrap_or_else(|| "an address that is not a URL".to_owned()), timeout: request.timeout }
     }
 
@@ -191,7 +194,7 @@ mod tests {
         let url = format!("http://{}/?secret=planted", listener.local_addr().unwrap());
         drop(listener);
         let error = transport().send(request(url, Duration::from_mins(1))).await.unwrap_err();
-        assert!(matches!(&error, TransportError::Connect { host, .. } if host == "127.0.0.1"), "{error}");
+        assert!(matches!(&error, TransportError::Connect { host, .. } if host.starts_with("127.0.0.1:")), "{error}");
         assert!(!error.may_have_had_effect() && !format!("{error} {error:?}").contains("planted"), "{error:?}");
     }
 

@@ -48,6 +48,29 @@ async fn a_read_gives_up_after_four_retries_and_says_why() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_has_never_answered_is_not_waited_for() {
+    let (fake, connection) = connection(vec![refused(); 6]);
+    let clock = Arc::clone(&connection.shared.clock);
+    let (began, client) = (clock.now(), ReadClient::new(connection));
+    let error = client.get::<Value>(call()).await.unwrap_err();
+    assert_eq!(error.outcome(), Outcome::Transient);
+    assert!(fake.lines().len() > 1 && (clock.now() - began).num_seconds() < 3, "{:?}", fake.seconds());
+    // Nor is anybody asked twice for the next call.
+    let before = fake.lines().len();
+    client.get::<Value>(call()).await.unwrap_err();
+    assert_eq!(fake.lines().len(), before + 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_has_answered_once_is_waited_for() {
+    let (fake, connection) = connection([vec![answer(403, "no")], vec![refused(); 5]].concat());
+    let client = ReadClient::new(connection);
+    client.get::<Value>(call()).await.unwrap_err();
+    assert_eq!(client.get::<Value>(call()).await.unwrap_err().attempts(), 5);
+    assert_eq!(fake.lines().len(), 6);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_refused_read_is_not_repeated() {
     for status in [301, 400, 401, 403, 404, 409, 422] {
         let (sent, result) = read(vec![answer(status, "no")]).await;

@@ -118,6 +118,9 @@ pub struct Rejection {
     pub attempts: u32,
 }
 
+/// Acknowledged sets of deletions by their hash: of which apps (name and id) each consists. A set is empty until a plan has seen it.
+pub type Acknowledged = BTreeMap<String, BTreeSet<String>>;
+
 /// Our own recent doings. Losing it loses history, never safety.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -134,10 +137,12 @@ pub struct Memory {
     pub born: BTreeMap<AppName, DateTime<Utc>>,
     /// Ids of volumes that we created, with the app they are in.
     pub volumes: BTreeMap<String, AppName>,
+    /// Names of apps that we have deleted lately, by when: the provider may hold on to a name for a moment.
+    pub freed: BTreeMap<AppName, DateTime<Utc>>,
     /// Collections done lately, for the deletion budget: what and when.
     pub deletions: Vec<(String, DateTime<Utc>)>,
-    /// Hashes of held deletion sets that a person has acknowledged.
-    pub acknowledged: BTreeSet<String>,
+    /// Held sets of deletions that a person has acknowledged, and that are not all gone.
+    pub acknowledged: Acknowledged,
     /// Changes that did not work, by what they were for.
     pub rejections: BTreeMap<String, Rejection>,
 }
@@ -152,8 +157,9 @@ impl Memory {
             notes: Vec::new(),
             born: BTreeMap::new(),
             volumes: BTreeMap::new(),
+            freed: BTreeMap::new(),
             deletions: Vec::new(),
-            acknowledged: BTreeSet::new(),
+            acknowledged: Acknowledged::new(),
             rejections: BTreeMap::new(),
         }
     }
@@ -171,12 +177,28 @@ impl Memory {
             .max_by_key(|note| note.open_until(timing))
     }
 
+    /// The same for the end of what `key` names at a person's word: a change that was answered has had its effect, and ends with the
+    /// object, whether or not a listing shows it yet.
+    pub fn open_note_for_end(&self, key: &ResourceKey, now: DateTime<Utc>, timing: Timing) -> Option<&Note> {
+        let is_answered_change =
+            |note: &Note| note.verb == Verb::Update && matches!(note.outcome, NoteOutcome::Done { .. });
+        self.notes
+            .iter()
+            .filter(|note| note.key == *key && now < note.open_until(timing) && !is_answered_change(note))
+            .max_by_key(|note| note.open_until(timing))
+    }
+
     /// Whether a write of ours made the app `app`, as far as this memory knows.
     pub fn has_created(&self, app: &AppName) -> bool {
         self.born.contains_key(app)
             || self.notes.iter().any(|note| {
                 note.verb == Verb::Create && matches!(&note.key, ResourceKey::App { app: noted } if noted == app)
             })
+    }
+
+    /// Notes that a person has let go the held set of deletions that `hash` names.
+    pub fn acknowledge(&mut self, hash: &str) {
+        self.acknowledged.entry(hash.to_owned()).or_default();
     }
 
     /// Notes a write that is about to be sent. An older note of the same key and verb is replaced.
@@ -197,7 +219,10 @@ impl Memory {
                 }
                 match (verb, key) {
                     (Verb::Create, ResourceKey::App { app }) => drop(self.born.insert(app.clone(), at)),
-                    (Verb::Delete, ResourceKey::App { app }) => self.forget_app(app),
+                    (Verb::Delete, ResourceKey::App { app }) => {
+                        self.forget_app(app);
+                        self.freed.insert(app.clone(), at);
+                    }
                     _ => {}
                 }
             }
@@ -222,6 +247,7 @@ impl Memory {
             self.forget_app(&app);
         }
         self.deletions.retain(|(_, at)| now < add(*at, delta(budget_window)));
+        self.freed.retain(|_, at| now < add(*at, timing.open_for()));
         if self.quarantined_until(now, timing).is_none() {
             self.blank_since = None;
         }

@@ -12,6 +12,7 @@ use super::collect::Orphan;
 use super::planner::{Planner, plural};
 use super::step::Action;
 use super::withheld::Reason;
+use crate::memory::Acknowledged;
 use crate::resource::marker::PREFIX;
 
 /// What is decided about orphans that nobody has released yet.
@@ -53,11 +54,40 @@ impl Planner<'_> {
             return Judgement::Released { by: "mass".to_owned() };
         }
         let hash = hash_of(pending);
-        if self.memory.acknowledged.contains(&hash) {
+        if self.memory.acknowledged.contains_key(&hash) {
             return Judgement::Released { by: hash };
         }
         let message = format!("{message}. `hangar gc --acknowledge {hash}` lets exactly this set go: {}", join(&units));
         Judgement::Held { reason, message }
+    }
+
+    /// The hash of the acknowledged set that an orphan is part of. The consent is to all of them, whenever each is free to go.
+    pub(super) fn consent_to(&self, orphan: &Orphan) -> Option<String> {
+        let member = orphan.member();
+        let set = self.memory.acknowledged.iter().find(|(_, members)| members.contains(&member));
+        set.map(|(hash, _)| hash.clone())
+    }
+
+    /// What is to be remembered of acknowledged sets. A hash stands for the set that it names now, or, where no set has it, for none;
+    /// and consent ends for what is wanted again.
+    pub(super) fn acknowledged_after(
+        &self,
+        orphans: &[Orphan],
+        pending: &[&Orphan],
+        judgement: &Judgement,
+    ) -> Acknowledged {
+        let mut acknowledged = self.memory.acknowledged.clone();
+        if let Judgement::Released { by } = judgement
+            && let Some(members) = acknowledged.get_mut(by)
+        {
+            members.extend(pending.iter().map(|orphan| orphan.member()));
+        }
+        let orphans: BTreeSet<String> = orphans.iter().map(Orphan::member).collect();
+        for members in acknowledged.values_mut() {
+            members.retain(|member| orphans.contains(member));
+        }
+        acknowledged.retain(|_, members| !members.is_empty());
+        acknowledged
     }
 
     /// Why these are too many, if they are.
@@ -127,9 +157,9 @@ impl Planner<'_> {
     }
 }
 
-/// The hash that names exactly this set of apps. Their ids are part of it: what is made anew under the same names is another set.
+/// The hash that names exactly this set of apps.
 fn hash_of(pending: &[&Orphan]) -> String {
-    let apps: BTreeSet<String> = pending.iter().map(|orphan| format!("{} {}", orphan.app, orphan.app_id)).collect();
+    let apps: BTreeSet<String> = pending.iter().map(|orphan| orphan.member()).collect();
     let digest = sha2::Sha256::digest(join(&apps).as_bytes());
     hex::encode(digest.get(..6).unwrap_or_default())
 }

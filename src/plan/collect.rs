@@ -51,6 +51,11 @@ impl Orphan {
         ResourceKey::App { app: self.app.clone() }
     }
 
+    /// Names the app within a set that is held or let go. Its id is part of it: what is made anew under the same name is another one.
+    pub(super) fn member(&self) -> String {
+        format!("{} {}", self.app, self.app_id)
+    }
+
     pub(super) fn place(&self) -> Place<'_> {
         Place { env: &self.env, component: self.component.as_ref(), org: &self.org }
     }
@@ -80,20 +85,23 @@ impl Planner<'_> {
                 leaving.push(orphan);
             }
         }
-        if leaving.is_empty() {
-            return;
-        }
         if let Some((reason, message)) = self.reason_to_wait() {
             for env in leaving.iter().map(|orphan| &orphan.env).collect::<BTreeSet<_>>() {
                 self.wait(env, None, None, reason, message.clone(), None);
             }
             return;
         }
-        let (released, pending): (Vec<&Orphan>, Vec<&Orphan>) = leaving.into_iter().partition(|orphan| orphan.released);
-        for orphan in released {
-            self.plan_end(orphan, None);
+        let mut pending = Vec::new();
+        for orphan in leaving {
+            match self.consent_to(orphan) {
+                _ if orphan.released => self.plan_end(orphan, None),
+                Some(hash) => self.plan_end(orphan, Some(&hash)),
+                None => pending.push(orphan),
+            }
         }
-        match self.judge(&pending) {
+        let judgement = self.judge(&pending);
+        self.plan.acknowledged = Some(self.acknowledged_after(&orphans, &pending, &judgement));
+        match judgement {
             Judgement::Within => pending.into_iter().for_each(|orphan| self.plan_end(orphan, None)),
             Judgement::Released { by } => pending.into_iter().for_each(|orphan| self.plan_end(orphan, Some(&by))),
             Judgement::Held { reason, message } => {

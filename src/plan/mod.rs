@@ -36,6 +36,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
+use crate::memory::Acknowledged;
 use crate::resource::EnvName;
 use crate::resource::output::Outputs;
 
@@ -56,6 +57,9 @@ pub struct Plan {
     pub outputs: BTreeMap<EnvName, Outputs>,
     /// The environments that the plan is about: wanted ones that were selected, and orphans.
     pub environments: BTreeMap<EnvName, EnvironmentKind>,
+    /// What the memory is to hold of acknowledged sets of deletions from now on: a set is found when the plan is made, and its
+    /// members may become free to go one by one, long after. Nothing where the plan did not see everything.
+    pub acknowledged: Option<Acknowledged>,
 }
 
 /// Why an environment is in a plan.

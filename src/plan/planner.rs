@@ -68,6 +68,7 @@ pub fn plan(
             notices: Vec::new(),
             outputs: BTreeMap::new(),
             environments: BTreeMap::new(),
+            acknowledged: None,
         },
     };
     match &request.purpose {

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::planner::Planner;
 use super::withheld::Reason;
+use crate::memory::Note;
 use crate::observed::{Completeness, Scope};
 use crate::resource::{AppName, ResourceKey};
 
@@ -89,7 +90,10 @@ impl Planner<'_> {
                 until: Some(until),
             });
         }
-        self.is_settled(key)?;
+        match evidence {
+            Evidence::Requested => self.is_settled_for_end(key)?,
+            _ => self.is_settled(key)?,
+        }
         if let Some(reason) = self.incomplete_listing_of(key.app()) {
             return Err(Obstacle {
                 reason: Reason::ObservationIncomplete,
@@ -130,7 +134,16 @@ impl Planner<'_> {
 
     /// Whether no write of ours to `key` may still be under way or unseen.
     pub(super) fn is_settled(&self, key: &ResourceKey) -> Result<(), Obstacle> {
-        match self.memory.open_note(key, self.now, self.policy.timing) {
+        self.settled(key, self.memory.open_note(key, self.now, self.policy.timing))
+    }
+
+    /// The same for what a person wants to end.
+    fn is_settled_for_end(&self, key: &ResourceKey) -> Result<(), Obstacle> {
+        self.settled(key, self.memory.open_note_for_end(key, self.now, self.policy.timing))
+    }
+
+    fn settled(&self, key: &ResourceKey, open: Option<&Note>) -> Result<(), Obstacle> {
+        match open {
             None => Ok(()),
             Some(note) => Err(Obstacle {
                 reason: Reason::OwnWritePending,

@@ -10,8 +10,8 @@ use super::held;
 use super::style::{Style, Tone};
 use super::text::{clean, columns, duration, pad, paragraph, plural};
 use crate::desired::{App, Fleet, Wanted};
-use crate::plan::{Plan, Stance, Standing, Withheld};
-use crate::resource::{EnvName, IpKind, ResourceKey};
+use crate::plan::{Plan, Purpose, Stance, Standing, Withheld};
+use crate::resource::{AppName, EnvName, IpKind, ResourceKey};
 
 /// What a pass came to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -19,6 +19,9 @@ use crate::resource::{EnvName, IpKind, ResourceKey};
 pub struct PassSummary {
     /// The end of the pass; moments are told from here.
     pub at: DateTime<Utc>,
+    /// What it was for.
+    #[serde(skip)]
+    pub purpose: Purpose,
     /// The environments, in the order they are shown.
     pub environments: Vec<EnvironmentSummary>,
     /// What it took.
@@ -41,6 +44,10 @@ pub struct EnvironmentSummary {
     pub is_orphan: bool,
     /// How many changes were carried out.
     pub changes: usize,
+    /// The apps that were deleted.
+    pub deleted: Vec<AppName>,
+    /// What is kept although no spec asks for it, and why.
+    pub kept: Vec<String>,
     /// What went wrong in this pass, as complete messages.
     pub failures: Vec<String>,
     /// What is withheld.
@@ -59,6 +66,12 @@ impl EnvironmentSummary {
                 standing: view.standing,
                 is_orphan: view.is_orphan,
                 changes: 0,
+                deleted: Vec::new(),
+                kept: if view.is_orphan {
+                    view.notices.iter().map(|notice| notice.message.clone()).collect()
+                } else {
+                    Vec::new()
+                },
                 failures: Vec::new(),
                 withheld: last.withheld.iter().filter(|withheld| withheld.env == *view.name).cloned().collect(),
                 urls: match fleet.environments.get(view.name) {
@@ -70,6 +83,57 @@ impl EnvironmentSummary {
                 },
             })
             .collect()
+    }
+}
+
+impl EnvironmentSummary {
+    /// An environment of which nothing is left after `changes` changes.
+    pub fn gone(name: EnvName, changes: usize) -> Self {
+        Self {
+            name,
+            standing: Standing::Converged,
+            is_orphan: true,
+            changes,
+            deleted: Vec::new(),
+            kept: Vec::new(),
+            failures: Vec::new(),
+            withheld: Vec::new(),
+            urls: Vec::new(),
+        }
+    }
+
+    /// The last word on an environment, where there is one.
+    fn end(&self) -> Option<End> {
+        if !self.failures.is_empty() || self.standing != Standing::Converged {
+            return None;
+        }
+        Some(match (self.is_orphan, self.kept.is_empty(), self.deleted.is_empty()) {
+            (false, _, _) => End::AsDesired,
+            (true, false, _) => End::Kept,
+            (true, true, false) => End::Deleted,
+            (true, true, true) => End::Gone,
+        })
+    }
+}
+
+/// How things ended for an environment to which nothing is left to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    AsDesired,
+    Kept,
+    Deleted,
+    /// Nothing is left of it, and somebody else has seen to that.
+    Gone,
+}
+
+impl End {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::AsDesired => "as desired",
+            Self::Kept => "kept",
+            Self::Deleted => "deleted",
+            Self::Gone => "gone",
+        }
     }
 }
 
@@ -129,9 +193,7 @@ fn environment(env: &EnvironmentSummary, at: DateTime<Utc>, width: usize, style:
     let name = style.paint(Tone::Strong, pad(&clean(env.name.as_str()), width));
     let (mark, word, tone) = match env.standing {
         _ if !env.failures.is_empty() => (style.cross(), "failed", Tone::Delete),
-        Standing::Converged if env.is_orphan && env.changes > 0 => (style.tick(), "deleted", Tone::Good),
-        Standing::Converged if env.is_orphan => (style.tick(), "nothing to collect", Tone::Good),
-        Standing::Converged => (style.tick(), "as desired", Tone::Good),
+        Standing::Converged => (style.tick(), env.end().map_or("as desired", End::word), Tone::Good),
         Standing::Changes => ("~", "not done yet", Tone::Update),
         Standing::Waiting => ("!", "waiting", Tone::Held),
         Standing::Blocked => ("!", "blocked", Tone::Held),
@@ -144,6 +206,14 @@ fn environment(env: &EnvironmentSummary, at: DateTime<Utc>, width: usize, style:
     let indent = columns(mark).saturating_add(1);
     for url in &env.urls {
         lines.push(format!("{}{}", " ".repeat(indent.saturating_add(2)), style.paint(Tone::Link, clean(url))));
+    }
+    if !env.deleted.is_empty() {
+        let apps: Vec<String> = env.deleted.iter().map(|app| format!("`{app}`")).collect();
+        let noun = if apps.len() == 1 { "app" } else { "apps" };
+        bullet(&format!("deleted {noun} {}", apps.join(", ")), "-", Tone::Delete, indent, style, lines);
+    }
+    for kept in &env.kept {
+        bullet(kept, style.dot(), Tone::Dim, indent, style, lines);
     }
     let mut told: Vec<String> = Vec::new();
     for failure in &env.failures {
@@ -181,20 +251,15 @@ fn conclusion(summary: &PassSummary, style: Style) -> String {
     let count = |standing: Standing| {
         summary.environments.iter().filter(|env| env.failures.is_empty() && env.standing == standing).count()
     };
-    let is_deleted = |env: &&EnvironmentSummary| {
-        env.is_orphan && env.changes > 0 && env.failures.is_empty() && env.standing == Standing::Converged
-    };
-    let deleted = summary.environments.iter().filter(is_deleted).count();
-    let converged = count(Standing::Converged).saturating_sub(deleted);
+    let ends = |end: End| summary.environments.iter().filter(|env| env.end() == Some(end)).count();
     let parts: Vec<String> = [
         (failed, "failed"),
         (count(Standing::Blocked), "blocked"),
         (count(Standing::Waiting), "waiting"),
         (count(Standing::Changes), "not done yet"),
-        (converged, "as desired"),
-        (deleted, "deleted"),
     ]
     .into_iter()
+    .chain([End::AsDesired, End::Kept, End::Deleted, End::Gone].map(|end| (ends(end), end.word())))
     .filter(|(count, _)| *count > 0)
     .map(|(count, what)| format!("{count} {what}"))
     .collect();
@@ -202,20 +267,29 @@ fn conclusion(summary: &PassSummary, style: Style) -> String {
     let (tone, head) = if failed > 0 {
         (Tone::Delete, "Failed")
     } else if count(Standing::Converged) == all {
-        (Tone::Good, if changes == 0 { "Nothing changed" } else { "Converged" })
+        (Tone::Good, if changes == 0 { nothing_changed(summary) } else { "Converged" })
     } else {
         (Tone::Held, "Not converged")
     };
     let environments = plural(all, "environment");
-    let standing = match parts.len() {
-        0 => "there is no environment".to_owned(),
-        1 if converged == all => format!("{environments} {} as desired", if all == 1 { "is" } else { "are" }),
-        1 if deleted == all => format!("{environments} {} deleted", if all == 1 { "is" } else { "are" }),
-        _ => format!("{environments}: {}", parts.join(", ")),
+    let the_end = [End::AsDesired, End::Kept, End::Deleted, End::Gone].into_iter().find(|end| ends(*end) == all);
+    let standing = match the_end {
+        _ if all == 0 && summary.purpose == Purpose::Collect => "a spec asks for everything that is ours".to_owned(),
+        _ if all == 0 => "there is no environment".to_owned(),
+        Some(end) => format!("{environments} {} {}", if all == 1 { "is" } else { "are" }, end.word()),
+        None => format!("{environments}: {}", parts.join(", ")),
     };
     let changes = if changes == 0 { String::new() } else { format!("{}, ", plural(changes, "change")) };
     let cost = format!("{changes}{}, {}", summary.requests.to_line(), duration(summary.took));
     format!("{} {standing} {}", style.paint(tone, format!("{head}:")), style.paint(Tone::Dim, format!("({cost})")))
+}
+
+/// Nothing was done: for a collection that means that there was nothing to collect.
+fn nothing_changed(summary: &PassSummary) -> &'static str {
+    match summary.purpose {
+        Purpose::Collect => "Nothing to collect",
+        _ => "Nothing changed",
+    }
 }
 
 /// The lines with their explanations aligned.

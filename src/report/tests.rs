@@ -81,6 +81,7 @@ fn the_summary_says_where_to_look_and_what_to_do() {
     let world = in_sync();
     let mut summary = PassSummary {
         at: now(),
+        purpose: crate::plan::Purpose::Reconcile,
         environments: EnvironmentSummary::all(&world.fleet, &world.plan()),
         requests: RequestCount { reads: 30, writes: 14 },
         took: Duration::from_millis(12_340),
@@ -98,12 +99,65 @@ fn the_summary_says_where_to_look_and_what_to_do() {
     insta::assert_snapshot!(summary_text(&summary, &Style::PLAIN));
 }
 
+/// The last line of the summary of a pass for `purpose` over these environments.
+fn conclusion(purpose: crate::plan::Purpose, environments: Vec<EnvironmentSummary>) -> String {
+    let took = Duration::from_secs(1);
+    let summary = PassSummary { at: now(), purpose, environments, requests: REQUESTS, took, try_next: Vec::new() };
+    summary_text(&summary, &Style::PLAIN).lines().last().unwrap().to_owned()
+}
+
+#[test]
+fn the_summary_of_a_collection_says_what_has_gone() {
+    use crate::plan::Purpose;
+    let deleted = |name: &str, apps: &[&str]| EnvironmentSummary {
+        deleted: apps.iter().map(|app| (*app).into()).collect(),
+        ..EnvironmentSummary::gone(name.into(), apps.len())
+    };
+    let kept = EnvironmentSummary { kept: vec!["app `c` is retained".to_owned()], ..deleted("c", &[]) };
+    let end = "(12 requests, all reads, 1s)";
+    let ends = [
+        (Purpose::Collect, vec![], "Nothing to collect: a spec asks for everything that is ours"),
+        (Purpose::Reconcile, vec![], "Nothing changed: there is no environment"),
+        (Purpose::Collect, vec![kept.clone()], "Nothing to collect: 1 environment is kept"),
+    ];
+    for (purpose, environments, text) in ends {
+        assert_eq!(conclusion(purpose, environments), format!("{text} {end}"));
+    }
+    let two = vec![deleted("a", &["a-web", "a-api"]), deleted("b", &["b-web"])];
+    let took = Duration::from_secs(1);
+    let all = [two.clone(), vec![kept]].concat();
+    assert_eq!(
+        conclusion(Purpose::Collect, two),
+        "Converged: 2 environments are deleted (3 changes, 12 requests, all reads, 1s)"
+    );
+    let summary = PassSummary {
+        at: now(),
+        purpose: Purpose::Collect,
+        environments: all,
+        requests: REQUESTS,
+        took,
+        try_next: Vec::new(),
+    };
+    let expected = "\
+✓ a  deleted (2 changes)
+    - deleted apps `a-web`, `a-api`
+✓ b  deleted (1 change)
+    - deleted app `b-web`
+✓ c  kept
+    · app `c` is retained
+
+Converged: 3 environments: 1 kept, 2 deleted (3 changes, 12 requests, all reads, 1s)
+";
+    assert_eq!(summary_text(&summary, &Style::PLAIN), expected);
+}
+
 /// Everything that is written about a world.
 fn everything(world: &World) -> Vec<(&'static str, String)> {
     let plan = world.plan();
     let status = status_of(&world.fleet, &plan, &world.observed, world.now);
     let summary = PassSummary {
         at: now(),
+        purpose: crate::plan::Purpose::Reconcile,
         environments: EnvironmentSummary::all(&world.fleet, &plan),
         requests: REQUESTS,
         took: Duration::from_secs(1),

@@ -16,14 +16,23 @@ pub(super) enum Part {
     Note,
     Born,
     Volume,
+    Freed,
     Deletion,
     Acknowledged,
     Rejection,
 }
 
 impl Part {
-    const ALL: [Self; 7] =
-        [Self::Run, Self::Note, Self::Born, Self::Volume, Self::Deletion, Self::Acknowledged, Self::Rejection];
+    const ALL: [Self; 8] = [
+        Self::Run,
+        Self::Note,
+        Self::Born,
+        Self::Volume,
+        Self::Freed,
+        Self::Deletion,
+        Self::Acknowledged,
+        Self::Rejection,
+    ];
 
     pub(super) const fn name(self) -> &'static str {
         match self {
@@ -31,6 +40,7 @@ impl Part {
             Self::Note => "note",
             Self::Born => "born",
             Self::Volume => "volume",
+            Self::Freed => "freed",
             Self::Deletion => "deletion",
             Self::Acknowledged => "acknowledged",
             Self::Rejection => "rejection",
@@ -73,7 +83,7 @@ struct Run {
 /// The rows of `memory`. Rows that are in `before` keep their position where they can.
 pub(super) fn rows_of(memory: &Memory, before: &Rows) -> serde_json::Result<Rows> {
     // Named one by one, so that a new field cannot be forgotten here.
-    let Memory { instance, started_at, blank_since, notes, born, volumes, deletions, acknowledged, rejections } =
+    let Memory { instance, started_at, blank_since, notes, born, volumes, freed, deletions, acknowledged, rejections } =
         memory;
     let mut rows = Builder::new(before);
     let run = Run { instance: instance.clone(), started_at: *started_at, blank_since: *blank_since };
@@ -87,11 +97,14 @@ pub(super) fn rows_of(memory: &Memory, before: &Rows) -> serde_json::Result<Rows
     for (id, app) in volumes {
         rows.put(Part::Volume, id.clone(), app)?;
     }
+    for (app, at) in freed {
+        rows.put(Part::Freed, app.as_str().to_owned(), at)?;
+    }
     for deletion in deletions {
         rows.push(Part::Deletion, &serde_json::to_string(deletion)?, deletion)?;
     }
-    for hash in acknowledged {
-        rows.put(Part::Acknowledged, hash.clone(), &true)?;
+    for (hash, members) in acknowledged {
+        rows.put(Part::Acknowledged, hash.clone(), members)?;
     }
     for (what, rejection) in rejections {
         rows.put(Part::Rejection, what.clone(), rejection)?;
@@ -172,8 +185,9 @@ pub(super) fn memory_of(rows: &Rows) -> Result<Option<Memory>, BadRow> {
             Part::Note => memory.notes.push(read(key, row)?),
             Part::Born => drop(memory.born.insert(AppName::new(&key.key), read(key, row)?)),
             Part::Volume => drop(memory.volumes.insert(key.key.clone(), read(key, row)?)),
+            Part::Freed => drop(memory.freed.insert(AppName::new(&key.key), read(key, row)?)),
             Part::Deletion => memory.deletions.push(read(key, row)?),
-            Part::Acknowledged => drop(memory.acknowledged.insert(key.key.clone())),
+            Part::Acknowledged => drop(memory.acknowledged.insert(key.key.clone(), read(key, row)?)),
             Part::Rejection => drop(memory.rejections.insert(key.key.clone(), read(key, row)?)),
         }
     }

@@ -8,6 +8,7 @@ mod bad_input;
 mod exit_codes;
 mod help;
 mod interrupted;
+mod json_logs;
 mod schema;
 mod secrets;
 mod socket;

@@ -139,7 +139,7 @@ fn without_a_server_nothing_happens_and_it_says_so() {
     folder
         .run("reconcile --once --patience 1s")
         .ended(1)
-        .says(&["✗ demo  failed", "no connection to `127.0.0.1`", "check the network, and the address of the API"])
+        .says(&["✗ demo  failed", "no connection to `127.0.0.1:", "check the network", "the address of the API"])
         .never_says(&["panicked"]);
     assert_eq!(sim.apps().len(), 2);
 }

@@ -24,7 +24,7 @@ fn create_look_change_remove_and_destroy() {
     ]);
 
     let created = folder.run("reconcile --once --sim").ended(0).says(&[
-        "note: HANGAR_MASTER_KEY is not set here; the simulator works with stand-ins",
+        "note: the simulator has stand-ins for HANGAR_MASTER_KEY",
         "+ create   app demo-web",
         "KEY: (secret, new)",
         "env.GREETING: hello",
@@ -151,4 +151,29 @@ fn a_folder_without_any_environment_says_what_it_needs() {
         .says(&["no Fly organization to look for what is left", "`spec.fly.organizations`"]);
     folder.write("hangar.yaml", CONTROLLER);
     folder.run("destroy --sim --env demo-web --yes").ended(0).says(&["✓ demo-web  deleted"]);
+}
+
+#[test]
+fn collecting_says_what_it_deleted_and_what_there_is_not_to_collect() {
+    let folder = Folder::with(&[
+        ("hangar.yaml", CONTROLLER),
+        ("policy.yaml", &crate::support::policy("grace: 1s")),
+        ("demo.yaml", &environment("demo", "schedule: daily")),
+        ("other.yaml", &environment("other", "schedule: daily")),
+    ]);
+    folder.run("reconcile --once --sim").ended(0);
+    folder.run("gc --sim").ended(0).says(&["Nothing to collect: a spec asks for everything that is ours ("]);
+    folder.remove("demo.yaml");
+    folder.run("reconcile --once --sim --patience 1s").ended(3).says(&["! demo   waiting (1 change)"]);
+    // With the store goes the note of the mark just made, which would be waited for.
+    for file in ["hangar.db", "hangar.db-wal", "hangar.db-shm"] {
+        drop(std::fs::remove_file(folder.path(".hangar/sim").join(file)));
+    }
+    folder.run("gc --sim").ended(0).says(&[
+        "✓ demo  deleted (1 change)",
+        "- deleted app `demo-web`",
+        "Converged: 1 environment is deleted (1 change,",
+    ]);
+    let unknown = folder.run("gc --sim --acknowledge 0123456789ab").ended(0);
+    unknown.says(&["no held set of deletions has this hash", "Nothing to collect"]).never_says(&["Nothing changed"]);
 }

@@ -344,7 +344,7 @@ async fn more_deletions_than_the_budget_allows_are_held_until_exactly_they_are_a
     assert!(!world.writes().iter().any(|write| write.starts_with("DELETE")), "{:?}", world.writes());
     assert_eq!(world.sim.apps().len(), all);
     let journal = world.session().journal;
-    journal.change(|memory| memory.acknowledged.insert(hash)).unwrap();
+    journal.change(|memory| memory.acknowledge(&hash)).unwrap();
     drop(journal);
     world.reconcile().await;
     world.pass_time(Duration::from_secs(301)).await;

@@ -1,11 +1,14 @@
 //! `hangar destroy`: a person asks for the end of one environment.
 
 use hangar::controller::Verdict;
+use hangar::execute::Intent;
 use hangar::http::transport::Method;
+use hangar::memory::Verb;
 use hangar::plan::{Purpose, Reason, Request};
-use hangar::sim::{Fault, FaultKind, Matcher};
+use hangar::resource::ResourceKey;
+use hangar::sim::{Fault, FaultKind, Matcher, SimConfig};
 
-use crate::support::{Meddler, created, edit_metadata, environment, seconds, small, withheld};
+use crate::support::{Meddler, QUARANTINE, configured, created, edit_metadata, environment, seconds, small, withheld};
 use crate::world::World;
 
 const TWO: &str = "web: {image: 'registry.fly.io/demo:v1', volumes: {data: {mount: /data}}, ips: {v6: true}}
@@ -40,6 +43,49 @@ async fn the_whole_environment_goes_at_once_and_nothing_else_is_touched() {
         world.run(destroy("demo")).await;
         assert_eq!(world.writes(), Vec::<String>::new());
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_just_been_marked_as_an_orphan_goes_without_a_wait() {
+    let mut world = two().await;
+    world.pass_time(QUARANTINE).await;
+    world.remove("demo.yaml");
+    world.reconcile().await;
+    let began = world.clock.now();
+    let outcome = world.run(destroy("demo")).await;
+    assert_eq!(outcome.worst(), Verdict::Converged);
+    assert!((world.clock.now() - began).num_seconds() < 20, "{}", world.clock.now() - began);
+    assert_eq!(world.app_names(), ["other-web"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_whose_outcome_is_not_known_is_waited_for_before_the_end() {
+    let mut world = two().await;
+    world.pass_time(QUARANTINE).await;
+    let key = ResourceKey::App { app: "demo-web".into() };
+    let write = Intent { key: &key, env: &"demo".into(), verb: Verb::Update, detail: "" };
+    world.session().journal.note(write, world.clock.now()).unwrap();
+    let began = world.clock.now();
+    world.run(destroy("demo")).await;
+    let requests = world.sim.requests();
+    let deleted = |app: &str| {
+        let path = format!("/v1/apps/{app}");
+        let request = requests.iter().find(|request| request.method == "DELETE" && request.path == path).unwrap();
+        (request.at - began).num_seconds()
+    };
+    assert!(deleted("demo-api") < 20, "{}", deleted("demo-api"));
+    assert!(deleted("demo-web") >= 120, "{}", deleted("demo-web"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_that_we_gave_up_a_moment_ago_is_waited_for() {
+    let config = SimConfig { app_delete: seconds(20), ..SimConfig::default() };
+    let mut world = configured(&["demo", "other"], config);
+    world.converge().await;
+    world.run(destroy("demo")).await;
+    let outcome = world.reconcile().await;
+    assert_eq!(outcome.worst(), Verdict::Converged, "{:#?}", outcome.failures);
+    assert_eq!(world.app_names(), ["demo-web", "other-web"]);
 }
 
 #[tokio::test(start_paused = true)]

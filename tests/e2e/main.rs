@@ -10,6 +10,7 @@
 )]
 
 mod adopt;
+mod budget;
 mod capacity;
 mod case_one;
 mod changes;

@@ -173,6 +173,11 @@ pub(crate) fn notices(plan: &Plan) -> Vec<Reason> {
     plan.notices.iter().map(|notice| notice.reason).collect()
 }
 
+/// What was deleted since the log was cleared last.
+pub(crate) fn deletes(world: &World) -> Vec<String> {
+    world.writes().into_iter().filter(|write| write.starts_with("DELETE")).collect()
+}
+
 /// A machine as a person makes it with flyctl.
 pub(crate) fn handmade(world: &World, app: &str, image: &str) -> String {
     handmade_in(&world.sim, app, image)

@@ -63,6 +63,7 @@ fn exchange(request: &str, body: &str, status: u16, reply: Option<Value>) -> Exc
         request: Bytes::from(body.to_owned()),
         status,
         reply,
+        faults: Vec::new(),
     }
 }
 

@@ -13,9 +13,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use assets::DirectoryAssets;
+use assets::{Asked, DirectoryAssets};
 use scan::{Listing, Root, scan};
-use watch::Watch;
+use watch::{Interest, Watch};
 
 use super::git::work_tree_commit;
 use super::snapshot::completeness;
@@ -41,18 +41,22 @@ pub struct DirectorySource {
     roots: Arc<[Root]>,
     clock: SharedClock,
     watch: Option<Watch>,
-    /// How the files were when they were looked at last.
+    /// How the specs were when they were looked at last.
     seen: Mutex<Option<Seen>>,
+    /// The files that they have asked for.
+    asked: Arc<Asked>,
 }
 
-/// The files, or why they could not be listed.
+/// The specs, or why they could not be listed.
 type Seen = Result<Listing, String>;
 
 impl DirectorySource {
     /// Reads the folders and files `paths`. They need not exist yet. The root of a single file is its folder.
     pub fn new(paths: impl IntoIterator<Item = PathBuf>, clock: SharedClock) -> Self {
-        let roots = paths.into_iter().map(|path| Root::new(&path)).collect();
-        Self { roots, clock, watch: Some(Watch::new()), seen: Mutex::new(None) }
+        let roots: Arc<[Root]> = paths.into_iter().map(|path| Root::new(&path)).collect();
+        let asked = Arc::<Asked>::default();
+        let watch = Watch::new(Interest { roots: Arc::clone(&roots), asked: Arc::clone(&asked) });
+        Self { roots, clock, watch: Some(watch), seen: Mutex::new(None), asked }
     }
 
     /// Notices changes only by looking every few seconds, so that nothing but the clock decides when. For tests, and for file systems
@@ -63,18 +67,23 @@ impl DirectorySource {
         self
     }
 
-    async fn look(&self) -> Seen {
-        let roots = Arc::clone(&self.roots);
-        match tokio::task::spawn_blocking(move || scan(&roots)).await {
-            Ok(result) => result.map_err(|error| error.to_string()),
-            Err(_) => Err(SourceError::Stopped.to_string()),
+    /// The specs as they are now, and whether a file that they have asked for is another one now.
+    async fn look(&self) -> (Seen, bool) {
+        let (roots, asked) = (Arc::clone(&self.roots), Arc::clone(&self.asked));
+        match tokio::task::spawn_blocking(move || (scan(&roots), asked.differ())).await {
+            Ok((result, assets_differ)) => (result.map_err(|error| error.to_string()), assets_differ),
+            Err(_) => (Err(SourceError::Stopped.to_string()), false),
         }
     }
 
     /// Whether `now` differs from what was seen last; it is what was seen last from now on.
     fn differs(&self, now: &Seen) -> bool {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let differs = seen.as_ref().is_some_and(|seen| seen != now);
+        let differs = seen.as_ref().is_some_and(|seen| match (seen, now) {
+            (Ok(seen), Ok(now)) => !seen.has_same_specs(now),
+            (Err(seen), Err(now)) => seen != now,
+            _ => true,
+        });
         *seen = Some(now.clone());
         differs
     }
@@ -84,6 +93,7 @@ impl DirectorySource {
 impl Source for DirectorySource {
     async fn load(&self) -> Result<Snapshot, SourceError> {
         let read_at = self.clock.now();
+        self.asked.clear();
         let roots = Arc::clone(&self.roots);
         let read = tokio::task::spawn_blocking(move || read(&roots));
         let result = read.await.unwrap_or(Err(SourceError::Stopped));
@@ -96,7 +106,7 @@ impl Source for DirectorySource {
         };
         Ok(Snapshot {
             files: contents.files,
-            assets: Arc::new(DirectoryAssets::new(Arc::clone(&self.roots))),
+            assets: Arc::new(DirectoryAssets::new(Arc::clone(&self.roots), Arc::clone(&self.asked))),
             commit,
             completeness: completeness(&contents.gaps),
             read_at,
@@ -105,8 +115,8 @@ impl Source for DirectorySource {
 
     async fn changed(&self) {
         loop {
-            let now = self.look().await;
-            if self.differs(&now) {
+            let (now, assets_differ) = self.look().await;
+            if self.differs(&now) || assets_differ {
                 return;
             }
             let Some(watch) = &self.watch else {
@@ -152,7 +162,7 @@ fn read(roots: &[Root]) -> Result<Contents, SourceError> {
     // By their real path, so that a file that two roots hold is read once; sorted by the path that is shown.
     let mut files = BTreeMap::new();
     let mut known = std::collections::BTreeSet::new();
-    for (shown, found) in listing.files.iter().filter(|(_, found)| found.is_spec) {
+    for (shown, found) in &listing.specs {
         if !known.insert(&found.real) {
             continue;
         }
@@ -162,7 +172,7 @@ fn read(roots: &[Root]) -> Result<Contents, SourceError> {
             Err(error) => gaps.push(format!("cannot read `{}`: {error}", shown.display())),
         }
     }
-    if scan(roots)? != listing {
+    if !scan(roots)?.has_same_specs(&listing) {
         gaps.push("files changed while they were read".to_owned());
     }
     let files = files.into_iter().map(|(path, bytes)| SourceFile { path, bytes }).collect();

@@ -1,4 +1,4 @@
-//! Lists the files below the roots, without reading them.
+//! Lists the specs below the roots, without reading them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{DirEntry, Metadata};
@@ -40,36 +40,53 @@ impl Root {
         &self.path
     }
 
-    fn single_file(&self) -> Option<&Path> {
+    /// The file, where that is what was given.
+    pub(super) fn single_file(&self) -> Option<&Path> {
         (self.path != self.folder).then_some(self.path.as_path())
     }
 }
 
-/// What is below the roots. Two listings are equal when nothing that matters has changed in between.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+/// What is below the roots.
+#[derive(Debug, Clone, Default)]
 pub(super) struct Listing {
-    /// Files by the path that is shown.
-    pub(super) files: BTreeMap<PathBuf, Found>,
+    /// Specs by the path that is shown.
+    pub(super) specs: BTreeMap<PathBuf, Found>,
     /// The folders that were listed.
     pub(super) folders: BTreeSet<PathBuf>,
     /// What might hold specs and cannot be read.
     pub(super) gaps: Vec<String>,
 }
 
-/// A file that was found.
+impl Listing {
+    /// Whether the specs are the same. Folders are only watched: an empty one more or less says nothing.
+    pub(super) fn has_same_specs(&self, other: &Self) -> bool {
+        self.specs == other.specs && self.gaps == other.gaps
+    }
+}
+
+/// A spec that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Found {
     /// Where it really is.
     pub(super) real: PathBuf,
-    /// Whether it is read as a spec.
-    pub(super) is_spec: bool,
+    stamp: Stamp,
+}
+
+/// What changes whenever a file is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stamp {
     length: u64,
     modified: Option<SystemTime>,
 }
 
-impl Found {
-    fn new(real: PathBuf, is_spec: bool, metadata: &Metadata) -> Self {
-        Self { real, is_spec, length: metadata.len(), modified: metadata.modified().ok() }
+impl Stamp {
+    fn of(metadata: &Metadata) -> Self {
+        Self { length: metadata.len(), modified: metadata.modified().ok() }
+    }
+
+    /// The stamp of the file at `path` (of its target, where it is a link), if there is one.
+    pub(super) fn at(path: &Path) -> Option<Self> {
+        std::fs::metadata(path).ok().map(|metadata| Self::of(&metadata))
     }
 }
 
@@ -82,7 +99,7 @@ pub(super) fn scan(roots: &[Root]) -> Result<Listing, SourceError> {
                 let unreadable = |error| SourceError::unreadable(file, error);
                 let metadata = std::fs::metadata(file).map_err(unreadable)?;
                 let real = std::fs::canonicalize(file).map_err(unreadable)?;
-                listing.files.insert(file.to_owned(), Found::new(real, true, &metadata));
+                listing.specs.insert(file.to_owned(), Found { real, stamp: Stamp::of(&metadata) });
                 listing.folders.insert(root.folder.clone());
             }
             None => Walk::new(root, &mut listing)?.run()?,
@@ -170,12 +187,10 @@ impl<'a> Walk<'a> {
             (true, _) if !is_inside => {
                 return Err("is a symbolic link to a folder outside of the folder of the specs".to_owned());
             }
-            (_, true) if is_inside => {
-                // A file that was given by itself is a spec already, whatever its name.
-                let found = Found::new(real, is_spec, &metadata);
-                self.listing.files.entry(shown.to_owned()).or_insert(found);
+            (_, true) if is_spec && is_inside => {
+                let found = Found { real, stamp: Stamp::of(&metadata) };
+                self.listing.specs.entry(shown.to_owned()).or_insert(found);
             }
-
             (_, true) if is_spec => {
                 return Err("is a symbolic link to a file outside of the folder of the specs".to_owned());
             }

@@ -185,14 +185,16 @@ async fn polling_notices_every_kind_of_change_once() {
     let root = folder.path();
     let clock = clock();
     let source = DirectorySource::new([root.to_owned()], Arc::clone(&clock)).polling();
-    let changes: [&dyn Fn(); 5] = [
+    let changes: [&dyn Fn(); 6] = [
         &|| write(root, &[("a.yaml", "longer")]),
         &|| write(root, &[("b/c/new.yaml", "n")]),
+        &|| write(root, &[("fly.toml", "an asset that was missing")]),
         &|| write(root, &[("fly.toml", "an asset")]),
         &|| fs::remove_file(root.join("b/c/new.yaml")).unwrap(),
         &|| fs::remove_dir_all(root).unwrap(),
     ];
-    source.load().await.unwrap();
+    let snapshot = source.load().await.unwrap();
+    assert!(snapshot.assets.read(&root.join("a.yaml"), "fly.toml").is_err());
     for (number, change) in changes.into_iter().enumerate() {
         let mut quiet = source.changed();
         // Not a multiple of the time between two looks: a look under way would see half of the change.
@@ -206,6 +208,38 @@ async fn polling_notices_every_kind_of_change_once() {
         assert!(clock.now() - before <= chrono::TimeDelta::seconds(4), "change {number}");
     }
     assert!(source.load().await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_or_any_other_file_that_no_spec_has_asked_for_is_no_change() {
+    let folder = folder(&[("a.yaml", "a"), ("fly.toml", "an asset"), ("hangar.log", "")]);
+    let root = folder.path();
+    let clock = clock();
+    let source = DirectorySource::new([root.to_owned()], Arc::clone(&clock)).polling();
+    let snapshot = source.load().await.unwrap();
+    snapshot.assets.read(&root.join("a.yaml"), "fly.toml").unwrap();
+    let mut changed = source.changed();
+    for round in 0..5 {
+        tokio::select! {
+            () = &mut changed => panic!("round {round}"),
+            () = clock.sleep(Duration::from_secs(61)) => {}
+        }
+        write(root, &[("hangar.log", &"line\n".repeat(round + 1)), (&format!("notes/{round}.md"), "x")]);
+    }
+    assert_eq!(source.load().await.unwrap().completeness, Completeness::Complete);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_single_file_has_asked_for_counts_too() {
+    let folder = folder(&[("a.yaml", "a"), ("more/fly.toml", "an asset"), ("b.yaml", "another spec, not asked for")]);
+    let root = folder.path();
+    let source = DirectorySource::new([root.join("a.yaml")], clock()).polling();
+    let snapshot = source.load().await.unwrap();
+    snapshot.assets.read(&root.join("a.yaml"), "more/fly.toml").unwrap();
+    write(root, &[("b.yaml", "edited")]);
+    assert!(tokio::time::timeout(Duration::from_mins(2), source.changed()).await.is_err());
+    write(root, &[("more/fly.toml", "edited")]);
+    source.changed().await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt::{Debug, Formatter};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,8 +11,27 @@ use notify::event::{AccessKind, AccessMode, ModifyKind};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::Notify;
 
-use super::scan::Listing;
-use crate::source::is_skipped_name;
+use super::assets::Asked;
+use super::scan::{Listing, Root};
+use crate::source::{is_skipped_name, is_spec_name};
+
+/// Which files are of interest: a log that lies beside the specs, and is written all the time, is not.
+#[derive(Debug)]
+pub(super) struct Interest {
+    /// Where specs are looked for.
+    pub(super) roots: Arc<[Root]>,
+    /// What specs have asked for.
+    pub(super) asked: Arc<Asked>,
+}
+
+impl Interest {
+    /// Whether a file that bears the last name of `path` may be a spec, or something that a spec has asked for.
+    fn covers(&self, path: &Path) -> bool {
+        let Some(name) = path.file_name() else { return true };
+        let is_given = |root: &Root| root.single_file().is_some_and(|file| file.file_name() == Some(name));
+        is_spec_name(&name.to_string_lossy()) || self.asked.has_name(name) || self.roots.iter().any(is_given)
+    }
+}
 
 /// Watches each listed folder by itself. Watching recursively would also watch what is passed over, and the controller's own writes
 /// under `.hangar` would wake it up.
@@ -22,6 +41,7 @@ pub(super) struct Watch {
     /// Something was removed or renamed since the folders were last followed. A folder that is made again under its old name is a new
     /// one, and has to be watched anew.
     moved: Arc<AtomicBool>,
+    interest: Arc<Interest>,
     state: Mutex<State>,
 }
 
@@ -42,8 +62,9 @@ pub(super) struct Follows {
 }
 
 impl Watch {
-    pub(super) fn new() -> Self {
-        Self { signal: Arc::default(), moved: Arc::default(), state: Mutex::default() }
+    pub(super) fn new(interest: Interest) -> Self {
+        let interest = Arc::new(interest);
+        Self { signal: Arc::default(), moved: Arc::default(), interest, state: Mutex::default() }
     }
 
     /// Watches the folders of `listing`, and no others.
@@ -54,12 +75,13 @@ impl Watch {
             return Follows { everything: false, something_new: false };
         };
         if watcher.is_none() {
-            let (signal, moved) = (Arc::clone(&self.signal), Arc::clone(&self.moved));
+            let (signal, moved, interest) =
+                (Arc::clone(&self.signal), Arc::clone(&self.moved), Arc::clone(&self.interest));
             let hear = move |event: notify::Result<Event>| {
                 if event.as_ref().is_ok_and(is_move) {
                     moved.store(true, Ordering::SeqCst);
                 }
-                if event.as_ref().map_or(true, is_change) {
+                if event.as_ref().map_or(true, |event| is_change(event, &interest)) {
                     signal.notify_one();
                 }
             };
@@ -108,10 +130,14 @@ impl Debug for Watch {
 }
 
 /// Whether the event is of interest: not the reading of a file, which we do ourselves, and nothing that is passed over.
-fn is_change(event: &Event) -> bool {
+fn is_change(event: &Event, interest: &Interest) -> bool {
     let is_read = matches!(event.kind, EventKind::Access(kind) if kind != AccessKind::Close(AccessMode::Write));
     let is_skipped = |path: &PathBuf| path.file_name().is_some_and(|name| is_skipped_name(&name.to_string_lossy()));
-    !is_read && (event.paths.is_empty() || !event.paths.iter().all(is_skipped))
+    // What is made, moved or removed may be a folder with specs in it; what is written is a file.
+    let is_write = matches!(event.kind, EventKind::Modify(ModifyKind::Data(_) | ModifyKind::Metadata(_)))
+        || matches!(event.kind, EventKind::Access(_));
+    let is_nothing = |path: &PathBuf| is_skipped(path) || (is_write && !interest.covers(path));
+    !is_read && (event.paths.is_empty() || !event.paths.iter().all(is_nothing))
 }
 
 fn is_move(event: &Event) -> bool {

@@ -151,7 +151,7 @@ fn a_store_of_a_newer_version_is_refused_with_both_versions() {
     drop(SqliteStore::open(&path).unwrap());
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
     let error = SqliteStore::open(&path).unwrap_err();
-    assert!(matches!(error, StoreError::Newer { found: 99, known: 1, .. }), "{error}");
+    assert!(matches!(error, StoreError::Newer { found: 99, known: 2, .. }), "{error}");
     assert!(matches!(SqliteStore::open_read_only(&path), Err(StoreError::Newer { .. })));
 }
 

@@ -49,9 +49,11 @@ pub(super) fn full_memory() -> Memory {
     memory.note(note(machine_key(1), Verb::Update, 2));
     memory.note(note(machine_key(0), Verb::Update, 2));
     memory.volumes.insert("vol_1".to_owned(), app);
+    memory.freed.insert(AppName::new("staging-web"), at(4));
     memory.deletions =
         vec![("machine b".to_owned(), at(5)), ("machine a".to_owned(), at(5)), ("machine b".to_owned(), at(5))];
-    memory.acknowledged.insert("hash-1".to_owned());
+    memory.acknowledge("hash-1");
+    memory.acknowledged.insert("hash-2".to_owned(), ["staging-web 1".to_owned()].into());
     memory.rejections.insert("machine 1".to_owned(), rejection(2));
     memory
 }

@@ -318,7 +318,10 @@ impl FlyProblem {
             Self::Conflict { .. } => "look again and decide again",
             Self::Refused { .. } => "see the message",
             Self::Unavailable { .. } => "wait; see Fly's status page if it lasts",
-            Self::NoConnection { .. } => "check the network, and the address of the API if it was set",
+            Self::NoConnection { .. } => {
+                "check the network, a proxy if there is one (`HTTPS_PROXY`), and the address of the API if one is set (`FLY_FLAPS_BASE_URL`, or \
+                 `spec.fly.baseUrl` of the `Controller`)"
+            }
             Self::UnknownOutcome { .. } => "look at what is there before another attempt",
             Self::UnexpectedAnswer { .. } | Self::EndlessList => {
                 "Fly's API may have changed: report this with the request id, and try a newer version of Hangar"
