@@ -60,8 +60,10 @@ impl Simulator {
         config: &Value,
         region: &str,
     ) -> Result<String, EditError> {
-        let name = Some(name).filter(|name| !name.is_empty());
-        let body = json!({"name": name, "config": config, "region": region});
+        let body = match name {
+            "" => json!({"config": config, "region": region}),
+            name => json!({"name": name, "config": config, "region": region}),
+        };
         let id = id_of(&self.by_hand(Method::Post, &["apps", app, "machines"], &body)?);
         self.lock().by_hand.insert(id.clone());
         Ok(id)

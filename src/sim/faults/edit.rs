@@ -33,7 +33,7 @@ pub enum EditAction {
     ScaleCount,
     /// A person doubles the memory of a machine.
     ScaleMemory,
-    /// A person sets an environment variable, `EDITED_BY_HAND`, in the config of a machine.
+    /// A person changes an environment variable in the config of a machine; if it has none, `EDITED_BY_HAND` is added.
     EditMachine,
     /// A person sets a secret.
     SetSecret {

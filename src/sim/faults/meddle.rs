@@ -144,7 +144,9 @@ impl Simulator {
                 if let Some(config) = config.as_object_mut()
                     && let Some(env) = config.entry("env").or_insert_with(|| json!({})).as_object_mut()
                 {
-                    env.insert("EDITED_BY_HAND".to_owned(), json!(format!("{draw:x}")));
+                    let name = pick(env.keys().cloned().collect(), draw);
+                    let name = name.unwrap_or_else(|| "EDITED_BY_HAND".to_owned());
+                    env.insert(name, json!(format!("edited by hand: {draw:x}")));
                 }
             })?,
         }

@@ -16,7 +16,7 @@ async fn running() -> (Client, String) {
     assert_eq!(client.post("/apps/web/secrets/KEY", json!({"value": "planted"})).await.0, 201);
     let metadata = json!({"mark": "ours"});
     let body = json!({"name": "app-iad-0", "region": "iad",
-        "config": {"image": "registry.fly.io/web:v1", "metadata": metadata}});
+        "config": {"image": "registry.fly.io/web:v1", "env": {"PORT": "80"}, "metadata": metadata}});
     let (_, machine) = client.post("/apps/web/machines", body).await;
     client.pass(Duration::from_mins(1)).await;
     (client, machine["id"].as_str().unwrap().to_owned())
@@ -60,7 +60,7 @@ async fn each_edit_does_what_its_name_says() {
     assert_eq!(of(EditAction::DeleteMachine).await.state, "destroyed");
     assert_eq!(of(EditAction::StopMachine).await.state, "stopped");
     assert_eq!(of(EditAction::CrashMachine).await.state, "started");
-    assert!(of(EditAction::EditMachine).await.env("EDITED_BY_HAND").is_some());
+    assert!(of(EditAction::EditMachine).await.env("PORT").unwrap().starts_with("edited by hand: "));
     assert_eq!(of(EditAction::ScaleMemory).await.config["guest"]["memory_mb"], 512);
     assert!(of(EditAction::LeaseMachine { seconds: 13 }).await.leased);
     let (client, machine, _) = after(EditAction::HostUnreachable { seconds: 10 }).await;
