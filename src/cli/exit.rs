@@ -55,12 +55,9 @@ pub(super) enum CliError {
         /// What is wrong.
         source: crate::sim::SnapshotError,
     },
-<<<<<<< HEAD
-=======
     /// The document that the simulator is held against.
     #[error(transparent)]
     Contract(#[from] crate::sim::contract::ContractError),
->>>>>>> db5f1238e49467cb5324c490a485f6233730a2a9
     /// A fault file of the simulator.
     #[error("{path}: {source}")]
     Faults {
@@ -69,12 +66,6 @@ pub(super) enum CliError {
         /// What is wrong.
         source: crate::sim::FaultFileError,
     },
-<<<<<<< HEAD
-    /// The document that the simulator is held against.
-    #[error(transparent)]
-    Contract(#[from] crate::sim::contract::ContractError),
-=======
->>>>>>> db5f1238e49467cb5324c490a485f6233730a2a9
     /// The HTTP client.
     #[error(transparent)]
     Http(#[from] crate::http::StartError),

@@ -91,7 +91,9 @@ async fn inject(State(simulator): State<Simulator>, body: Bytes) -> Response<Bod
     };
     match read() {
         Ok(faults) => {
-            faults.into_iter().for_each(|fault| simulator.inject(fault));
+            for fault in faults {
+                simulator.inject(fault);
+            }
             shown(StatusCode::CREATED, &json!(simulator.faults()))
         }
         Err(problem) => refused(StatusCode::BAD_REQUEST, &problem),

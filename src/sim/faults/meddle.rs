@@ -255,10 +255,10 @@ fn pick<T>(mut choices: Vec<T>, draw: u64) -> Option<T> {
 /// A name that goes on from `name`: its last number is raised.
 fn next_name(name: &str, draw: u64) -> String {
     let step = draw.checked_rem(7).unwrap_or_default().saturating_add(1);
-    let stem = name.trim_end_matches(|c: char| c.is_ascii_digit());
-    let number = name.strip_prefix(stem).and_then(|digits| digits.parse::<u64>().ok());
+    let base = name.trim_end_matches(|c: char| c.is_ascii_digit());
+    let number = name.strip_prefix(base).and_then(|digits| digits.parse::<u64>().ok());
     match number {
-        Some(number) => format!("{stem}{}", number.saturating_add(step)),
+        Some(number) => format!("{base}{}", number.saturating_add(step)),
         None => format!("{name}-{step}"),
     }
 }

@@ -43,7 +43,7 @@ async fn a_read_of_one_object_shows_its_old_state_and_writes_see_the_present() {
     let client = Client::new(config());
     client.app("web").await;
     let id = client.machine("web", json!({"image": "registry.fly.io/web:v1"})).await;
-    client.pass(Duration::from_secs(60)).await;
+    client.pass(Duration::from_mins(1)).await;
     client.sim.inject(stale("/v1/apps/*/machines/*", 10));
     assert_eq!(client.post(&format!("/apps/web/machines/{id}/stop"), json!({})).await.0, 200);
     client.pass(Duration::from_secs(5)).await;

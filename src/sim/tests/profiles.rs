@@ -140,7 +140,7 @@ async fn listeners_hear_how_each_request_ended_and_of_late_effects() {
         client.sim.inject(Fault::once(Matcher::any(), kind));
     }
     let create = async |name: &str| {
-        client.try_send(Method::Post, "/apps", Some(json!({"name": name, "org_slug": "acme"}))).await.ok();
+        drop(client.try_send(Method::Post, "/apps", Some(json!({"name": name, "org_slug": "acme"}))).await);
     };
     create("two").await;
     create("three").await;
