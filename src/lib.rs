@@ -1,5 +1,8 @@
 //! Hangar: a reconciling controller for Fly.io environments.
 
+#[cfg(test)]
+extern crate self as hangar; // Unit tests share files with those outside.
+
 pub mod check;
 #[cfg(feature = "controller")]
 pub mod cli;

@@ -8,6 +8,9 @@ use hangar::clock::{SharedClock, VirtualClock};
 use hangar::http::transport::{Method, Request, Response, SharedTransport, TransportError};
 use hangar::sim::{SimConfig, Simulator};
 
+#[path = "contract/strict.rs"]
+mod strict;
+
 async fn post(transport: &SharedTransport, path: &str, body: &str) -> Result<Response, TransportError> {
     let request = Request {
         method: Method::Post,
@@ -24,6 +27,7 @@ async fn a_month_passes_in_no_time_and_across_processes() {
     let clock: SharedClock = Arc::new(VirtualClock::starting_at("2026-11-21T08:00:00Z".parse().unwrap()));
     let config = SimConfig { open_orgs: true, ..SimConfig::default() };
     let first = Simulator::new(config.clone(), Arc::clone(&clock));
+    strict::hold_to_contract(&first);
     let transport = first.transport();
     assert_eq!(post(&transport, "/apps", r#"{"name": "demo", "org_slug": "anyone"}"#).await.unwrap().status, 201);
     let machine = r#"{"config": {"image": "registry.fly.io/demo:v1"}}"#;

@@ -55,6 +55,9 @@ pub(super) enum CliError {
         /// What is wrong.
         source: crate::sim::SnapshotError,
     },
+    /// The document that the simulator is held against.
+    #[error(transparent)]
+    Contract(#[from] crate::sim::contract::ContractError),
     /// The HTTP client.
     #[error(transparent)]
     Http(#[from] crate::http::StartError),

@@ -1,6 +1,8 @@
 //! Writing for people: results to standard output, errors to standard error.
 
+use std::collections::BTreeSet;
 use std::io::Write as _;
+use std::path::Path;
 
 use super::args::{ColorChoice, Global};
 use super::exit::CliError;
@@ -43,19 +45,30 @@ pub(super) fn error(global: &Global, message: &str) {
 
 /// Writes diagnostics with their lines and carets.
 pub(super) fn diagnostics(global: &Global, problems: &Diagnostics) {
-    note(&problems.render(colored(global)));
+    note(&format!("{}\n", problems.render(colored(global))));
+}
+
+/// How many errors there are, and in how many files.
+pub(super) fn count_of(problems: &Diagnostics) -> String {
+    let errors = problems.error_count();
+    let is_error = |problem: &&crate::spec::Diagnostic| problem.severity == crate::spec::Severity::Error;
+    let files: BTreeSet<&Path> = problems.iter().filter(is_error).map(|problem| problem.file.as_path()).collect();
+    let problems = if errors == 1 { "1 problem".to_owned() } else { format!("{errors} problems") };
+    match files.len() {
+        0 | 1 => format!("{problems} in the specs"),
+        files => format!("{problems} in {files} spec files"),
+    }
 }
 
 /// Writes why a command could not do its work.
 pub(super) fn cli_error(global: &Global, problem: &CliError) {
     match problem {
-        CliError::Load(LoadError::Specs(problems)) => {
+        CliError::Load(LoadError::Specs { problems, unavailable }) => {
             diagnostics(global, problems);
-            let count = problems.iter().filter(|problem| problem.severity == crate::spec::Severity::Error).count();
-            error(
-                global,
-                &format!("{count} problem{} in the specs; nothing was sent", if count == 1 { "" } else { "s" }),
-            );
+            for reason in unavailable {
+                note(&format!("note: a run will need one more thing: {reason}\n"));
+            }
+            error(global, &format!("{}; nothing was sent", count_of(problems)));
         }
         other => error(global, &other.to_string()),
     }

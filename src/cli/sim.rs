@@ -23,9 +23,12 @@ pub(super) async fn run(args: &Sim) -> Result<Exit, CliError> {
     }
     let clock: SharedClock = Arc::new(SystemClock);
     let config = SimConfig { open_orgs: true, seed: args.seed, ..SimConfig::default() };
-    let sim = match &args.state {
-        Some(file) => simulator::restore(file, config, &clock)?,
-        None => Simulator::new(config, Arc::clone(&clock)),
+    let sim = if let Some(file) = &args.state {
+        simulator::restore(file, config, &clock)?
+    } else {
+        let sim = Simulator::new(config, Arc::clone(&clock));
+        simulator::hold_to_contract(&sim)?;
+        sim
     };
     let listener = tokio::net::TcpListener::bind(args.listen)
         .await

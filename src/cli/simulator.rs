@@ -8,6 +8,7 @@ use crate::clock::SharedClock;
 use crate::http::transport::{Method, Request, Response, SharedTransport, Transport, TransportError};
 use crate::random::Random;
 use crate::secret::SecretText;
+use crate::sim::contract::{self, Contract, Reporter};
 use crate::sim::{SimConfig, Simulator};
 
 /// A simulator whose state is saved after every write.
@@ -48,10 +49,24 @@ impl LocalSimulator {
 
 /// The simulator saved in `file`, or an empty one.
 pub(super) fn restore(file: &Path, config: SimConfig, clock: &SharedClock) -> Result<Simulator, CliError> {
-    let Ok(text) = std::fs::read_to_string(file) else { return Ok(Simulator::new(config, Arc::clone(clock))) };
-    let saved = serde_json::from_str(&text).unwrap_or_default();
-    Simulator::restore(&saved, config, Arc::clone(clock))
-        .map_err(|source| CliError::Snapshot { path: file.display().to_string(), source })
+    let simulator = match std::fs::read_to_string(file) {
+        Err(_not_there) => Simulator::new(config, Arc::clone(clock)),
+        Ok(text) => {
+            let saved = serde_json::from_str(&text).unwrap_or_default();
+            Simulator::restore(&saved, config, Arc::clone(clock))
+                .map_err(|source| CliError::Snapshot { path: file.display().to_string(), source })?
+        }
+    };
+    hold_to_contract(&simulator)?;
+    Ok(simulator)
+}
+
+/// Logs every request and answer that differs from Fly's OpenAPI document, if that is there.
+pub(super) fn hold_to_contract(simulator: &Simulator) -> Result<(), CliError> {
+    if let Some(folder) = contract::folder() {
+        simulator.watch(Arc::new(Reporter::new(Arc::new(Contract::read(&folder)?))));
+    }
+    Ok(())
 }
 
 /// Writes the simulator's whole state. It holds secret values, so nobody else may read it.

@@ -17,11 +17,14 @@ pub(super) async fn run(global: &Global, args: &Validate) -> Result<Exit, CliErr
     require_files(&snapshot, &args.paths)?;
     let (problems, environments) = match load(&snapshot, &ProcessEnvironment::default()) {
         Ok(loaded) => (loaded.diagnostics, loaded.fleet.environments.len()),
-        Err(LoadError::Specs(problems)) => (*problems, 0),
+        Err(LoadError::Specs { problems, .. }) => (*problems, 0),
         Err(other) => return Err(other.into()),
     };
     show(global, args.format, &problems);
     if problems.has_errors() {
+        if args.format == ValidateFormat::Text {
+            output::error(global, &output::count_of(&problems));
+        }
         return Ok(Exit::Failed);
     }
     if args.format == ValidateFormat::Text {

@@ -487,7 +487,7 @@ fn changed(before: &Loaded, after: &Loaded) -> BTreeSet<EnvName> {
 
 fn describe(error: &LoadError) -> String {
     match error {
-        LoadError::Specs(problems) => problems.render(false),
+        LoadError::Specs { problems, .. } => problems.render(false),
         other => other.to_string(),
     }
 }

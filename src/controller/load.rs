@@ -42,7 +42,12 @@ pub struct Loaded {
 pub enum LoadError {
     /// The specs have errors.
     #[error("the specs have errors")]
-    Specs(Box<Diagnostics>),
+    Specs {
+        /// All of them, and the warnings.
+        problems: Box<Diagnostics>,
+        /// Why values of secrets are not known on this machine: what a run would find next.
+        unavailable: BTreeSet<String>,
+    },
     /// No token for an organization.
     #[error(
         "there is no token for Fly organization `{org}`: set `{variable}`, or name another variable in `Controller`, under `spec.fly.organizations.{org}.token`"
@@ -66,9 +71,11 @@ pub enum LoadError {
     },
 }
 
-/// Reads the specs of `snapshot` with the values of these surroundings.
+/// Reads the specs of `snapshot` with the values of these surroundings. The error holds all problems of all files: what could be
+/// read is looked at to the end, although nothing comes of it.
 pub fn load(snapshot: &Snapshot, variables: &dyn Variables) -> Result<Loaded, LoadError> {
-    let specs = crate::spec::parse(&snapshot.files).map_err(|problems| LoadError::Specs(Box::new(problems)))?;
+    let (specs, mut diagnostics) = crate::spec::parse_all(&snapshot.files);
+    let is_unsound = diagnostics.has_errors();
     let mut stand_ins = BTreeSet::new();
     let secrets = secret_inputs(&specs, variables, &mut stand_ins);
     let owner = owner_of(&specs);
@@ -80,8 +87,11 @@ pub fn load(snapshot: &Snapshot, variables: &dyn Variables) -> Result<Loaded, Lo
         commit: snapshot.commit.as_deref(),
     };
     let built = desired::build(&specs, &context);
-    let mut diagnostics = specs.warnings.clone();
     diagnostics.extend(built.diagnostics);
+    diagnostics.finish();
+    if is_unsound {
+        return Err(LoadError::Specs { problems: Box::new(diagnostics), unavailable: built.unavailable });
+    }
     Ok(Loaded {
         fleet: built.fleet,
         policy: Policy::from_specs(&specs.policies),

@@ -7,13 +7,13 @@ use serde_json::Value;
 
 use super::graph::{App, IpRequest, Machine, SecretValue, Volume};
 use super::lower::{self, Group, LoadFile};
-use super::resolver::{Place, Resolver, app_pointer};
+use super::resolver::{Component, Place, Resolver, app_place, app_pointer};
 use crate::resource::{AppName, ComponentName, IpKind, MachineSlot, OrgSlug, VolumeSlot};
 use crate::spec::environment::DeletionPolicy;
 use crate::spec::group::ProcessGroup;
 use crate::spec::network::{Flycast, Ips};
 use crate::spec::validate::{Scope, validate_app};
-use crate::spec::{self, AppSpec, Severity};
+use crate::spec::{self, AppSpec, Broken, Severity};
 use crate::template::Text;
 
 /// How long starting and passing the checks may take where the spec names nothing (flyctl's own wait timeout).
@@ -47,24 +47,22 @@ pub(super) fn build(
     let secrets = secrets(resolver, component);
     let mut filled = resolver.fill_app(component);
     let name = resolver.app_name(component).ok();
-    let image = match resolver.image(component) {
-        Some(image) => Some(image.ok()?),
-        None => None,
-    };
-    let region = match resolver.region(component) {
-        Some(region) => Some(region.ok()?),
-        None => None,
-    };
+    let image = resolver.image(component).transpose();
+    let region = resolver.region(component).transpose();
+    let mut broken = resolver.broken();
+    let wrong = [("image", image.is_err()), ("region", region.is_err()), ("name", name.is_none())];
+    broken.note_values(wrong.into_iter().filter(|(_, wrong)| *wrong).map(|(key, _)| app_place(component, key).pointer));
+    let (image, region) = (image.ok().flatten(), region.ok().flatten());
     // What was filled in one by one counts for the rules of apps, too.
     let sources = resolver.components.get(component).and_then(|component| component.json.get("secrets")).cloned();
     for (key, value) in [("image", image.clone().map(Value::String)), ("secrets", sources)] {
         filled.extend(value.map(|value| (key.to_owned(), value)));
     }
-    let mut spec = typed(resolver, component, &Value::Object(filled))?;
+    let mut spec = typed(resolver, component, &Value::Object(filled), &mut broken)?;
     if spec.ips.is_none() {
         spec.ips = default_ips(&spec);
     }
-    check(resolver, component, &spec);
+    check(resolver, component, &spec, &broken);
     let mut builder = Builder {
         resolver,
         component,
@@ -72,13 +70,14 @@ pub(super) fn build(
         image: image.as_deref(),
         region: region.as_deref(),
         retain: spec.deletion_policy.map_or(defaults.retain, |policy| policy == DeletionPolicy::Retain),
+        broken: &broken,
         volumes: BTreeMap::new(),
         wanted: Vec::new(),
         load_file,
     };
     let machines = builder.machines();
     let (volumes, wanted, retain) = (builder.volumes, builder.wanted, builder.retain);
-    if resolver.problems.errors.len() > before {
+    if resolver.problems.errors.len() > before || broken.touches(&app_pointer(component)) {
         return None;
     }
     let first = machines.first().and_then(|machine| machine.config.get("image")).and_then(Value::as_str);
@@ -117,38 +116,36 @@ fn secrets(resolver: &mut Resolver<'_>, component: &str) -> BTreeMap<String, Sec
             let value = match resolver.secret(component, &name).ok()? {
                 Text::Plain(text) => SecretValue::Known(text.into()),
                 Text::Secret(text) => SecretValue::Known(text),
-                Text::Unavailable(reason) => SecretValue::Unavailable { reason },
+                Text::Unavailable(reason) => {
+                    resolver.problems.unavailable.push(reason.clone());
+                    SecretValue::Unavailable { reason }
+                }
             };
             Some((name, value))
         })
         .collect()
 }
 
-fn typed(resolver: &mut Resolver<'_>, component: &str, filled: &Value) -> Option<AppSpec> {
-    match spec::app_from_json(filled) {
-        Ok(spec) => Some(spec),
-        Err(findings) => {
-            for finding in findings {
-                resolver.error(&place_of(component, &finding.pointer), finding.message, finding.help);
-            }
-            None
-        }
+/// The app without what is wrong in it, which is noted.
+fn typed(resolver: &mut Resolver<'_>, component: &str, filled: &Value, broken: &mut Broken) -> Option<AppSpec> {
+    let is_whole = resolver.components.get(component).is_some_and(|component| component.is_whole);
+    let (spec, findings) = spec::app_beside(filled, &app_pointer(component), is_whole, broken);
+    for finding in findings {
+        resolver.finding(component, finding);
     }
+    spec
 }
 
 /// The rules of apps, now that the fly.toml and the spec are one and every value is known.
-fn check(resolver: &mut Resolver<'_>, component: &str, spec: &AppSpec) {
+fn check(resolver: &mut Resolver<'_>, component: &str, spec: &AppSpec, broken: &Broken) {
     // Without a fly.toml the app was checked when its file was read, and its warnings were given.
     let has_config = resolver.components.get(component).is_some_and(|component| component.config.is_some());
-    for finding in validate_app(spec, Scope::Whole) {
-        let place = place_of(component, &finding.pointer);
-        match finding.severity {
-            Severity::Error => resolver.error(&place, finding.message, finding.help),
-            Severity::Warning if has_config => {
-                let (origin, pointer) = resolver.origin_of(&place);
-                resolver.problems.diagnostics.warn(&origin, &pointer, finding.message, finding.help);
-            }
-            Severity::Warning => {}
+    let is_whole = resolver.components.get(component).is_some_and(|component| component.is_whole);
+    let findings = validate_app(spec, if is_whole { Scope::Whole } else { Scope::Overlay });
+    let findings = findings.into_iter().map(|finding| finding.below(&app_pointer(component))).collect();
+    for finding in broken.sound(findings) {
+        if finding.severity == Severity::Error || has_config {
+            resolver.finding(component, finding);
         }
     }
     if spec.standbys == Some(true) {
@@ -209,6 +206,7 @@ struct Builder<'r, 'e, 'a> {
     image: Option<&'a str>,
     region: Option<&'a str>,
     retain: bool,
+    broken: &'a Broken,
     volumes: BTreeMap<String, Vec<VolumeSlot>>,
     wanted: Vec<Volume>,
     load_file: &'a LoadFile<'a>,
@@ -281,8 +279,16 @@ impl Builder<'_, '_, '_> {
     fn regions(&mut self, name: &str, group: &ProcessGroup) -> Vec<String> {
         let stated = group.regions.clone().or_else(|| self.region.map(|region| vec![region.to_owned()]));
         stated.unwrap_or_else(|| {
-            let message = format!("the machines of group `{name}` have no region");
-            self.error("", message, Some("name one with `region`, here or for the whole environment under `fly`"));
+            let has = |component: &Component| component.is_whole && component.config.is_some();
+            let own = app_place(self.component, "region").pointer;
+            // Without a fly.toml the reader of specs has said so.
+            if self.resolver.components.get(self.component).is_some_and(has)
+                && !self.broken.hides(&own)
+                && !self.broken.hides("/spec/fly/region")
+            {
+                let message = format!("the machines of group `{name}` have no region");
+                self.error("", message, Some("name one with `region`, here or for the whole environment under `fly`"));
+            }
             Vec::new()
         })
     }

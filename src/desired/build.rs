@@ -1,6 +1,6 @@
 //! All specs of a fleet as one graph.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::environment;
 use super::graph::{Completeness, Fleet, Wanted};
@@ -40,18 +40,21 @@ pub struct Built {
     pub fleet: Fleet,
     /// Problems with their places. An environment with an error is [`Wanted::Broken`]; the others are not affected.
     pub diagnostics: Diagnostics,
+    /// Why values of secrets are not known on this machine, those of broken environments included.
+    pub unavailable: BTreeSet<String>,
 }
 
 /// Builds the graph of all environments. Their names are unique: the reader of specs saw to it.
 pub fn build(specs: &ParsedSpecs, context: &Context<'_>) -> Built {
     let master_key_place = master_key_place(specs);
     let secrets = SecretKeeper { owner: context.owner, inputs: context.secrets, master_key_place: &master_key_place };
-    let mut diagnostics = Diagnostics::default();
+    let (mut diagnostics, mut unavailable) = (Diagnostics::default(), BTreeSet::new());
     let mut environments: BTreeMap<EnvName, (&ParsedEnvironment, Wanted)> = BTreeMap::new();
     for parsed in &specs.environments {
         let name = EnvName::new(&parsed.metadata.name);
         let (wanted, problems) = environment::build(parsed, specs, secrets, context);
         diagnostics.extend(problems.diagnostics);
+        unavailable.extend(problems.unavailable);
         environments.insert(name, (parsed, wanted));
     }
     diagnostics.extend(refuse_shared_names(&mut environments));
@@ -65,6 +68,7 @@ pub fn build(specs: &ParsedSpecs, context: &Context<'_>) -> Built {
             fingerprinter: key.filter(|key| key.expose().chars().count() >= MASTER_KEY_MINIMUM).map(Fingerprinter::new),
         },
         diagnostics,
+        unavailable,
     }
 }
 

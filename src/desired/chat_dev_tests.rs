@@ -95,7 +95,7 @@ fn secrets_are_shared_inside_an_environment_and_differ_between_them() {
         assert_eq!(value(environment, 1, "CHAT_DEV_ENCRYPTION_KEY").len(), 64);
     }
     for name in ["WORKER_SECRET", "CHAT_DEV_ENCRYPTION_KEY"] {
-        let values: std::collections::BTreeSet<String> =
+        let values: BTreeSet<String> =
             environments.iter().map(|(environment, _)| value(environment, 1, name)).collect();
         assert_eq!(values.len(), 3, "{name}");
     }

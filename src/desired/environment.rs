@@ -31,7 +31,9 @@ pub(super) fn build(
     let environment = assemble(&mut resolver, specs, context);
     let problems = resolver.problems;
     let wanted = match environment {
-        Some(environment) if problems.errors.is_empty() => Wanted::Ready(Box::new(environment)),
+        Some(environment) if problems.errors.is_empty() && parsed.broken.is_empty() => {
+            Wanted::Ready(Box::new(environment))
+        }
         _ => Wanted::Broken { reason: problems.reason() },
     };
     (wanted, problems)
@@ -41,11 +43,10 @@ fn assemble(resolver: &mut Resolver<'_>, specs: &ParsedSpecs, context: &Context<
     let parsed = resolver.environment;
     let Some(fly) = &parsed.spec.fly else {
         let place = Place { component: None, pointer: "/spec".to_owned() };
-        resolver.error(
-            &place,
-            "this environment has nothing in it",
-            Some("add `fly` with `org` and `apps`".to_owned()),
-        );
+        if !resolver.hides("/spec/fly") {
+            let help = "add `fly` with `org` and `apps`".to_owned();
+            resolver.error(&place, "this environment has nothing in it", Some(help));
+        }
         return None;
     };
     load_components(resolver, context);
@@ -95,14 +96,19 @@ fn assemble(resolver: &mut Resolver<'_>, specs: &ParsedSpecs, context: &Context<
 fn load_components(resolver: &mut Resolver<'_>, context: &Context<'_>) {
     let parsed = resolver.environment;
     for (name, json) in &parsed.app_json {
-        let mut component = Component { json: json.as_object().cloned().unwrap_or_default(), config: None };
         let place = Place { component: None, pointer: app_place(name, "config").pointer };
         let config = json.get("config").and_then(Value::as_str);
+        let mut component = Component {
+            json: json.as_object().cloned().unwrap_or_default(),
+            is_whole: config.is_none() && !resolver.hides(&place.pointer),
+            config: None,
+        };
         let path = config.and_then(|config| resolver.fill_plain(config, place.clone()));
         if let Some((base, origin)) = path.and_then(|path| load_config(resolver, &path, &place, context)) {
             if let Value::Object(merged) = merge_app(base, json.clone()) {
                 component.json = merged;
             }
+            component.is_whole = true;
             component.config = Some(origin);
         }
         resolver.components.insert(name.clone(), component);
@@ -172,9 +178,6 @@ fn apps(resolver: &mut Resolver<'_>, network: &Network, defaults: Defaults, cont
 
 /// Checks every use of another component's outputs, and puts the apps in order by them.
 fn connect(resolver: &mut Resolver<'_>, mut apps: Vec<BuiltApp>) -> Vec<BuiltApp> {
-    if !resolver.problems.errors.is_empty() {
-        return apps;
-    }
     let uses = std::mem::take(&mut resolver.uses);
     let mut outputs = Outputs::new();
     let mut order = Order::new();

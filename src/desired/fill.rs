@@ -17,36 +17,34 @@ const COMMANDS: [&str; 3] = ["command", "entrypoint", "exec"];
 
 impl Resolver<'_> {
     /// The fields of a component with their expressions filled in, apart from those that are asked for one by one. Problems are
-    /// noted, and their fields left out.
+    /// noted, and their texts left as they are.
     pub(super) fn fill_app(&mut self, component: &str) -> Map<String, Value> {
         let fields = self.components.get(component).map(|component| component.json.clone()).unwrap_or_default();
         fields
             .into_iter()
             .filter(|(key, _)| !ASKED_FOR.contains(&key.as_str()))
-            .filter_map(|(key, value)| {
-                let filled = self.fill_value(&key, &value, &app_place(component, &key))?;
-                Some((key, filled))
+            .map(|(key, value)| {
+                let filled = self.fill_value(&key, &value, &app_place(component, &key));
+                (key, filled)
             })
             .collect()
     }
 
-    fn fill_value(&mut self, key: &str, value: &Value, place: &Place) -> Option<Value> {
+    fn fill_value(&mut self, key: &str, value: &Value, place: &Place) -> Value {
         let below = |key: &str| Place { pointer: child(&place.pointer, key), ..place.clone() };
         match value {
-            Value::String(text) if COMMANDS.contains(&key) && has_expression(text) => self.fill_command(text, place),
-            Value::String(text) => self.fill_plain(text, place.clone()).map(Value::String),
+            Value::String(text) if COMMANDS.contains(&key) && has_expression(text) => {
+                self.fill_command(text, place).unwrap_or_else(|| value.clone())
+            }
+            Value::String(text) => self.fill_plain(text, place.clone()).map_or_else(|| value.clone(), Value::String),
             Value::Array(items) => {
                 let each = items.iter().enumerate();
-                Some(each.filter_map(|(index, item)| self.fill_value("", item, &below(&index.to_string()))).collect())
+                each.map(|(index, item)| self.fill_value("", item, &below(&index.to_string()))).collect()
             }
             Value::Object(map) => {
-                let each = map.iter();
-                Some(
-                    each.filter_map(|(key, item)| Some((key.clone(), self.fill_value(key, item, &below(key))?)))
-                        .collect(),
-                )
+                map.iter().map(|(key, item)| (key.clone(), self.fill_value(key, item, &below(key)))).collect()
             }
-            other => Some(other.clone()),
+            other => other.clone(),
         }
     }
 

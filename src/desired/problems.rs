@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::spec::{Diagnostics, Origin};
+use crate::spec::{Diagnostics, Finding, Origin, Severity};
 use crate::template::{TemplateError, TemplateErrorKind};
 
 /// Problems with their places, and whether the environment can still be built.
@@ -11,6 +11,8 @@ pub(super) struct Problems {
     pub diagnostics: Diagnostics,
     /// The errors as single lines.
     pub errors: Vec<String>,
+    /// Why values are not known on this machine.
+    pub unavailable: Vec<String>,
 }
 
 impl Problems {
@@ -19,6 +21,14 @@ impl Problems {
         let message = message.into();
         self.errors.push(one_line(&message, help.as_deref()));
         self.diagnostics.push(origin, pointer, message, help);
+    }
+
+    /// Notes a finding whose pointer is the document's own.
+    pub(super) fn finding(&mut self, origin: &Origin, finding: Finding) {
+        if finding.severity == Severity::Error {
+            self.errors.push(one_line(&finding.message, finding.help.as_deref()));
+        }
+        self.diagnostics.push_findings(origin, "", [finding]);
     }
 
     /// Notes an error of an expression in `text`. One that only follows from another is left out.

@@ -12,7 +12,7 @@ use super::secrets::SecretKeeper;
 use crate::resource::{IpKind, output};
 use crate::spec::positions::child;
 use crate::spec::validate::names;
-use crate::spec::{Origin, ParsedEnvironment};
+use crate::spec::{Broken, Finding, Origin, ParsedEnvironment};
 use crate::template::{Destination, Lookup, Path, Scope, TemplateErrorKind, Text, did_you_mean, evaluate, shorten};
 
 /// Roots that only a pull request or branch gives a meaning.
@@ -25,6 +25,8 @@ const IP_KINDS: [IpKind; 4] = [IpKind::V4, IpKind::V6, IpKind::SharedV4, IpKind:
 #[derive(Debug)]
 pub(super) struct Component {
     pub json: Map<String, Value>,
+    /// Whether all of it is there: it names no fly.toml, or one that could be read.
+    pub is_whole: bool,
     /// The fly.toml, for problems with fields that only it has.
     pub config: Option<Origin>,
 }
@@ -58,6 +60,8 @@ pub(super) struct Resolver<'a> {
     pub uses: Vec<Use>,
     /// Values by path, once they were asked for; nothing where they are wrong.
     known: BTreeMap<String, Option<Text>>,
+    /// Pointers of the values whose expressions are wrong.
+    failed: BTreeSet<String>,
     /// What is being filled in.
     pending: Vec<String>,
     place: Place,
@@ -72,6 +76,7 @@ impl<'a> Resolver<'a> {
             problems: Problems::default(),
             uses: Vec::new(),
             known: BTreeMap::new(),
+            failed: BTreeSet::new(),
             pending: Vec::new(),
             place: Place { component: None, pointer: String::new() },
         }
@@ -97,6 +102,13 @@ impl<'a> Resolver<'a> {
         self.problems.error(&origin, &pointer, message, help);
     }
 
+    /// Notes a finding about a component, whose pointer is that of the environment's document.
+    pub(super) fn finding(&mut self, component: &str, finding: Finding) {
+        let place = Place { component: Some(component.to_owned()), pointer: finding.pointer.clone() };
+        let (origin, pointer) = self.origin_of(&place);
+        self.problems.finding(&origin, Finding { pointer, ..finding });
+    }
+
     /// Fills `text` in, which stands at `place`. Nothing where it is wrong; then the problem is noted.
     pub(super) fn fill(&mut self, text: &str, place: Place, destination: Destination) -> Option<Text> {
         let before = std::mem::replace(&mut self.place, place);
@@ -107,9 +119,42 @@ impl<'a> Resolver<'a> {
             Err(error) => {
                 let (origin, pointer) = self.origin_of(&place);
                 self.problems.template(&origin, &pointer, text, &error);
+                self.failed.insert(place.pointer);
                 None
             }
         }
+    }
+
+    /// What of the environment is broken: what could not be read, and what could not be filled in.
+    pub(super) fn broken(&self) -> Broken {
+        let mut broken = self.environment.broken.clone();
+        broken.note_values(self.failed.iter().cloned());
+        broken
+    }
+
+    /// Whether a value may be meant at `pointer` of the environment's document that could not be read.
+    pub(super) fn hides(&self, pointer: &str) -> bool {
+        self.environment.broken.hides(pointer)
+    }
+
+    /// Whether a field of a component that seems absent may only be out of sight.
+    fn is_in_doubt(&self, component: &str, field: &str) -> bool {
+        self.hides(&format!("{}/{field}", app_pointer(component)))
+            || self.components.get(component).is_some_and(|component| !component.is_whole)
+    }
+
+    /// A path that names nothing, or the silence about one whose value may only be out of sight.
+    fn nothing<'b>(
+        in_doubt: bool,
+        path: &Path,
+        reason: Option<String>,
+        word: Option<&str>,
+        known: impl IntoIterator<Item = &'b str>,
+    ) -> TemplateErrorKind {
+        if in_doubt {
+            return TemplateErrorKind::Elsewhere { path: path.to_string() };
+        }
+        unknown(path, reason, word, known)
     }
 
     /// Fills in a text that may be shown.
@@ -156,8 +201,12 @@ impl<'a> Resolver<'a> {
     pub(super) fn app_name(&mut self, component: &str) -> Result<String, TemplateErrorKind> {
         self.plain_once(&format!("fly.{component}.name"), |this| {
             let place = app_place(component, "name");
+            if this.hides(&place.pointer) {
+                return None;
+            }
             let name = match this.text_of(component, "name") {
                 Some(text) => this.fill_plain(&text, place.clone())?,
+                None if this.hides("/metadata/name") => return None,
                 None => shorten(&format!("{}-{component}", this.environment.metadata.name), names::MAX_LABEL),
             };
             if let Some(problem) = late(&name).or_else(|| names::label(&name, names::MAX_LABEL)) {
@@ -221,6 +270,7 @@ impl<'a> Resolver<'a> {
 
     fn look_up_env(&self, path: &Path, rest: &[&str]) -> Result<Lookup, TemplateErrorKind> {
         match rest {
+            ["name"] if self.hides("/metadata/name") => Err(TemplateErrorKind::Elsewhere { path: path.to_string() }),
             ["name"] => Ok(Lookup::Known(self.environment.metadata.name.clone())),
             ["class"] => {
                 let class = serde_json::to_value(self.environment.spec.class).ok();
@@ -244,7 +294,11 @@ impl<'a> Resolver<'a> {
                     let place = Place { component: None, pointer: child(base, key) };
                     self.plain_once(&path.to_string(), |this| this.fill_plain(&text, place)).map(Lookup::Known)
                 }
-                None => Ok(Lookup::Missing(unknown(path, None, Some(*key), keys))),
+                None => {
+                    let in_doubt = self.hides(&child(base, key));
+                    let reason = keys.is_empty().then(|| format!("the environment has no `{root}`"));
+                    Ok(Lookup::Missing(Self::nothing(in_doubt, path, reason, Some(*key), keys)))
+                }
             },
             _ => Err(unknown(path, Some(format!("write `{root}.<key>`")), None, keys)),
         }
@@ -267,7 +321,8 @@ impl<'a> Resolver<'a> {
         let component = *component;
         if !self.components.contains_key(component) {
             let reason = format!("there is no component `{component}`");
-            return Err(unknown(path, Some(reason), Some(component), names.iter().map(String::as_str)));
+            let in_doubt = self.hides(&app_pointer(component));
+            return Err(Self::nothing(in_doubt, path, Some(reason), Some(component), names.iter().map(String::as_str)));
         }
         let suffixed = |name: String, suffix: &str| Lookup::Known(format!("{name}{suffix}"));
         match rest {
@@ -279,13 +334,19 @@ impl<'a> Resolver<'a> {
             ["org"] => self.org().map(Lookup::Known),
             ["region"] => match self.region(component) {
                 Some(region) => region.map(Lookup::Known),
-                None => Err(unknown(path, Some(format!("`{component}` has no primary region")), None, [])),
+                None => {
+                    let in_doubt = self.is_in_doubt(component, "region") || self.hides("/spec/fly/region");
+                    Err(Self::nothing(in_doubt, path, Some(format!("`{component}` has no primary region")), None, []))
+                }
             },
             ["image"] => {
                 self.note_use(component, path);
                 match self.image(component) {
                     Some(image) => image.map(Lookup::Known),
-                    None => Err(unknown(path, Some(format!("`{component}` names no image")), None, [])),
+                    None => {
+                        let in_doubt = self.is_in_doubt(component, "image");
+                        Err(Self::nothing(in_doubt, path, Some(format!("`{component}` names no image")), None, []))
+                    }
                 }
             }
             ["ips", kind] => {
@@ -314,7 +375,8 @@ impl<'a> Resolver<'a> {
     ) -> Result<Lookup, TemplateErrorKind> {
         let volumes = self.keys_of(component, "volumes");
         if !volumes.contains(volume) {
-            return Err(unknown(path, None, Some(volume), volumes.iter().map(String::as_str)));
+            let in_doubt = self.is_in_doubt(component, &format!("volumes/{volume}"));
+            return Err(Self::nothing(in_doubt, path, None, Some(volume), volumes.iter().map(String::as_str)));
         }
         if field != "id" {
             return Err(unknown(path, None, Some(field), ["id"]));
@@ -332,7 +394,8 @@ impl<'a> Resolver<'a> {
     ) -> Result<Lookup, TemplateErrorKind> {
         let names = self.keys_of(component, "secrets");
         if !names.contains(name) {
-            return Err(unknown(path, None, Some(name), names.iter().map(String::as_str)));
+            let in_doubt = self.is_in_doubt(component, &format!("secrets/{name}"));
+            return Err(Self::nothing(in_doubt, path, None, Some(name), names.iter().map(String::as_str)));
         }
         if destination == Destination::Plain {
             return Err(TemplateErrorKind::Tainted { path: path.to_string() });

@@ -40,6 +40,7 @@ impl Resolver<'_> {
     fn secret_from(&mut self, component: &str, name: &str, source: Value, place: &Place) -> Option<Text> {
         let source: SecretSource = match serde_json::from_value(source) {
             Ok(source) => source,
+            Err(_) if self.hides(&place.pointer) => return None,
             Err(error) => {
                 let help = "give exactly one of `fromEnv`, `fromFile`, `value`, `generate`".to_owned();
                 self.error(place, format!("this is not the source of a secret: {error}"), Some(help));

@@ -289,18 +289,6 @@ impl Planner<'_> {
         Some((Reason::SourceIncomplete, message))
     }
 
-    /// Which listing does not show everything, and why.
-    fn incomplete_listing(&self) -> Option<String> {
-        self.observed.scopes.iter().find_map(|(org, scope)| {
-            [&scope.apps.completeness, &scope.machines.completeness, &scope.volumes.completeness].into_iter().find_map(
-                |completeness| match completeness {
-                    Completeness::Complete => None,
-                    Completeness::Incomplete { reason } => Some(format!("organization `{org}`: {reason}")),
-                },
-            )
-        })
-    }
-
     fn plan_end(&mut self, orphan: &Orphan, released_by: Option<&str>) {
         let Some(since) = orphan.tombstone else {
             self.plan_tombstone(orphan, released_by);

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::planner::Planner;
 use super::withheld::Reason;
+use crate::observed::{Completeness, Scope};
 use crate::resource::{AppName, ResourceKey};
 
 /// Why an object may go.
@@ -89,6 +90,13 @@ impl Planner<'_> {
             });
         }
         self.is_settled(key)?;
+        if let Some(reason) = self.incomplete_listing_of(key.app()) {
+            return Err(Obstacle {
+                reason: Reason::ObservationIncomplete,
+                message: format!("nothing is deleted while a listing is incomplete: {reason}"),
+                until: None,
+            });
+        }
         if let Some(writer) = another_writer {
             return Err(Obstacle {
                 reason: Reason::AnotherWriter,
@@ -100,6 +108,24 @@ impl Planner<'_> {
             });
         }
         Ok(Proof { evidence, app: key.app().clone(), created_by_us, unit: None })
+    }
+
+    /// Which listing of the organization of `app` does not show everything, and why. A part of the platform that does not answer for
+    /// listings may have answered wrongly for the app as well.
+    fn incomplete_listing_of(&self, app: &AppName) -> Option<String> {
+        let holds = |scope: &&Scope| scope.apps.items.iter().any(|row| row.name == *app);
+        match self.observed.scopes.values().find(holds) {
+            Some(scope) => incompleteness(scope),
+            None => self.incomplete_listing(),
+        }
+    }
+
+    /// Which listing of any organization does not show everything, and why.
+    pub(super) fn incomplete_listing(&self) -> Option<String> {
+        self.observed
+            .scopes
+            .iter()
+            .find_map(|(org, scope)| Some(format!("organization `{org}`: {}", incompleteness(scope)?)))
     }
 
     /// Whether no write of ours to `key` may still be under way or unseen.
@@ -132,4 +158,13 @@ impl Planner<'_> {
         }
         Ok(())
     }
+}
+
+fn incompleteness(scope: &Scope) -> Option<String> {
+    [&scope.apps.completeness, &scope.machines.completeness, &scope.volumes.completeness].into_iter().find_map(
+        |completeness| match completeness {
+            Completeness::Complete => None,
+            Completeness::Incomplete { reason } => Some(reason.clone()),
+        },
+    )
 }

@@ -30,7 +30,7 @@ impl Simulator {
     /// `min_machines_running`. Machines without services, cordoned ones and those on silent hosts do not count. No traffic comes by
     /// itself.
     pub fn traffic(&self, app: &str, concurrent: u64) -> Result<Traffic, EditError> {
-        let now = self.inner.clock.now();
+        let now = self.now();
         let mut state = self.present();
         let Some((found, mut actors)) = state.world.stage(app).filter(|(app, _)| !app.deleting) else {
             return Err(EditError::NotFound { what: format!("app `{app}`") });
@@ -120,13 +120,14 @@ impl Simulator {
 
     /// A machine's host stops (or starts) to answer: the machine shows no config, and nothing can be done to it.
     pub fn set_host_unreachable(&self, app: &str, id: &str, unreachable: bool) -> Result<(), EditError> {
-        self.with_machine(app, id, |machine, state, _| {
-            machine.unreachable = unreachable;
-            let volume = machine.volume().and_then(|volume| state.world.apps.get_mut(app)?.volumes.get_mut(volume));
-            if let Some(volume) = volume {
-                volume.unreachable = unreachable;
-            }
-        })
+        if self.machine(app, id).is_none() {
+            return Err(no_machine(app, id));
+        }
+        let now = self.now();
+        let mut state = self.present();
+        state.world.set_reachable(app, id, !unreachable);
+        state.world.record(now);
+        Ok(())
     }
 
     /// Somebody pushes other content under a tag: from now on the tag stands for another digest.
@@ -206,7 +207,7 @@ impl Simulator {
         id: &str,
         change: impl FnOnce(&mut Machine, &mut State, DateTime<Utc>),
     ) -> Result<(), EditError> {
-        let now = self.inner.clock.now();
+        let now = self.now();
         let mut state = self.present();
         let found = state.world.apps.get_mut(app).and_then(|app| app.machines.remove(id));
         let mut machine = found.ok_or_else(|| no_machine(app, id))?;

@@ -32,7 +32,9 @@ impl Simulator {
     /// A person creates an app. `network` is empty for the organization's default network.
     pub fn create_app(&self, org: &str, name: &str, network: &str) -> Result<(), EditError> {
         let body = json!({"name": name, "org_slug": org, "network": network});
-        self.by_hand(Method::Post, &["apps"], &body).map(drop)
+        self.by_hand(Method::Post, &["apps"], &body)?;
+        self.lock().by_hand.insert(name.to_owned());
+        Ok(())
     }
 
     /// A person deletes an app. It is gone a moment later.
@@ -42,8 +44,30 @@ impl Simulator {
 
     /// A person creates a machine; returns its id.
     pub fn create_machine(&self, app: &str, config: &Value, region: &str) -> Result<String, EditError> {
-        let body = json!({"config": config, "region": region});
-        self.by_hand(Method::Post, &["apps", app, "machines"], &body).map(|machine| id_of(&machine))
+        self.create_named_machine(app, "", config, region)
+    }
+
+    /// A person creates a machine of this name (empty for one that the platform makes up); returns its id.
+    pub fn create_named_machine(
+        &self,
+        app: &str,
+        name: &str,
+        config: &Value,
+        region: &str,
+    ) -> Result<String, EditError> {
+        let body = match name {
+            "" => json!({"config": config, "region": region}),
+            name => json!({"name": name, "config": config, "region": region}),
+        };
+        let id = id_of(&self.by_hand(Method::Post, &["apps", app, "machines"], &body)?);
+        self.lock().by_hand.insert(id.clone());
+        Ok(id)
+    }
+
+    /// Somebody else's deploy takes the lease of a machine for so many seconds.
+    pub fn lease_machine(&self, app: &str, id: &str, seconds: u64) -> Result<(), EditError> {
+        let body = json!({"ttl": seconds, "description": "somebody's deploy"});
+        self.by_hand(Method::Post, &["apps", app, "machines", id, "lease"], &body).map(drop)
     }
 
     /// A person clones a machine, its metadata included; a mounted volume is replaced by a new one of the same name and size. Returns
@@ -107,7 +131,7 @@ impl Simulator {
 
     /// Carries out a request of a person who may do everything. A last segment that begins with `?` is the query.
     fn by_hand(&self, method: Method, segments: &[&str], body: &Value) -> Result<Value, EditError> {
-        let now = self.inner.clock.now();
+        let now = self.now();
         let (query, path): (Vec<&str>, Vec<&str>) = segments.iter().partition(|segment| segment.starts_with('?'));
         let query = query.first().map_or("", |query| query.trim_start_matches('?'));
         let mut state = self.present();

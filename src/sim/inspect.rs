@@ -142,7 +142,7 @@ impl Simulator {
 
     /// The machines of an app that are not destroyed, in order of their creation.
     pub fn machines(&self, app: &str) -> Vec<MachineView> {
-        let now = self.inner.clock.now();
+        let now = self.now();
         let config = &self.inner.config;
         let mut machines: Vec<MachineView> = self.of_app(app, |app| -> Vec<_> {
             let alive = app.machines.values().filter(|machine| !machine.is_destroyed());
@@ -154,14 +154,14 @@ impl Simulator {
 
     /// The machine `id` of an app, destroyed or not.
     pub fn machine(&self, app: &str, id: &str) -> Option<MachineView> {
-        let now = self.inner.clock.now();
+        let now = self.now();
         let config = &self.inner.config;
         self.of_app(app, |app| app.machines.get(id).map(|machine| view_machine(machine, now, config)))
     }
 
     /// The volumes of an app, in order of their ids, those that are pending destruction included.
     pub fn volumes(&self, app: &str) -> Vec<VolumeView> {
-        let now = self.inner.clock.now();
+        let now = self.now();
         let copying = self.inner.config.volume_copy;
         self.of_app(app, |app| {
             let name = &app.name;

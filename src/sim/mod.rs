@@ -28,6 +28,7 @@ mod admin;
 mod admin_platform;
 mod auth;
 mod config;
+pub mod contract;
 mod edits;
 mod faults;
 mod inspect;
@@ -38,17 +39,18 @@ mod server;
 mod snapshot;
 mod transport;
 mod watch;
+mod web;
 mod world;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use accidents::Traffic;
 pub use config::{Access, CheckResult, Quotas, Shortage, SimConfig, SimOrg, SimToken};
 pub use edits::EditError;
-pub use faults::{CrashPoint, Fault, FaultKind, Matcher};
+pub use faults::{CrashPoint, Edit, EditAction, EditRecord, Fault, FaultError, FaultKind, Matcher, Only, Profile};
 pub use inspect::{AddressView, AppView, CertificateView, MachineView, VolumeView};
-pub use log::RequestRecord;
+pub use log::{RequestListener, RequestRecord};
 pub use snapshot::SnapshotError;
 pub use watch::{Exchange, Watcher};
 
@@ -86,6 +88,10 @@ struct State {
     late: BTreeMap<u64, Call>,
     request_ids: Ids,
     watchers: watch::Watchers,
+    /// By how much the platform's clock is ahead.
+    skew: chrono::TimeDelta,
+    /// Names of apps and ids of machines that no request has made.
+    by_hand: BTreeSet<String>,
 }
 
 impl Simulator {
@@ -99,12 +105,14 @@ impl Simulator {
     fn of_world(world: World, config: Arc<SimConfig>, clock: SharedClock) -> Self {
         let state = State {
             world,
-            faults: Faults::default(),
+            faults: Faults::from_seed(config.seed),
             log: Log::default(),
             limits: Limits::default(),
             late: BTreeMap::new(),
             request_ids: Ids::from_seed(!config.seed),
             watchers: watch::Watchers::default(),
+            skew: chrono::TimeDelta::zero(),
+            by_hand: BTreeSet::new(),
         };
         Self { inner: Arc::new(Inner { config, clock, state: Mutex::new(state), changed: tokio::sync::Notify::new() }) }
     }
@@ -134,19 +142,43 @@ impl Simulator {
         self.requests().iter().filter(|request| !request.is_read()).count()
     }
 
-    /// Adds a fault. The first one that matches a request hits it.
+    /// Adds a fault. Of those that spoil an answer, the first one that matches a request hits it.
     pub fn inject(&self, fault: Fault) {
-        self.lock().faults.inject(fault);
+        let mut state = self.lock();
+        state.faults.inject(fault);
+        let memory = state.faults.longest_stale();
+        state.world.remember(memory);
     }
 
-    /// The faults that are still set.
+    /// The faults that are still set, with what is left of their counts.
     pub fn faults(&self) -> Vec<Fault> {
-        self.lock().faults.list().to_vec()
+        self.lock().faults.list()
     }
 
-    /// Removes all faults.
+    /// Removes all faults. What they have done stays: edits, the platform's clock, hosts that do not answer until their time is up.
     pub fn clear_faults(&self) {
-        self.lock().faults.clear();
+        let mut state = self.lock();
+        state.faults.clear();
+        state.world.remember(std::time::Duration::ZERO);
+    }
+
+    /// Sets the faults of a profile in place of those that are set.
+    pub fn set_profile(&self, profile: Profile) {
+        self.clear_faults();
+        for fault in profile.faults() {
+            self.inject(fault);
+        }
+        self.lock().faults.profile = Some(profile);
+    }
+
+    /// The profile that was set last, unless faults were cleared since.
+    pub fn profile(&self) -> Option<Profile> {
+        self.lock().faults.profile
+    }
+
+    /// Where the faults that are set from now on draw from, instead of the simulator's seed.
+    pub fn seed_faults(&self, seed: u64) {
+        self.lock().faults.reseed(seed);
     }
 
     /// Lets everything end in the request number `count` from now (1 is the next one): its connection breaks at `point`, and every
@@ -179,6 +211,7 @@ impl Simulator {
     fn present(&self) -> MutexGuard<'_, State> {
         let now = self.inner.clock.now();
         let mut state = self.lock();
+        let now = state.platform_time(now);
         state.advance(now);
         state
     }

@@ -1,19 +1,22 @@
 //! What happens to each request, from its arrival to its answer.
 //!
 //! ```text
-//! arrive (log, faults, kill point) ─> wait out latency ─> advance the world ─> authenticate ─> limits ─> route ─> answer or failure
+//! arrive (log, faults, kill point) ─> edits, clock jumps ─> latency ─> advance the world ─> authenticate ─> limits ─> route ─> answer or failure
 //! ```
 
+use std::time::Duration;
+
 use bytes::Bytes;
-use serde_json::{Value, json};
 
 use super::auth::{Unknown, identify};
 use super::config::{Access, SimConfig};
-use super::faults::{CrashPoint, FaultKind};
+use super::faults::meddle::Before;
+use super::faults::spoil::{after_effect, before_effect};
+use super::faults::{CrashPoint, FaultKind, Struck};
 use super::log::{RequestRecord, is_read};
 use super::routes::{Call, ListingFault, Outcome, Reply, Wait, dispatch};
 use super::watch::Exchange;
-use super::world::schedule::{Due, after};
+use super::world::schedule::{Due, after, before};
 use super::{Simulator, State};
 use crate::http::transport::{Method, Response};
 
@@ -41,10 +44,22 @@ pub(super) enum Failure {
     Silence,
 }
 
+/// Tells the listeners that a request has ended, however it ends: also when the caller hangs up.
+struct Ending<'a> {
+    simulator: &'a Simulator,
+    number: u64,
+}
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.simulator.tell_listeners(self.number);
+    }
+}
+
 /// What was found out about a request on arrival.
 struct Arrival {
     number: u64,
-    fault: Option<FaultKind>,
+    struck: Struck,
     crash: Option<CrashPoint>,
 }
 
@@ -52,8 +67,10 @@ impl Simulator {
     /// Answers one request, or fails as the faults want it.
     pub(super) async fn exchange(&self, incoming: Incoming) -> Result<Response, Failure> {
         let arrival = self.arrive(&incoming)?;
-        let delay =
-            arrival.fault.as_ref().map(FaultKind::delay).unwrap_or_default().saturating_add(self.inner.config.latency);
+        let _ending = Ending { simulator: self, number: arrival.number };
+        self.happen_beside(&incoming, &arrival);
+        let fault = arrival.struck.spoil.as_ref();
+        let delay = arrival.struck.delay.saturating_add(self.inner.config.latency);
         if !delay.is_zero() {
             self.inner.clock.sleep(delay).await;
         }
@@ -61,7 +78,7 @@ impl Simulator {
             self.kill();
             return Err(Failure::Broken);
         }
-        if let Some(answer) = before_effect(arrival.fault.as_ref()) {
+        if let Some(answer) = before_effect(fault) {
             return Ok(self.finish(&arrival, answer?));
         }
         let outcome = self.perform(&incoming, &arrival);
@@ -70,7 +87,7 @@ impl Simulator {
             Outcome::Reply(reply) => reply,
             Outcome::Wait(wait) => {
                 let reply = self.wait(&wait).await?;
-                self.note_wait(&incoming, &reply);
+                self.note_wait(&incoming, &arrival, &reply);
                 reply
             }
         };
@@ -81,7 +98,7 @@ impl Simulator {
         if self.lock().faults.dead {
             return Err(Failure::Broken);
         }
-        let answer = after_effect(arrival.fault.as_ref(), reply)?;
+        let answer = after_effect(fault, reply)?;
         Ok(self.finish(&arrival, answer))
     }
 
@@ -95,7 +112,9 @@ impl Simulator {
         let org = identify(&self.inner.config, &state.world.tokens, incoming.authorization.as_deref(), at)
             .map(|caller| caller.label().to_owned())
             .unwrap_or_default();
+        let struck = state.faults.strike(incoming.method, &incoming.path, at);
         let number = state.log.begin(RequestRecord {
+            number: 0,
             at,
             method: incoming.method.as_str().to_owned(),
             path: incoming.path.clone(),
@@ -103,36 +122,56 @@ impl Simulator {
             status: None,
             org,
             effect: false,
+            faults: struck.names.clone(),
         });
-        let fault = state.faults.strike(incoming.method, &incoming.path);
         let crash = state.faults.approach(is_read(incoming.method, &incoming.path));
-        Ok(Arrival { number, fault, crash })
+        Ok(Arrival { number, struck, crash })
+    }
+
+    /// Lets happen what faults want to happen before the request is looked at. What the platform refuses does not happen.
+    fn happen_beside(&self, incoming: &Incoming, arrival: &Arrival) {
+        if arrival.struck.jump != 0 {
+            self.jump_clock(arrival.struck.jump);
+        }
+        let before = Before { number: arrival.number, path: &incoming.path, body: &incoming.body };
+        for (edit, draw) in &arrival.struck.edits {
+            if let Err(error) = self.meddle_before(edit, *draw, Some(&before)) {
+                tracing::debug!(action = edit.action.name(), %error, "an edit was refused");
+            }
+        }
     }
 
     /// Carries the request out.
     fn perform(&self, incoming: &Incoming, arrival: &Arrival) -> Result<Outcome, Failure> {
-        let now = self.inner.clock.now();
+        let true_now = self.inner.clock.now();
         let mut state = self.lock();
         if state.faults.dead {
             return Err(Failure::Broken);
         }
+        let now = state.platform_time(true_now);
         state.advance(now);
-        let listing = match &arrival.fault {
+        let listing = match &arrival.struck.spoil {
             Some(FaultKind::ErrorRegions { regions }) => ListingFault { error_regions: regions.clone(), page: None },
             Some(FaultKind::ShortPage { keep }) => ListingFault { error_regions: Vec::new(), page: Some(*keep) },
             _ => ListingFault::default(),
         };
-        let call = match admit(&self.inner.config, &mut state, incoming, listing, now) {
-            Ok(call) => call,
+        let call = match admit(&self.inner.config, &mut state, incoming, listing, true_now) {
+            // Limits go by the true time, all else by the platform's clock.
+            Ok(call) => Call { now, ..call },
             Err(refusal) => return Ok(Outcome::Reply(refusal)),
         };
-        if let Some(FaultKind::Late { after_ms }) = arrival.fault {
-            let at = after(now, std::time::Duration::from_millis(after_ms));
-            state.world.schedule.push(at, Due::LateRequest { number: arrival.number });
-            state.late.insert(arrival.number, call);
-            return Err(Failure::Broken);
+        match arrival.struck.spoil {
+            Some(FaultKind::Late { after_ms }) => {
+                let at = after(now, Duration::from_millis(after_ms));
+                state.world.schedule.push(at, Due::LateRequest { number: arrival.number });
+                state.late.insert(arrival.number, call);
+                Err(Failure::Broken)
+            }
+            Some(FaultKind::Stale { seconds }) if is_read(call.method, &incoming.path) => {
+                Ok(state.look_back(arrival.number, call, Duration::from_secs(seconds)))
+            }
+            _ => Ok(state.carry_out(arrival.number, &call)),
         }
-        Ok(state.carry_out(arrival.number, &call))
     }
 
     /// Waits until a machine is where the caller wants it, or the time is up.
@@ -145,12 +184,13 @@ impl Simulator {
                 if state.faults.dead {
                     return Err(Failure::Broken);
                 }
+                let now = state.platform_time(now);
                 state.advance(now);
                 if let Some(reply) = wait.poll(&state.world, now) {
                     return Ok(reply);
                 }
                 let next = state.world.schedule.next().map_or(wait.deadline, |next| next.min(wait.deadline));
-                next.signed_duration_since(now).to_std().unwrap_or_default().max(std::time::Duration::from_millis(1))
+                next.signed_duration_since(now).to_std().unwrap_or_default().max(Duration::from_millis(1))
             };
             tokio::select! {
                 () = changed => {}
@@ -160,12 +200,14 @@ impl Simulator {
     }
 
     /// Tells the watchers how a wait ended.
-    fn note_wait(&self, incoming: &Incoming, reply: &Reply) {
-        let at = self.inner.clock.now();
+    fn note_wait(&self, incoming: &Incoming, arrival: &Arrival, reply: &Reply) {
+        let at = self.now();
         {
             let mut state = self.lock();
             if state.watchers.is_watched() {
-                let exchange = exchange(at, incoming.method, &incoming.path, &incoming.query, &incoming.body, reply);
+                let mut exchange =
+                    exchange(at, incoming.method, &incoming.path, &incoming.query, &incoming.body, reply);
+                exchange.faults.clone_from(&arrival.struck.names);
                 state.watchers.note(exchange);
             }
         }
@@ -190,12 +232,25 @@ impl Simulator {
 }
 
 impl State {
+    /// Answers a read from the past: the world as it was `ago` before the call, or as long ago as is known.
+    fn look_back(&mut self, number: u64, mut call: Call, ago: Duration) -> Outcome {
+        let then = before(call.now, ago);
+        let past = self.world.past(then);
+        let Some(mut past) = past else { return self.carry_out(number, &call) };
+        call.now = then;
+        std::mem::swap(&mut self.world.apps, &mut past);
+        let outcome = self.carry_out(number, &call);
+        std::mem::swap(&mut self.world.apps, &mut past);
+        outcome
+    }
+
     /// Lets everything happen that is due by `now`.
     pub(super) fn advance(&mut self, now: chrono::DateTime<chrono::Utc>) {
         while let Some((at, late)) = self.world.step(now) {
             if let Some((number, mut call)) = late.and_then(|number| self.late.remove_entry(&number)) {
                 call.now = at;
                 self.carry_out(number, &call);
+                self.log.ended_late(number);
             }
         }
     }
@@ -208,7 +263,9 @@ impl State {
             && self.watchers.is_watched()
         {
             let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&call.query).finish();
-            self.watchers.note(exchange(call.now, call.method, &path, &query, &call.body, reply));
+            let mut exchange = exchange(call.now, call.method, &path, &query, &call.body, reply);
+            exchange.faults = self.log.faults_of(number);
+            self.watchers.note(exchange);
         }
         if let Outcome::Reply(reply) = &outcome
             && !is_read(call.method, &path)
@@ -239,6 +296,7 @@ fn exchange(
         request: request.clone(),
         status: reply.status,
         reply: reply.body.clone(),
+        faults: Vec::new(),
     }
 }
 
@@ -287,86 +345,4 @@ fn admit(
 fn decode_segment(segment: &str) -> String {
     let escaped = segment.replace('+', "%2B").replace('&', "%26").replace('=', "%3D");
     url::form_urlencoded::parse(escaped.as_bytes()).next().map(|(key, _)| key.into_owned()).unwrap_or_default()
-}
-
-/// What a fault answers before the effect, if it does.
-fn before_effect(fault: Option<&FaultKind>) -> Option<Result<Response, Failure>> {
-    Some(match fault? {
-        FaultKind::StatusBefore { status, body } => Ok(raw(*status, body)),
-        FaultKind::RateLimited { retry_after } => {
-            let mut answer = response(Reply::rate_limited());
-            if let Some(seconds) = retry_after {
-                answer.headers.push(("retry-after".to_owned(), seconds.to_string()));
-            }
-            Ok(answer)
-        }
-        FaultKind::HtmlError => Ok(raw(
-            500,
-            "<!DOCTYPE html><html><head><title>500</title></head><body><h1>Internal Server Error</h1></body></html>",
-        )),
-        FaultKind::Refused => Err(Failure::Refused),
-        FaultKind::ResetBefore => Err(Failure::Broken),
-        FaultKind::TimeoutBefore => Err(Failure::Silence),
-        _ => return None,
-    })
-}
-
-/// What a fault makes of the answer after the effect.
-fn after_effect(fault: Option<&FaultKind>, mut reply: Reply) -> Result<Response, Failure> {
-    match fault {
-        Some(FaultKind::StatusAfter { status, body }) => Ok(raw(*status, body)),
-        Some(FaultKind::ResetAfter) => Err(Failure::Broken),
-        Some(FaultKind::TimeoutAfter) => Err(Failure::Silence),
-        Some(FaultKind::Truncated) => {
-            let mut answer = response(reply);
-            answer.body.truncate(answer.body.len() / 2);
-            Ok(answer)
-        }
-        Some(FaultKind::EmptyList) => {
-            reply.body = reply.body.map(emptied);
-            Ok(response(reply))
-        }
-        _ => Ok(response(reply)),
-    }
-}
-
-/// A listing without its objects.
-fn emptied(body: Value) -> Value {
-    match body {
-        Value::Array(_) => json!([]),
-        Value::Object(mut map) => {
-            map.retain(|key, _| key != "next_cursor");
-            for value in map.values_mut() {
-                if value.is_array() {
-                    *value = json!([]);
-                }
-            }
-            if let Some(total) = map.get_mut("total_apps") {
-                *total = json!(0);
-            }
-            Value::Object(map)
-        }
-        other => other,
-    }
-}
-
-/// A reply as bytes.
-fn response(reply: Reply) -> Response {
-    let mut headers = reply.headers;
-    let body = reply.body.map_or_else(Bytes::new, |body| {
-        headers.push(("content-type".to_owned(), "application/json; charset=utf-8".to_owned()));
-        Bytes::from(body.to_string())
-    });
-    Response { status: reply.status, headers, body }
-}
-
-/// An answer with any body; its content type is guessed.
-fn raw(status: u16, body: &str) -> Response {
-    let kind = match body.trim_start().chars().next() {
-        Some('{' | '[') => "application/json; charset=utf-8",
-        Some('<') => "text/html; charset=utf-8",
-        _ => "text/plain; charset=utf-8",
-    };
-    let headers = vec![("content-type".to_owned(), kind.to_owned())];
-    Response { status, headers, body: Bytes::from(body.to_owned()) }
 }

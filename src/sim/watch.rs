@@ -29,6 +29,8 @@ pub struct Exchange {
     pub status: u16,
     /// The body of the reply; `None` if it has none.
     pub reply: Option<serde_json::Value>,
+    /// What hit it, as in the request log: a fault can have made the reply old or partial.
+    pub faults: Vec<String>,
 }
 
 impl std::fmt::Debug for Exchange {
@@ -41,6 +43,7 @@ impl std::fmt::Debug for Exchange {
             .field("path", &self.path)
             .field("query", &self.query)
             .field("status", &self.status)
+            .field("faults", &self.faults)
             .finish_non_exhaustive()
     }
 }
@@ -56,7 +59,7 @@ pub trait Watcher: std::fmt::Debug + Send + Sync {
 /// The watchers of a simulator, and what they have not been told yet.
 #[derive(Debug, Default)]
 pub(super) struct Watchers {
-    watchers: Vec<Arc<dyn Watcher>>,
+    all: Vec<Arc<dyn Watcher>>,
     waiting: Vec<Exchange>,
     next: u64,
 }
@@ -64,7 +67,7 @@ pub(super) struct Watchers {
 impl Watchers {
     /// Whether anybody looks: copying bodies for nobody would be a waste.
     pub(super) fn is_watched(&self) -> bool {
-        !self.watchers.is_empty()
+        !self.all.is_empty()
     }
 
     /// Keeps an exchange until the watchers can be told, which is when the state is not locked.
@@ -78,7 +81,7 @@ impl Watchers {
 impl Simulator {
     /// Tells `watcher` of every request from now on.
     pub fn watch(&self, watcher: Arc<dyn Watcher>) {
-        self.lock().watchers.watchers.push(watcher);
+        self.lock().watchers.all.push(watcher);
     }
 
     /// Tells the watchers what they have not been told yet.
@@ -88,7 +91,7 @@ impl Simulator {
             if state.watchers.waiting.is_empty() {
                 return;
             }
-            (state.watchers.watchers.clone(), std::mem::take(&mut state.watchers.waiting))
+            (state.watchers.all.clone(), std::mem::take(&mut state.watchers.waiting))
         };
         for exchange in &exchanges {
             for watcher in &watchers {

@@ -1,6 +1,6 @@
 //! Problems in specs, with the place they are at.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -66,10 +66,22 @@ pub struct Diagnostic {
 #[serde(transparent)]
 pub struct Diagnostics {
     items: Vec<Diagnostic>,
-    /// How many problems each file has, those that are left out included.
+    /// All problems, those that are not listed included: later stages look at the same values again, and say the same.
+    #[serde(skip)]
+    known: BTreeSet<Known>,
+    /// How many problems each file has.
     #[serde(skip)]
     counts: BTreeMap<PathBuf, usize>,
+    /// How many of them are not listed, once the list is finished.
+    #[serde(skip)]
+    left_out: usize,
 }
+
+/// What makes two problems the same: file, place and message.
+type Known = (PathBuf, usize, String);
+
+/// What is said of the problems that are not listed, after their number.
+const LEFT_OUT: &str = " more problems of this file are left out";
 
 /// More problems of one file are counted and not listed. Nobody reads them, and each costs a look through the file.
 const MAX_PER_FILE: usize = 100;
@@ -92,16 +104,12 @@ impl Diagnostics {
 
     /// Adds an error about a whole file.
     pub fn push_file(&mut self, path: &Path, message: impl Into<String>, help: Option<String>) {
-        self.items.push(Diagnostic {
-            severity: Severity::Error,
-            file: path.to_path_buf(),
-            line: 0,
-            column: 0,
-            pointer: String::new(),
-            message: message.into(),
-            help,
-            source: None,
-        });
+        let message = message.into();
+        if !self.known.insert((path.to_path_buf(), 0, message.clone())) {
+            return;
+        }
+        *self.counts.entry(path.to_path_buf()).or_default() += 1;
+        self.items.push(Diagnostic::of_file(path, message, help));
     }
 
     /// Adds an error at a byte range of a file.
@@ -134,30 +142,38 @@ impl Diagnostics {
         self.items.iter().any(|item| item.severity == Severity::Error)
     }
 
+    /// How many errors there are, those that are not listed included.
+    pub fn error_count(&self) -> usize {
+        let is_counted = |item: &&Diagnostic| item.severity == Severity::Error && !item.is_of_left_out();
+        self.items.iter().filter(is_counted).count() + self.left_out
+    }
+
     /// The problems.
     pub fn iter(&self) -> std::slice::Iter<'_, Diagnostic> {
         self.items.iter()
     }
 
-    /// Puts the problems in the order of files and lines, each only once, and says how many are left out.
+    /// Puts the problems in the order of files and lines, and says how many are left out.
     pub fn finish(&mut self) {
-        let left_out: Vec<(PathBuf, usize)> =
-            self.counts.iter().map(|(file, count)| (file.clone(), count.saturating_sub(MAX_PER_FILE))).collect();
-        self.items.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
-        self.items
-            .dedup_by(|a, b| a.message == b.message && (&a.file, a.line, a.column) == (&b.file, b.line, b.column));
-        for (file, count) in left_out.into_iter().filter(|(_, count)| *count > 0) {
-            self.push_file(&file, format!("{count} more problems of this file are left out"), None);
+        for (file, count) in std::mem::take(&mut self.counts) {
+            let left_out = count.saturating_sub(self.items.iter().filter(|item| item.file == file).count());
+            if left_out > 0 {
+                self.left_out += left_out;
+                self.items.push(Diagnostic::of_file(&file, format!("{left_out}{LEFT_OUT}"), None));
+            }
         }
-        self.counts.clear();
+        let at = |item: &Diagnostic| (item.file.clone(), item.is_of_left_out(), item.line, item.column);
+        self.items.sort_by_cached_key(at);
     }
 
-    /// Adds all problems of another list.
+    /// Adds all problems of another list that are not in this one.
     pub fn extend(&mut self, other: Self) {
-        self.items.extend(other.items);
-        for (file, count) in other.counts {
-            *self.counts.entry(file).or_default() += count;
+        let new: BTreeSet<Known> = other.known.difference(&self.known).cloned().collect();
+        for (file, ..) in &new {
+            *self.counts.entry(file.clone()).or_default() += 1;
         }
+        self.items.extend(other.items.into_iter().filter(|item| new.contains(&item.known())));
+        self.known.extend(new);
     }
 
     fn add(
@@ -185,6 +201,9 @@ impl Diagnostics {
         message: String,
         help: Option<String>,
     ) {
+        if !self.known.insert((path.to_path_buf(), span.start, message.clone())) {
+            return;
+        }
         let count = self.counts.entry(path.to_path_buf()).or_default();
         *count += 1;
         if *count > MAX_PER_FILE {
@@ -203,6 +222,30 @@ impl Diagnostics {
             help,
             source,
         });
+    }
+}
+
+impl Diagnostic {
+    fn of_file(path: &Path, message: String, help: Option<String>) -> Self {
+        Self {
+            severity: Severity::Error,
+            file: path.to_path_buf(),
+            line: 0,
+            column: 0,
+            pointer: String::new(),
+            message,
+            help,
+            source: None,
+        }
+    }
+
+    fn is_of_left_out(&self) -> bool {
+        self.source.is_none() && self.message.ends_with(LEFT_OUT)
+    }
+
+    fn known(&self) -> Known {
+        let start = self.source.as_ref().map_or(0, |(_, span)| span.start);
+        (self.file.clone(), start, self.message.clone())
     }
 }
 

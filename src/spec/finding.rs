@@ -15,12 +15,21 @@ pub struct Finding {
     pub message: String,
     /// What to do.
     pub help: Option<String>,
+    /// JSON pointers of other values that it is concluded from. Where one of them could not be read, the conclusion may be wrong.
+    pub relies_on: Vec<String>,
 }
 
 impl Finding {
     /// An error about a value.
     pub fn error(pointer: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { severity: Severity::Error, pointer: pointer.into(), at_key: false, message: message.into(), help: None }
+        Self {
+            severity: Severity::Error,
+            pointer: pointer.into(),
+            at_key: false,
+            message: message.into(),
+            help: None,
+            relies_on: Vec::new(),
+        }
     }
 
     /// A warning about a value.
@@ -48,7 +57,33 @@ impl Finding {
         self.help = help;
         self
     }
+
+    /// The same, concluded from these values as well.
+    #[must_use]
+    pub fn relies_on<P: Into<String>>(mut self, pointers: impl IntoIterator<Item = P>) -> Self {
+        self.relies_on.extend(pointers.into_iter().map(Into::into));
+        self
+    }
+
+    /// The same, of a value whose pointer begins with `base`.
+    #[must_use]
+    pub fn below(mut self, base: &str) -> Self {
+        self.pointer.insert_str(0, base);
+        for pointer in &mut self.relies_on {
+            pointer.insert_str(0, base);
+        }
+        self
+    }
+
+    /// The known word that the advice says was meant, if that is the advice.
+    pub(super) fn meant(&self) -> Option<&str> {
+        self.help.as_deref()?.strip_prefix(DID_YOU_MEAN)?.strip_suffix(MEANT_END)
+    }
 }
+
+/// How the advice for a misspelt word begins and ends.
+const DID_YOU_MEAN: &str = "did you mean `";
+const MEANT_END: &str = "`?";
 
 /// Advice for a word that is none of `known`: the one that was probably meant, or all of them if they are few.
 pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
@@ -62,7 +97,7 @@ pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) ->
 /// Advice for a word that is none of `known`: the one that was probably meant, if there is one.
 pub fn nearest_help<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let known: Vec<&str> = known.into_iter().collect();
-    nearest(word, &known).map(|meant| format!("did you mean `{meant}`?"))
+    nearest(word, &known).map(|meant| format!("{DID_YOU_MEAN}{meant}{MEANT_END}"))
 }
 
 /// The known word that was probably meant: the same but for case and separators, or few typing errors away.

@@ -8,12 +8,13 @@ use indexmap::IndexMap;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::broken::Broken;
 use super::diagnostic::{Diagnostics, Origin};
 use super::document::{API_VERSION, Document, Kind, Manifest};
 use super::finding::{Finding, did_you_mean};
 use super::positions::child;
 use super::tree::{self, Node, Shape};
-use super::typed;
+use super::typed::{self, Lenience};
 
 /// Sections of an environment that are designed and not built.
 const LATER_SECTIONS: [&str; 5] = ["vercel", "neon", "jobs", "checks", "report"];
@@ -28,8 +29,10 @@ pub(super) struct Draft {
     pub(super) name: Option<String>,
     /// Each app of an environment as it was written.
     pub(super) app_json: IndexMap<String, Value>,
-    /// Pointers of what was wrong.
-    pub(super) broken: Vec<String>,
+    /// What was wrong.
+    pub(super) broken: Broken,
+    /// The same, and what is made up because an app that is laid over a `config` need not have it.
+    pub(super) made_up: Broken,
     pub(super) origin: Origin,
 }
 
@@ -55,25 +58,27 @@ pub(super) fn read(node: &Node, path: &Arc<Path>, text: &Arc<str>, problems: &mu
         kind,
         name: node.get("metadata").and_then(|metadata| metadata.get("name")).and_then(Node::as_str).map(str::to_owned),
         app_json: IndexMap::new(),
-        broken: Vec::new(),
+        broken: Broken::none(Arc::clone(&origin.positions)),
+        made_up: Broken::none(Arc::clone(&origin.positions)),
         origin,
     };
     match kind {
         Some(Kind::Environment) => {
             let (later, hidden) = later_sections(node);
             findings.extend(later);
-            draft.document = typed_manifest(node, hidden, &mut findings).map(Document::Environment);
+            let partial = overlays(node);
+            let lenience = Lenience { hidden, partial: &partial };
+            draft.document = draft.typed(node, lenience, &mut findings).map(Document::Environment);
             draft.app_json = apps_as_written(node, draft.document.as_ref());
         }
         Some(Kind::Policy) => {
-            draft.document = typed_manifest(node, BTreeSet::new(), &mut findings).map(Document::Policy);
+            draft.document = draft.typed(node, Lenience::default(), &mut findings).map(Document::Policy);
         }
         Some(Kind::Controller) => {
-            draft.document = typed_manifest(node, BTreeSet::new(), &mut findings).map(Document::Controller);
+            draft.document = draft.typed(node, Lenience::default(), &mut findings).map(Document::Controller);
         }
         None => {}
     }
-    draft.broken = findings.iter().map(|finding| finding.pointer.clone()).collect();
     problems.push_findings(&draft.origin, "", findings);
     Some(draft)
 }
@@ -143,18 +148,37 @@ fn later_sections(node: &Node) -> (Vec<Finding>, BTreeSet<String>) {
     (findings, hidden)
 }
 
-fn typed_manifest<S: DeserializeOwned>(
-    node: &Node,
-    hidden: BTreeSet<String>,
-    findings: &mut Vec<Finding>,
-) -> Option<Manifest<S>> {
-    let typed = typed::read(node, hidden);
-    // `header` has said so already, in better words.
-    let own = |finding: &Finding| {
-        !matches!(finding.message.as_str(), "the field `apiVersion` is missing" | "the field `kind` is missing")
-    };
-    findings.extend(typed.findings.into_iter().filter(own));
-    typed.value
+impl Draft {
+    /// The typed form of the document without what is wrong, which is noted.
+    fn typed<S: DeserializeOwned>(
+        &mut self,
+        node: &Node,
+        lenience: Lenience<'_>,
+        findings: &mut Vec<Finding>,
+    ) -> Option<Manifest<S>> {
+        let typed = typed::read(node, lenience);
+        self.broken.note("", &typed);
+        self.made_up = self.broken.clone();
+        self.made_up.note_values(typed.made_up);
+        // `header` has said so already, in better words.
+        let own = |finding: &Finding| {
+            !matches!(finding.message.as_str(), "the field `apiVersion` is missing" | "the field `kind` is missing")
+        };
+        findings.extend(typed.findings.into_iter().filter(own));
+        typed.value
+    }
+}
+
+/// The apps that are laid over a `config`, which may have what they lack.
+fn overlays(node: &Node) -> Vec<String> {
+    let apps = node.get("spec").and_then(|spec| spec.get("fly")).and_then(|fly| fly.get("apps"));
+    let named = |name: &str| child("/spec/fly/apps", name);
+    apps.map(Node::entries)
+        .unwrap_or_default()
+        .iter()
+        .filter(|entry| entry.value.get("config").is_some())
+        .map(|entry| named(&entry.key))
+        .collect()
 }
 
 fn apps_as_written(node: &Node, document: Option<&Document>) -> IndexMap<String, Value> {

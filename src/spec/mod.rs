@@ -3,6 +3,7 @@
 //! Pure: bytes go in, documents or diagnostics come out. Reading files is somebody else's work.
 
 pub mod app;
+pub mod broken;
 pub mod check;
 pub mod container;
 pub mod controller;
@@ -29,6 +30,7 @@ pub mod secret;
 pub mod service;
 pub mod size;
 mod source;
+mod standin;
 pub mod storage;
 mod syntax;
 pub mod text;
@@ -37,6 +39,7 @@ mod typed;
 pub mod validate;
 
 pub use app::{AppSpec, DEFAULT_GROUP};
+pub use broken::Broken;
 pub use controller::ControllerSpec;
 pub use diagnostic::{Diagnostic, Diagnostics, Origin, Severity};
 pub use document::{API_VERSION, Document, Kind, Manifest, Metadata};
@@ -44,7 +47,8 @@ pub use duration::Duration;
 pub use environment::EnvironmentSpec;
 pub use finding::Finding;
 pub use fly::{FlySpec, Network};
-pub use parse::{Parsed, ParsedEnvironment, ParsedSpecs, SourceFile, app_from_json, parse};
+pub(crate) use parse::app_beside;
+pub use parse::{Parsed, ParsedEnvironment, ParsedSpecs, SourceFile, app_from_json, parse, parse_all};
 pub use policy::PolicySpec;
 pub use schema::schema;
 pub use size::Size;

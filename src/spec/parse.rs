@@ -13,6 +13,7 @@ use indexmap::IndexMap;
 use serde_json::Value;
 
 use super::app::AppSpec;
+use super::broken::Broken;
 use super::controller::ControllerSpec;
 use super::diagnostic::{Diagnostics, Origin};
 use super::document::{Document, Metadata};
@@ -21,7 +22,8 @@ use super::finding::Finding;
 use super::manifest::{self, Draft};
 use super::policy::PolicySpec;
 use super::tree::{self, Node};
-use super::{mask, typed, validate};
+use super::typed::{self, Lenience};
+use super::{mask, validate};
 
 /// Largest spec file that is read, in bytes. Real specs are some kB; a larger file is something else, chosen by mistake.
 pub const MAX_FILE_BYTES: usize = 1024 * 1024;
@@ -56,6 +58,8 @@ pub struct ParsedEnvironment {
     /// Each app as JSON with only the fields that were written (`null` where that was written), to be merged over the app's `config`
     /// and read by [`app_from_json`].
     pub app_json: IndexMap<String, Value>,
+    /// What of it could not be read, and is left out of `spec`.
+    pub broken: Broken,
     /// The file and the places of its values.
     pub origin: Origin,
 }
@@ -75,51 +79,91 @@ pub struct ParsedSpecs {
 
 /// Reads all documents of all files. The error holds every problem of every file, warnings included.
 pub fn parse(files: &[SourceFile]) -> Result<ParsedSpecs, Diagnostics> {
-    let mut problems = Diagnostics::default();
-    let mut drafts = Vec::new();
-    for file in files {
-        drafts.extend(read_file(file, &mut problems));
-    }
-    validate::documents(&drafts, &mut problems);
+    let (specs, mut problems) = parse_all(files);
     problems.finish();
     if problems.has_errors() {
         return Err(problems);
     }
-    Ok(collect(drafts, problems))
+    Ok(ParsedSpecs { warnings: problems, ..specs })
+}
+
+/// Reads as much of all documents of all files as can be read, for whoever looks for further problems. With errors among the
+/// problems the documents are not what their authors meant: nothing may be done by them.
+pub fn parse_all(files: &[SourceFile]) -> (ParsedSpecs, Diagnostics) {
+    let mut problems = Diagnostics::default();
+    let mut read = Read::default();
+    for file in files {
+        read_file(file, &mut read, &mut problems);
+    }
+    validate::documents(&read, &mut problems);
+    (collect(read.drafts), problems)
+}
+
+/// The documents that could be read.
+#[derive(Debug, Default)]
+pub(super) struct Read {
+    pub(super) drafts: Vec<Draft>,
+    /// Whether there are documents of which nothing is known, not even who they are.
+    pub(super) has_unknown: bool,
 }
 
 /// Reads an app from JSON in the shape of [`AppSpec`]. The error holds JSON pointers and messages.
 pub fn app_from_json(value: &Value) -> Result<AppSpec, Vec<Finding>> {
-    let typed = typed::read(&Node::from(value), std::collections::BTreeSet::new());
+    let typed = typed::read(&Node::from(value), Lenience::default());
     match typed.value {
         Some(app) if typed.findings.is_empty() => Ok(app),
         _ => Err(typed.findings),
     }
 }
 
-fn read_file(file: &SourceFile, problems: &mut Diagnostics) -> Vec<Draft> {
+/// Reads an app from JSON as far as it can be read, without what is known to be broken at `base`, the app's own pointer. One that is
+/// not whole may lack anything. What else is wrong is added to `broken` and handed over, by the document's own pointers.
+pub(crate) fn app_beside(
+    value: &Value,
+    base: &str,
+    is_whole: bool,
+    broken: &mut Broken,
+) -> (Option<AppSpec>, Vec<Finding>) {
+    let partial = if is_whole { Vec::new() } else { vec![String::new()] };
+    let lenience = Lenience { hidden: broken.values_below(base), partial: &partial };
+    let typed = typed::read(&Node::from(value), lenience);
+    let findings = typed.findings.iter().map(|finding| finding.clone().below(base));
+    let new: Vec<Finding> = findings.filter(|finding| !broken.knows(finding) && !broken.explains(finding)).collect();
+    broken.note(base, &typed);
+    broken.note_values(typed.made_up.iter().map(|pointer| format!("{base}{pointer}")));
+    (typed.value, new)
+}
+
+fn read_file(file: &SourceFile, read: &mut Read, problems: &mut Diagnostics) {
     let text: Arc<str> = match text_of(&file.bytes) {
         Ok(text) => text.into(),
         Err((message, help)) => {
             problems.push_file(&file.path, message, Some(help));
-            return Vec::new();
+            read.has_unknown = true;
+            return;
         }
     };
     let path: Arc<Path> = file.path.as_path().into();
-    match tree::read(&text) {
-        Ok(documents) if documents.is_empty() => {
-            let help = "a spec begins with `apiVersion: hangar/v1` and `kind: Environment`";
-            problems.push_file(&path, "the file has no document", Some(help.to_owned()));
-            Vec::new()
-        }
-        Ok(documents) => {
-            let shown: Arc<str> = mask::masked(&text, &documents).into();
-            documents.iter().filter_map(|document| manifest::read(document, &path, &shown, problems)).collect()
-        }
-        Err(error) => {
-            problems.push_span(&path, &text, error.span, error.message, error.help);
-            Vec::new()
-        }
+    let (documents, errors) = match tree::read(&text) {
+        Ok(documents) => (documents, Vec::new()),
+        Err(error) => match tree::read_apart(&text) {
+            (documents, errors) if errors.is_empty() => (documents, vec![error]),
+            apart => apart,
+        },
+    };
+    if documents.is_empty() && errors.is_empty() {
+        let help = "a spec begins with `apiVersion: hangar/v1` and `kind: Environment`";
+        problems.push_file(&path, "the file has no document", Some(help.to_owned()));
+    }
+    let shown: Arc<str> = mask::masked(&text, &documents).into();
+    read.has_unknown |= !errors.is_empty();
+    for error in errors {
+        problems.push_span(&path, &shown, error.span, error.message, error.help);
+    }
+    for document in &documents {
+        let draft = manifest::read(document, &path, &shown, problems);
+        read.has_unknown |= draft.as_ref().is_none_or(|draft| draft.name.is_none());
+        read.drafts.extend(draft);
     }
 }
 
@@ -138,14 +182,15 @@ fn text_of(bytes: &[u8]) -> Result<&str, (String, String)> {
     }
 }
 
-fn collect(drafts: Vec<Draft>, warnings: Diagnostics) -> ParsedSpecs {
-    let mut specs = ParsedSpecs { warnings, ..ParsedSpecs::default() };
-    for Draft { document, origin, app_json, .. } in drafts {
+fn collect(drafts: Vec<Draft>) -> ParsedSpecs {
+    let mut specs = ParsedSpecs::default();
+    for Draft { document, origin, app_json, broken, .. } in drafts {
         match document {
             Some(Document::Environment(manifest)) => specs.environments.push(ParsedEnvironment {
                 metadata: manifest.metadata,
                 spec: manifest.spec,
                 app_json,
+                broken,
                 origin,
             }),
             Some(Document::Policy(manifest)) => {

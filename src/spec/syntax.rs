@@ -59,6 +59,10 @@ fn explain(error: &Error) -> (String, Option<String>) {
         Error::Unexpected { expected: "string scalar", .. } => {
             ("a key of a map must be a string".to_owned(), help("put `{` or `[` at the begin of a text in quotes"))
         }
+        _ if text.starts_with("unclosed bracket") => {
+            let bracket = text.split('\'').nth(1).unwrap_or("[");
+            (format!("this `{bracket}` is not closed"), None)
+        }
         _ if text.contains("mapping values are not allowed") => (text, help("put a text that contains `: ` in quotes")),
         _ => (text, None),
     }

@@ -19,6 +19,9 @@ pub(super) const MAX_DEPTH: usize = 24;
 /// Most values of one file, aliases expanded: more than twice what a real spec of the largest size has.
 pub(super) const MAX_NODES: usize = 100_000;
 
+/// Most documents of one file that are read apart: each may be as large as a whole file.
+const MAX_APART: usize = 50;
+
 /// A value of a document.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Node {
@@ -68,6 +71,33 @@ pub(super) fn read(text: &str) -> Result<Vec<Node>, SyntaxError> {
     Ok(documents)
 }
 
+/// Reads each document of a file by itself: those that can be read, and why the others cannot. For files that [`read`] refuses.
+pub(super) fn read_apart(text: &str) -> (Vec<Node>, Vec<SyntaxError>) {
+    let mut starts = vec![0];
+    let mut at = 0_usize;
+    for line in text.split_inclusive('\n') {
+        if at > 0
+            && line.strip_prefix("---").is_some_and(|rest| rest.trim_end().is_empty() || rest.starts_with([' ', '\t']))
+        {
+            starts.push(at);
+        }
+        at = at.saturating_add(line.len());
+    }
+    let ends = starts.iter().skip(1).copied().chain([text.len()]);
+    let (mut documents, mut errors) = (Vec::new(), Vec::new());
+    for (start, end) in starts.iter().zip(ends).take(MAX_APART) {
+        // What stands before is blanked out, so that every place stays what it is.
+        let before = text.get(..*start).unwrap_or_default().bytes();
+        let mut alone: String = before.map(|byte| if byte == b'\n' { '\n' } else { ' ' }).collect();
+        alone.push_str(text.get(*start..end).unwrap_or_default());
+        match read(&alone) {
+            Ok(read) => documents.extend(read),
+            Err(error) => errors.push(error),
+        }
+    }
+    (documents, errors)
+}
+
 /// All keys that stand twice, or more, in one map.
 pub(super) fn duplicate_keys(document: &Node) -> Vec<DuplicateKey> {
     let mut found = Vec::new();
@@ -100,13 +130,17 @@ impl Node {
         }
     }
 
-    /// The values of all entries, if this is a map.
-    pub(super) fn values(&self) -> impl Iterator<Item = &Node> {
-        let entries = match &self.shape {
+    /// All entries, if this is a map.
+    pub(super) fn entries(&self) -> &[Entry] {
+        match &self.shape {
             Shape::Map(entries) => entries.as_slice(),
             _ => &[],
-        };
-        entries.iter().map(|entry| &entry.value)
+        }
+    }
+
+    /// The values of all entries, if this is a map.
+    pub(super) fn values(&self) -> impl Iterator<Item = &Node> {
+        self.entries().iter().map(|entry| &entry.value)
     }
 
     /// The string that this is.

@@ -1,12 +1,13 @@
 //! From a tree of values to typed specs, with every problem and not only the first.
 //!
 //! Serde stops at its first error. So each attempt reports one wrong value and all unknown fields on its way; the wrong value is
-//! then hidden and the next attempt finds the next one:
+//! then hidden, something stands in for a required field that is missing, and the next attempt finds the next problem:
 //!
 //! ```text
-//! tree ──> attempt ──> T                      (done)
+//! tree ──> attempt ──> T                               (done)
 //!   ^         │
-//!   └─ hide ──┴──> problem at a JSON pointer  (again)
+//!   └─ hide ──┴──> problem at a JSON pointer           (again)
+//!      or stand in
 //! ```
 
 use std::cell::RefCell;
@@ -21,45 +22,112 @@ use serde::de::{
 use super::finding::{Finding, did_you_mean};
 use super::positions::child;
 use super::problem::{Absent, Found, Problem, list, unexpected};
+use super::standin::{Refused, StandIns};
 use super::text::TEXT_MARKER;
 use super::tree::{Entry, Node, Shape};
 
 /// More problems of one document are not reported at once.
-const MAX_ATTEMPTS: usize = 100;
+const MAX_ATTEMPTS: usize = 200;
 
-/// What a tree became: the typed value without what was wrong, if that is possible at all, and all problems.
+/// What a tree became.
 #[derive(Debug)]
 pub(super) struct Typed<T> {
+    /// The typed value without what was wrong, if that is possible at all.
     pub(super) value: Option<T>,
+    /// All problems.
     pub(super) findings: Vec<Finding>,
+    /// Values that were wrong, and required fields that are missing.
+    pub(super) broken: BTreeSet<String>,
+    /// Fields that are missing where they may be, and for which something stands in.
+    pub(super) made_up: BTreeSet<String>,
+    /// Items of lists that were left out because they are wrong.
+    pub(super) left_out: BTreeSet<String>,
 }
 
-/// Reads a typed value; whatever stands at one of the pointers in `hidden` counts as absent.
-pub(super) fn read<T: DeserializeOwned>(root: &Node, mut hidden: BTreeSet<String>) -> Typed<T> {
+/// What to pass over on the way.
+#[derive(Debug, Default)]
+pub(super) struct Lenience<'a> {
+    /// Pointers of values that count as absent.
+    pub(super) hidden: BTreeSet<String>,
+    /// Pointers of values whose required fields may be missing, because they are laid over something that has them.
+    pub(super) partial: &'a [String],
+}
+
+impl Lenience<'_> {
+    fn allows_missing(&self, pointer: &str) -> bool {
+        let is_within = |base: &String| pointer.strip_prefix(base.as_str()).is_some_and(|rest| rest.starts_with('/'));
+        self.partial.iter().any(is_within)
+    }
+}
+
+/// Reads a typed value.
+pub(super) fn read<T: DeserializeOwned>(root: &Node, mut lenience: Lenience<'_>) -> Typed<T> {
     let findings = RefCell::new(BTreeMap::new());
+    let left_out = RefCell::new(BTreeSet::new());
+    let mut stand_ins = StandIns::default();
+    let (mut broken, mut made_up) = (BTreeSet::new(), BTreeSet::new());
+    let mut value = None;
     for _ in 0..MAX_ATTEMPTS {
-        let reader = Reader { node: root, pointer: String::new(), run: &Run { hidden: &hidden, findings: &findings } };
-        let problem = match T::deserialize(reader) {
-            Ok(value) => {
-                return Typed { value: Some(value), findings: findings.into_inner().into_values().collect() };
+        let run =
+            Run { hidden: &lenience.hidden, findings: &findings, left_out: &left_out, stand_ins: stand_ins.entries() };
+        let problem = match T::deserialize(Reader { node: root, pointer: String::new(), run: &run }) {
+            Ok(read) => {
+                value = Some(read);
+                break;
             }
             Err(problem) => problem,
         };
         let pointer = problem.pointer.clone().unwrap_or_default();
-        if !problem.follows_from(&pointer, &hidden, &findings.borrow()) {
+        match stand_ins.refuse(&pointer, problem.absent) {
+            Some(Refused::NextTried) => continue,
+            // The value that lacks the field is then as good as absent.
+            Some(Refused::NothingFits { parent }) if !parent.is_empty() && lenience.hidden.insert(parent.clone()) => {
+                let affected = if lenience.allows_missing(&parent) { &mut made_up } else { &mut broken };
+                affected.insert(parent);
+                continue;
+            }
+            Some(Refused::NothingFits { .. }) => break,
+            None => {}
+        }
+        let missing = match problem.absent {
+            Some(Absent::Field(field)) => Some(field),
+            _ => None,
+        };
+        let may_be_missing = missing.is_some() && lenience.allows_missing(&pointer);
+        let is_known = stand_ins.covers(&pointer)
+            || may_be_missing
+            || problem.follows_from(&pointer, &lenience.hidden, &findings.borrow());
+        if !is_known {
             let finding = Finding::error(&pointer, problem.message).maybe_help(problem.help);
+            let finding = finding.relies_on(missing.map(|field| child(&pointer, field)));
             findings.borrow_mut().insert((pointer.clone(), false), finding);
         }
-        if pointer.is_empty() || !hidden.insert(pointer) {
-            break;
+        let affected = if may_be_missing { &mut made_up } else { &mut broken };
+        match missing {
+            Some(field) if stand_ins.add(&pointer, field) => {
+                affected.insert(child(&pointer, field));
+            }
+            _ if !pointer.is_empty() && lenience.hidden.insert(pointer.clone()) => {
+                affected.insert(pointer);
+            }
+            _ => break,
         }
     }
-    Typed { value: None, findings: findings.into_inner().into_values().collect() }
+    Typed {
+        value,
+        findings: findings.into_inner().into_values().collect(),
+        broken,
+        made_up,
+        left_out: left_out.into_inner(),
+    }
 }
 
 struct Run<'a> {
     hidden: &'a BTreeSet<String>,
     findings: &'a RefCell<Found>,
+    left_out: &'a RefCell<BTreeSet<String>>,
+    /// What stands in for missing fields, by the pointer of the map that lacks them.
+    stand_ins: &'a BTreeMap<String, Vec<Entry>>,
 }
 
 /// One value on the way into a type.
@@ -174,7 +242,9 @@ impl<'a> Deserializer<'a> for Reader<'a> {
         for (entry, _) in unknown {
             self.report_unknown(&entry.key, fields);
         }
-        self.map(known, visitor)
+        let stand_ins = self.run.stand_ins.get(&self.pointer).into_iter().flatten();
+        let stand_ins = stand_ins.map(|entry| (entry, self.child(&entry.key, &entry.value)));
+        self.map(known.into_iter().chain(stand_ins).collect(), visitor)
     }
 
     fn deserialize_enum<V: Visitor<'a>>(
@@ -226,10 +296,12 @@ impl<'a> SeqAccess<'a> for &mut Items<'_, 'a> {
     fn next_element_seed<T: DeserializeSeed<'a>>(&mut self, seed: T) -> Result<Option<T::Value>, Problem> {
         for (index, item) in self.items.by_ref() {
             let reader = self.parent.child(&index.to_string(), item);
-            if !reader.run.hidden.contains(&reader.pointer) {
-                let pointer = reader.pointer.clone();
-                return seed.deserialize(reader).map(Some).map_err(|problem| problem.at(&pointer));
+            if reader.run.hidden.contains(&reader.pointer) {
+                reader.run.left_out.borrow_mut().insert(reader.pointer);
+                continue;
             }
+            let pointer = reader.pointer.clone();
+            return seed.deserialize(reader).map(Some).map_err(|problem| problem.at(&pointer));
         }
         Ok(None)
     }

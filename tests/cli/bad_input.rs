@@ -123,10 +123,101 @@ fn the_errors_of_all_files_come_at_once() {
     );
     let server = Server::start();
     let two = folder(&server, &[("a.yaml", "x: 1\n"), ("b.yaml", "")]);
-    refused_before_sending(&two, &server, &["a.yaml", "b.yaml", "problems in the specs; nothing was sent"]);
+    refused_before_sending(&two, &server, &["a.yaml", "b.yaml", "error: 3 problems in 2 spec files; nothing was sent"]);
     let json = two.run("validate --format json").ended(1).json();
     assert_eq!(json["version"], 1);
     assert!(json["diagnostics"].as_array().unwrap().len() >= 2, "{json:#}");
+}
+
+/// One of everything: what does not parse, what no type knows, what breaks a rule, and what refers to nothing.
+const ALL_STAGES: &str = r#"apiVersion: hangar/v1
+kind: Environment
+metadata: {nmae: one}
+spec:
+  requires: {environments: [two, three, four]}
+  fly:
+    org: acme
+    region: iad
+    apps:
+      db: 5
+      api:
+        imag: x:1
+        services:
+          - ports: [{port: 443, handlers: [http]}]
+          - {internalPort: 80, processes: [wb]}
+        env:
+          A: "${{ fly.db.url }}"
+          B: "${{ fly.api.image }}"
+          C: "${{ params.x }}"
+          D: "${{ env.name }}"
+          E: "${{ fly.api.secrets.X }}"
+          FLY_REGION: x
+        secret: {X: {fromEnv: Y}}
+      web:
+        image: web:1
+        volumes: {data: {size: 1}}
+        restart: {maxRetries: 3}
+        processes: {web: {count: x}, wrk: {size: shared-cpu-3x}}
+        checks: {c: {type: htp, processes: [web, wbe]}}
+        env: {U: "${{ fly.api.ips.v6 }}", V: "${{ fly.web.volumes.data.id }}", W: "${{ fly.wbe.url }}"}
+        secrets: {S: {fromEnv: NOT_SET}}
+---
+apiVersion: hangar/v1
+kind: Environment
+metadata: {name: two}
+spec: {fly: [
+---
+apiVersion: hangar/v1
+kind: Environment
+metadata: {name: four}
+spec: {parms: {x: 1}, fly: {apps: {w: {image: "w:${{ params.x }}", count: 1}}}}
+"#;
+
+#[test]
+fn errors_of_all_stages_come_at_once_and_without_their_consequences() {
+    let server = Server::start();
+    let folder = folder(&server, &[("a.yaml", ALL_STAGES)]);
+    let json = folder.run("validate --format json").ended(1).json();
+    let listed: Vec<String> = json["diagnostics"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|each| format!("{}:{} {}", each["line"], each["column"], each["message"].as_str().unwrap()))
+        .collect();
+    assert_eq!(
+        listed,
+        [
+            "3:12 unknown field `nmae`",
+            "10:11 expected a map, found the number `5`",
+            "12:9 unknown field `imag`",
+            "14:13 the field `internalPort` is missing",
+            "14:33 port 443 without the handler `tls` speaks plain HTTP",
+            "15:44 there is no process group `wb`",
+            "19:19 `params.x` is not known: the environment has no `params`",
+            "22:11 `FLY_REGION` is reserved: Fly sets it in every machine",
+            "23:9 unknown field `secret`",
+            "26:19 the field `mount` is missing",
+            "26:32 `1` has no unit",
+            "27:9 the field `policy` is missing",
+            "28:34 expected a whole number from 0, found the string `x`",
+            "28:50 the size `shared-cpu-3x` is unknown",
+            "29:18 the check `c` has no port",
+            "29:28 `htp` is not one of `http`, `tcp`",
+            "29:50 there is no process group `wbe`",
+            "30:88 `fly.wbe.url` is not known: there is no component `wbe`",
+            "36:13 this `[` is not closed",
+            "41:8 unknown field `parms`",
+            "41:23 the field `org` is missing",
+            "41:36 the app `w` has no region",
+        ]
+    );
+    folder.run("validate").ended(1).says(&["error: 21 problems in the specs\n"]);
+    // What a run would find next is told as well.
+    let further = "note: a run will need one more thing: the environment variable `NOT_SET` is not set";
+    let all = ["--> a.yaml:3:12", "--> a.yaml:41:36", further, "21 problems in the specs; nothing was sent"];
+    refused_before_sending(&folder, &server, &all);
+    folder.run("diff").ended(1).says(&all);
+    assert_eq!(server.sim.requests(), []);
 }
 
 #[test]

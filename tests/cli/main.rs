@@ -12,4 +12,6 @@ mod schema;
 mod secrets;
 mod socket;
 mod story;
+#[path = "../contract/strict.rs"]
+mod strict;
 mod support;

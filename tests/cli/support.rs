@@ -11,6 +11,8 @@ use hangar::clock::SystemClock;
 use hangar::sim::{SimConfig, Simulator};
 use serde_json::Value;
 
+use crate::strict::hold_to_contract;
+
 /// The token that a test's own simulator accepts for everything in `acme`.
 pub(crate) const TOKEN: &str = "sim_acme_full";
 /// A master key that is long enough.
@@ -126,6 +128,7 @@ impl Folder {
         let mut command = Command::new(assert_cmd::cargo::cargo_bin!("hangar"));
         command.args(arguments.split_whitespace()).current_dir(self.root.path()).env_clear();
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", self.root.path());
+        command.envs(std::env::vars_os().filter(|(name, _)| name == hangar::sim::contract::VARIABLE));
         command.envs(&self.variables).stdin(Stdio::null());
         command
     }
@@ -139,6 +142,7 @@ impl Folder {
             out: String::from_utf8(output.stdout).unwrap(),
             err: String::from_utf8(output.stderr).unwrap(),
         };
+        assert_keeps_contract(&ran.all());
         let is_colored = ran.all().contains('\u{1b}');
         assert_eq!(is_colored, arguments.contains("--color always"), "hangar {arguments}: {:?}", ran.all());
         ran
@@ -152,6 +156,12 @@ impl Folder {
         send_lines(child.stderr.take().unwrap(), sender);
         Running { child, lines, seen: Vec::new() }
     }
+}
+
+/// The program's own simulator reports what it finds.
+#[track_caller]
+fn assert_keeps_contract(printed: &str) {
+    assert!(!printed.contains("differs from the OpenAPI document"), "{printed}");
 }
 
 fn send_lines(pipe: impl Read + Send + 'static, sender: mpsc::Sender<String>) {
@@ -258,7 +268,9 @@ impl Running {
                 Err(mpsc::RecvTimeoutError::Timeout) => panic!("still running after\n{}", self.seen.join("\n")),
             }
         }
-        (self.child.wait().unwrap().code(), std::mem::take(&mut self.seen).join("\n"))
+        let printed = std::mem::take(&mut self.seen).join("\n");
+        assert_keeps_contract(&printed);
+        (self.child.wait().unwrap().code(), printed)
     }
 
     /// What the system shows everybody of the process: its command line.
@@ -278,9 +290,10 @@ impl Drop for Running {
 
 /// A simulator on a socket, at the system's time, that this test can look into.
 pub(crate) struct Server {
+    /// Ends first, so that the simulator is dropped by the test itself.
+    _runtime: tokio::runtime::Runtime,
     pub(crate) sim: Simulator,
     pub(crate) url: String,
-    _runtime: tokio::runtime::Runtime,
 }
 
 impl Server {
@@ -291,6 +304,7 @@ impl Server {
 
     pub(crate) fn configured(config: SimConfig) -> Self {
         let sim = Simulator::new(config.with_org("acme", TOKEN), Arc::new(SystemClock));
+        hold_to_contract(&sim);
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());

@@ -42,7 +42,7 @@ pub(crate) fn web(fields: &str) -> String {
 }
 
 /// The organizations of chat-dev, and the variables that its specs read.
-const CHAT_DEV_ORGS: [&str; 3] = ["chat-dev", "chat-dev-staging", "chat-dev-previews"];
+pub(crate) const CHAT_DEV_ORGS: [&str; 3] = ["chat-dev", "chat-dev-staging", "chat-dev-previews"];
 
 impl World {
     /// A world with the one file `demo.yaml`.

@@ -21,6 +21,8 @@ use hangar::source::{AssetError, Assets, Snapshot};
 use hangar::spec::SourceFile;
 use hangar::store::{MemoryStore, Store};
 
+use crate::strict::hold_to_contract;
+
 /// The master key of every test world.
 pub(crate) const MASTER_KEY: &str = "planted-master-key-0123456789abcdef0123456789";
 
@@ -75,6 +77,7 @@ impl World {
         let epoch: DateTime<Utc> = "2026-03-01T12:00:00Z".parse().unwrap();
         let clock: SharedClock = Arc::new(VirtualClock::starting_at(epoch));
         let sim = Simulator::new(config, Arc::clone(&clock));
+        hold_to_contract(&sim);
         let mut variables = FixedVariables::default();
         variables.variables.insert("FLY_API_TOKEN".into(), SecretText::new("sim_acme_token"));
         variables.variables.insert("HANGAR_MASTER_KEY".into(), SecretText::new(MASTER_KEY));
@@ -113,7 +116,7 @@ impl World {
 
     pub(crate) fn load(&self) -> Loaded {
         load(&self.snapshot(), &self.variables).unwrap_or_else(|error| match error {
-            hangar::controller::LoadError::Specs(problems) => panic!("{}", problems.render(false)),
+            hangar::controller::LoadError::Specs { problems, .. } => panic!("{}", problems.render(false)),
             other => panic!("{other}"),
         })
     }

@@ -53,6 +53,7 @@ fn all_problems_of_all_files_come_at_once() {
             "13:15 expected a string, number or boolean, found a list",
             "13:23 expected a string, number or boolean, found nothing (write `\"\"` for an empty string)",
             "14:9 unknown field `ports`",
+            "15:17 `IAD` is not a region code; they have three lower case letters, for example `iad`",
             "0:0 the file has no document (a spec begins with `apiVersion: hangar/v1` and `kind: Environment`)",
         ]
     );

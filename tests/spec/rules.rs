@@ -290,7 +290,6 @@ fn documents_do_not_claim_the_same_thing() {
         listed(&hangar::spec::parse(&files).unwrap_err()),
         [
             "4:18 there is another Environment `one` (the other one is in a.yaml:4)",
-            "5:1 the environment has nothing in it (add a section `fly`)",
             "8:7 there is more than one Controller (the other one is in a.yaml:8)",
             "10:15 the owner `Loooooooooooooooooooooooong` contains `L`; only `a` to `z`, `0` to `9` and `-` are allowed",
             "5:68 the app `shop` belongs to the environment `one` already (the other one is in a.yaml:5)",

@@ -20,6 +20,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::auth::Caller;
+use super::web;
 use super::world::World;
 use super::world::app::App;
 use super::world::machine::Machine;
@@ -119,6 +120,12 @@ pub(crate) struct Refusal(Box<Reply>);
 impl From<Reply> for Refusal {
     fn from(reply: Reply) -> Self {
         Self(Box::new(reply))
+    }
+}
+
+impl From<Refusal> for Reply {
+    fn from(refusal: Refusal) -> Self {
+        *refusal.0
     }
 }
 
@@ -222,6 +229,7 @@ fn route(world: &mut World, call: &Call, segments: &[&str]) -> Answer {
         (Post, ["v1", "platform", "placements"]) => Some(platform::placements(world, call)),
         (_, ["v1", "postgres", rest @ ..]) => postgres::route(world, call, rest),
         (Get, ["v1", "tokens", "current"]) => Some(Ok(tokens::current(world, call))),
+        (_, path) if web::serves(path) => Some(web::route(world, call, path)),
         _ => None,
     };
     answer.unwrap_or_else(|| Err(Refusal::from(no_such_route(call, segments))))
@@ -320,7 +328,13 @@ fn no_such_route(call: &Call, segments: &[&str]) -> Reply {
     if let Some((_, path)) = known {
         return Reply::error(501, &format!("not implemented: {method} {path} is not simulated"));
     }
-    Reply::error(501, &format!("not implemented: the simulator has no {method} /{}", segments.join("/")))
+    not_implemented(call)
+}
+
+/// The answer to what a real server would know.
+pub(crate) fn not_implemented(call: &Call) -> Reply {
+    let text = format!("not implemented: the simulator has no {} /{}", call.method.as_str(), call.segments.join("/"));
+    Reply::error(501, &text)
 }
 
 /// Whether the segments are those of `path`, where names in braces stand for any segment.

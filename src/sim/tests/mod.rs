@@ -21,3 +21,4 @@ mod surface;
 mod tokens;
 mod traffic;
 mod volumes;
+mod web;

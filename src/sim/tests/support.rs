@@ -10,6 +10,10 @@ use crate::clock::{SharedClock, VirtualClock};
 use crate::http::transport::{Method, Request, Response, SharedTransport, TransportError};
 use crate::sim::{SimConfig, Simulator};
 
+#[path = "../../../tests/contract/strict.rs"]
+mod strict;
+use strict::hold_to_contract;
+
 /// The organization `acme` with the token `sim_acme`, the organization `other` with `sim_other`, and no rate limits.
 pub(super) fn config() -> SimConfig {
     let config = SimConfig::default().with_org("acme", "sim_acme").with_org("other", "sim_other");
@@ -35,18 +39,24 @@ impl Client {
     }
 
     pub(super) fn of(sim: Simulator, clock: SharedClock) -> Self {
+        hold_to_contract(&sim);
+        Self::to(sim, clock)
+    }
+
+    /// One more client of the same simulator.
+    fn to(sim: Simulator, clock: SharedClock) -> Self {
         Self { transport: sim.transport(), sim, clock, token: "sim_acme".to_owned(), headers: Vec::new() }
     }
 
     /// The same client with another token.
     pub(super) fn with_token(&self, token: &str) -> Self {
-        Self { token: token.to_owned(), ..Self::of(self.sim.clone(), Arc::clone(&self.clock)) }
+        Self { token: token.to_owned(), ..Self::to(self.sim.clone(), Arc::clone(&self.clock)) }
     }
 
     /// The same client, sending one more header.
     pub(super) fn with_header(&self, name: &str, value: &str) -> Self {
         let headers = vec![(name.to_owned(), value.to_owned())];
-        Self { headers, token: self.token.clone(), ..Self::of(self.sim.clone(), Arc::clone(&self.clock)) }
+        Self { headers, token: self.token.clone(), ..Self::to(self.sim.clone(), Arc::clone(&self.clock)) }
     }
 
     pub(super) async fn try_send(
@@ -55,17 +65,40 @@ impl Client {
         path: &str,
         body: Option<Value>,
     ) -> Result<Response, TransportError> {
+        self.try_send_to(&format!("https://api.machines.dev/v1{path}"), method, body).await
+    }
+
+    async fn try_send_to(&self, url: &str, method: Method, body: Option<Value>) -> Result<Response, TransportError> {
         let mut headers = vec![("authorization".to_owned(), format!("Bearer {}", self.token))];
         headers.extend(self.headers.clone());
         let body = body.map(|body| body.to_string().into()).unwrap_or_default();
-        let url = format!("https://api.machines.dev/v1{path}");
-        self.transport.send(Request { method, url, headers, body, timeout: Duration::from_secs(90) }).await
+        self.transport
+            .send(Request { method, url: url.to_owned(), headers, body, timeout: Duration::from_secs(90) })
+            .await
     }
 
     async fn send(&self, method: Method, path: &str, body: Option<Value>) -> (u16, Value) {
-        let answer = self.try_send(method, path, body).await.unwrap();
-        let body = if answer.body.is_empty() { Value::Null } else { serde_json::from_slice(&answer.body).unwrap() };
-        (answer.status, body)
+        read(&self.try_send(method, path, body).await.unwrap())
+    }
+
+    /// The same at `api.fly.io`.
+    pub(super) async fn web(&self, method: Method, path: &str, body: Option<Value>) -> (u16, Value) {
+        read(&self.try_send_to(&format!("https://api.fly.io{path}"), method, body).await.unwrap())
+    }
+
+    /// A GraphQL query: its `data`; there may be no errors.
+    pub(super) async fn query(&self, query: &str, variables: Value) -> Value {
+        let mut answer = self.ask(query, variables).await;
+        assert_eq!(answer.get("errors"), None, "{query}");
+        answer["data"].take()
+    }
+
+    /// A GraphQL query: the whole answer.
+    pub(super) async fn ask(&self, query: &str, variables: Value) -> Value {
+        let body = json!({"query": query, "variables": variables});
+        let (status, answer) = self.web(Method::Post, "/graphql", Some(body)).await;
+        assert_eq!(status, 200);
+        answer
     }
 
     pub(super) async fn get(&self, path: &str) -> (u16, Value) {
@@ -109,4 +142,9 @@ impl Client {
     pub(super) async fn state(&self, app: &str, id: &str) -> String {
         self.get(&format!("/apps/{app}/machines/{id}")).await.1["state"].as_str().unwrap_or("gone").to_owned()
     }
+}
+
+fn read(answer: &Response) -> (u16, Value) {
+    let body = if answer.body.is_empty() { Value::Null } else { serde_json::from_slice(&answer.body).unwrap() };
+    (answer.status, body)
 }

@@ -37,6 +37,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::config::SimConfig;
+use super::web::Ledger;
 use app::App;
 use apps::Apps;
 use capacity::Capacity;
@@ -69,6 +70,12 @@ pub(crate) struct World {
     /// Hostnames whose DNS points where their certificates want it.
     pub(crate) ready_hostnames: std::collections::BTreeSet<String>,
     pub(crate) index: Index,
+    /// How far back reads can be answered from; the past is kept for no longer than that and the listing lag.
+    #[serde(skip)]
+    memory: std::time::Duration,
+    /// What flyctl wrote down of its deployments.
+    #[serde(default)]
+    pub(crate) ledger: Ledger,
 }
 
 impl World {
@@ -87,6 +94,8 @@ impl World {
             networks: BTreeMap::new(),
             ready_hostnames: std::collections::BTreeSet::new(),
             index: Index::default(),
+            memory: std::time::Duration::ZERO,
+            ledger: Ledger::default(),
         }
     }
 
@@ -145,6 +154,9 @@ impl World {
                     machine.run_by_schedule(at, &mut stage);
                 }
             }
+            Due::HostAnswers { app, id } => {
+                self.set_reachable(&app, &id, true);
+            }
             Due::LateRequest { .. } => {}
         }
     }
@@ -156,6 +168,16 @@ impl World {
             self.hostnames.remove(hostname);
         }
         self.clusters.forget_app(name);
+    }
+
+    /// Whether the host of a machine answers, and with it that of its volume.
+    pub(crate) fn set_reachable(&mut self, app: &str, id: &str, reachable: bool) {
+        let Some(app) = self.apps.get_mut(app) else { return };
+        let Some(machine) = app.machines.get_mut(id) else { return };
+        machine.unreachable = !reachable;
+        if let Some(volume) = machine.volume().and_then(|volume| app.volumes.get_mut(volume)) {
+            volume.unreachable = !reachable;
+        }
     }
 
     /// An app, together with what its machines need to move.
@@ -194,11 +216,23 @@ impl World {
 
     /// Notes what the organization-wide listings will show of this moment, once they have caught up with it.
     pub(crate) fn record(&mut self, at: DateTime<Utc>) {
-        if self.config.listing_lag.is_zero() {
+        let memory = self.config.listing_lag.max(self.memory);
+        if memory.is_zero() {
             drop(self.apps.take_touched());
         } else {
-            let keep = before(at, self.config.listing_lag);
-            self.index.record(at, keep, &mut self.apps);
+            self.index.record(at, before(at, memory), &mut self.apps);
+        }
+    }
+
+    /// From now on, keeps the past for so long; with no length at all nothing is kept, and nothing is spent on it.
+    pub(crate) fn remember(&mut self, memory: std::time::Duration) {
+        let before = self.config.listing_lag.max(self.memory);
+        self.memory = memory;
+        let after = self.config.listing_lag.max(memory);
+        if after.is_zero() {
+            self.index.forget();
+        } else if before.is_zero() {
+            self.index.begin(&self.apps);
         }
     }
 }

@@ -22,6 +22,8 @@ pub(crate) enum Due {
     PurgeVolume { app: String, id: String },
     /// A deleted app disappears, unless another app has taken the name (then `app_id` differs).
     RemoveApp { app: String, app_id: String },
+    /// The host of a machine answers again.
+    HostAnswers { app: String, id: String },
     /// A request whose reply was lost takes effect.
     LateRequest { number: u64 },
 }

@@ -1,12 +1,13 @@
 //! A fly.toml with the place of every value, read section by section: what nobody asked for is left over and reported.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use serde_json::Value;
 use toml::de::{DeTable, DeValue};
 
 use crate::spec::diagnostic::Severity;
+use crate::spec::finding::nearest_help;
 
 /// Where something stands in a fly.toml.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +42,8 @@ pub(super) enum Kind {
 pub(super) struct Section {
     pub mark: Mark,
     entries: BTreeMap<String, Node>,
+    /// The keys that somebody asked for: those that mean something here.
+    asked: BTreeSet<String>,
 }
 
 /// A problem of a fly.toml.
@@ -95,7 +98,7 @@ fn section(mark: Mark, table: &DeTable<'_>) -> Section {
             (key, node(Mark { pointer, span: value.span() }, value.get_ref()))
         })
         .collect();
-    Section { mark, entries }
+    Section { mark, entries, asked: BTreeSet::new() }
 }
 
 fn node(mark: Mark, value: &DeValue<'_>) -> Node {
@@ -125,6 +128,7 @@ fn node(mark: Mark, value: &DeValue<'_>) -> Node {
 impl Section {
     /// Takes an entry out.
     pub(super) fn take(&mut self, key: &str) -> Option<Node> {
+        self.asked.insert(key.to_owned());
         self.entries.remove(key)
     }
 
@@ -155,7 +159,9 @@ impl Section {
     /// Warns of all entries that nobody took.
     pub(super) fn finish(self, report: &mut Report) {
         for (key, node) in self.entries {
-            report.warn(&node.mark, format!("`{key}` is not a setting that Hangar knows here; it is ignored"), None);
+            let help = nearest_help(&key, self.asked.iter().map(String::as_str));
+            let message = format!("`{key}` is not a setting that Hangar knows here; it is ignored");
+            report.warn(&node.mark, message, help.as_deref());
         }
     }
 

@@ -55,7 +55,8 @@ pub(super) fn check_processes(
     let Some(groups) = groups else { return };
     for (index, process) in processes.iter().enumerate().filter(|(_, process)| !groups.contains(*process)) {
         let finding = Finding::error(format!("{pointer}/{index}"), format!("there is no process group `{process}`"));
-        findings.push(finding.maybe_help(did_you_mean(process, groups.iter().map(String::as_str))));
+        let finding = finding.maybe_help(did_you_mean(process, groups.iter().map(String::as_str)));
+        findings.push(finding.relies_on([child("/processes", process)]));
     }
 }
 
@@ -81,7 +82,8 @@ fn check_identity(app: &AppSpec, scope: Scope, findings: &mut Vec<Finding>) {
     match app.image.as_deref() {
         None if scope == Scope::Whole && !app.machine.contains_key("image") => {
             let finding = Finding::error("", "the app has no image").at_key();
-            findings.push(finding.help("add `image: registry.fly.io/…`, or a `config` that names one"));
+            let finding = finding.help("add `image: registry.fly.io/…`, or a `config` that names one");
+            findings.push(finding.relies_on(["/image", "/machine"]));
         }
         Some(image) => check_image("/image", image, findings),
         None => {}
@@ -197,10 +199,12 @@ fn check_secrets(app: &AppSpec, findings: &mut Vec<Finding>) {
 fn check_machine(app: &AppSpec, groups: Option<&BTreeSet<String>>, findings: &mut Vec<Finding>) {
     if let Some(restart) = &app.restart {
         if restart.max_retries.is_some() && restart.policy != RestartPolicy::OnFailure {
-            findings.push(Finding::error("/restart/maxRetries", "`maxRetries` needs `policy: on-failure`").at_key());
+            let finding = Finding::error("/restart/maxRetries", "`maxRetries` needs `policy: on-failure`").at_key();
+            findings.push(finding.relies_on(["/restart/policy"]));
         }
         if restart.gpu_bid_price.is_some() && restart.policy != RestartPolicy::SpotPrice {
-            findings.push(Finding::error("/restart/gpuBidPrice", "`gpuBidPrice` needs `policy: spot-price`").at_key());
+            let finding = Finding::error("/restart/gpuBidPrice", "`gpuBidPrice` needs `policy: spot-price`").at_key();
+            findings.push(finding.relies_on(["/restart/policy"]));
         }
     }
     check_stop("/stop/timeout", app.stop.as_ref(), findings);

@@ -95,11 +95,12 @@ fn check_size(pointer: &str, group: &ProcessGroup, scope: Scope, findings: &mut 
     let cpus = group.cpu.as_ref().and_then(|cpu| cpu.count).unwrap_or(preset.cpus);
     let known = preset::PRESETS.iter().filter(|preset| preset.cpu_kind == kind).map(|preset| preset.cpus);
     let known: std::collections::BTreeSet<u32> = known.collect();
+    let processors = [format!("{pointer}/size"), format!("{pointer}/cpu")];
     if !known.contains(&cpus) {
         let list = known.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
         let finding =
             Finding::error(format!("{pointer}/cpu/count"), format!("Fly has no machines with {cpus} such processors"));
-        findings.push(finding.help(format!("possible are {list}")));
+        findings.push(finding.help(format!("possible are {list}")).relies_on(processors));
         return;
     }
     let Some(memory) = group.memory else { return };
@@ -116,7 +117,7 @@ fn check_size(pointer: &str, group: &ProcessGroup, scope: Scope, findings: &mut 
             CpuKind::Performance => "performance",
         };
         let finding = Finding::error(pointer, format!("`{memory}` does not fit {cpus} {kind} processors"));
-        findings
-            .push(finding.help(format!("they allow {least}MB to {most}MB; choose another `size`, or add processors")));
+        let help = format!("they allow {least}MB to {most}MB; choose another `size`, or add processors");
+        findings.push(finding.help(help).relies_on(processors));
     }
 }

@@ -113,14 +113,15 @@ fn check_dependencies(pointer: &str, container: &Container, all: &[Container], f
             None => {
                 let others = all.iter().map(|other| other.name.as_str()).filter(|other| *other != container.name);
                 let finding = Finding::error(pointer, format!("there is no container `{name}`"));
-                findings.push(finding.maybe_help(did_you_mean(name, others)));
+                findings.push(finding.maybe_help(did_you_mean(name, others)).relies_on(["/containers"]));
             }
             Some(other)
                 if dependency.condition == Some(DependencyCondition::Healthy) && other.healthchecks.is_empty() =>
             {
                 let finding =
                     Finding::error(pointer, format!("`{name}` has no health checks, so it never becomes healthy"));
-                findings.push(finding.help(format!("add `healthchecks` to `{name}`, or wait for `started`")));
+                let finding = finding.help(format!("add `healthchecks` to `{name}`, or wait for `started`"));
+                findings.push(finding.relies_on(["/containers"]));
             }
             Some(_) => {}
         }

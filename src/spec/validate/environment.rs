@@ -2,6 +2,7 @@
 
 use std::time::Duration as StdDuration;
 
+use crate::spec::broken::Broken;
 use crate::spec::document::{Manifest, Metadata};
 use crate::spec::environment::EnvironmentSpec;
 use crate::spec::finding::Finding;
@@ -14,7 +15,7 @@ use super::names;
 /// Shortest and longest life that can be asked for.
 const TTL_BOUNDS: (StdDuration, StdDuration) = (StdDuration::from_mins(1), StdDuration::from_hours(24 * 3650));
 
-pub(super) fn check(manifest: &Manifest<EnvironmentSpec>) -> Vec<Finding> {
+pub(super) fn check(manifest: &Manifest<EnvironmentSpec>, broken: &Broken) -> Vec<Finding> {
     let mut findings = Vec::new();
     check_name(&manifest.metadata, &mut findings);
     check_life(&manifest.spec, &mut findings);
@@ -25,11 +26,8 @@ pub(super) fn check(manifest: &Manifest<EnvironmentSpec>) -> Vec<Finding> {
             findings.push(Finding::error(child("/spec/params", key), message).at_key());
         }
     }
-    match &manifest.spec.fly {
-        Some(fly) => check_fly(fly, &mut findings),
-        None => {
-            findings.push(Finding::warning("/spec", "the environment has nothing in it").help("add a section `fly`"));
-        }
+    if let Some(fly) = &manifest.spec.fly {
+        check_fly(fly, broken, &mut findings);
     }
     findings
 }
@@ -62,7 +60,7 @@ fn check_life(spec: &EnvironmentSpec, findings: &mut Vec<Finding>) {
     }
 }
 
-fn check_fly(fly: &FlySpec, findings: &mut Vec<Finding>) {
+fn check_fly(fly: &FlySpec, broken: &Broken, findings: &mut Vec<Finding>) {
     if let Some(problem) = final_text(&fly.org).and_then(|org| names::label(org, names::MAX_LABEL)) {
         let finding = Finding::error("/spec/fly/org", format!("the organization `{}` {problem}", fly.org));
         findings.push(finding.help("write the slug, as `fly orgs list` shows it"));
@@ -79,16 +77,14 @@ fn check_fly(fly: &FlySpec, findings: &mut Vec<Finding>) {
         if let Some(problem) = names::label(component, names::MAX_LABEL) {
             findings.push(Finding::error(&pointer, format!("the component name `{component}` {problem}")).at_key());
         }
-        let scope = if app.config.is_some() { Scope::Overlay } else { Scope::Whole };
+        let config = child(&pointer, "config");
+        let scope = if app.config.is_some() || broken.hides(&config) { Scope::Overlay } else { Scope::Whole };
         if app.region.is_none() && fly.region.is_none() && scope == Scope::Whole {
             let finding = Finding::error(&pointer, format!("the app `{component}` has no region")).at_key();
-            findings.push(finding.help("add `region: iad` to the app or to `fly`"));
+            let finding = finding.help("add `region: iad` to the app or to `fly`");
+            findings.push(finding.relies_on([child(&pointer, "region"), "/spec/fly/region".to_owned()]));
         }
-        findings.extend(
-            validate_app(app, scope)
-                .into_iter()
-                .map(|finding| Finding { pointer: format!("{pointer}{}", finding.pointer), ..finding }),
-        );
+        findings.extend(validate_app(app, scope).into_iter().map(|finding| finding.below(&pointer)));
     }
 }
 

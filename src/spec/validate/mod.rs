@@ -17,35 +17,18 @@ pub use app::{Scope, validate_app};
 
 use super::diagnostic::Diagnostics;
 use super::document::Document;
-use super::finding::Finding;
-use super::manifest::Draft;
+use super::parse::Read;
 
 /// Checks all documents, each alone and all together.
-pub(super) fn documents(drafts: &[Draft], problems: &mut Diagnostics) {
-    for draft in drafts {
+pub(super) fn documents(read: &Read, problems: &mut Diagnostics) {
+    for draft in &read.drafts {
         let findings = match &draft.document {
-            Some(Document::Environment(manifest)) => environment::check(manifest),
+            Some(Document::Environment(manifest)) => environment::check(manifest, &draft.made_up),
             Some(Document::Policy(manifest)) => policy::check(manifest),
             Some(Document::Controller(manifest)) => controller::check(manifest),
             None => Vec::new(),
         };
-        let sound = findings.into_iter().filter(|finding| !follows_from_broken(finding, &draft.broken));
-        problems.push_findings(&draft.origin, "", sound);
+        problems.push_findings(&draft.origin, "", draft.made_up.sound(findings));
     }
-    together::check(drafts, problems);
-}
-
-/// Whether a finding may be only a consequence of a value that could not be read: one in the same app, or else in the same place.
-fn follows_from_broken(finding: &Finding, broken: &[String]) -> bool {
-    const APPS: &str = "/spec/fly/apps/";
-    let scope = match finding.pointer.strip_prefix(APPS) {
-        Some(rest) => {
-            let app = rest.split('/').next().unwrap_or_default();
-            format!("{APPS}{app}")
-        }
-        None => finding.pointer.clone(),
-    };
-    broken.iter().any(|broken| {
-        broken.is_empty() || broken.strip_prefix(&scope).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    })
+    together::check(read, problems);
 }

@@ -29,7 +29,8 @@ pub(super) fn check(app: &AppSpec, groups: Option<&BTreeSet<String>>, findings: 
         check_processes(&format!("{pointer}/processes"), &check.processes, groups, findings);
         if check.port.is_none() && services.is_empty() && groups.is_some() {
             let finding = Finding::error(&pointer, format!("the check `{name}` has no port")).at_key();
-            findings.push(finding.help("add `port`: the app has no service whose port could be meant"));
+            let finding = finding.help("add `port`: the app has no service whose port could be meant");
+            findings.push(finding.relies_on([format!("{pointer}/port"), "/services".to_owned()]));
         }
         let common = Common {
             kind: check.check_type,
@@ -107,7 +108,7 @@ fn check_common(pointer: &str, check: &Common<'_>, findings: &mut Vec<Finding>) 
     if check.kind == CheckType::Tcp {
         for (field, _) in check.http_only.iter().filter(|(_, given)| *given) {
             let finding = Finding::error(format!("{pointer}/{field}"), format!("`{field}` needs `type: http`"));
-            findings.push(finding.at_key());
+            findings.push(finding.at_key().relies_on([format!("{pointer}/type")]));
         }
     }
     if let Some(path) = check.path {
@@ -183,7 +184,7 @@ fn check_handlers(pointer: &str, port: &Port, protocol: Protocol, findings: &mut
             let finding =
                 Finding::error(format!("{pointer}/{field}"), format!("`{field}` needs the handler `{handler}`"))
                     .at_key();
-            findings.push(finding.help(format!("add `{handler}` to `handlers`")));
+            findings.push(finding.help(format!("add `{handler}` to `handlers`")).relies_on([handlers.as_str()]));
         }
     }
     if port.port == Some(443) && has(Handler::Http) && !has(Handler::Tls) {
@@ -215,10 +216,8 @@ fn check_collisions(services: &[Service], findings: &mut Vec<Finding>) {
             });
             if collides {
                 let pointer = format!("/services/{index}/ports/{number}");
-                findings.push(Finding::error(
-                    pointer,
-                    format!("the public port {first} is taken by another entry of this app"),
-                ));
+                let message = format!("the public port {first} is taken by another entry of this app");
+                findings.push(Finding::error(pointer, message).relies_on(["/services"]));
             }
             taken.push((service.protocol, first, last, &service.processes));
         }

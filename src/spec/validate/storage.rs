@@ -91,7 +91,8 @@ pub(super) fn check_file_secret(
     {
         let finding = Finding::warning(pointer, format!("`secrets` has no `{secret}`"));
         let help = crate::spec::finding::nearest_help(secret, app.secrets.keys().map(String::as_str));
-        findings.push(finding.help(help.unwrap_or_else(|| "fine if it is set by other means".to_owned())));
+        let finding = finding.help(help.unwrap_or_else(|| "fine if it is set by other means".to_owned()));
+        findings.push(finding.relies_on([child("/secrets", secret)]));
     }
 }
 
@@ -105,7 +106,8 @@ fn check_name(pointer: &str, name: &str, volume: &Volume, findings: &mut Vec<Fin
         }
         None => {
             if let Some(problem) = names::volume(&name.replace('-', "_")) {
-                findings.push(Finding::error(pointer, format!("the volume name `{name}` {problem}")).at_key());
+                let finding = Finding::error(pointer, format!("the volume name `{name}` {problem}")).at_key();
+                findings.push(finding.relies_on([format!("{pointer}/wireName")]));
             }
         }
     }
@@ -143,8 +145,11 @@ fn check_one_per_group(app: &AppSpec, findings: &mut Vec<Finding>) {
             if let Some(other) = mounted.get(group.as_str()) {
                 let message = format!("machines of the group `{group}` have the volume `{other}` already");
                 let finding = Finding::error(child("/volumes", name), message).at_key();
-                findings
-                    .push(finding.help("a Fly machine mounts one volume: use `processes` to give it to another group"));
+                let finding =
+                    finding.help("a Fly machine mounts one volume: use `processes` to give it to another group");
+                let places = [child("/volumes", name), child("/volumes", other)];
+                let processes = places.iter().map(|place| child(place, "processes"));
+                findings.push(finding.relies_on(processes.chain(["/processes".to_owned()])));
             } else {
                 mounted.insert(group, name);
             }

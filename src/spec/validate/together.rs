@@ -8,20 +8,22 @@ use crate::spec::document::{Document, Kind, Manifest};
 use crate::spec::environment::EnvironmentSpec;
 use crate::spec::finding::did_you_mean;
 use crate::spec::manifest::Draft;
+use crate::spec::parse::Read;
 use crate::spec::positions::child;
 
 use super::names;
 
-pub(super) fn check(drafts: &[Draft], problems: &mut Diagnostics) {
+pub(super) fn check(read: &Read, problems: &mut Diagnostics) {
+    let drafts = read.drafts.as_slice();
     check_unique_names(drafts, problems);
     check_one_controller(drafts, problems);
     check_app_names(drafts, problems);
-    check_required_environments(drafts, problems);
+    check_required_environments(read, problems);
 }
 
-fn environments(drafts: &[Draft]) -> impl Iterator<Item = (&Manifest<EnvironmentSpec>, &Origin)> {
+fn environments(drafts: &[Draft]) -> impl Iterator<Item = (&Draft, &Manifest<EnvironmentSpec>, &Origin)> {
     drafts.iter().filter_map(|draft| match &draft.document {
-        Some(Document::Environment(manifest)) => Some((manifest, &draft.origin)),
+        Some(Document::Environment(manifest)) => Some((draft, manifest, &draft.origin)),
         _ => None,
     })
 }
@@ -61,14 +63,17 @@ fn check_one_controller(drafts: &[Draft], problems: &mut Diagnostics) {
 /// Names of Fly apps are unique in all of Fly, so no two components may claim one.
 fn check_app_names(drafts: &[Draft], problems: &mut Diagnostics) {
     let mut claimed: BTreeMap<String, (String, &str, &Origin)> = BTreeMap::new();
-    for (manifest, origin) in environments(drafts) {
+    for (draft, manifest, origin) in environments(drafts) {
         let environment = manifest.metadata.name.as_str();
         for (component, app) in manifest.spec.fly.iter().flat_map(|fly| &fly.apps) {
-            let Some(name) = static_app_name(environment, component, app) else {
+            let (app_pointer, name) =
+                (child("/spec/fly/apps", component), static_app_name(environment, component, app));
+            let written = child(&app_pointer, "name");
+            let Some(name) = name.filter(|_| !draft.broken.hides("/metadata/name") && !draft.broken.hides(&written))
+            else {
                 continue;
             };
-            let pointer = child("/spec/fly/apps", component);
-            let pointer = if app.name.is_some() { child(&pointer, "name") } else { pointer };
+            let pointer = if app.name.is_some() { written } else { app_pointer };
             if let Some((other_pointer, other, other_origin)) = claimed.get(&name) {
                 let message = if *other == environment {
                     format!("two apps of this environment are named `{name}`")
@@ -102,27 +107,29 @@ fn static_app_name(environment: &str, component: &str, app: &AppSpec) -> Option<
     Some(known)
 }
 
-fn check_required_environments(drafts: &[Draft], problems: &mut Diagnostics) {
+fn check_required_environments(read: &Read, problems: &mut Diagnostics) {
+    let drafts = read.drafts.as_slice();
+    // A document whose kind cannot be told may well be the one that is meant.
     let known: BTreeSet<&str> = drafts
         .iter()
-        .filter(|draft| draft.kind == Some(Kind::Environment))
+        .filter(|draft| draft.kind.is_none_or(|kind| kind == Kind::Environment))
         .filter_map(|draft| draft.name.as_deref())
         .collect();
     let mut requires: BTreeMap<&str, &[String]> = BTreeMap::new();
-    for (manifest, origin) in environments(drafts) {
+    for (draft, manifest, origin) in environments(drafts) {
         let own = manifest.metadata.name.as_str();
         requires.insert(own, &manifest.spec.requires.environments);
         for (index, required) in manifest.spec.requires.environments.iter().enumerate() {
-            let pointer = format!("/spec/requires/environments/{index}");
+            let pointer = draft.broken.as_written(&format!("/spec/requires/environments/{index}"));
             if required == own {
                 problems.push(origin, &pointer, "an environment cannot require itself", None);
-            } else if !names::has_expression(required) && !known.contains(required.as_str()) {
+            } else if !read.has_unknown && !names::has_expression(required) && !known.contains(required.as_str()) {
                 let help = did_you_mean(required, known.iter().copied().filter(|name| *name != own));
                 problems.push(origin, &pointer, format!("there is no environment `{required}`"), help);
             }
         }
     }
-    for (manifest, origin) in environments(drafts) {
+    for (_, manifest, origin) in environments(drafts) {
         let own = manifest.metadata.name.as_str();
         if let Some(cycle) = cycle(own, &requires) {
             // Once per cycle: at the environment that comes first by name.

@@ -1,0 +1,275 @@
+//! A moment from which a run can be played again and again, each time with another blow.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+
+use hangar::clock::{SharedClock, VirtualClock};
+use hangar::controller::{FixedVariables, Loaded, Once, Verdict};
+use hangar::execute::event::Event;
+use hangar::memory::Memory;
+use hangar::plan::Request;
+use hangar::resource::EnvName;
+use hangar::sim::{CrashPoint, Fault, FaultKind, Matcher, RequestRecord, SimConfig, Simulator};
+use hangar::store::{MemoryStore, Store, StoreError, StoredEvent};
+use serde_json::Value;
+
+use crate::invariants::Invariants;
+use crate::live::live;
+use crate::strict::hold_to_contract;
+use crate::support::seconds;
+use crate::world::World;
+
+/// A store that is as dead as the run that writes to it.
+#[derive(Debug)]
+struct Mortal {
+    kept: Arc<MemoryStore>,
+    sim: Simulator,
+}
+
+impl Store for Mortal {
+    fn load(&self) -> Result<Option<Memory>, StoreError> {
+        self.kept.load()
+    }
+
+    fn save(&self, memory: &Memory) -> Result<(), StoreError> {
+        if self.sim.is_dead() { Ok(()) } else { self.kept.save(memory) }
+    }
+
+    fn append(&self, event: &Event) -> Result<(), StoreError> {
+        self.kept.append(event)
+    }
+
+    fn events(&self, env: Option<&EnvName>, limit: usize) -> Result<Vec<StoredEvent>, StoreError> {
+        self.kept.events(env, limit)
+    }
+
+    fn put_status(&self, env: &EnvName, status: &Value) -> Result<(), StoreError> {
+        self.kept.put_status(env, status)
+    }
+
+    fn remove_status(&self, env: &EnvName) -> Result<(), StoreError> {
+        self.kept.remove_status(env)
+    }
+
+    fn statuses(&self) -> Result<std::collections::BTreeMap<EnvName, Value>, StoreError> {
+        self.kept.statuses()
+    }
+}
+
+/// What a run that is killed starts from.
+pub(crate) struct Scene {
+    saved: Value,
+    at: chrono::DateTime<chrono::Utc>,
+    memory: Memory,
+    config: SimConfig,
+    variables: FixedVariables,
+    files: Vec<(String, String)>,
+    loaded: Option<Arc<Loaded>>,
+}
+
+impl Scene {
+    /// The scene as `world` is now.
+    pub(crate) fn of(world: &World, config: &SimConfig) -> Self {
+        Self {
+            saved: world.sim.snapshot(),
+            at: world.clock.now(),
+            memory: world.store.load().unwrap().unwrap_or_else(|| Memory::blank("before", world.clock.now())),
+            config: config.clone(),
+            variables: world.variables.clone(),
+            files: world.files.clone().into_iter().collect(),
+            loaded: None,
+        }
+    }
+
+    pub(crate) fn edited(mut self, edit: impl FnOnce(&mut Vec<(String, String)>)) -> Self {
+        edit(&mut self.files);
+        self.loaded = Some(Arc::new(self.play().0.load()));
+        self
+    }
+
+    pub(crate) fn play(&self) -> (World, Arc<MemoryStore>, Arc<Invariants>) {
+        let mut world = World::with(&[]);
+        let clock: SharedClock = Arc::new(VirtualClock::starting_at(self.at));
+        world.sim = Simulator::restore(&self.saved, self.config.clone(), Arc::clone(&clock)).unwrap();
+        hold_to_contract(&world.sim);
+        world.clock = clock;
+        world.variables = self.variables.clone();
+        world.files = self.files.iter().cloned().collect();
+        world.read_before.clone_from(&self.loaded);
+        let kept = Arc::new(MemoryStore::new());
+        kept.save(&self.memory).unwrap();
+        world.store = Arc::new(Mortal { kept: Arc::clone(&kept), sim: world.sim.clone() });
+        let owner = self.loaded.as_ref().map_or_else(|| world.load().fleet.owner, |loaded| loaded.fleet.owner.clone());
+        let invariants = Invariants::of(&world.sim, owner.as_str());
+        (world, kept, invariants)
+    }
+
+    /// Runs undisturbed: the end state, and whether each of the requests that it took was a read.
+    pub(crate) async fn undisturbed(&self) -> (Vec<String>, Vec<bool>) {
+        let (mut world, _, invariants) = self.play();
+        let outcome = world.reconcile().await;
+        assert_eq!(outcome.worst(), Verdict::Converged, "{:#?}\n{:#?}", outcome.failures, outcome.last.plan.withheld);
+        invariants.hold();
+        (live(&world.sim), world.sim.requests().iter().map(RequestRecord::is_read).collect())
+    }
+
+    /// Runs until the request number `k` is hit by `blow`, goes on as the blow has it, and returns how that ends.
+    pub(crate) async fn hit(&self, k: u32, blow: &Blow) -> Vec<String> {
+        let (mut world, kept, invariants) = self.play();
+        let fault = |kind: &FaultKind| Fault::once(Matcher::any(), kind.clone()).after(k - 1);
+        match blow {
+            Blow::Killed { point, .. } => world.sim.kill_after(k, *point),
+            Blow::Suffers(kind) | Blow::SuffersAndDies(kind) => world.sim.inject(fault(kind)),
+        }
+        world.pass_time(seconds(3)).await;
+        let session = world.session();
+        let run = Once::new(&session, Request::default(), seconds(180)).run(|_| ());
+        match blow {
+            Blow::Killed { .. } => {
+                until(|| world.sim.is_dead(), run).await;
+                assert!(world.sim.is_dead(), "the run ended before request {k}");
+            }
+            Blow::Suffers(_) => drop(run.await.unwrap()),
+            Blow::SuffersAndDies(_) => until(|| world.sim.faults().is_empty(), run).await,
+        }
+        drop(session);
+        world.sim.revive();
+        world.store = match blow {
+            Blow::Killed { keep_store: true, .. } | Blow::Suffers(_) => kept,
+            Blow::Killed { keep_store: false, .. } | Blow::SuffersAndDies(_) => Arc::new(MemoryStore::new()),
+        };
+        if matches!(blow, Blow::Suffers(_) | Blow::SuffersAndDies(_)) {
+            drop(world.reconcile().await);
+            // Also what comes late has come now.
+            world.pass_time(seconds(61)).await;
+        }
+        ends(&mut world, &invariants).await
+    }
+
+    /// Kills the run at request `one`, the next one (with an empty store) at its request `other`, and returns how the one after ends.
+    async fn hit_twice(&self, one: u32, other: u32, point: CrashPoint) -> Vec<String> {
+        let (mut world, _, invariants) = self.play();
+        for k in [one, other] {
+            world.pass_time(seconds(3)).await;
+            world.sim.kill_after(k, point);
+            let session = world.session();
+            // The second run may have less to do than that; then nothing more happens to it.
+            until(|| world.sim.is_dead(), Once::new(&session, Request::default(), seconds(180)).run(|_| ())).await;
+            drop(session);
+            world.sim.revive();
+            world.store = Arc::new(MemoryStore::new());
+        }
+        ends(&mut world, &invariants).await
+    }
+
+    /// Kills two runs in a row, at every `first`th request of the one and every `second`th of the other, and compares the ends. Returns
+    /// how many pairs that were.
+    pub(crate) async fn every_pair(&self, first: usize, second: usize, points: &[CrashPoint]) -> usize {
+        let (expected, requests) = self.undisturbed().await;
+        let count = u32::try_from(requests.len()).unwrap();
+        let mut pairs = 0;
+        for one in (1..=count).step_by(first) {
+            for other in (1..=count).step_by(second) {
+                let point = points[pairs % points.len()];
+                pairs += 1;
+                let found = self.hit_twice(one, other, point).await;
+                assert_eq!(found, expected, "killed at {one} and then at {other}, {point:?}");
+            }
+        }
+        pairs
+    }
+
+    /// Two controllers of one owner run at once, each with a store of its own; what is left when both are done is put in order by one.
+    pub(crate) async fn by_two_at_once(&self) {
+        let (expected, _) = self.undisturbed().await;
+        let (mut world, kept, invariants) = self.play();
+        world.store = kept;
+        world.pass_time(seconds(3)).await;
+        let one = world.session();
+        let own = std::mem::replace(&mut world.store, Arc::new(MemoryStore::new()));
+        let other = world.session();
+        let one = Once::new(&one, Request::default(), seconds(180)).run(|_| ());
+        let other = Once::new(&other, Request::default(), seconds(180)).run(|_| ());
+        let (one, other) = futures::join!(one, other);
+        drop((one, other));
+        world.store = own;
+        invariants.end_of_pass(&world.sim);
+        let found = ends(&mut world, &invariants).await;
+        assert_eq!(found, expected);
+    }
+
+    /// Hits every request (or every write) with every blow, one at a time, and compares the ends. Returns how many points that were.
+    pub(crate) async fn every_point(&self, blows: &[Blow], writes_only: bool) -> usize {
+        let (expected, requests) = self.undisturbed().await;
+        let mut wrong = Vec::new();
+        let mut points = 0_usize;
+        for (k, is_read) in (1..).zip(&requests) {
+            for blow in blows {
+                // A read has no effect, so being killed before it and after it is the same.
+                let is_doubled = matches!(blow, Blow::Killed { point: CrashPoint::BeforeEffect, .. });
+                if *is_read && (writes_only || is_doubled) {
+                    continue;
+                }
+                points += 1;
+                let found = self.hit(k, blow).await;
+                if found != expected {
+                    let missing: Vec<_> = expected.iter().filter(|line| !found.contains(line)).collect();
+                    let surplus: Vec<_> = found.iter().filter(|line| !expected.contains(line)).collect();
+                    let of = requests.len();
+                    wrong.push(format!("{blow:?} at {k} of {of}\n  missing {missing:#?}\n  surplus {surplus:#?}"));
+                }
+            }
+        }
+        assert!(wrong.is_empty(), "{} of {points} points end otherwise, the first:\n{}", wrong.len(), wrong[0]);
+        points
+    }
+}
+
+/// Reconciles until that is done and the next run has nothing to write; what there is then, or what went wrong.
+async fn ends(world: &mut World, invariants: &Invariants) -> Vec<String> {
+    let mut outcome = world.reconcile().await;
+    for _ in 0..2 {
+        if outcome.worst() == Verdict::Converged {
+            world.reconcile_without_writes().await;
+            invariants.end_of_pass(&world.sim);
+            let broken = invariants.broken();
+            if !broken.is_empty() {
+                return broken;
+            }
+            // The lease of the killed run has ended by itself.
+            world.pass_time(seconds(31)).await;
+            return live(&world.sim);
+        }
+        world.pass_time(seconds(60)).await;
+        outcome = world.reconcile().await;
+    }
+    vec![format!("not converged: {:#?} {:#?}", outcome.failures, outcome.last.plan.withheld)]
+}
+
+/// What happens at one request.
+#[derive(Debug)]
+pub(crate) enum Blow {
+    /// The run dies there, and another one begins, with its store or without.
+    Killed { point: CrashPoint, keep_store: bool },
+    /// The request suffers this, and the run goes on.
+    Suffers(FaultKind),
+    /// The request suffers this, the run dies with it, and another one begins without a store.
+    SuffersAndDies(FaultKind),
+}
+
+/// Polls `run` until it ends or is dead, whichever is first; a dead run does nothing more.
+pub(crate) async fn until<F: Future>(is_dead: impl Fn() -> bool, run: F) {
+    let mut run = pin!(run);
+    std::future::poll_fn(|context| {
+        let polled = run.as_mut().poll(context);
+        if polled.is_ready() || is_dead() { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+}
+
+/// A run that dies at a request, before its effect or after it.
+pub(crate) fn killed(keep_store: bool) -> [Blow; 2] {
+    [CrashPoint::BeforeEffect, CrashPoint::BeforeReply].map(|point| Blow::Killed { point, keep_store })
+}
