@@ -26,6 +26,7 @@ pub(super) fn routes(simulator: &Simulator) -> Router {
         .route("/_sim/clock", get(clock).post(jump))
         .route("/_sim/apps/{app}/machines/{id}/{accident}", post(accident))
         .with_state(simulator.clone())
+        .merge(super::admin_platform::routes(simulator))
 }
 
 async fn state(State(simulator): State<Simulator>) -> Json<Value> {
@@ -175,6 +176,7 @@ async fn accident(
         "crash" => simulator.crash_machine(&app, &id, 1, false),
         "oom" => simulator.crash_machine(&app, &id, 137, true),
         "migrate" => simulator.migrate_host(&app, &id),
+        "fail" => simulator.fail_machine(&app, &id),
         "unreachable" => simulator.set_host_unreachable(&app, &id, true),
         "reachable" => simulator.set_host_unreachable(&app, &id, false),
         other => Err(EditError::NotFound { what: format!("accident `{other}`") }),

@@ -15,13 +15,17 @@
 //! | `oom` | is killed for want of memory shortly after each start (code 137) |
 //! | `oneshot` | ends with code 0 shortly after start |
 //! | `unhealthy` | runs, but its checks are critical |
+//! | `flap` | runs, and its checks pass and are critical by turns |
 //! | `slow` | takes 20 s to boot |
 //! | `missing` | does not exist (`MANIFEST_UNKNOWN`) |
 //! | anything else | runs, and its checks pass a second after start |
 //!
-//! A machine with `auto_destroy` is a job: its process ends with code 0 after two seconds. Machines with a `schedule` or `standbys` rest.
+//! A machine with `auto_destroy` is a job: its process ends with code 0 after two seconds. One with a `schedule` rests, and is a job when
+//! its time comes. One with `standbys` rests.
 
+mod accidents;
 mod admin;
+mod admin_platform;
 mod auth;
 mod config;
 pub mod contract;
@@ -41,7 +45,8 @@ mod world;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-pub use config::{Access, SimConfig, SimOrg, SimToken};
+pub use accidents::Traffic;
+pub use config::{Access, CheckResult, Quotas, Shortage, SimConfig, SimOrg, SimToken};
 pub use edits::EditError;
 pub use faults::{
     CrashPoint, Edit, EditAction, EditRecord, Fault, FaultError, FaultFile, FaultFileError, FaultKind, Matcher, Only,

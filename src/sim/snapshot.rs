@@ -11,7 +11,7 @@ use super::world::World;
 use crate::clock::SharedClock;
 
 /// The version of the form in which a world is saved.
-const VERSION: u64 = 1;
+const VERSION: u64 = 2;
 
 #[derive(Serialize, Deserialize)]
 struct Saved {

@@ -203,7 +203,7 @@ impl Simulator {
         let now = state.platform_time(self.inner.clock.now());
         let network = state.world.network_number(org, "");
         let app = App::new(name, org, "", network, now, &mut state.world.ids);
-        state.world.apps.insert(name.to_owned(), app);
+        state.world.apps.insert(app);
         state.by_hand.insert(name.to_owned());
         state.world.record(now);
         Some(Mark { app: name.to_owned(), machine: None, made: true })
