@@ -59,11 +59,6 @@ impl Index {
         }
     }
 
-    /// Begins to keep the past: as far back as anybody asks, the apps were as they are.
-    pub(super) fn begin(&mut self, apps: &BTreeMap<String, App>) {
-        self.moments = vec![(DateTime::<Utc>::MIN_UTC, apps.clone())];
-    }
-
     pub(super) fn forget(&mut self) {
         self.past.clear();
     }
