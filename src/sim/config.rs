@@ -136,9 +136,10 @@ pub struct SimConfig {
     pub volume_copy: Duration,
     /// How long a deleted volume is listed as `pending_destroy` (documented: 24 h).
     pub volume_pending_destroy: Duration,
-    /// How long a machine may still be given the secrets from before a write, unless the request names `min_secrets_version`, and how
-    /// long they are listed, unless it names `min_version`.
+    /// How long a machine may still be given the secrets from before a write, unless the request names `min_secrets_version`.
     pub vault_lag: Duration,
+    /// How far the list of an app's secrets lags behind, unless the request names `min_version`.
+    pub secrets_lag: Duration,
     /// From the request for a Postgres cluster to `ready`, and from its deletion to `deleted`.
     pub postgres: Duration,
     /// What there is too little of from the beginning, and where (a region's code).
@@ -176,6 +177,7 @@ impl Default for SimConfig {
             volume_copy: Duration::from_secs(5),
             volume_pending_destroy: Duration::from_hours(24),
             vault_lag: Duration::ZERO,
+            secrets_lag: Duration::ZERO,
             postgres: Duration::from_secs(30),
             shortages: Vec::new(),
             quotas: Quotas::default(),

@@ -67,7 +67,20 @@ fn pretty(differences: &[String]) {
 }
 
 /// What is there and should not be (`+`), and what should be and is not (`-`).
+///
+/// Which number a network has is no difference: one that was seen in use by an old reading is passed over.
 fn differences(now: &[String], wanted: &[String]) -> Vec<String> {
+    let unnumbered = |lines: &[String]| -> Vec<String> {
+        let network = |line: &String| match line.split_once("\"hangar-") {
+            Some((before, after)) => {
+                let (network, rest) = after.split_once('"').unwrap();
+                format!("{before}{}{rest}", network.trim_end_matches(|c: char| c.is_ascii_digit()))
+            }
+            None => line.clone(),
+        };
+        lines.iter().map(network).collect()
+    };
+    let (now, wanted) = (unnumbered(now), unnumbered(wanted));
     let more = now.iter().filter(|line| !wanted.contains(line)).map(|line| format!("+ {line}"));
     let less = wanted.iter().filter(|line| !now.contains(line)).map(|line| format!("- {line}"));
     more.chain(less).collect()

@@ -36,7 +36,7 @@ pub(super) fn get(world: &World, call: &Call, app: &str, name: &str) -> Answer {
 fn seen<'w>(world: &'w World, call: &Call, app: &str) -> Result<BTreeMap<&'w str, Value>, Refusal> {
     let app = call.app(world, app)?;
     let at_least = call.query("min_version").or_else(|| call.query("version")).and_then(|text| text.parse().ok());
-    Ok(app.vault.render_seen(call.now, world.config.vault_lag, at_least.unwrap_or(0)))
+    Ok(app.vault.render_seen(call.now, world.config.secrets_lag, at_least.unwrap_or(0)))
 }
 
 /// Sets many at once; null unsets, and unsetting what is not there is no error.

@@ -73,7 +73,8 @@ async fn digests_tell_nothing_but_equality() {
 
 #[tokio::test(start_paused = true)]
 async fn a_fresh_write_may_be_missed_without_a_minimum_version() {
-    let client = Client::new(SimConfig { vault_lag: Duration::from_secs(5), ..config() });
+    let client =
+        Client::new(SimConfig { vault_lag: Duration::from_secs(5), secrets_lag: Duration::from_secs(5), ..config() });
     client.app("web").await;
     client.post(PATH, json!({"values": {"A": "one"}})).await;
     let (_, missed) = client.post("/apps/web/machines", json!({"config": {"image": "a/b:v1"}})).await;
