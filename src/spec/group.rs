@@ -55,7 +55,7 @@ pub struct ProcessGroup {
     /// Ids of machines of this app that the machines of this group stand by for: they are made stopped, and Fly starts one when the
     /// host of a machine that it stands by for fails. Only for groups without services.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(example = &["3d8d9014b32d68"])]
+    #[schemars(extend("examples" = [["3d8d9014b32d68"]]))]
     pub standbys: Vec<String>,
     /// Environment variables of this group only; they win over the app's.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
