@@ -23,13 +23,15 @@ fn uses() -> BTreeMap<String, BTreeSet<String>> {
         let shipped = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
         let named = shipped.split("crate::").skip(1).map(|rest| {
             let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
-            rest[..end].to_owned()
+            rest.split_at(end).0.to_owned()
         });
         uses.entry(room.clone()).or_default().extend(named.filter(|other| *other != room));
     }
     uses.retain(|room, _| !matches!(room.as_str(), "lib" | "main" | "rooms"));
     let rooms: BTreeSet<String> = uses.keys().cloned().collect();
-    uses.values_mut().for_each(|named| named.retain(|other| rooms.contains(other)));
+    for named in uses.values_mut() {
+        named.retain(|other| rooms.contains(other));
+    }
     uses
 }
 
@@ -40,7 +42,9 @@ fn the_rooms_form_a_graph_without_circles() {
     // Take away whatever uses nothing that is left, until nothing is left.
     while let Some(room) = left.iter().find(|(_, named)| named.is_empty()).map(|(room, _)| room.clone()) {
         left.remove(&room);
-        left.values_mut().for_each(|named| named.retain(|other| *other != room));
+        for named in left.values_mut() {
+            named.retain(|other| *other != room);
+        }
     }
     assert!(left.is_empty(), "these rooms use each other in a circle: {left:#?}");
 }

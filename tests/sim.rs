@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use hangar::clock::{SharedClock, VirtualClock};
 use hangar::http::transport::{Method, Request, Response, SharedTransport, TransportError};
-use hangar::sim::{SimConfig, Simulator};
+use hangar::sim::{FaultFile, SimConfig, Simulator};
 
 #[path = "contract/strict.rs"]
 mod strict;
@@ -40,4 +40,34 @@ async fn a_month_passes_in_no_time_and_across_processes() {
     let machines = second.machines("demo");
     assert_eq!((machines.len(), machines[0].state.as_str()), (1, "started"));
     assert_eq!(second.app("demo").unwrap().status, "deployed");
+}
+
+#[test]
+fn the_schema_of_fault_files_is_up_to_date_and_of_one_mind_with_the_reader() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas/faults.schema.json");
+    let schema = FaultFile::schema();
+    let current = format!("{}\n", serde_json::to_string_pretty(&schema).unwrap());
+    if std::env::var_os("HANGAR_BLESS").is_some() {
+        std::fs::write(&path, &current).unwrap();
+    }
+    let stale = "schemas/faults.schema.json is stale; renew it with: HANGAR_BLESS=1 cargo test --test sim schema";
+    assert!(std::fs::read_to_string(&path).unwrap_or_default() == current, "{stale}");
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    for (text, sound) in [
+        ("{profile: storm, seed: 7}", true),
+        ("{faults: [{kind: reset_after, probability: 0.1, times: 2}]}", true),
+        ("{faults: [{matches: {only: writes, path: /v1/apps}, kind: {status_after: {status: 500}}}]}", true),
+        ("{faults: [{kind: {edit: {action: {squat_app: {}}}}}]}", true),
+        ("{profile: sunny}", false),
+        ("{faults: [{kind: sunny}]}", false),
+        ("{faults: [{kind: reset_after, probability: 2}]}", false),
+        ("{faults: [{matches: {only: all}, kind: reset_after}]}", false),
+        ("{faults: [{kind: {edit: {action: explode}}}]}", false),
+        ("{fault: []}", false),
+    ] {
+        let value: serde_json::Value = serde_saphyr::from_str(text).unwrap();
+        let errors: Vec<String> = validator.iter_errors(&value).map(|error| error.to_string()).collect();
+        assert_eq!(errors.is_empty(), sound, "{text}: {errors:?}");
+        assert_eq!(FaultFile::parse(text).is_ok(), sound, "{text}");
+    }
 }

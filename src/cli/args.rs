@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// A reconciling controller for Fly.io environments.
@@ -101,6 +102,9 @@ pub(super) struct Target {
     /// Compare with the built-in simulator instead of Fly: no account, no network. Its state is kept in `.hangar/sim`.
     #[arg(long)]
     pub(super) sim: bool,
+    /// With `--sim`: let things go wrong, as a fault file or a profile says (calm, flaky, storm, outage, split, hostile).
+    #[arg(long, value_name = "FILE|PROFILE", requires = "sim")]
+    pub(super) sim_faults: Option<String>,
 }
 
 /// What part of the specs a command is about.
@@ -244,4 +248,13 @@ pub(super) struct Sim {
     /// The seed of ids and of everything else that is random.
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     pub(super) seed: u64,
+    /// Let things go wrong as this file says.
+    #[arg(long, value_name = "FILE")]
+    pub(super) faults: Option<PathBuf>,
+    /// Let things go wrong as this profile does; with `--faults`, beside what the file says.
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(super::faults::profile_names()))]
+    pub(super) profile: Option<String>,
+    /// Write every request to this file as a line of JSON, as it ends.
+    #[arg(long, value_name = "FILE")]
+    pub(super) request_log: Option<PathBuf>,
 }

@@ -58,6 +58,14 @@ pub(super) enum CliError {
     /// The document that the simulator is held against.
     #[error(transparent)]
     Contract(#[from] crate::sim::contract::ContractError),
+    /// A fault file of the simulator.
+    #[error("{path}: {source}")]
+    Faults {
+        /// The file.
+        path: String,
+        /// What is wrong.
+        source: crate::sim::FaultFileError,
+    },
     /// The HTTP client.
     #[error(transparent)]
     Http(#[from] crate::http::StartError),

@@ -4,6 +4,7 @@ mod args;
 mod destroy;
 mod diff;
 mod exit;
+mod faults;
 mod gc;
 mod names;
 mod output;

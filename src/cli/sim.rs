@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use super::args::Sim;
 use super::exit::{CliError, Exit};
+use super::faults::{self, RequestLog};
 use super::{output, signals, simulator};
 use crate::clock::{SharedClock, SystemClock};
-use crate::sim::{SimConfig, Simulator};
+use crate::sim::{Profile, SimConfig, Simulator};
 
 /// How often the state is saved while serving.
 const SAVE_EVERY: Duration = Duration::from_secs(2);
@@ -30,6 +31,14 @@ pub(super) async fn run(args: &Sim) -> Result<Exit, CliError> {
         simulator::hold_to_contract(&sim)?;
         sim
     };
+    if args.faults.is_some() || args.profile.is_some() {
+        let mut chosen = args.faults.as_deref().map(faults::read).transpose()?.unwrap_or_default();
+        chosen.profile = args.profile.as_deref().and_then(Profile::named).or(chosen.profile);
+        sim.set_faults(&chosen);
+    }
+    if let Some(file) = &args.request_log {
+        sim.listen(Arc::new(RequestLog::open(file)?));
+    }
     let listener = tokio::net::TcpListener::bind(args.listen)
         .await
         .map_err(CliError::io(format!("`{}` cannot be listened on", args.listen)))?;

@@ -9,7 +9,7 @@ use crate::http::transport::{Method, Request, Response, SharedTransport, Transpo
 use crate::random::Random;
 use crate::secret::SecretText;
 use crate::sim::contract::{self, Contract, Reporter};
-use crate::sim::{SimConfig, Simulator};
+use crate::sim::{FaultFile, SimConfig, Simulator};
 
 /// A simulator whose state is saved after every write.
 #[derive(Debug, Clone)]
@@ -20,11 +20,14 @@ pub(super) struct LocalSimulator {
 
 impl LocalSimulator {
     /// Goes on from the state below `state`, or starts with an empty platform.
-    pub(super) fn open(state: &Path, clock: &SharedClock) -> Result<Self, CliError> {
+    pub(super) fn open(state: &Path, faults: Option<&FaultFile>, clock: &SharedClock) -> Result<Self, CliError> {
         let folder = state.join("sim");
         std::fs::create_dir_all(&folder).map_err(CliError::io(format!("`{}` cannot be made", folder.display())))?;
         let config = SimConfig { open_orgs: true, ..SimConfig::default() };
         let simulator = restore(&folder.join("state.json"), config, clock)?;
+        if let Some(faults) = faults {
+            simulator.set_faults(faults);
+        }
         Ok(Self { simulator, folder })
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::args::{ColorChoice, Global, Target};
 use super::exit::CliError;
+use super::faults;
 use super::simulator::LocalSimulator;
 use crate::clock::{SharedClock, SystemClock};
 use crate::controller::{Loaded, ProcessEnvironment, Variables, WithStandIns, load};
@@ -46,7 +47,9 @@ impl Surroundings {
     pub(super) async fn open(target: &Target) -> Result<Self, CliError> {
         let clock: SharedClock = Arc::new(SystemClock);
         let process = ProcessEnvironment { root: PathBuf::new() };
-        let simulator = if target.sim { Some(LocalSimulator::open(Path::new(STATE), &clock)?) } else { None };
+        let faults = target.sim_faults.as_deref().map(faults::chosen).transpose()?;
+        let simulator =
+            if target.sim { Some(LocalSimulator::open(Path::new(STATE), faults.as_ref(), &clock)?) } else { None };
         let variables: Arc<dyn Variables> = match &simulator {
             Some(simulator) => Arc::new(WithStandIns { real: process, master_key: simulator.master_key()? }),
             None => Arc::new(process),

@@ -149,8 +149,10 @@ fn check(resolver: &mut Resolver<'_>, component: &str, spec: &AppSpec, broken: &
         }
     }
     if spec.standbys == Some(true) {
-        let message = "stand-by machines are not supported by this version of Hangar";
-        let help = "raise `count`, or name the machines in `machine: {standbys: [...]}`".to_owned();
+        let message = "this version of Hangar does not choose stand-by machines by itself";
+        let help = "raise `count`, or add a group that names the machines it stands by for: \
+                    `processes: {spare: {standbys: [MACHINE_ID]}}`"
+            .to_owned();
         resolver.error(&place_of(component, "/standbys"), message, Some(help));
     }
 }

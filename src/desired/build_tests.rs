@@ -22,6 +22,10 @@ fn built(yaml: &str) -> Built {
     let assets: BTreeMap<PathBuf, Vec<u8>> = [
         (PathBuf::from("specs/fly.toml"), toml.into()),
         (PathBuf::from("specs/broken.toml"), b"kill_timeout = 'soon'".to_vec()),
+        (
+            PathBuf::from("specs/full.toml"),
+            b"[mounts]\nsource = 'data'\ndestination = '/data'\n[checks.alive]\ntype = 'tcp'\nport = 80\ninterval = '15s'".to_vec(),
+        ),
         (PathBuf::from("specs/motd"), b"hello".to_vec()),
     ]
     .into();
@@ -438,6 +442,37 @@ fn the_fields_of_a_spec_lie_over_those_of_its_fly_toml() {
     );
     assert_eq!(a["guest"], json!({"cpu_kind": "shared", "cpus": 2, "memory_mb": 1024}));
     assert_eq!(a["services"][0]["ports"][1], json!({"port": 443, "handlers": ["http", "tls"]}));
+}
+
+#[test]
+fn a_spec_may_name_a_part_of_what_the_fly_toml_has_and_the_whole_is_judged() {
+    let over = |fields: &str| format!("a: {{config: full.toml, image: 'i:1', {fields}}}");
+    let merged = good(&over("volumes: {data: {deletionPolicy: retain}}, checks: {alive: {interval: 30s}}"));
+    let app = &merged.apps[0];
+    assert!(app.volumes[0].retain);
+    assert_eq!(app.machines[0].config["mounts"][0]["path"], "/data");
+    assert_eq!(app.machines[0].config["checks"]["alive"]["type"], "tcp");
+    assert_eq!(
+        bad(&over("volumes: {dta: {deletionPolicy: retain}}, env: {X: '${{ fly.a.volumes.dta.id }}'}")),
+        [
+            ("dta:".to_owned(), "the field `mount` is missing".to_owned()),
+            (
+                "dta:".to_owned(),
+                "machines of the group `app` have the volume `data` already (a Fly machine mounts one volume: use `processes` to give it to another group)".to_owned()
+            )
+        ]
+    );
+}
+
+#[test]
+fn groups_that_stand_by_name_their_machines() {
+    let environment =
+        good("a: {image: 'i:1', processes: {work: {}, spare: {standbys: [3d8d9014b32d68, e784079b449483]}}}");
+    let spare = &environment.apps[0].machines[0];
+    assert_eq!(spare.slot.group, "spare");
+    assert_eq!(spare.config["standbys"], json!(["3d8d9014b32d68", "e784079b449483"]));
+    assert_eq!(spare.config["env"]["FLY_STANDBY_FOR"], "3d8d9014b32d68,e784079b449483");
+    assert!(!spare.always_on && environment.apps[0].machines[1].always_on);
 }
 
 #[test]

@@ -84,6 +84,18 @@ pub enum Level {
     Full,
 }
 
+impl std::fmt::Display for Level {
+    /// As specs have it.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::Observe => "observe",
+            Self::CreateOnly => "createOnly",
+            Self::NoDelete => "noDelete",
+            Self::Full => "full",
+        })
+    }
+}
+
 /// What must hold before an environment is changed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Gates {

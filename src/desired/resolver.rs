@@ -287,21 +287,16 @@ impl<'a> Resolver<'a> {
             _ => (&self.environment.spec.params, "/spec/params"),
         };
         let keys: Vec<&str> = map.keys().map(String::as_str).collect();
-        match rest {
-            [key] => match map.get(*key) {
-                Some(text) => {
-                    let text = text.as_str().to_owned();
-                    let place = Place { component: None, pointer: child(base, key) };
-                    self.plain_once(&path.to_string(), |this| this.fill_plain(&text, place)).map(Lookup::Known)
-                }
-                None => {
-                    let in_doubt = self.hides(&child(base, key));
-                    let reason = keys.is_empty().then(|| format!("the environment has no `{root}`"));
-                    Ok(Lookup::Missing(Self::nothing(in_doubt, path, reason, Some(*key), keys)))
-                }
-            },
-            _ => Err(unknown(path, Some(format!("write `{root}.<key>`")), None, keys)),
-        }
+        let [key] = rest else {
+            return Err(unknown(path, Some(format!("write `{root}.<key>`")), None, keys));
+        };
+        let pointer = child(base, key);
+        let Some(text) = map.get(*key) else {
+            let reason = keys.is_empty().then(|| format!("the environment has no `{root}`"));
+            return Ok(Lookup::Missing(Self::nothing(self.hides(&pointer), path, reason, Some(*key), keys)));
+        };
+        let (text, place) = (text.as_str().to_owned(), Place { component: None, pointer });
+        self.plain_once(&path.to_string(), |this| this.fill_plain(&text, place)).map(Lookup::Known)
     }
 
     fn look_up_fly(
@@ -332,22 +327,18 @@ impl<'a> Resolver<'a> {
             ["internal"] => self.app_name(component).map(|name| suffixed(name, ".internal")),
             ["flycast"] => self.app_name(component).map(|name| suffixed(name, ".flycast")),
             ["org"] => self.org().map(Lookup::Known),
-            ["region"] => match self.region(component) {
-                Some(region) => region.map(Lookup::Known),
-                None => {
-                    let in_doubt = self.is_in_doubt(component, "region") || self.hides("/spec/fly/region");
-                    Err(Self::nothing(in_doubt, path, Some(format!("`{component}` has no primary region")), None, []))
-                }
-            },
+            ["region"] => {
+                let in_doubt = self.is_in_doubt(component, "region") || self.hides("/spec/fly/region");
+                let absent = || Some(format!("`{component}` has no primary region"));
+                let region = self.region(component);
+                region.unwrap_or_else(|| Err(Self::nothing(in_doubt, path, absent(), None, []))).map(Lookup::Known)
+            }
             ["image"] => {
                 self.note_use(component, path);
-                match self.image(component) {
-                    Some(image) => image.map(Lookup::Known),
-                    None => {
-                        let in_doubt = self.is_in_doubt(component, "image");
-                        Err(Self::nothing(in_doubt, path, Some(format!("`{component}` names no image")), None, []))
-                    }
-                }
+                let in_doubt = self.is_in_doubt(component, "image");
+                let absent = || Some(format!("`{component}` names no image"));
+                let image = self.image(component);
+                image.unwrap_or_else(|| Err(Self::nothing(in_doubt, path, absent(), None, []))).map(Lookup::Known)
             }
             ["ips", kind] => {
                 let kinds = IP_KINDS.map(IpKind::expression_name);

@@ -22,9 +22,12 @@ use crate::resource::secret_record::short_digest;
 use crate::resource::{Change, MachineSlot, ResourceKey, key};
 use crate::secret::SecretText;
 
-/// How long something that certainly had no effect is tried again within one step. It covers a freshly pushed image (about 10 s), a
-/// machine being replaced, another deployment's lease (at most 13 s with flyctl), and an app that is not seen yet (5 s).
+/// How long something that certainly had no effect is tried again within one step. It covers a machine being replaced, another
+/// deployment's lease (at most 13 s with flyctl), and an app that is not seen yet (5 s).
 const PATIENCE: Duration = Duration::from_secs(45);
+/// How long an image that the registry does not have is asked for again: one that was just pushed appears within about 10 s. After
+/// that its name is wrong, and only a person can help.
+const PATIENCE_WITH_IMAGE: Duration = Duration::from_secs(14);
 
 /// How a step ended.
 #[derive(Debug, Clone)]
@@ -95,17 +98,23 @@ impl StepRun<'_> {
         let clock = &self.executor.clock;
         let began = clock.now();
         let mut wait = Duration::from_secs(1);
+        let mut told = None;
         loop {
             let error = match self.send(writer, detail).await {
                 Ok(produced) => return Ok(produced),
                 Err(error) => error,
             };
             let elapsed = (clock.now() - began).to_std().unwrap_or_default();
-            if !self.is_worth_another_try(&error) || elapsed >= PATIENCE || self.executor.stop.requested().is_some() {
+            let patience = if is_about_image(&error) { PATIENCE_WITH_IMAGE } else { PATIENCE };
+            if !self.is_worth_another_try(&error) || elapsed >= patience || self.executor.stop.requested().is_some() {
                 return Err(error);
             }
-            let message = format!("{error}; trying again in {} s", wait.as_secs());
-            self.executor.tell(&self.step.env, What::StepProgress { step: step_ref(self.step), message });
+            // Once is enough for each kind of trouble.
+            if told != Some(error.reason()) {
+                told = Some(error.reason());
+                let message = format!("{error}; trying again for up to {} s", patience.as_secs());
+                self.executor.tell(&self.step.env, What::StepProgress { step: step_ref(self.step), message });
+            }
             clock.sleep(wait).await;
             wait = wait.saturating_mul(2).min(Duration::from_secs(8));
         }
@@ -150,7 +159,8 @@ impl StepRun<'_> {
                     // A machine of that name is there after all: the next look tells whether it is the one that is wanted.
                     let is_there = matches!(&error, ApplyError::Fly(error) if matches!(error.problem(), FlyProblem::MachineNameTaken { .. }));
                     let is_freed = matches!(&error, ApplyError::Fly(error) if self.is_name_just_freed(error));
-                    let transient = class == Class::Transient || is_there || is_freed;
+                    let is_final = is_about_image(&error);
+                    let transient = (class == Class::Transient && !is_final) || is_there || is_freed;
                     let (reason, message) = (error.reason().to_owned(), error.to_string());
                     (Some(Conclusion::NoEffect), Ended::Failed { reason, message, transient })
                 }
@@ -481,6 +491,11 @@ impl StepRun<'_> {
     fn component(&self) -> &str {
         self.step.component.as_ref().map_or("", |component| component.as_str())
     }
+}
+
+/// Whether the registry does not have the image: likely to be there soon at first, and hardly ever later.
+fn is_about_image(error: &ApplyError) -> bool {
+    matches!(error, ApplyError::Fly(error) if matches!(error.problem(), FlyProblem::ManifestUnknown { .. }))
 }
 
 fn failed(reason: &str, message: String, transient: bool) -> Ended {

@@ -10,7 +10,7 @@ use super::proof::Evidence;
 use super::secrets::SecretDecision;
 use super::step::{Action, MachineWrite, StepId};
 use super::trial::ailment;
-use super::withheld::{Reason, Stance};
+use super::withheld::{Effect, HeldChange, Reason, Stance};
 use crate::desired;
 use crate::desired::Level;
 use crate::observed::{Machine, MachineState};
@@ -171,9 +171,9 @@ impl Planner<'_> {
         let view = rolling.view;
         let key = ResourceKey::Machine { app: view.app.name.clone(), slot: wanted.slot.clone() };
         if view.env.level != Level::Full {
-            let message =
-                format!("machine {} must be replaced, which level {:?} does not allow", wanted.slot, view.env.level);
-            self.block(&view.env.name, Some(&view.app.component), Some(&key), Reason::Level, message);
+            let (level, reason) = (view.env.level, "a change needs a new machine".to_owned());
+            let change = HeldChange { level, action: "replace", effect: Effect::Replace, reason, changes };
+            self.hold_change(view.env, Some(&view.app.component), &key, change);
             return None;
         }
         let proof = match self.prove(&key, Evidence::Replaced, view.created_by_us, view.another_writer.as_deref()) {

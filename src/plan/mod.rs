@@ -30,7 +30,7 @@ pub use planner::{Purpose, Request, expiry, plan};
 pub use proof::{Evidence, Proof};
 pub use secrets::SecretWrite;
 pub use step::{Action, MachineWrite, Step, StepId};
-pub use withheld::{Notice, Reason, Stance, Withheld};
+pub use withheld::{Effect, HeldChange, Notice, Reason, Stance, Withheld};
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;

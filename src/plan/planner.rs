@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::proof::Obstacle;
 use super::step::{Action, Step, StepId};
-use super::withheld::{Notice, Reason, Stance, Withheld};
+use super::withheld::{Effect, HeldChange, Notice, Reason, Stance, Withheld};
 use super::{EnvironmentKind, Plan, Standing, outputs};
 use crate::desired::{Environment, Fleet, Level, Wanted};
 use crate::memory::{Memory, Verb};
@@ -227,21 +227,22 @@ impl<'a> Planner<'a> {
         if refused.is_empty() {
             return;
         }
-        for step in self.plan.steps.iter().filter(|step| refused.contains(&step.id)) {
-            let message =
-                format!("{} {} is not done at level {:?}: {}", step.action.name(), step.key, env.level, step.reason);
-            let (component, key) = (step.component.clone(), Some(step.key.clone()));
-            self.plan.withheld.push(Withheld {
-                env: env.name.clone(),
-                component,
-                key,
-                stance: Stance::Blocked,
-                reason: Reason::Level,
-                message,
-                until: None,
-            });
-        }
+        let held: Vec<Step> = self.plan.steps.iter().filter(|step| refused.contains(&step.id)).cloned().collect();
         self.remove_steps(&refused);
+        for step in &held {
+            let (component, key) = (step.component.as_ref(), &step.key);
+            if matches!(step.action, Action::WaitHealthy { .. }) {
+                // To wait changes nothing. What would be waited for is told with its change.
+                if !held.iter().any(|other| other.key == *key && other.id != step.id) {
+                    let message = format!("it is not known whether {key} is healthy: {}", step.reason);
+                    self.wait(&env.name, component, Some(key), Reason::Unhealthy, message, None);
+                }
+                continue;
+            }
+            let (action, effect) = (step.action.name(), Effect::of(&step.action));
+            let (reason, changes) = (step.reason.clone(), step.changes.clone());
+            self.hold_change(env, component, key, HeldChange { level: env.level, action, effect, reason, changes });
+        }
     }
 
     /// Takes out the steps of environments whose gates are closed, the end of components that they no longer have included.
@@ -377,6 +378,7 @@ impl<'a> Planner<'a> {
             reason,
             message,
             until,
+            change: None,
         });
     }
 
@@ -397,6 +399,28 @@ impl<'a> Planner<'a> {
             reason,
             message,
             until: None,
+            change: None,
+        });
+    }
+
+    /// Withholds a change that is planned in full because of the level of its environment.
+    pub(super) fn hold_change(
+        &mut self,
+        env: &Environment,
+        component: Option<&ComponentName>,
+        key: &ResourceKey,
+        change: HeldChange,
+    ) {
+        let HeldChange { level, action, reason, .. } = &change;
+        self.plan.withheld.push(Withheld {
+            env: env.name.clone(),
+            component: component.cloned(),
+            key: Some(key.clone()),
+            stance: Stance::Blocked,
+            reason: Reason::Level,
+            message: format!("{action} {key}, because {reason}: withheld by `level: {level}`"),
+            until: None,
+            change: Some(Box::new(change)),
         });
     }
 
@@ -415,6 +439,7 @@ impl<'a> Planner<'a> {
             reason: obstacle.reason,
             message: format!("{what}: {}", obstacle.message),
             until: obstacle.until,
+            change: None,
         });
     }
 

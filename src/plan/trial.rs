@@ -136,6 +136,7 @@ impl Planner<'_> {
             reason: doubt.reason,
             message,
             until: doubt.until,
+            change: None,
         });
     }
 

@@ -5,7 +5,10 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use crate::resource::{ComponentName, EnvName, ResourceKey};
+use super::step::Action;
+use crate::desired::Level;
+use crate::memory::Verb;
+use crate::resource::{ComponentName, EnvName, FieldChange, ResourceKey};
 
 /// Whether time will help, or only a person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -104,6 +107,50 @@ pub struct Withheld {
     pub message: String,
     /// When it may go on, where that is known.
     pub until: Option<DateTime<Utc>>,
+    /// The change itself, where it is planned in full and only the level of its environment keeps it from being made.
+    #[serde(skip)]
+    pub change: Option<Box<HeldChange>>,
+}
+
+/// A change that would be made, were it not for the level of its environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldChange {
+    /// The level.
+    pub level: Level,
+    /// The action's word: `create`, `update`, `set`, …
+    pub action: &'static str,
+    /// What it comes to for the resource.
+    pub effect: Effect,
+    /// Why it would be made.
+    pub reason: String,
+    /// The fields that would change.
+    pub changes: Vec<FieldChange>,
+}
+
+/// What an action comes to for its resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Effect {
+    /// It is made.
+    Create,
+    /// It is changed and stays itself.
+    Update,
+    /// It is destroyed and made anew.
+    Replace,
+    /// It goes.
+    Delete,
+}
+
+impl Effect {
+    /// What a single action comes to.
+    pub fn of(action: &Action) -> Self {
+        match (action, action.verb()) {
+            (Action::SetSecrets(write), _) if write.is_first => Self::Create,
+            (_, Some(Verb::Create)) => Self::Create,
+            (_, Some(Verb::Delete)) => Self::Delete,
+            (_, Some(Verb::Update) | None) => Self::Update,
+        }
+    }
 }
 
 /// Something that people should know.

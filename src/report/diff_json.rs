@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use super::view::{self, Totals};
 use super::{RequestCount, json};
-use crate::plan::{Notice, Plan, Standing, Step, StepId, Withheld};
+use crate::desired::Level;
+use crate::plan::{Effect, Notice, Plan, Standing, Step, StepId, Withheld};
 use crate::resource::{Change, ChangeKind, ComponentName, EnvName, FieldChange, OrgSlug, ResourceKey, output};
 
 /// The version of this form. It rises when a field changes its meaning or goes; fields may be added within a version.
@@ -34,7 +35,7 @@ pub struct PlanDocument {
     /// The steps, in an order in which they can be carried out.
     pub steps: Vec<StepDocument>,
     /// What is not planned now, and why.
-    pub withheld: Vec<Withheld>,
+    pub withheld: Vec<WithheldDocument>,
     /// What people should know.
     pub notices: Vec<Notice>,
     /// Resources of all environments.
@@ -81,6 +82,34 @@ pub struct StepDocument {
     pub changes: Vec<ChangeDocument>,
     /// The steps that must be done before.
     pub after: Vec<StepId>,
+}
+
+/// Something that would be done and is not.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WithheldDocument {
+    /// Where, why and until when.
+    #[serde(flatten)]
+    pub withheld: Withheld,
+    /// The change, where only the level of the environment keeps it from being made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub change: Option<HeldDocument>,
+}
+
+/// A change that the level of its environment withholds.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HeldDocument {
+    /// The level.
+    pub level: Level,
+    /// `create`, `update`, `set`, …
+    pub action: &'static str,
+    /// What it comes to for the resource.
+    pub effect: Effect,
+    /// Why it would be made.
+    pub reason: String,
+    /// The fields that would change.
+    pub changes: Vec<ChangeDocument>,
 }
 
 /// One field.
@@ -140,11 +169,6 @@ impl PlanDocument {
                 }
             })
             .collect();
-        let withheld = plan
-            .withheld
-            .iter()
-            .cloned()
-            .map(|withheld| Withheld { message: output::display(&withheld.message), ..withheld });
         let notices =
             plan.notices.iter().cloned().map(|notice| Notice { message: output::display(&notice.message), ..notice });
         Self {
@@ -154,11 +178,24 @@ impl PlanDocument {
             in_sync: environments.iter().all(|env| env.standing == Standing::Converged),
             environments,
             steps: plan.steps.iter().map(StepDocument::of).collect(),
-            withheld: withheld.collect(),
+            withheld: plan.withheld.iter().map(WithheldDocument::of).collect(),
             notices: notices.collect(),
             totals,
             requests,
         }
+    }
+}
+
+impl WithheldDocument {
+    fn of(withheld: &Withheld) -> Self {
+        let change = withheld.change.as_deref().map(|held| HeldDocument {
+            level: held.level,
+            action: held.action,
+            effect: held.effect,
+            reason: output::display(&held.reason),
+            changes: held.changes.iter().map(ChangeDocument::of).collect(),
+        });
+        Self { withheld: Withheld { message: output::display(&withheld.message), ..withheld.clone() }, change }
     }
 }
 

@@ -7,7 +7,7 @@ use super::markdown::{code, fenced, html, inline, item};
 use super::style::Style;
 use super::text::{clean, plural, shorten};
 use super::value::Line;
-use super::view::{Entry, EnvView, Kind, Totals, environments};
+use super::view::{Entry, EnvView, Group, Kind, Totals, environments};
 use crate::plan::{Plan, Standing};
 use crate::resource::ComponentName;
 
@@ -89,9 +89,14 @@ impl Page {
         }
         self.left = self.left.saturating_sub(FOOT.len());
         self.put(&head);
-        self.changes(env);
+        self.changes(&env.groups);
+        if let Some(held) = &env.held {
+            let level = code(&format!("level: {}", held.level));
+            self.put(&format!("\n**blocked** {}: withheld by {level}, and otherwise done:\n\n", code("Level")));
+            self.changes(&held.groups);
+        }
         let has_items = !env.waiting.is_empty() || !env.blocked.is_empty() || !env.notices.is_empty();
-        if has_items && !env.groups.is_empty() {
+        if has_items && !(env.groups.is_empty() && env.held.is_none()) {
             self.put("\n");
         }
         for (stance, all) in [("blocked", &env.blocked), ("waiting", &env.waiting)] {
@@ -109,9 +114,9 @@ impl Page {
     }
 
     /// The changes in one fence, as many lines of it as fit.
-    fn changes(&mut self, env: &EnvView<'_>) {
+    fn changes(&mut self, groups: &[Group<'_>]) {
         let mut lines = Vec::new();
-        for group in &env.groups {
+        for group in groups {
             let component = group.component.map(|name| format!("{} ", clean(name.as_str()))).unwrap_or_default();
             lines.push(format!("@@ {component}{} @@", clean(group.app.as_str())));
             for entry in &group.entries {

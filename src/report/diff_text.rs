@@ -52,8 +52,11 @@ impl Text {
 
     fn environment(&mut self, env: &EnvView<'_>) {
         let style = self.style;
-        let is_quiet =
-            env.groups.is_empty() && env.waiting.is_empty() && env.blocked.is_empty() && env.notices.is_empty();
+        let is_quiet = env.groups.is_empty()
+            && env.held.is_none()
+            && env.waiting.is_empty()
+            && env.blocked.is_empty()
+            && env.notices.is_empty();
         // Quiet environments stand together, one line each; what has more to say is set apart.
         if !is_quiet && self.lines.last().is_some_and(|line| !line.is_empty()) {
             self.line("");
@@ -61,14 +64,11 @@ impl Text {
         let name = style.paint(Tone::Strong, clean(env.name.as_str()));
         let orphan = if env.is_orphan { style.paint(Tone::Dim, "  (no spec asks for it)") } else { String::new() };
         self.line(format!("{name}{orphan}  {}", self.standing(env)));
-        for (index, group) in env.groups.iter().enumerate() {
-            if index > 0 {
-                self.line("");
-            }
-            self.group(group);
-        }
-        if !env.groups.is_empty() {
-            self.line("");
+        self.groups(&env.groups);
+        if let Some(held) = &env.held {
+            let head = format!("! blocked  Level: withheld by `level: {}`, and otherwise done", held.level);
+            self.line(format!("  {}", style.paint(Tone::Held, head)));
+            self.groups(&held.groups);
         }
         self.withheld("blocked", &env.blocked);
         self.withheld("waiting", &env.waiting);
@@ -89,6 +89,18 @@ impl Text {
                 format!("{} {} {}", env.totals.to_short_line(), style.dot(), style.paint(Tone::Held, held))
             }
             Standing::Waiting | Standing::Blocked => style.paint(Tone::Held, held),
+        }
+    }
+
+    fn groups(&mut self, groups: &[Group<'_>]) {
+        for (index, group) in groups.iter().enumerate() {
+            if index > 0 {
+                self.line("");
+            }
+            self.group(group);
+        }
+        if !groups.is_empty() {
+            self.line("");
         }
     }
 

@@ -8,22 +8,12 @@ use serde::Serialize;
 use super::style::Style;
 use super::text::clean;
 use super::value::{self, Fate, Line};
-use crate::memory::Verb;
+use crate::desired::Level;
 use crate::plan::{Action, EnvironmentKind, Notice, Plan, Stance, Standing, Step, Withheld};
 use crate::resource::{AppName, ComponentName, EnvName, FieldChange, IpKind, MachineSlot, ResourceKey};
 
 /// What happens to a resource, seen as a whole.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Kind {
-    /// It is made.
-    Create,
-    /// It is changed and stays itself.
-    Update,
-    /// It is destroyed and made anew.
-    Replace,
-    /// It goes.
-    Delete,
-}
+pub(super) use crate::plan::Effect as Kind;
 
 /// How many resources something happens to, each counted once.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -109,6 +99,13 @@ pub(super) struct Group<'p> {
     pub(super) entries: Vec<Entry<'p>>,
 }
 
+/// Changes that the level of an environment withholds.
+#[derive(Debug, Clone)]
+pub(super) struct Held<'p> {
+    pub(super) level: Level,
+    pub(super) groups: Vec<Group<'p>>,
+}
+
 /// What happens in one environment, and what does not.
 #[derive(Debug, Clone)]
 pub(super) struct EnvView<'p> {
@@ -116,6 +113,8 @@ pub(super) struct EnvView<'p> {
     pub(super) is_orphan: bool,
     pub(super) standing: Standing,
     pub(super) groups: Vec<Group<'p>>,
+    /// What only the environment's level keeps from being done.
+    pub(super) held: Option<Held<'p>>,
     pub(super) waiting: Vec<&'p Withheld>,
     pub(super) blocked: Vec<&'p Withheld>,
     pub(super) notices: Vec<&'p Notice>,
@@ -149,7 +148,7 @@ fn environment<'p>(plan: &'p Plan, name: &'p EnvName, is_orphan: bool) -> EnvVie
     let held = |stance: Stance| -> Vec<&Withheld> {
         plan.withheld.iter().filter(|withheld| withheld.env == *name && withheld.stance == stance).collect()
     };
-    let (waiting, blocked) = (held(Stance::Waiting), held(Stance::Blocked));
+    let (waiting, mut blocked) = (held(Stance::Waiting), held(Stance::Blocked));
     let mut totals = Totals { waiting: waiting.len(), blocked: blocked.len(), ..Totals::default() };
     for entry in groups.iter().flat_map(|group| &group.entries) {
         let counter = match entry.kind {
@@ -163,16 +162,46 @@ fn environment<'p>(plan: &'p Plan, name: &'p EnvName, is_orphan: bool) -> EnvVie
     for group in &mut groups {
         group.entries = fold(std::mem::take(&mut group.entries));
     }
+    let held = held_by_level(&blocked);
+    blocked.retain(|withheld| withheld.change.is_none());
     EnvView {
         name,
         is_orphan,
         standing: plan.standing(name),
         groups,
+        held,
         waiting,
         blocked,
         notices: plan.notices.iter().filter(|notice| notice.env == *name).collect(),
         totals,
     }
+}
+
+/// What the level withholds, as it would be shown if it were done.
+fn held_by_level<'p>(blocked: &[&'p Withheld]) -> Option<Held<'p>> {
+    let mut groups: Vec<Group<'p>> = Vec::new();
+    let mut level = None;
+    for withheld in blocked {
+        let (Some(change), Some(key)) = (&withheld.change, &withheld.key) else { continue };
+        level = Some(change.level);
+        let entry = Entry {
+            kind: change.effect,
+            verb: change.action,
+            keys: vec![key],
+            reason: &change.reason,
+            changes: told(&change.changes, key),
+            health: None,
+        };
+        let (component, app) = (withheld.component.as_ref(), key.app());
+        match groups.iter_mut().find(|group| group.component == component && group.app == app) {
+            Some(group) => group.entries.push(entry),
+            None => groups.push(Group { component, app, entries: vec![entry] }),
+        }
+    }
+    for group in &mut groups {
+        group.entries = fold(std::mem::take(&mut group.entries));
+    }
+    Some(Held { level: level?, groups })
 }
 
 /// Adds a step to the entries of its component: a wait to the machine it waits for, a create to the delete that it follows.
@@ -184,12 +213,7 @@ fn add<'p>(entries: &mut Vec<Entry<'p>>, step: &'p Step) {
         }
         return;
     }
-    let kind = match (&step.action, step.action.verb()) {
-        (Action::SetSecrets(write), _) if write.is_first => Kind::Create,
-        (_, Some(Verb::Create)) => Kind::Create,
-        (_, Some(Verb::Delete)) => Kind::Delete,
-        (_, Some(Verb::Update) | None) => Kind::Update,
-    };
+    let kind = Kind::of(&step.action);
     if kind == Kind::Create
         && let Some(entry) = entries.iter_mut().rev().find(same_key).filter(|entry| entry.kind == Kind::Delete)
     {
@@ -202,9 +226,14 @@ fn add<'p>(entries: &mut Vec<Entry<'p>>, step: &'p Step) {
         verb: step.action.name(),
         keys: vec![&step.key],
         reason: &step.reason,
-        changes: step.changes.iter().filter(|change| !is_told_by_key(change, &step.key)).collect(),
+        changes: told(&step.changes, &step.key),
         health: None,
     });
+}
+
+/// The changes that are worth a line.
+fn told<'p>(changes: &'p [FieldChange], key: &ResourceKey) -> Vec<&'p FieldChange> {
+    changes.iter().filter(|change| !is_told_by_key(change, key)).collect()
 }
 
 /// Whether a change says only what the resource's name says already.

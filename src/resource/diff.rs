@@ -16,7 +16,7 @@ pub enum ChangeKind {
 }
 
 /// One side of a change.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Change {
     /// A value that may be shown. Placeholders in it read `(known after create)`.
@@ -28,7 +28,7 @@ pub enum Change {
 }
 
 /// One field that differs.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FieldChange {
     /// The field, as the spec's readers know it: `env.PORT`, `services[tcp:8080].autostop`.

@@ -2,24 +2,31 @@
 //! simulator holds nothing real; values of secrets are not shown.
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::{Json, Path, State};
 use axum::http::{Response, StatusCode};
 use axum::routing::{get, post};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::Simulator;
 use super::edits::EditError;
-use super::faults::Fault;
+use super::faults::{Edit, Fault, Profile};
 
 /// The routes under `/_sim/`.
 pub(super) fn routes(simulator: &Simulator) -> Router {
     Router::new()
         .route("/_sim/state", get(state))
         .route("/_sim/requests", get(requests).delete(clear_requests))
+        .route("/_sim/hash", get(hash))
         .route("/_sim/faults", get(faults).post(inject).delete(clear_faults))
+        .route("/_sim/profile", get(profile).put(set_profile).post(set_profile).delete(clear_faults))
+        .route("/_sim/edits", get(edits).post(edit))
+        .route("/_sim/clock", get(clock).post(jump))
         .route("/_sim/apps/{app}/machines/{id}/{accident}", post(accident))
         .with_state(simulator.clone())
+        .merge(super::admin_platform::routes(simulator))
 }
 
 async fn state(State(simulator): State<Simulator>) -> Json<Value> {
@@ -53,18 +60,109 @@ async fn clear_requests(State(simulator): State<Simulator>) -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
+/// The hash of the request log.
+async fn hash(State(simulator): State<Simulator>) -> Json<Value> {
+    Json(json!({"log_hash": simulator.log_hash()}))
+}
+
 async fn faults(State(simulator): State<Simulator>) -> Json<Vec<Fault>> {
     Json(simulator.faults())
 }
 
-async fn inject(State(simulator): State<Simulator>, Json(fault): Json<Fault>) -> StatusCode {
-    simulator.inject(fault);
-    StatusCode::CREATED
+/// One fault, or a list of them.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum OneOrMany {
+    Many(Vec<Value>),
+    One(Value),
+}
+
+async fn inject(State(simulator): State<Simulator>, body: Bytes) -> Response<Body> {
+    let read = || -> Result<Vec<Fault>, String> {
+        let values = match read_body(&body)? {
+            OneOrMany::Many(values) => values,
+            OneOrMany::One(value) => vec![value],
+        };
+        let fault = |value| {
+            let fault: Fault = serde_json::from_value(value).map_err(|error| error.to_string())?;
+            fault.check().map_err(|error| error.to_string())?;
+            Ok(fault)
+        };
+        values.into_iter().map(fault).collect()
+    };
+    match read() {
+        Ok(faults) => {
+            for fault in faults {
+                simulator.inject(fault);
+            }
+            shown(StatusCode::CREATED, &json!(simulator.faults()))
+        }
+        Err(problem) => refused(StatusCode::BAD_REQUEST, &problem),
+    }
 }
 
 async fn clear_faults(State(simulator): State<Simulator>) -> StatusCode {
     simulator.clear_faults();
     StatusCode::NO_CONTENT
+}
+
+async fn profile(State(simulator): State<Simulator>) -> Json<Value> {
+    Json(json!({"profile": simulator.profile(), "profiles": Profile::ALL}))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Chosen {
+    profile: Profile,
+    seed: Option<u64>,
+}
+
+async fn set_profile(State(simulator): State<Simulator>, body: Bytes) -> Response<Body> {
+    match read_body::<Chosen>(&body) {
+        Ok(chosen) => {
+            if let Some(seed) = chosen.seed {
+                simulator.seed_faults(seed);
+            }
+            simulator.set_profile(chosen.profile);
+            shown(StatusCode::OK, &json!({"profile": chosen.profile, "faults": simulator.faults()}))
+        }
+        Err(problem) => refused(StatusCode::BAD_REQUEST, &problem),
+    }
+}
+
+async fn edits(State(simulator): State<Simulator>) -> Json<Value> {
+    Json(json!(simulator.edits()))
+}
+
+/// Carries out an edit now; answers `null` if there is nothing to strike.
+async fn edit(State(simulator): State<Simulator>, body: Bytes) -> Response<Body> {
+    match read_body::<Edit>(&body) {
+        Ok(edit) => match simulator.meddle(&edit) {
+            Ok(record) => shown(StatusCode::OK, &json!(record)),
+            Err(error) => refused(StatusCode::CONFLICT, &error.to_string()),
+        },
+        Err(problem) => refused(StatusCode::BAD_REQUEST, &problem),
+    }
+}
+
+async fn clock(State(simulator): State<Simulator>) -> Json<Value> {
+    Json(json!({"now": simulator.now()}))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Jump {
+    seconds: i64,
+}
+
+async fn jump(State(simulator): State<Simulator>, body: Bytes) -> Response<Body> {
+    match read_body::<Jump>(&body) {
+        Ok(jump) => {
+            simulator.jump_clock(jump.seconds);
+            shown(StatusCode::OK, &json!({"now": simulator.now()}))
+        }
+        Err(problem) => refused(StatusCode::BAD_REQUEST, &problem),
+    }
 }
 
 async fn accident(
@@ -78,14 +176,28 @@ async fn accident(
         "crash" => simulator.crash_machine(&app, &id, 1, false),
         "oom" => simulator.crash_machine(&app, &id, 137, true),
         "migrate" => simulator.migrate_host(&app, &id),
+        "fail" => simulator.fail_machine(&app, &id),
         "unreachable" => simulator.set_host_unreachable(&app, &id, true),
         "reachable" => simulator.set_host_unreachable(&app, &id, false),
         other => Err(EditError::NotFound { what: format!("accident `{other}`") }),
     };
     match outcome {
-        Ok(()) => answer(StatusCode::OK, "application/json", json!({"ok": true}).to_string()),
-        Err(error) => answer(StatusCode::CONFLICT, "application/json", json!({"error": error.to_string()}).to_string()),
+        Ok(()) => shown(StatusCode::OK, &json!({"ok": true})),
+        Err(error) => refused(StatusCode::CONFLICT, &error.to_string()),
     }
+}
+
+/// The body as JSON, whatever content type it was sent with.
+fn read_body<T: DeserializeOwned>(body: &Bytes) -> Result<T, String> {
+    serde_json::from_slice(body).map_err(|error| format!("the body is not what is expected here: {error}"))
+}
+
+fn refused(status: StatusCode, problem: &str) -> Response<Body> {
+    shown(status, &json!({"error": problem}))
+}
+
+fn shown(status: StatusCode, value: &Value) -> Response<Body> {
+    answer(status, "application/json", value.to_string() + "\n")
 }
 
 fn answer(status: StatusCode, kind: &'static str, body: String) -> Response<Body> {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// What a token may do in its organization.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
@@ -38,6 +40,52 @@ impl std::fmt::Debug for SimToken {
     }
 }
 
+/// Something that the platform has too little of in a region. Each shows in a refusal of its own form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Shortage {
+    /// No host for new machines: 422 with the status `insufficient_capacity`.
+    Region,
+    /// No host for new volumes: 422 with the status `volume_placement_capacity`.
+    VolumePlacement,
+    /// The hosts of existing volumes are full: 412 for a new machine that mounts one.
+    VolumeHost,
+    /// The hosts of existing machines are full: 409 for updates and starts.
+    Host,
+    /// The hosts are under maintenance: 503 for new machines and updates.
+    Maintenance,
+}
+
+/// How much an organization may have; `None` is no limit.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Quotas {
+    /// Apps. Beyond: 422.
+    pub apps: Option<usize>,
+    /// Machines that are not destroyed. Beyond: 422, the text names the machine limit.
+    pub machines: Option<usize>,
+    /// Machines in one app, as for organizations without a payment method. Beyond: 422.
+    pub machines_per_app: Option<usize>,
+    /// Volumes that are not deleted. Beyond: 422.
+    pub volumes: Option<usize>,
+    /// Memory of all machines in one region, in MiB. Beyond: 403.
+    pub memory_mb_per_region: Option<u64>,
+}
+
+/// What a check says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckResult {
+    /// It passes.
+    Passing,
+    /// It warns.
+    Warning,
+    /// It is critical.
+    Critical,
+    /// It passes and is critical by turns, each for [`SimConfig::flap`].
+    Flapping,
+}
+
 /// The set-up of a [`Simulator`](super::Simulator). The defaults are a quick, consistent platform with rate limits and without any
 /// organization; durations of the machine life cycle are typical observed values.
 #[derive(Debug, Clone)]
@@ -68,7 +116,9 @@ pub struct SimConfig {
     pub replace: Duration,
     /// From `started` to passing checks, and from `started` to the first exit of an image that crashes.
     pub settle: Duration,
-    /// How long a machine with `auto_destroy` runs before its process ends.
+    /// How long checks that flap stay as they are.
+    pub flap: Duration,
+    /// How long a machine with `auto_destroy` or `schedule` runs before its process ends.
     pub job: Duration,
     /// How long a destroyed machine is still served, as `destroyed`, before 404.
     pub destroyed_visible: Duration,
@@ -76,14 +126,26 @@ pub struct SimConfig {
     pub app_delete: Duration,
     /// How long a new app answers 404 to requests without its affinity cookie (observed: up to 5 s).
     pub app_missing_after_create: Duration,
+    /// How long a new machine answers 404 to requests without the affinity cookie of its app (observed: up to 5 s).
+    pub machine_missing_after_create: Duration,
     /// How far the organization-wide listings and the list of apps lag behind (the assumption S).
     pub listing_lag: Duration,
     /// How long a volume stays bound after its machine was destroyed (observed: up to a minute).
     pub volume_bound_after_destroy: Duration,
+    /// How long a volume that was made from another one or from a snapshot is `hydrating` or `restoring`. It can be mounted meanwhile.
+    pub volume_copy: Duration,
     /// How long a deleted volume is listed as `pending_destroy` (documented: 24 h).
     pub volume_pending_destroy: Duration,
     /// How long a machine may still be given the secrets from before a write, unless the request names `min_secrets_version`.
     pub vault_lag: Duration,
+    /// How far the list of an app's secrets lags behind, unless the request names `min_version`.
+    pub secrets_lag: Duration,
+    /// From the request for a Postgres cluster to `ready`, and from its deletion to `deleted`.
+    pub postgres: Duration,
+    /// What there is too little of from the beginning, and where (a region's code).
+    pub shortages: Vec<(Shortage, String)>,
+    /// How much each organization may have.
+    pub quotas: Quotas,
     /// The most objects on one page of an organization-wide listing, whatever `limit` says (documented: 1000).
     pub org_page: usize,
 }
@@ -104,14 +166,21 @@ impl Default for SimConfig {
             destroy: Duration::from_millis(500),
             replace: Duration::from_millis(1500),
             settle: Duration::from_secs(1),
+            flap: Duration::from_secs(10),
             job: Duration::from_secs(2),
             destroyed_visible: Duration::from_mins(1),
             app_delete: Duration::from_millis(500),
             app_missing_after_create: Duration::ZERO,
+            machine_missing_after_create: Duration::ZERO,
             listing_lag: Duration::ZERO,
             volume_bound_after_destroy: Duration::ZERO,
+            volume_copy: Duration::from_secs(5),
             volume_pending_destroy: Duration::from_hours(24),
             vault_lag: Duration::ZERO,
+            secrets_lag: Duration::ZERO,
+            postgres: Duration::from_secs(30),
+            shortages: Vec::new(),
+            quotas: Quotas::default(),
             org_page: 1000,
         }
     }

@@ -1,17 +1,12 @@
-//! What other people do, and what happens to hosts: changes that no request of the caller made. They are not in the request log, and
-//! faults do not hit them.
+//! What other people do: changes that no request of the caller made. They are not in the request log, and faults do not hit them.
+//! What the platform does by itself is in [`super::accidents`].
 
 use bytes::Bytes;
 use serde_json::{Value, json};
 
+use super::Simulator;
 use super::auth::Caller;
-use super::config::Access;
 use super::routes::{Call, ListingFault, Outcome, dispatch};
-use super::world::lifecycle::Exit;
-use super::world::machine::{Machine, State as MachineState};
-use super::world::schedule::{Due, after};
-use super::world::volume::VolumeState;
-use super::{Simulator, State};
 use crate::http::transport::Method;
 
 /// Why an edit was refused.
@@ -134,110 +129,6 @@ impl Simulator {
         self.by_hand(Method::Post, &["apps", app, "volumes"], &body).map(|volume| id_of(&volume))
     }
 
-    /// The proxy stops a machine for want of traffic.
-    pub fn autostop_machine(&self, app: &str, id: &str) -> Result<(), EditError> {
-        self.with_machine(app, id, |machine, state, now| {
-            if let Some((_, mut stage)) = state.world.stage(app)
-                && machine.state == MachineState::Started
-            {
-                machine.stop("proxy", now, &mut stage);
-            }
-        })
-    }
-
-    /// The proxy starts a machine because of traffic.
-    pub fn autostart_machine(&self, app: &str, id: &str) -> Result<(), EditError> {
-        self.with_machine(app, id, |machine, state, now| {
-            let down = matches!(machine.state, MachineState::Stopped | MachineState::Suspended);
-            if let Some((_, mut stage)) = state.world.stage(app)
-                && down
-            {
-                machine.start("proxy", now, &mut stage);
-            }
-        })
-    }
-
-    /// The main process of a machine ends by itself; its restart policy decides what follows.
-    pub fn crash_machine(&self, app: &str, id: &str, exit_code: i32, oom_killed: bool) -> Result<(), EditError> {
-        self.with_machine(app, id, |machine, state, now| {
-            let running = matches!(machine.state, MachineState::Started | MachineState::Starting);
-            if let Some((_, mut stage)) = state.world.stage(app)
-                && running
-            {
-                machine.exited(Exit { code: exit_code, oom_killed }, now, &mut stage);
-            }
-        })
-    }
-
-    /// The platform moves a machine to another host: its private address changes, and its volume becomes another one.
-    pub fn migrate_host(&self, app: &str, id: &str) -> Result<(), EditError> {
-        self.with_machine(app, id, |machine, state, now| {
-            let world = &mut state.world;
-            let volume_id = format!("vol_{}", world.ids.alphanumeric(16));
-            let zone = world.ids.hex(4);
-            let host = world.ids.number() & 0xffff;
-            let event = world.ids.ulid(now);
-            // Migrated volumes are kept for a week.
-            let purge = after(now, std::time::Duration::from_hours(7 * 24));
-            let prefix: Vec<&str> = machine.private_ip.split(':').take(4).collect();
-            machine.private_ip = format!("{}:{host:x}:{:x}:2", prefix.join(":"), world.ids.number() & 0xffff);
-            machine.record(super::world::machine::Event {
-                id: event,
-                kind: "migrate".to_owned(),
-                status: "migrated".to_owned(),
-                source: "flyd".to_owned(),
-                at: now,
-                request: None,
-            });
-            let Some(old) = machine.volume().map(str::to_owned) else {
-                return;
-            };
-            let Some(found) = world.apps.get_mut(app) else { return };
-            let Some(before) = found.volumes.get_mut(&old) else {
-                return;
-            };
-            let mut moved = before.clone();
-            moved.id.clone_from(&volume_id);
-            moved.zone = zone;
-            moved.updated_at = now;
-            before.attached_machine = None;
-            before.state = VolumeState::PendingDestroy;
-            before.updated_at = now;
-            found.volumes.insert(volume_id.clone(), moved);
-            world.schedule.push(purge, Due::PurgeVolume { app: app.to_owned(), id: old });
-            if let Some(mount) = machine.config.pointer_mut("/mounts/0/volume") {
-                *mount = Value::from(volume_id);
-            }
-        })
-    }
-
-    /// A machine's host stops (or starts) to answer: the machine shows no config, and nothing can be done to it.
-    pub fn set_host_unreachable(&self, app: &str, id: &str, unreachable: bool) -> Result<(), EditError> {
-        if self.machine(app, id).is_none() {
-            return Err(no_machine(app, id));
-        }
-        let now = self.now();
-        let mut state = self.present();
-        state.world.set_reachable(app, id, !unreachable);
-        state.world.record(now);
-        Ok(())
-    }
-
-    /// Somebody pushes other content under a tag: from now on the tag stands for another digest.
-    pub fn push_image(&self, image: &str, content: &str) {
-        self.present().world.images.push(image, content);
-    }
-
-    /// The DNS of a hostname is pointed to where its certificate wants it (or away from it).
-    pub fn set_dns(&self, hostname: &str, points_here: bool) {
-        let hostnames = &mut self.present().world.ready_hostnames;
-        if points_here {
-            hostnames.insert(hostname.to_owned());
-        } else {
-            hostnames.remove(hostname);
-        }
-    }
-
     /// Carries out a request of a person who may do everything. A last segment that begins with `?` is the query.
     fn by_hand(&self, method: Method, segments: &[&str], body: &Value) -> Result<Value, EditError> {
         let now = self.now();
@@ -250,9 +141,9 @@ impl Simulator {
             query: url::form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
             nonce: None,
             // A person waits until the app is known everywhere.
-            node: path.get(1).and_then(|app| state.world.apps.get(*app)).map(|app| app.node.clone()),
+            node: path.get(1).and_then(|app| state.world.apps.get(app)).map(|app| app.node.clone()),
             body: if body.is_null() { Bytes::new() } else { Bytes::from(body.to_string()) },
-            caller: Caller { org: None, access: Access::Full },
+            caller: Caller::everybody(),
             now,
             listing: ListingFault::default(),
         };
@@ -271,35 +162,12 @@ impl Simulator {
             body.get("error").or_else(|| body.get("message")).and_then(Value::as_str).unwrap_or_default().to_owned();
         Err(EditError::Refused { status: reply.status, text })
     }
-
-    /// Changes a machine in ways that no request can.
-    fn with_machine(
-        &self,
-        app: &str,
-        id: &str,
-        change: impl FnOnce(&mut Machine, &mut State, chrono::DateTime<chrono::Utc>),
-    ) -> Result<(), EditError> {
-        let now = self.now();
-        let mut state = self.present();
-        let found = state.world.apps.get_mut(app).and_then(|app| app.machines.remove(id));
-        let mut machine = found.ok_or_else(|| no_machine(app, id))?;
-        if !machine.is_destroyed() {
-            change(&mut machine, &mut state, now);
-        }
-        if let Some(app) = state.world.apps.get_mut(app) {
-            app.machines.insert(id.to_owned(), machine);
-        }
-        state.world.record(now);
-        drop(state);
-        self.inner.changed.notify_waiters();
-        Ok(())
-    }
 }
 
 fn id_of(object: &Value) -> String {
     object.get("id").and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
-fn no_machine(app: &str, id: &str) -> EditError {
+pub(super) fn no_machine(app: &str, id: &str) -> EditError {
     EditError::NotFound { what: format!("machine `{id}` in the app `{app}`") }
 }

@@ -5,8 +5,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Simulator;
+use super::config::SimConfig;
 use super::world::app::App;
-use super::world::machine::{Detail, Machine};
+use super::world::machine::Machine;
 
 /// An app.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -66,6 +67,10 @@ pub struct MachineView {
     pub vault_version: Option<u64>,
     /// The names and results of its checks.
     pub checks: Vec<(String, String)>,
+    /// The names and states of its containers.
+    pub containers: Vec<(String, String)>,
+    /// When its schedule lets it run next, if it has one.
+    pub next_run: Option<DateTime<Utc>>,
 }
 
 impl MachineView {
@@ -89,7 +94,7 @@ pub struct VolumeView {
     pub app: String,
     /// Its name, which is not unique.
     pub name: String,
-    /// Its state: `created` or `pending_destroy`.
+    /// Its state: `created`, `hydrating`, `restoring` or `pending_destroy`.
     pub state: String,
     /// Its region.
     pub region: String,
@@ -131,16 +136,17 @@ impl Simulator {
 
     /// The app `name`.
     pub fn app(&self, name: &str) -> Option<AppView> {
-        self.apps().into_iter().find(|app| app.name == name)
+        let state = self.present();
+        state.world.apps.get(name).filter(|app| !app.deleting).map(view_app)
     }
 
     /// The machines of an app that are not destroyed, in order of their creation.
     pub fn machines(&self, app: &str) -> Vec<MachineView> {
         let now = self.now();
-        let settle = self.inner.config.settle;
+        let config = &self.inner.config;
         let mut machines: Vec<MachineView> = self.of_app(app, |app| -> Vec<_> {
             let alive = app.machines.values().filter(|machine| !machine.is_destroyed());
-            alive.map(|machine| view_machine(machine, now, settle)).collect()
+            alive.map(|machine| view_machine(machine, now, config)).collect()
         });
         machines.sort_by(|one, other| one.created_at.cmp(&other.created_at).then_with(|| one.id.cmp(&other.id)));
         machines
@@ -149,12 +155,14 @@ impl Simulator {
     /// The machine `id` of an app, destroyed or not.
     pub fn machine(&self, app: &str, id: &str) -> Option<MachineView> {
         let now = self.now();
-        let settle = self.inner.config.settle;
-        self.of_app(app, |app| app.machines.get(id).map(|machine| view_machine(machine, now, settle)))
+        let config = &self.inner.config;
+        self.of_app(app, |app| app.machines.get(id).map(|machine| view_machine(machine, now, config)))
     }
 
     /// The volumes of an app, in order of their ids, those that are pending destruction included.
     pub fn volumes(&self, app: &str) -> Vec<VolumeView> {
+        let now = self.now();
+        let copying = self.inner.config.volume_copy;
         self.of_app(app, |app| {
             let name = &app.name;
             app.volumes
@@ -163,11 +171,11 @@ impl Simulator {
                     id: volume.id.clone(),
                     app: name.clone(),
                     name: volume.name.clone(),
-                    state: volume.state.as_str().to_owned(),
+                    state: volume.state(now, copying).to_owned(),
                     region: volume.region.clone(),
                     size_gb: volume.size_gb,
                     attached_machine: volume.attached_machine.clone(),
-                    snapshots: volume.snapshots.len(),
+                    snapshots: volume.snapshots(now).len(),
                     created_at: volume.created_at,
                 })
                 .collect()
@@ -240,10 +248,9 @@ fn view_app(app: &App) -> AppView {
     }
 }
 
-fn view_machine(machine: &Machine, now: DateTime<Utc>, settle: std::time::Duration) -> MachineView {
-    let shown = machine.render(Detail::default(), now, settle);
+fn view_machine(machine: &Machine, now: DateTime<Utc>, config: &SimConfig) -> MachineView {
     let text = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let checks = shown.get("checks").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let containers = machine.containers(now, config);
     MachineView {
         id: machine.id.clone(),
         app: machine.app.clone(),
@@ -260,6 +267,8 @@ fn view_machine(machine: &Machine, now: DateTime<Utc>, settle: std::time::Durati
         reachable: !machine.unreachable,
         leased: machine.lease(now).is_some(),
         vault_version: machine.vault_version,
-        checks: checks.iter().map(|check| (text(check, "name"), text(check, "status"))).collect(),
+        checks: machine.checks(now, config).into_iter().map(|check| (check.name, check.status.to_owned())).collect(),
+        containers: containers.iter().map(|container| (text(container, "name"), text(container, "state"))).collect(),
+        next_run: machine.next_run,
     }
 }

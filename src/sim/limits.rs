@@ -20,6 +20,8 @@ struct Limit {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Limits {
     whole_at: BTreeMap<String, DateTime<Utc>>,
+    /// How many entries there may be before those are dropped that are whole.
+    sweep_at: usize,
 }
 
 impl Limits {
@@ -28,8 +30,10 @@ impl Limits {
         let Some((key, limit)) = limit(method, segments) else {
             return true;
         };
-        if self.whole_at.len() > 10_000 {
+        // Each sweep pays for as many additions as it has left entries.
+        if self.whole_at.len() > self.sweep_at.max(10_000) {
             self.whole_at.retain(|_, whole_at| *whole_at > now);
+            self.sweep_at = self.whole_at.len().saturating_mul(2);
         }
         let whole_at = self.whole_at.get(&key).copied().unwrap_or(now).max(now);
         let allowance = limit.interval * limit.burst.saturating_sub(1);

@@ -15,13 +15,17 @@
 //! | `oom` | is killed for want of memory shortly after each start (code 137) |
 //! | `oneshot` | ends with code 0 shortly after start |
 //! | `unhealthy` | runs, but its checks are critical |
+//! | `flap` | runs, and its checks pass and are critical by turns |
 //! | `slow` | takes 20 s to boot |
 //! | `missing` | does not exist (`MANIFEST_UNKNOWN`) |
 //! | anything else | runs, and its checks pass a second after start |
 //!
-//! A machine with `auto_destroy` is a job: its process ends with code 0 after two seconds. Machines with a `schedule` or `standbys` rest.
+//! A machine with `auto_destroy` is a job: its process ends with code 0 after two seconds. One with a `schedule` rests, and is a job when
+//! its time comes. One with `standbys` rests.
 
+mod accidents;
 mod admin;
+mod admin_platform;
 mod auth;
 mod config;
 pub mod contract;
@@ -41,9 +45,13 @@ mod world;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-pub use config::{Access, SimConfig, SimOrg, SimToken};
+pub use accidents::Traffic;
+pub use config::{Access, CheckResult, Quotas, Shortage, SimConfig, SimOrg, SimToken};
 pub use edits::EditError;
-pub use faults::{CrashPoint, Edit, EditAction, EditRecord, Fault, FaultError, FaultKind, Matcher, Only, Profile};
+pub use faults::{
+    CrashPoint, Edit, EditAction, EditRecord, Fault, FaultError, FaultFile, FaultFileError, FaultKind, Matcher, Only,
+    Profile,
+};
 pub use inspect::{AddressView, AppView, CertificateView, MachineView, VolumeView};
 pub use log::{RequestListener, RequestRecord};
 pub use snapshot::SnapshotError;
@@ -139,11 +147,11 @@ impl Simulator {
 
     /// Adds a fault. Of those that spoil an answer, the first one that matches a request hits it.
     pub fn inject(&self, fault: Fault) {
-        let now = self.now();
-        let mut state = self.lock();
+        // What is due has to happen before the past begins.
+        let mut state = self.present();
         state.faults.inject(fault);
         let memory = state.faults.longest_stale();
-        state.world.remember(memory, now);
+        state.world.remember(memory);
     }
 
     /// The faults that are still set, with what is left of their counts.
@@ -153,10 +161,9 @@ impl Simulator {
 
     /// Removes all faults. What they have done stays: edits, the platform's clock, hosts that do not answer until their time is up.
     pub fn clear_faults(&self) {
-        let now = self.now();
         let mut state = self.lock();
         state.faults.clear();
-        state.world.remember(std::time::Duration::ZERO, now);
+        state.world.remember(std::time::Duration::ZERO);
     }
 
     /// Sets the faults of a profile in place of those that are set.

@@ -109,7 +109,7 @@ impl Simulator {
         if state.faults.dead {
             return Err(Failure::Refused);
         }
-        let org = identify(&self.inner.config, incoming.authorization.as_deref())
+        let org = identify(&self.inner.config, &state.world.tokens, incoming.authorization.as_deref(), at)
             .map(|caller| caller.label().to_owned())
             .unwrap_or_default();
         let struck = state.faults.strike(incoming.method, &incoming.path, at);
@@ -308,9 +308,11 @@ fn admit(
     listing: ListingFault,
     now: chrono::DateTime<chrono::Utc>,
 ) -> Result<Call, Reply> {
-    let caller = identify(config, incoming.authorization.as_deref()).map_err(|unknown| match unknown {
+    let header = incoming.authorization.as_deref();
+    let caller = identify(config, &state.world.tokens, header, now).map_err(|unknown| match unknown {
         Unknown::Malformed => Reply::error(401, "malformed authorization header"),
         Unknown::Unauthorized => Reply::error(401, "unauthorized"),
+        Unknown::Expired => Reply::unauthorized(),
     })?;
     if caller.access == Access::ReadOnly && !is_read(incoming.method, &incoming.path) {
         return Err(Reply::unauthorized());

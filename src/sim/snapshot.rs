@@ -11,7 +11,7 @@ use super::world::World;
 use crate::clock::SharedClock;
 
 /// The version of the form in which a world is saved.
-const VERSION: u64 = 1;
+const VERSION: u64 = 2;
 
 #[derive(Serialize, Deserialize)]
 struct Saved {
@@ -40,10 +40,17 @@ pub enum SnapshotError {
 }
 
 impl Simulator {
-    /// The whole world, secrets included. Requests, faults and limits are not part of it.
+    /// The whole world, secrets included. Requests, faults and limits are not part of it, and of the past only what listings lag behind.
     pub fn snapshot(&self) -> Value {
-        let state = self.present();
-        let world = serde_json::to_value(&state.world).unwrap_or_default();
+        let mut state = self.present();
+        let past = std::mem::take(&mut state.world.index);
+        let mut world = serde_json::to_value(&state.world).unwrap_or_default();
+        if !self.inner.config.listing_lag.is_zero()
+            && let Some(world) = world.as_object_mut()
+        {
+            world.insert("index".to_owned(), serde_json::to_value(&past).unwrap_or_default());
+        }
+        state.world.index = past;
         json!({"version": VERSION, "world": world})
     }
 

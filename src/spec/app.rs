@@ -160,7 +160,7 @@ pub struct AppSpec {
     /// Run on spare capacity at a reduced price; Fly may stop such machines.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spot: Option<Spot>,
-    /// Keep one stopped stand-by machine per group without services, started when its host fails. Default: `false`.
+    /// Not supported yet: stand-by machines that are chosen by Hangar. Name the machines under `processes.<group>.standbys`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub standbys: Option<bool>,
     /// Several processes inside each machine.
@@ -202,6 +202,7 @@ impl AppSpec {
             exec: self.exec.clone(),
             tty: self.tty,
             swap: self.swap,
+            standbys: Vec::new(),
             env: IndexMap::new(),
         }
     }

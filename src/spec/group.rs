@@ -52,6 +52,11 @@ pub struct ProcessGroup {
     /// Swap space, for example `512MB`. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub swap: Option<Size>,
+    /// Ids of machines of this app that the machines of this group stand by for: they are made stopped, and Fly starts one when the
+    /// host of a machine that it stands by for fails. Only for groups without services.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("examples" = [["3d8d9014b32d68"]]))]
+    pub standbys: Vec<String>,
     /// Environment variables of this group only; they win over the app's.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub env: IndexMap<String, Text>,

@@ -87,6 +87,9 @@ impl de::Error for Problem {
             (Unexpected::Str(text), number) if is_number(number) && text.parse::<f64>().is_ok() => {
                 problem.with_help("remove the quotes".to_owned())
             }
+            (Unexpected::Str(text), "a sequence") if !text.contains([' ', ',', '[', ']', '{', '}', ':', '#']) => {
+                problem.with_help(format!("write `[{text}]`"))
+            }
             (Unexpected::Str("yes" | "no" | "on" | "off" | "True" | "False"), "a boolean") => {
                 problem.with_help("write `true` or `false`".to_owned())
             }

@@ -2,7 +2,7 @@
 
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::controller::ControllerSpec;
 use super::document::{API_VERSION, Kind, Manifest};
@@ -36,7 +36,37 @@ fn document_schema<S: JsonSchema>(kind: Kind, description: &str) -> Value {
         }
     }
     describe_choices(&mut schema);
+    relax_overlays(&mut schema);
     schema
+}
+
+/// What an app has by name or as a single map, with the definition of it: a `config` may have the rest of what is written here.
+const MERGED: [(&str, &str, bool); 5] = [
+    ("volumes", "Volume", true),
+    ("checks", "Check", true),
+    ("metrics", "Metrics", false),
+    ("spot", "Spot", false),
+    ("cacheDrive", "CacheDrive", false),
+];
+
+/// Fields that are required in an app of its own may be missing in one that is laid over a `config`.
+fn relax_overlays(schema: &mut Value) {
+    let Some(definitions) = schema.get_mut("definitions").and_then(Value::as_object_mut) else { return };
+    let mut required = Map::new();
+    for (field, definition, is_by_name) in MERGED {
+        let definition = definitions.get_mut(definition).and_then(Value::as_object_mut);
+        let Some(fields) = definition.and_then(|definition| definition.remove("required")) else { continue };
+        let fields = json!({ "required": fields });
+        let mut fields = if is_by_name { json!({ "additionalProperties": fields }) } else { fields };
+        if let Some(fields) = fields.as_object_mut() {
+            fields.insert("description".to_owned(), json!("Without a `config` that has the rest, it must be whole."));
+        }
+        required.insert(field.to_owned(), fields);
+    }
+    if let Some(app) = definitions.get_mut("AppSpec").and_then(Value::as_object_mut) {
+        app.insert("if".to_owned(), json!({"not": {"required": ["config"]}}));
+        app.insert("then".to_owned(), json!({ "properties": required }));
+    }
 }
 
 /// Gives the one property of a choice (`{fromEnv: …}`) the choice's own description, because editors show that of properties.

@@ -59,13 +59,65 @@ fn explain(error: &Error) -> (String, Option<String>) {
         Error::Unexpected { expected: "string scalar", .. } => {
             ("a key of a map must be a string".to_owned(), help("put `{` or `[` at the begin of a text in quotes"))
         }
-        _ if text.starts_with("unclosed bracket") => {
-            let bracket = text.split('\'').nth(1).unwrap_or("[");
-            (format!("this `{bracket}` is not closed"), None)
-        }
-        _ if text.contains("mapping values are not allowed") => (text, help("put a text that contains `: ` in quotes")),
-        _ => (text, None),
+        _ => in_plain_words(&text).map_or((text, None), |(message, help)| (message, Some(help.to_owned()))),
     }
+}
+
+/// What the library's message means to somebody who does not know YAML's own words, and what to do.
+fn in_plain_words(text: &str) -> Option<(String, &'static str)> {
+    let fixed = [
+        (
+            "did not find expected key",
+            "this line does not fit the map that it stands in",
+            "the keys of one map begin in the same column, each followed by `: `",
+        ),
+        (
+            "did not find expected '-' indicator",
+            "this line does not fit the list that it stands in",
+            "the items of one list begin with `- `, in the same column",
+        ),
+        (
+            "mapping values are not allowed",
+            "a `:` cannot stand here",
+            "put a text that contains `: ` in quotes; or a `: ` is missing in the line above",
+        ),
+        ("illegal placement of ':' indicator", "a `:` cannot stand here", "is a `[` or `{` before it not closed?"),
+        (
+            "unknown escape character",
+            "this text has an escape that is not known",
+            "write `\\\\` for a backslash, or put the text in single quotes",
+        ),
+        (
+            "invalid indentation in multiline quoted scalar",
+            "a text in quotes that begins before this line is not closed",
+            "close it with the same quote in the line where it begins",
+        ),
+        (
+            "invalid trailing content after",
+            "nothing may follow a text in quotes",
+            "put all of it in one pair of quotes",
+        ),
+        ("misplaced bracket", "this bracket closes nothing", "remove it, or open it before"),
+    ];
+    let known = fixed.into_iter().find(|(words, ..)| text.contains(words));
+    if let Some((_, message, help)) = known {
+        return Some((message.to_owned(), help));
+    }
+    let mut quoted = text.split('\'').skip(1).step_by(2);
+    if text.starts_with("unclosed bracket") {
+        return Some((
+            format!("this `{}` is not closed", quoted.next()?),
+            "close it, or put a text that begins with it in quotes",
+        ));
+    }
+    if text.starts_with("mismatched bracket") {
+        return Some((
+            format!("this `{}` is closed by `{}`", quoted.next()?, quoted.next()?),
+            "close it with its own bracket",
+        ));
+    }
+    let character = text.strip_prefix("unexpected character: `")?.chars().next()?;
+    Some((format!("a text cannot begin with {character}"), "put it in quotes"))
 }
 
 /// The place behind the first tab that indents a line: the byte `from` if its line has one, or else in a later line.

@@ -32,6 +32,45 @@ fn the_simulator_prints_its_address_and_serves_a_whole_run() {
 }
 
 #[test]
+fn the_simulator_lets_things_go_wrong_as_it_is_told_and_logs_it() {
+    let faults =
+        "faults:\n- matches: {method: POST, path: /v1/apps}\n  times: 1\n  kind: {status_after: {status: 500}}\n";
+    let server = Folder::with(&[("faults.yaml", faults)]);
+    let mut sim =
+        server.start("sim --listen 127.0.0.1:0 --faults faults.yaml --profile calm --request-log requests.jsonl");
+    let line = sim.wait_for("The Fly Machines API is simulated at http://127.0.0.1:");
+    let url = line.split_whitespace().find_map(|word| word.strip_prefix("http://")).unwrap().trim_end_matches('.');
+
+    let mut folder = Folder::with(&[("demo.yaml", &empty("demo"))]);
+    folder.set("FLY_FLAPS_BASE_URL", &format!("http://{url}"));
+    folder.set("FLY_API_TOKEN", "sim_anything");
+    folder.run("reconcile --once").ended(0).says(&["✓ demo  as desired"]);
+    sim.signal("TERM");
+    assert_eq!(sim.end_within(SILENCE).0, Some(0));
+
+    let log = server.read("requests.jsonl");
+    let requests: Vec<serde_json::Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let creations: Vec<_> = requests.iter().filter(|request| request["method"] == "POST").collect();
+    assert_eq!(creations.len(), 1, "{log}");
+    let (status, effect) = (&creations[0]["status"], &creations[0]["effect"]);
+    assert_eq!((status.as_u64(), effect.as_bool()), (Some(500), Some(true)));
+    assert_eq!(creations[0]["faults"], serde_json::json!(["status_after 500", "latency"]));
+    assert!(requests.iter().all(|request| request["faults"].as_array().unwrap().contains(&"latency".into())), "{log}");
+}
+
+#[test]
+fn faults_that_make_no_sense_are_refused() {
+    let folder = Folder::with(&[("demo.yaml", &empty("demo")), ("bad.yaml", "faults:\n- {kind: sunny}\n")]);
+    folder.run("sim --faults bad.yaml").ended(1).says(&["bad.yaml: line 2", "sunny", "docs/simulator.md"]);
+    folder.run("sim --faults none.yaml").ended(1).says(&["none.yaml"]);
+    folder.run("sim --profile sunny").ended(2).says(&["sunny", "calm, flaky, storm, outage, split, hostile"]);
+    folder.run("diff --sim-faults calm").ended(2).says(&["--sim"]);
+    folder.run("diff --sim --sim-faults sunny").ended(1).says(&["no such profile", "calm, flaky, storm"]);
+    folder.run("diff --sim --sim-faults bad.yaml").ended(1).says(&["bad.yaml: line 2"]);
+    folder.run("reconcile --once --sim --sim-faults calm demo.yaml").ended(0).says(&["✓ demo  as desired"]);
+}
+
+#[test]
 fn a_second_run_only_reads() {
     let server = Server::start();
     let mut folder =

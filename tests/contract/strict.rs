@@ -1,7 +1,6 @@
 //! Every request of a test world, and every answer to it, held against the OpenAPI document that Fly publishes. Test programs include
 //! this file by its path. Without the document nothing is checked; `e2e::contract` says so.
 
-use std::panic::panic_any;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -11,11 +10,12 @@ use hangar::sim::{Exchange, Simulator, Watcher};
 /// The document, read once per process.
 pub(crate) fn contract() -> Option<Arc<Contract>> {
     static CONTRACT: OnceLock<Option<Arc<Contract>>> = OnceLock::new();
-    let read = |folder: PathBuf| match Contract::read(&folder) {
-        Ok(contract) => Arc::new(contract),
-        Err(error) => panic_any(error.to_string()),
+    let read = |folder: PathBuf| {
+        let read = Contract::read(&folder);
+        assert!(read.is_ok(), "{}", read.as_ref().err().map(ToString::to_string).unwrap_or_default());
+        read.ok().map(Arc::new)
     };
-    CONTRACT.get_or_init(|| folder().map(read)).clone()
+    CONTRACT.get_or_init(|| folder().and_then(read)).clone()
 }
 
 /// Properties that tests make up: a raw `machine` block may hold what the document does not know yet.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use hangar::controller::Verdict;
 use hangar::plan::{Reason, Request};
+use hangar::report::{self, RequestCount, Style};
 use hangar::resource::EnvName;
 
 use crate::support::{GRACE, QUARANTINE, created, environment, notices, policy, seconds, small, withheld, world_of};
@@ -173,6 +174,35 @@ async fn levels_and_pauses_write_no_more_than_they_say() {
         world.converge().await;
         world.put("demo.yaml", &environment("demo", more, "web: {image: 'registry.fly.io/demo:v2'}"));
         assert_eq!(!world.reconcile_writing().await.is_empty(), updates, "{more}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_diff_shows_the_changes_that_a_level_withholds() {
+    for (level, apps, action, field) in [
+        ("observe", "web: {image: 'registry.fly.io/demo:v2'}", "update", ("image", "registry.fly.io/demo:v2")),
+        ("createOnly", "web: {image: 'registry.fly.io/demo:v2'}", "update", ("image", "registry.fly.io/demo:v2")),
+        ("noDelete", "web: {image: 'registry.fly.io/demo:v1', count: 0}", "destroy", ("state", "started")),
+    ] {
+        let mut world = with("").await;
+        world.put("demo.yaml", &environment("demo", &format!("level: {level}"), apps));
+        world.reconcile().await;
+        world.pass_time(GRACE).await;
+
+        let plan = world.diff().await.plan;
+
+        assert_eq!(withheld(&plan), [Reason::Level], "{level}: {:#?}", plan.withheld);
+        let change = plan.withheld[0].change.as_ref().unwrap();
+        assert_eq!((change.level.to_string().as_str(), change.action), (level, action));
+        let requests = RequestCount { reads: 7, writes: 0 };
+        let json: serde_json::Value = serde_json::from_str(&report::diff_json(&plan, requests)).unwrap();
+        assert_eq!(json["withheld"][0]["change"]["level"], level);
+        for shown in [report::diff_text(&plan, &Style::default(), requests), report::diff_markdown(&plan, requests)] {
+            for text in [&format!("`level: {level}`"), action, "machine app/iad/0", field.0, field.1] {
+                assert!(shown.contains(text), "{level}: no `{text}` in\n{shown}");
+            }
+            assert!(!shown.contains("wait "), "waiting is no change:\n{shown}");
+        }
     }
 }
 

@@ -22,6 +22,7 @@ mod daemon;
 mod destroy;
 mod diff;
 mod drift;
+mod faults;
 mod given;
 mod health;
 mod lag;

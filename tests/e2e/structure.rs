@@ -39,6 +39,23 @@ async fn a_volume_grows_in_place() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_group_stands_by_for_the_machines_that_it_names() {
+    let mut world = settled(&web("image: registry.fly.io/demo:v1\nprocesses: {work: {}}")).await;
+    let id = world.only_machine("demo-web").id;
+
+    let groups = format!("processes: {{work: {{}}, spare: {{standbys: [{id}]}}}}");
+    world.respec(&web(&format!("image: registry.fly.io/demo:v1\n{groups}")));
+    world.converge().await;
+
+    let machines = world.sim.machines("demo-web");
+    let spare = machines.iter().find(|machine| machine.id != id).unwrap();
+    assert_eq!(spare.config["standbys"], serde_json::json!([id]));
+    assert_eq!(spare.config["env"]["FLY_STANDBY_FOR"], id.as_str());
+    assert_ne!(spare.state, "started");
+    world.must_rest().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_volume_cannot_shrink_and_that_is_said() {
     let mut world = settled(&web(WITH_VOLUME)).await;
 

@@ -180,8 +180,13 @@ pub(crate) fn deletes(world: &World) -> Vec<String> {
 
 /// A machine as a person makes it with flyctl.
 pub(crate) fn handmade(world: &World, app: &str, image: &str) -> String {
+    handmade_in(&world.sim, app, image)
+}
+
+/// The same, in any simulator.
+pub(crate) fn handmade_in(sim: &Simulator, app: &str, image: &str) -> String {
     let config = json!({"image": image, "metadata": {"fly_process_group": "app", "fly_platform_version": "v2"}});
-    world.sim.create_machine(app, &config, "iad").unwrap()
+    sim.create_machine(app, &config, "iad").unwrap()
 }
 
 /// A foreign app `demo-web` with one machine; the world's spec asks for an app of that name.

@@ -84,15 +84,37 @@ fn what_is_no_yaml_is_refused_at_its_place() {
             "0:0 the file has no document (a spec begins with `apiVersion: hangar/v1` and `kind: Environment`)",
         ),
         ("a:\n\tb: 1\n", "2:2 a tab is used for indentation (indent with spaces, two per level)"),
-        ("a: [1, 2\nb: 3\n", "2:2 illegal placement of ':' indicator"),
-        ("a: b: c\n", "1:5 mapping values are not allowed in this context (put a text that contains `: ` in quotes)"),
+        ("a: [1, 2\nb: 3\n", "2:2 a `:` cannot stand here (is a `[` or `{` before it not closed?)"),
+        (
+            "a: b: c\n",
+            "1:5 a `:` cannot stand here (put a text that contains `: ` in quotes; or a `: ` is missing in the line above)",
+        ),
+        (
+            "a:\n  b: 1\n c: 2\n",
+            "3:2 this line does not fit the map that it stands in (the keys of one map begin in the same column, each followed by `: `)",
+        ),
+        (
+            "a:\n  - 1\n  b: 2\n",
+            "3:3 this line does not fit the list that it stands in (the items of one list begin with `- `, in the same column)",
+        ),
+        ("a: [b}\n", "1:4 this `[` is closed by `}` (close it with its own bracket)"),
+        ("a: {b: 1}}\n", "1:10 this bracket closes nothing (remove it, or open it before)"),
+        ("a: @b\n", "1:4 a text cannot begin with @ (put it in quotes)"),
+        ("a: \"b\" c\n", "1:8 nothing may follow a text in quotes (put all of it in one pair of quotes)"),
+        (
+            "a:\n  b: \"c\n  d: 1\n",
+            "3:3 a text in quotes that begins before this line is not closed (close it with the same quote in the line where it begins)",
+        ),
         (
             "a: *b\n",
             "1:4 the alias refers to an anchor that does not exist (put a text that begins with `*` in quotes)",
         ),
         ("a: &a [*a]\n", "1:8 an alias refers to the value that contains it (remove the alias)"),
         ("a: .inf\n", "1:4 `.inf` is not a finite number"),
-        ("é: ü: x\n", "1:5 mapping values are not allowed in this context (put a text that contains `: ` in quotes)"),
+        (
+            "é: ü: x\n",
+            "1:5 a `:` cannot stand here (put a text that contains `: ` in quotes; or a `: ` is missing in the line above)",
+        ),
         ("just text\n", "1:1 a spec document must be a map (begin with `apiVersion: hangar/v1`)"),
     ];
     for (text, expected) in cases {

@@ -184,6 +184,20 @@ fn files_have_one_source() {
 }
 
 #[test]
+fn stand_by_groups_name_machines_and_have_no_services() {
+    assert_eq!(
+        app_problems(
+            "processes:\n  web: {}\n  spare: {standbys: [3d8d9014b32d68]}\n  idle: {standbys: [worker-0]}\n\
+             services: [{internalPort: 1, processes: [web]}, {internalPort: 2, processes: [idle]}]"
+        ),
+        [
+            "14:18 the group `idle` has services, so it cannot stand by (name the groups that each service is for in its `processes`)",
+            "14:29 `worker-0` is not the id of a machine (`fly machine list` shows ids, for example `3d8d9014b32d68`)",
+        ]
+    );
+}
+
+#[test]
 fn containers_refer_to_each_other_without_circles() {
     assert_eq!(
         app_problems(

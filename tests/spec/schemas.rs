@@ -72,6 +72,13 @@ fn the_schema_and_the_reader_agree() {
             with_app("volumes: {d: {mount: /d, size: 1GB}}\nschedule: daily\nmachine: {any: [thing]}"),
             true,
         ),
+        (
+            Kind::Environment,
+            with_app("config: fly.toml\nvolumes: {d: {deletionPolicy: retain}}\nmetrics: {port: 1}"),
+            true,
+        ),
+        (Kind::Environment, with_app("volumes: {d: {deletionPolicy: retain}}"), false),
+        (Kind::Environment, with_app("metrics: {port: 1}"), false),
         (Kind::Environment, with_app("coutn: 1"), false),
         (Kind::Environment, with_app("size: huge"), false),
         (Kind::Environment, with_app("memory: 512"), false),

@@ -51,6 +51,7 @@ impl Group<'_> {
         put(&mut config, "env", Some(self.env()));
         put(&mut config, "init", Some(self.init()));
         put(&mut config, "guest", guest::guest(self.own));
+        put(&mut config, "standbys", (!self.own.standbys.is_empty()).then_some(self.own.standbys.as_slice()));
         let services: Vec<_> = app.services.iter().flatten().filter(|service| self.is_in(&service.processes)).collect();
         put(&mut config, "services", Some(services.iter().map(|each| service::service(each)).collect::<Vec<_>>()));
         put(&mut config, "checks", Some(service::checks(app, self.name, services.first().copied())));
@@ -117,6 +118,9 @@ impl Group<'_> {
         let mut env = texts(&self.app.env);
         env.append(&mut texts(&self.own.env));
         env.insert("FLY_PROCESS_GROUP".to_owned(), Value::from(self.name));
+        if !self.own.standbys.is_empty() {
+            env.insert("FLY_STANDBY_FOR".to_owned(), Value::from(self.own.standbys.join(",")));
+        }
         if let Some(region) = self.primary_region {
             env.insert("PRIMARY_REGION".to_owned(), Value::from(region));
         }

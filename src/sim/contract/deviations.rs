@@ -94,6 +94,8 @@ pub(super) const PROPERTIES: &[Property] = &[
     also("fly.MachineConfig", "volumes", &[Kind::Array], "fly-go has it, for volumes of containers"),
     also("fly.HTTPResponseOptions/headers", "*", &[Kind::String, Kind::Array, Kind::Boolean], "fly-go: any value"),
     also("fly.ContainerConfig", "mounts", &[Kind::Array], "fly-go has it, for volumes of containers"),
+    also("fly.ContainerDependency", "condition", &[Kind::String], "document: its values are words"),
+    also("SignalRequest", "signal", &[Kind::Integer], "fly-go sends the number"),
     also("updateMetadataRequest/metadata", "*", &[Kind::Null], "docs: null removes a key"),
     // Volumes
     also("Volume", "attached_machine_id", &[Kind::Null], "docs: null while nothing mounts it"),
@@ -103,6 +105,7 @@ pub(super) const PROPERTIES: &[Property] = &[
     also("OrgVolumesResponse", "error_regions", &[Kind::Array], "the listing of machines has it; assumed of this one"),
     // Secrets
     also("AppSecretsUpdateRequest/values", "*", &[Kind::Null], "fly-go: null unsets a secret"),
+    also("SetSecretkeyRequest", "value", &[Kind::String], "fly-go sends base64"),
     // Addresses
     also("AssignIPResponse", "ip", &[Kind::Null], "document: null for a pair of egress addresses"),
     also("AssignIPResponse", "network", &[Kind::Null], "fly-go: only a Flycast address has one"),

@@ -5,7 +5,7 @@
 //! exchange ─> check ─> violations: where, and why
 //! ```
 //!
-//! The document is not part of this program: it is read from a file. Where the real platform is known to differ from it, [`deviations`]
+//! The document is not part of this program: it is read from a file. Where the real platform is known to differ from it, `deviations`
 //! says so, one line for each difference with its reason; everything else counts. What a server refuses as invalid may be invalid.
 
 mod deviations;

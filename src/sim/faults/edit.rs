@@ -1,6 +1,7 @@
 //! What other people and the platform do between two requests.
 
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::matcher::is_path_like;
@@ -8,7 +9,7 @@ use crate::http::transport::Method;
 
 /// A change that no request of the caller makes. What it strikes is drawn from what requests have made: never from what was made by
 /// hand, so that earlier edits are not undone by later ones. Where there is nothing to strike, nothing happens.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Edit {
     /// What is done.
@@ -19,7 +20,7 @@ pub struct Edit {
 }
 
 /// What is done.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EditAction {
     /// A person destroys a machine.
@@ -32,7 +33,7 @@ pub enum EditAction {
     ScaleCount,
     /// A person doubles the memory of a machine.
     ScaleMemory,
-    /// A person sets an environment variable, `EDITED_BY_HAND`, in the config of a machine.
+    /// A person changes an environment variable in the config of a machine; if it has none, `EDITED_BY_HAND` is added.
     EditMachine,
     /// A person sets a secret.
     SetSecret {

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::kind::FaultKind;
 use super::matcher::Matcher;
 
 /// A fault: which requests it hits, when, and what it does to them.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
     /// Which requests it may hit.
@@ -18,6 +19,7 @@ pub struct Fault {
     #[serde(default)]
     pub skip: u32,
     /// How likely it hits each of the others, from 0 to 1; `None` for always. Drawn from the seed.
+    #[schemars(range(min = 0.0, max = 1.0))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probability: Option<f64>,
     /// How many it hits in all; `None` for any number.

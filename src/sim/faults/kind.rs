@@ -1,5 +1,6 @@
 //! What can go wrong with a request.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::edit::Edit;
@@ -9,7 +10,7 @@ use crate::http::transport::Method;
 /// What goes wrong.
 ///
 /// Latency, edits and clock jumps go together with anything else; of the other kinds, the first fault that matches a request hits it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FaultKind {
     /// This answer, and no effect.

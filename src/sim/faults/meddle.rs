@@ -144,7 +144,9 @@ impl Simulator {
                 if let Some(config) = config.as_object_mut()
                     && let Some(env) = config.entry("env").or_insert_with(|| json!({})).as_object_mut()
                 {
-                    env.insert("EDITED_BY_HAND".to_owned(), json!(format!("{draw:x}")));
+                    let name = pick(env.keys().cloned().collect(), draw);
+                    let name = name.unwrap_or_else(|| "EDITED_BY_HAND".to_owned());
+                    env.insert(name, json!(format!("edited by hand: {draw:x}")));
                 }
             })?,
         }
@@ -201,7 +203,7 @@ impl Simulator {
         let now = state.platform_time(self.inner.clock.now());
         let network = state.world.network_number(org, "");
         let app = App::new(name, org, "", network, now, &mut state.world.ids);
-        state.world.apps.insert(name.to_owned(), app);
+        state.world.apps.insert(app);
         state.by_hand.insert(name.to_owned());
         state.world.record(now);
         Some(Mark { app: name.to_owned(), machine: None, made: true })
@@ -253,10 +255,10 @@ fn pick<T>(mut choices: Vec<T>, draw: u64) -> Option<T> {
 /// A name that goes on from `name`: its last number is raised.
 fn next_name(name: &str, draw: u64) -> String {
     let step = draw.checked_rem(7).unwrap_or_default().saturating_add(1);
-    let stem = name.trim_end_matches(|c: char| c.is_ascii_digit());
-    let number = name.strip_prefix(stem).and_then(|digits| digits.parse::<u64>().ok());
+    let base = name.trim_end_matches(|c: char| c.is_ascii_digit());
+    let number = name.strip_prefix(base).and_then(|digits| digits.parse::<u64>().ok());
     match number {
-        Some(number) => format!("{stem}{}", number.saturating_add(step)),
+        Some(number) => format!("{base}{}", number.saturating_add(step)),
         None => format!("{name}-{step}"),
     }
 }

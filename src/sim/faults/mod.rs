@@ -12,6 +12,7 @@
 mod crash;
 mod edit;
 mod fault;
+mod file;
 mod kind;
 mod matcher;
 pub(super) mod meddle;
@@ -26,6 +27,7 @@ pub use crash::CrashPoint;
 pub(super) use crash::KillPoint;
 pub use edit::{Edit, EditAction, EditRecord};
 pub use fault::{Fault, FaultError};
+pub use file::{FaultFile, FaultFileError};
 use kind::Class;
 pub use kind::FaultKind;
 pub use matcher::{Matcher, Only};

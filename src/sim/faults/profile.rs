@@ -1,12 +1,17 @@
 //! Named sets of faults, from a quiet day to a hostile one.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use super::edit::{Edit, EditAction};
 use super::fault::Fault;
 use super::kind::FaultKind;
 use super::matcher::Matcher;
+use crate::http::transport::Method;
 
 /// A named set of faults. What it hits is drawn from the simulator's seed: the same seed and the same requests give the same faults.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Profile {
     /// Nothing fails; answers take from 5 to 60 ms.
     Calm,
@@ -17,7 +22,7 @@ pub enum Profile {
     Storm,
     /// Ten minutes of 5xx, from five seconds after the first request.
     Outage,
-    /// Listings are partial: regions missing, pages short or empty, old, or cut off without a word.
+    /// Listings are partial: regions missing, pages short or empty, old, or (those of a whole organization) cut off without a word.
     Split,
     /// Somebody makes look-alikes of apps and machines, and takes names just before they are used.
     Hostile,
@@ -136,15 +141,21 @@ fn outage() -> Vec<Fault> {
 }
 
 fn split() -> Vec<Fault> {
-    vec![
+    // What is not known of any listing of one app: that it is cut off and does not say so.
+    const BULK: [&str; 3] = ["/v1/apps", "/v1/orgs/*/machines", "/v1/orgs/*/volumes"];
+    let lies = BULK.into_iter().flat_map(|path| {
+        let lie = |kind| Fault::sometimes(Matcher::new(Method::Get, path), 0.1, kind);
+        [lie(FaultKind::PartialList { keep: 1 }), lie(FaultKind::EmptyList)]
+    });
+    let mut faults = vec![
         latency(5, 60),
         reads(0.3, FaultKind::ErrorRegions { regions: regions() }),
         reads(0.2, FaultKind::ShortPage { keep: 1 }),
         reads(0.1, FaultKind::ShortPage { keep: 0 }),
         reads(0.2, FaultKind::Stale { seconds: 45 }),
-        reads(0.05, FaultKind::PartialList { keep: 1 }),
-        reads(0.05, FaultKind::EmptyList),
-    ]
+    ];
+    faults.extend(lies);
+    faults
 }
 
 fn hostile() -> Vec<Fault> {

@@ -6,8 +6,7 @@ use serde_json::{Value, json};
 use super::super::world::World;
 use super::super::world::app::{App, check_name, is_network_name};
 use super::super::world::schedule::{Due, after};
-use super::super::world::volume::VolumeState;
-use super::{Answer, Call, Refusal, Reply, check_org, org_name};
+use super::{Answer, Call, Refusal, Reply, check_whole_org, org_name};
 
 #[derive(Deserialize)]
 struct CreateApp {
@@ -16,17 +15,18 @@ struct CreateApp {
     app_name: Option<String>,
     org_slug: Option<String>,
     network: Option<String>,
+    app_role_id: Option<String>,
 }
 
 pub(super) fn list(world: &World, call: &Call) -> Answer {
     let Some(slug) = call.query("org_slug").filter(|slug| !slug.is_empty()) else {
         return Err(Refusal::from(Reply::error(400, "org_slug is required")));
     };
-    check_org(world, call, slug)?;
-    let listed = world.listed_apps(call.now);
-    let apps: Vec<Value> = listed
-        .values()
-        .filter(|app| app.org == slug && !app.deleting)
+    check_whole_org(world, call, slug)?;
+    let role = call.query("app_role").filter(|role| !role.is_empty());
+    let apps: Vec<Value> = world
+        .listed_apps(slug, "", call.now)
+        .filter(|app| !app.deleting && role.is_none_or(|role| app.role == role))
         .map(|app| app.render(&org_name(world, slug)))
         .collect();
     Ok(Reply::ok(json!({"total_apps": apps.len(), "apps": apps})))
@@ -39,7 +39,7 @@ pub(super) fn create(world: &mut World, call: &Call) -> Answer {
     if slug.is_empty() {
         return Err(Refusal::from(Reply::error(400, "org_slug is required")));
     }
-    check_org(world, call, &slug)?;
+    check_whole_org(world, call, &slug)?;
     check_name(&name).map_err(|text| Refusal::from(Reply::error(422, &text)))?;
     let network = request.network.unwrap_or_default();
     if !is_network_name(&network) {
@@ -50,8 +50,15 @@ pub(super) fn create(world: &mut World, call: &Call) -> Answer {
         let body = json!({"error": "Validation failed: Name has already been taken", "status": "name_taken"});
         return Err(Refusal::from(Reply::with(422, body)));
     }
+    if let Some(most) = world.quotas(&slug).apps
+        && world.count_apps(&slug) >= most
+    {
+        let text = format!("Validation failed: organization \"{slug}\" has reached its limit of {most} apps");
+        return Err(Refusal::from(Reply::error(422, &text)));
+    }
     let number = world.network_number(&slug, &network);
     let mut app = App::new(&name, &slug, &network, number, call.now, &mut world.ids);
+    app.role = request.app_role_id.unwrap_or_default();
     app.visible_from = after(call.now, world.config.app_missing_after_create);
     let mut body = app.render(&org_name(world, &slug));
     if let Some(map) = body.as_object_mut() {
@@ -59,7 +66,7 @@ pub(super) fn create(world: &mut World, call: &Call) -> Answer {
     }
     let mut reply = Reply::with(201, body);
     reply.headers.push(("set-cookie".to_owned(), format!("fly_flaps_affinity={}; Path=/v1/apps/{name}", app.node)));
-    world.apps.insert(name, app);
+    world.apps.insert(app);
     Ok(reply)
 }
 
@@ -75,8 +82,7 @@ pub(super) fn delete(world: &mut World, call: &Call, name: &str) -> Answer {
     if let Some(app) = world.apps.get_mut(name) {
         app.deleting = true;
         for volume in app.volumes.values_mut() {
-            volume.state = VolumeState::PendingDestroy;
-            volume.updated_at = call.now;
+            volume.delete(call.now);
         }
         let due = Due::RemoveApp { app: name.to_owned(), app_id: app.id.clone() };
         world.schedule.push(after(call.now, delay), due);

@@ -3,10 +3,14 @@
 mod addresses;
 mod apps;
 mod certificates;
+mod keys;
 mod machines;
 mod orgs;
 mod platform;
+mod policies;
+mod postgres;
 mod secrets;
+mod tokens;
 mod volumes;
 
 use std::borrow::Cow;
@@ -87,6 +91,11 @@ impl Reply {
         Self::with(status, json!({"error": text}))
     }
 
+    /// An error with one of the few words of the platform for what went wrong.
+    pub(crate) fn coded(status: u16, text: &str, word: &str) -> Self {
+        Self::with(status, json!({"error": text, "status": word}))
+    }
+
     pub(crate) fn app_not_found() -> Self {
         Self::error(404, "app not found")
     }
@@ -161,18 +170,25 @@ impl Call {
     pub(crate) fn app<'w>(&self, world: &'w World, name: &str) -> Result<&'w App, Refusal> {
         let app =
             world.apps.get(name).filter(|app| !app.deleting).ok_or_else(|| Refusal::from(Reply::app_not_found()))?;
-        if !self.caller.sees(&app.org) {
+        if !self.caller.sees(&app.org) || !self.caller.sees_app(&app.id) {
             return Err(Refusal::from(Reply::unauthorized()));
         }
-        if app.visible_from > self.now && self.node.as_deref() != Some(app.node.as_str()) {
+        if app.visible_from > self.now && !self.is_near(app) {
             return Err(Refusal::from(Reply::app_not_found()));
         }
         Ok(app)
     }
 
+    /// Whether the request reaches the node that knew the app first.
+    pub(crate) fn is_near(&self, app: &App) -> bool {
+        self.node.as_deref() == Some(app.node.as_str())
+    }
+
     /// The machine `id` of the app, destroyed or not.
     pub(crate) fn machine<'w>(&self, world: &'w World, app: &str, id: &str) -> Result<&'w Machine, Refusal> {
-        self.app(world, app)?.machines.get(id).ok_or_else(|| Refusal::from(Reply::machine_not_found()))
+        let app = self.app(world, app)?;
+        let machine = app.machines.get(id).filter(|machine| machine.visible_from <= self.now || self.is_near(app));
+        machine.ok_or_else(|| Refusal::from(Reply::machine_not_found()))
     }
 }
 
@@ -188,58 +204,92 @@ pub(crate) fn dispatch(world: &mut World, call: &Call) -> Outcome {
     Outcome::Reply(route(world, call, &segments).unwrap_or_else(|refusal| *refusal.0))
 }
 
+/// The documented operations that are not simulated, by method and path; they answer 501. `docs/simulator.md` lists the same.
+pub(crate) const NOT_SIMULATED: [(&str, &str); 9] = [
+    ("POST", "/v1/apps/{app_name}/secretkeys/{secret_name}/decrypt"),
+    ("POST", "/v1/apps/{app_name}/secretkeys/{secret_name}/encrypt"),
+    ("POST", "/v1/apps/{app_name}/secretkeys/{secret_name}/generate"),
+    ("POST", "/v1/apps/{app_name}/secretkeys/{secret_name}/sign"),
+    ("POST", "/v1/apps/{app_name}/secretkeys/{secret_name}/verify"),
+    ("POST", "/v1/tokens/authenticate"),
+    ("POST", "/v1/tokens/authorize"),
+    ("POST", "/v1/tokens/kms"),
+    ("POST", "/v1/tokens/oidc"),
+];
+
 fn route(world: &mut World, call: &Call, segments: &[&str]) -> Answer {
-    use Method::{Delete, Get, Post, Put};
-    match (call.method, segments) {
-        (Get, ["v1", "apps"]) => apps::list(world, call),
-        (Post, ["v1", "apps"]) => apps::create(world, call),
-        (Get, ["v1", "apps", app]) => apps::get(world, call, app),
-        (Delete, ["v1", "apps", app]) => apps::delete(world, call, app),
-        (_, ["v1", "apps", app, "machines", rest @ ..]) => route_machines(world, call, app, rest),
-
-        (Get, ["v1", "apps", app, "volumes"]) => volumes::list(world, call, app),
-        (Post, ["v1", "apps", app, "volumes"]) => volumes::create(world, call, app),
-        (Get, ["v1", "apps", app, "volumes", id]) => volumes::get(world, call, app, id),
-        (Put, ["v1", "apps", app, "volumes", id]) => volumes::update(world, call, app, id),
-        (Delete, ["v1", "apps", app, "volumes", id]) => volumes::delete(world, call, app, id),
-        (Put, ["v1", "apps", app, "volumes", id, "extend"]) => volumes::extend(world, call, app, id),
-        (Get, ["v1", "apps", app, "volumes", id, "snapshots"]) => volumes::snapshots(world, call, app, id),
-        (Post, ["v1", "apps", app, "volumes", id, "snapshots"]) => volumes::snapshot(world, call, app, id),
-
-        (Get, ["v1", "apps", app, "secrets"]) => secrets::list(world, call, app),
-        (Post, ["v1", "apps", app, "secrets"]) => secrets::write(world, call, app),
-        (Get, ["v1", "apps", app, "secrets", name]) => secrets::get(world, call, app, name),
-        (Post, ["v1", "apps", app, "secrets", name]) => secrets::set(world, call, app, name),
-        (Delete, ["v1", "apps", app, "secrets", name]) => secrets::delete(world, call, app, name),
-
-        (Get, ["v1", "apps", app, "ip_assignments"]) => addresses::list(world, call, app),
-        (Post, ["v1", "apps", app, "ip_assignments"]) => addresses::assign(world, call, app),
-        (Delete, ["v1", "apps", app, "ip_assignments", ip]) => addresses::release(world, call, app, ip),
-
-        (Get, ["v1", "apps", app, "certificates"]) => certificates::list(world, call, app),
-        (Post, ["v1", "apps", app, "certificates", "acme"]) => certificates::request(world, call, app),
-        (Get, ["v1", "apps", app, "certificates", hostname]) => certificates::get(world, call, app, hostname),
-        (Delete, ["v1", "apps", app, "certificates", hostname]) => certificates::delete(world, call, app, hostname),
-        (Post, ["v1", "apps", app, "certificates", hostname, "check"]) => {
-            certificates::check(world, call, app, hostname)
-        }
-
-        (Get, ["v1", "orgs", org, "machines"]) => orgs::machines(world, call, org),
-        (Get, ["v1", "orgs", org, "volumes"]) => orgs::volumes(world, call, org),
-        (Get, ["v1", "platform", "regions"]) => Ok(platform::regions(world)),
-        (Post, ["v1", "platform", "placements"]) => platform::placements(world, call),
-        (Get, ["v1", "tokens", "current"]) => Ok(platform::current_token(world, call)),
-        (_, path) if web::serves(path) => web::route(world, call, path),
-        (_, ["v1", ..]) => Err(Refusal::from(not_implemented(call))),
-        _ => Err(Refusal::from(Reply::error(404, "not found"))),
-    }
+    use Method::{Get, Post};
+    let answer = match (call.method, segments) {
+        (Get, ["v1", "apps"]) => Some(apps::list(world, call)),
+        (Post, ["v1", "apps"]) => Some(apps::create(world, call)),
+        (_, ["v1", "apps", app, rest @ ..]) => route_app(world, call, app, rest),
+        (Get, ["v1", "orgs", org, "machines"]) => Some(orgs::machines(world, call, org)),
+        (Get, ["v1", "orgs", org, "volumes"]) => Some(orgs::volumes(world, call, org)),
+        (Get, ["v1", "platform", "regions"]) => Some(Ok(platform::regions(world))),
+        (Post, ["v1", "platform", "placements"]) => Some(platform::placements(world, call)),
+        (_, ["v1", "postgres", rest @ ..]) => postgres::route(world, call, rest),
+        (Get, ["v1", "tokens", "current"]) => Some(Ok(tokens::current(world, call))),
+        (_, path) if web::serves(path) => Some(web::route(world, call, path)),
+        _ => None,
+    };
+    answer.unwrap_or_else(|| Err(Refusal::from(no_such_route(call, segments))))
 }
 
-/// What is below `/v1/apps/{app}/machines`.
-fn route_machines(world: &mut World, call: &Call, app: &str, segments: &[&str]) -> Answer {
+/// What is below `/v1/apps/{app}`; `None` if there is no such path.
+fn route_app(world: &mut World, call: &Call, app: &str, segments: &[&str]) -> Option<Answer> {
+    use Method::{Delete, Get, Post, Put};
+    Some(match (call.method, segments) {
+        (Get, []) => apps::get(world, call, app),
+        (Delete, []) => apps::delete(world, call, app),
+        (_, ["machines", rest @ ..]) => return route_machines(world, call, app, rest),
+        (Post, ["deploy_token"]) => tokens::deploy(world, call, app),
+
+        (Get, ["volumes"]) => volumes::list(world, call, app),
+        (Post, ["volumes"]) => volumes::create(world, call, app),
+        (Get, ["volumes", id]) => volumes::get(world, call, app, id),
+        (Put, ["volumes", id]) => volumes::update(world, call, app, id),
+        (Delete, ["volumes", id]) => volumes::delete(world, call, app, id),
+        (Put, ["volumes", id, "extend"]) => volumes::extend(world, call, app, id),
+        (Get, ["volumes", id, "snapshots"]) => volumes::snapshots(world, call, app, id),
+        (Post, ["volumes", id, "snapshots"]) => volumes::snapshot(world, call, app, id),
+
+        (Get, ["secrets"]) => secrets::list(world, call, app),
+        (Post, ["secrets"]) => secrets::write(world, call, app),
+        (Get, ["secrets", name]) => secrets::get(world, call, app, name),
+        (Post, ["secrets", name]) => secrets::set(world, call, app, name),
+        (Delete, ["secrets", name]) => secrets::delete(world, call, app, name),
+
+        (Get, ["secretkeys"]) => keys::list(world, call, app),
+        (Get, ["secretkeys", name]) => keys::get(world, call, app, name),
+        (Post, ["secretkeys", name]) => keys::set(world, call, app, name),
+        (Delete, ["secretkeys", name]) => keys::delete(world, call, app, name),
+
+        (Get, ["ip_assignments"]) => addresses::list(world, call, app),
+        (Post, ["ip_assignments"]) => addresses::assign(world, call, app),
+        (Delete, ["ip_assignments", ip]) => addresses::release(world, call, app, ip),
+
+        (Get, ["certificates"]) => certificates::list(world, call, app),
+        (Post, ["certificates", "acme"]) => certificates::request(world, call, app),
+        (Post, ["certificates", "custom"]) => certificates::bring(world, call, app),
+        (Get, ["certificates", hostname]) => certificates::get(world, call, app, hostname),
+        (Delete, ["certificates", hostname]) => certificates::delete(world, call, app, hostname),
+        (Delete, ["certificates", hostname, "acme"]) => certificates::delete_acme(world, call, app, hostname),
+        (Delete, ["certificates", hostname, "custom"]) => certificates::delete_custom(world, call, app, hostname),
+        (Post, ["certificates", hostname, "check"]) => certificates::check(world, call, app, hostname),
+
+        (Get, ["network_policies"]) => policies::list(world, call, app),
+        (Post, ["network_policies"]) => policies::write(world, call, app),
+        (Get, ["network_policies", id]) => policies::get(world, call, app, id),
+        (Delete, ["network_policies", id]) => policies::delete(world, call, app, id),
+        _ => return None,
+    })
+}
+
+/// What is below `/v1/apps/{app}/machines`; `None` if there is no such path.
+fn route_machines(world: &mut World, call: &Call, app: &str, segments: &[&str]) -> Option<Answer> {
     use Method::{Delete, Get, Patch, Post, Put};
-    use machines::{actions, lease, metadata, update};
-    match (call.method, segments) {
+    use machines::{actions, inside, lease, metadata, update};
+    Some(match (call.method, segments) {
         (Get, []) => machines::list(world, call, app),
         (Post, []) => machines::create(world, call, app),
         (Get, [id]) => machines::get(world, call, app, id),
@@ -256,18 +306,48 @@ fn route_machines(world: &mut World, call: &Call, app: &str, segments: &[&str]) 
         (Get, [id, "metadata", key]) => metadata::get_key(world, call, app, id, key),
         (Post, [id, "metadata", key]) => metadata::set_key(world, call, app, id, key),
         (Delete, [id, "metadata", key]) => metadata::delete_key(world, call, app, id, key),
-        (Post, [id, action]) => match actions::Action::named(action) {
-            Some(action) => actions::act(world, call, app, id, action),
-            None => Err(Refusal::from(not_implemented(call))),
-        },
-        _ => Err(Refusal::from(not_implemented(call))),
+        (Post, [id, "exec"]) => inside::exec(world, call, app, id),
+        (Get, [id, "ps"]) => inside::processes(world, call, app, id),
+        (Post, [id, "signal"]) => inside::signal(world, call, app, id),
+        (Get, [id, "memory"]) => inside::memory(world, call, app, id),
+        (Put, [id, "memory"]) => inside::limit_memory(world, call, app, id),
+        (Post, [id, "memory", "reclaim"]) => inside::reclaim_memory(world, call, app, id),
+        (Post, [id, action]) => actions::act(world, call, app, id, actions::Action::named(action)?),
+        _ => return None,
+    })
+}
+
+/// 501 below `/v1`, whether Fly has such a path or not: a client must never take an answer of the simulator's ignorance for one of
+/// the platform. Other paths answer 404.
+fn no_such_route(call: &Call, segments: &[&str]) -> Reply {
+    if segments.first() != Some(&"v1") {
+        return Reply::error(404, "not found");
     }
+    let method = call.method.as_str();
+    let known = NOT_SIMULATED.iter().find(|(of, path)| *of == method && is_path(path, segments));
+    if let Some((_, path)) = known {
+        return Reply::error(501, &format!("not implemented: {method} {path} is not simulated"));
+    }
+    not_implemented(call)
 }
 
 /// The answer to what a real server would know.
 pub(crate) fn not_implemented(call: &Call) -> Reply {
     let text = format!("not implemented: the simulator has no {} /{}", call.method.as_str(), call.segments.join("/"));
     Reply::error(501, &text)
+}
+
+/// Whether the segments are those of `path`, where names in braces stand for any segment.
+fn is_path(path: &str, segments: &[&str]) -> bool {
+    let mut wanted = path.split('/').skip(1);
+    let mut given = segments.iter();
+    loop {
+        match (wanted.next(), given.next()) {
+            (None, None) => return true,
+            (Some(wanted), Some(given)) if wanted.starts_with('{') || wanted == *given => {}
+            _ => return false,
+        }
+    }
 }
 
 /// The display name of an organization.
@@ -287,4 +367,10 @@ pub(crate) fn check_org(world: &World, call: &Call, slug: &str) -> Result<(), Re
         return Err(Refusal::from(Reply::error(404, "organization not found")));
     }
     if call.caller.sees(slug) { Ok(()) } else { Err(Refusal::from(Reply::unauthorized())) }
+}
+
+/// The same, and the caller is not bound to one app of it.
+pub(crate) fn check_whole_org(world: &World, call: &Call, slug: &str) -> Result<(), Refusal> {
+    check_org(world, call, slug)?;
+    if call.caller.app.is_none() { Ok(()) } else { Err(Refusal::from(Reply::unauthorized())) }
 }

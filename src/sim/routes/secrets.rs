@@ -24,13 +24,19 @@ fn not_found() -> Refusal {
 }
 
 pub(super) fn list(world: &World, call: &Call, app: &str) -> Answer {
-    let app = call.app(world, app)?;
-    Ok(Reply::ok(json!({"secrets": app.vault.render_all()})))
+    let seen = seen(world, call, app)?;
+    Ok(Reply::ok(json!({"secrets": seen.into_values().collect::<Vec<_>>()})))
 }
 
 pub(super) fn get(world: &World, call: &Call, app: &str, name: &str) -> Answer {
+    seen(world, call, app)?.remove(name).map(Reply::ok).ok_or_else(not_found)
+}
+
+/// The secrets that the caller sees. The document calls the version that it may insist on `min_version`, flyctl `version`.
+fn seen<'w>(world: &'w World, call: &Call, app: &str) -> Result<BTreeMap<&'w str, Value>, Refusal> {
     let app = call.app(world, app)?;
-    app.vault.render(name).map(Reply::ok).ok_or_else(not_found)
+    let at_least = call.query("min_version").or_else(|| call.query("version")).and_then(|text| text.parse().ok());
+    Ok(app.vault.render_seen(call.now, world.config.secrets_lag, at_least.unwrap_or(0)))
 }
 
 /// Sets many at once; null unsets, and unsetting what is not there is no error.

@@ -25,6 +25,9 @@ async fn an_error_may_come_before_or_after_the_effect() {
         (FaultKind::HtmlError, 500, false),
         (FaultKind::RateLimited { retry_after: Some(2) }, 429, false),
         (FaultKind::Truncated, 201, true),
+        (FaultKind::NotJson, 201, true),
+        (FaultKind::status_before(408), 408, false),
+        (FaultKind::status_after(504), 504, true),
     ] {
         let (client, answer) = with_fault(kind.clone()).await;
         assert_eq!(answer, Ok(status), "{kind:?}");
@@ -68,6 +71,48 @@ async fn latency_can_outlast_the_caller() {
     let (client, answer) = with_fault(FaultKind::Latency { ms: 600_000 }).await;
     assert!(matches!(answer, Err(TransportError::Timeout { .. })));
     assert_eq!(client.sim.app("web"), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_can_be_no_json_and_an_error_has_one_even_if_none_was_given() {
+    let body = async |kind| {
+        let client = Client::new(config());
+        client.sim.inject(Fault::once(Matcher::any(), kind));
+        let answer = client.try_send(Method::Get, "/apps?org_slug=acme", None).await.unwrap();
+        String::from_utf8(answer.body.to_vec()).unwrap()
+    };
+    assert_eq!(body(FaultKind::NotJson).await, "upstream connect error or disconnect/reset before headers");
+    assert_eq!(body(FaultKind::status_before(504)).await, r#"{"error":"gateway timeout"}"#);
+    assert_eq!(body(FaultKind::Truncated).await, r#"{"apps":[],"t"#);
+    assert!(body(FaultKind::HtmlError).await.starts_with("<!DOCTYPE html>"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn latency_is_drawn_between_its_bounds_and_added_to_what_else_goes_wrong() {
+    let client = Client::new(config());
+    let slow = FaultKind::LatencyBetween { min_ms: 100, max_ms: 200 };
+    client.sim.inject(Fault::always(Matcher::any(), slow));
+    client.sim.inject(Fault::always(Matcher::any(), FaultKind::unavailable()));
+    let mut waits = std::collections::BTreeSet::new();
+    for _ in 0..20 {
+        let before = client.clock.now();
+        assert_eq!(client.get("/apps?org_slug=acme").await.0, 503);
+        waits.insert((client.clock.now() - before).num_milliseconds());
+    }
+    assert!(waits.len() > 5 && waits.iter().all(|wait| (100..=200).contains(wait)), "{waits:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_listing_may_be_cut_off_without_a_word() {
+    let client = Client::new(config());
+    for name in ["a", "b", "c"] {
+        client.app(name).await;
+    }
+    client.sim.inject(Fault::once(Matcher::any(), FaultKind::PartialList { keep: 2 }));
+    // What is no listing is not meant.
+    assert_eq!(client.get("/apps/a").await.0, 200);
+    let (_, listing) = client.get("/apps?org_slug=acme").await;
+    assert_eq!((listing["apps"].as_array().unwrap().len(), &listing["total_apps"]), (2, &json!(2)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -121,5 +166,52 @@ async fn the_same_router_serves_on_a_socket() {
     assert!(broken.is_err() || broken.unwrap().bytes().await.is_err());
     let lines = ask("/_sim/requests").await.unwrap().text().await.unwrap();
     assert_eq!(lines.lines().count(), 3);
+    assert!(lines.lines().last().unwrap().contains(r#""faults":["reset_after"]"#), "{lines}");
+    server.abort();
+}
+
+#[tokio::test]
+async fn faults_profiles_edits_and_the_clock_can_be_set_from_outside() {
+    let client = Client::new(config());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let sim = client.sim.clone();
+    let server = tokio::spawn(async move { sim.serve(listener).await });
+    let http = reqwest::Client::new();
+    let send = async |method: reqwest::Method, path: &str, body: &str| {
+        let request = http.request(method, format!("http://{address}/_sim/{path}")).body(body.to_owned());
+        let answer = request.send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    let post = async |path: &str, body: &str| send(reqwest::Method::POST, path, body).await;
+    let get = async |path: &str| send(reqwest::Method::GET, path, "").await.1;
+
+    let (status, _) = post("faults", r#"[{"kind": "refused", "probability": 0.5}, {"kind": "truncated"}]"#).await;
+    assert_eq!((status, client.sim.faults().len()), (201, 2));
+    for (path, body, said) in [
+        ("faults", r#"{"kind": "refused", "probability": 2}"#, "is not a number from 0 to 1"),
+        ("faults", r#"{"kind": "sunny"}"#, "sunny"),
+        ("faults", "no json", "the body is not what is expected here"),
+        ("profile", r#"{"profile": "sunny"}"#, "sunny"),
+        ("edits", r#"{"action": "explode"}"#, "explode"),
+        ("clock", "{}", "seconds"),
+    ] {
+        let (status, answer) = post(path, body).await;
+        assert!(status == 400 && answer.contains(said), "{path} {body}: {status} {answer}");
+    }
+    assert_eq!(client.sim.faults().len(), 2);
+    assert_eq!(post("profile", r#"{"profile": "storm", "seed": 3}"#).await.0, 200);
+    assert!(get("profile").await.contains(r#""profile":"storm""#));
+    assert_eq!(send(reqwest::Method::DELETE, "profile", "").await.0, 204);
+    assert_eq!(client.sim.faults(), []);
+
+    assert_eq!(post("edits", r#"{"action": "delete_app"}"#).await, (200, "null\n".to_owned()));
+    client.app("web").await;
+    let (status, record) = post("edits", r#"{"action": "delete_app", "app": "w*"}"#).await;
+    assert!(status == 200 && record.contains(r#""app":"web""#), "{record}");
+    assert!(get("edits").await.contains("delete_app"));
+    assert_eq!(post("clock", r#"{"seconds": 3600}"#).await.0, 200);
+    assert!(get("clock").await.contains("2026-11-21T09:00:"));
+    assert!(get("hash").await.contains(&client.sim.log_hash()));
     server.abort();
 }

@@ -95,6 +95,6 @@ async fn the_platform_describes_itself() {
         json!({"region": "fra", "count": 2, "concurrency": 1})
     );
     assert_eq!(reader.get("/tokens/current").await.1["tokens"][0]["org_slug"], "acme");
-    assert_eq!(reader.get("/postgres").await.0, 501);
+    assert_eq!(reader.get("/nothing").await.0, 501);
     assert_eq!((client.sim.reads(), client.sim.writes()), (4, 0));
 }

@@ -1,12 +1,27 @@
 //! The behaviours that surprise clients, each as a test against the simulator as a client sees it.
 
 mod apps;
+mod capacity;
+mod certificates;
+mod consistency;
 mod edits;
 mod faults;
+mod health;
+mod inside;
 mod listings;
+mod lives;
 mod machines;
+mod meddling;
+mod past;
+mod policies;
+mod postgres;
+mod profiles;
 mod secrets;
 mod snapshot;
+mod snapshots;
 mod support;
+mod surface;
+mod tokens;
+mod traffic;
 mod volumes;
 mod web;

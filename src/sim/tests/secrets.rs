@@ -73,7 +73,8 @@ async fn digests_tell_nothing_but_equality() {
 
 #[tokio::test(start_paused = true)]
 async fn a_fresh_write_may_be_missed_without_a_minimum_version() {
-    let client = Client::new(SimConfig { vault_lag: Duration::from_secs(5), ..config() });
+    let client =
+        Client::new(SimConfig { vault_lag: Duration::from_secs(5), secrets_lag: Duration::from_secs(5), ..config() });
     client.app("web").await;
     client.post(PATH, json!({"values": {"A": "one"}})).await;
     let (_, missed) = client.post("/apps/web/machines", json!({"config": {"image": "a/b:v1"}})).await;
@@ -81,4 +82,26 @@ async fn a_fresh_write_may_be_missed_without_a_minimum_version() {
     let (_, insisted) = client.post("/apps/web/machines", body).await;
     let live = |machine: &Value| client.sim.live_secret_value("web", machine["id"].as_str().unwrap(), "A");
     assert_eq!((live(&missed), live(&insisted).as_deref()), (None, Some("one")));
+    let listed = async |query: &str| client.get(&format!("{PATH}{query}")).await.1["secrets"].as_array().unwrap().len();
+    assert_eq!([listed("").await, listed("?min_version=1").await, listed("?version=1").await], [0, 1, 1]);
+    client.pass(Duration::from_secs(5)).await;
+    assert_eq!(listed("").await, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn keys_are_known_by_name_and_kind_only() {
+    let client = Client::new(config());
+    client.app("web").await;
+    let set = async |name: &str, body: Value| client.post(&format!("/apps/web/secretkeys/{name}"), body).await;
+    let (status, shown) = set("SIGN", json!({"type": "hs256", "value": [1, 2, 3]})).await;
+    assert_eq!((status, &shown["type"], shown["version"].as_u64()), (201, &json!("hs256"), Some(1)));
+    assert_eq!(set("BOX", json!({"type": "nacl_box", "value": "c2VjcmV0LWJ5dGVz"})).await.0, 201);
+    assert_eq!(set("BAD", json!({"type": "rot13", "value": [1]})).await.0, 400);
+    assert_eq!(set("BAD", json!({"type": "hs256", "value": [256]})).await.0, 400);
+    let (_, listed) = client.get("/apps/web/secretkeys?types=nacl_box").await;
+    assert_eq!(listed["secret_keys"].as_array().unwrap().len(), 1);
+    assert!(!client.sim.snapshot().to_string().contains("c2VjcmV0LWJ5dGVz"));
+    assert_eq!(client.delete("/apps/web/secretkeys/SIGN").await.1["version"].as_u64(), Some(3));
+    assert_eq!(client.get("/apps/web/secretkeys/SIGN").await.0, 404);
+    assert_eq!(client.post("/apps/web/secretkeys/BOX/encrypt", json!({})).await.0, 501);
 }

@@ -139,7 +139,8 @@ fn releases(world: &World, call: &Call, app: &str) -> Answer {
 
 /// When each app that the caller sees was released last.
 fn all_current(world: &World, call: &Call) -> Reply {
-    let apps = world.apps.values().filter(|app| !app.deleting && call.caller.sees(&app.org));
+    let apps =
+        world.apps.values().filter(|app| !app.deleting && call.caller.sees(&app.org) && call.caller.sees_app(&app.id));
     let times: BTreeMap<&str, String> =
         apps.filter_map(|app| Some((app.name.as_str(), rfc3339(world.ledger.current(&app.id)?.created_at)))).collect();
     Reply::ok(json!(times))

@@ -10,7 +10,8 @@ use super::address::Address;
 use super::certificate::Certificate;
 use super::ids::Ids;
 use super::machine::Machine;
-use super::vault::Vault;
+use super::policy::Policy;
+use super::vault::{SecretKeys, Vault};
 use super::volume::Volume;
 
 /// An app.
@@ -22,6 +23,8 @@ pub(crate) struct App {
     pub(crate) org: String,
     pub(crate) network: String,
     pub(crate) network_number: u32,
+    /// Such as `postgres_cluster`; mostly empty.
+    pub(crate) role: String,
     pub(crate) created_at: DateTime<Utc>,
     /// Until then only the node that created the app knows it.
     pub(crate) visible_from: DateTime<Utc>,
@@ -32,10 +35,13 @@ pub(crate) struct App {
     /// Whether it ever had a machine.
     pub(crate) deployed: bool,
     pub(crate) vault: Vault,
+    pub(crate) keys: SecretKeys,
     pub(crate) machines: BTreeMap<String, Machine>,
     pub(crate) volumes: BTreeMap<String, Volume>,
     pub(crate) addresses: Vec<Address>,
     pub(crate) certificates: BTreeMap<String, Certificate>,
+    /// Network policies, by id.
+    pub(crate) policies: BTreeMap<String, Policy>,
 }
 
 impl App {
@@ -55,16 +61,19 @@ impl App {
             org: org.to_owned(),
             network: network.to_owned(),
             network_number,
+            role: String::new(),
             created_at: at,
             visible_from: at,
             node: ids.hex(12),
             deleting: false,
             deployed: false,
             vault: Vault::new(ids.hex(32)),
+            keys: SecretKeys::default(),
             machines: BTreeMap::new(),
             volumes: BTreeMap::new(),
             addresses: Vec::new(),
             certificates: BTreeMap::new(),
+            policies: BTreeMap::new(),
         }
     }
 
@@ -87,7 +96,7 @@ impl App {
             "machine_count": machines,
             "volume_count": volumes,
             "cname_target": format!("{}.{}.fly.dev", self.id, self.name),
-            "app_role": "",
+            "app_role": self.role,
             "organization": {"name": org_name, "slug": self.org, "internal_numeric_id": organization_number(&self.org)},
         })
     }

@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use super::container::containers_of;
+
 /// How the main process of an image behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum Behaviour {
@@ -13,6 +15,8 @@ pub(crate) enum Behaviour {
     Healthy,
     /// Takes long to boot, then runs.
     Slow,
+    /// Runs, and its checks pass and are critical by turns.
+    Flaps,
     /// Runs, but its checks are critical.
     Unhealthy,
     /// Ends by itself with code 0 shortly after start.
@@ -23,6 +27,13 @@ pub(crate) enum Behaviour {
     RunsOutOfMemory,
     /// There is no such image.
     Missing,
+}
+
+impl Behaviour {
+    /// Whether the process runs on and is well.
+    pub(crate) const fn is_sound(self) -> bool {
+        matches!(self, Self::Healthy | Self::Slow)
+    }
 }
 
 /// An image reference, taken apart.
@@ -107,28 +118,42 @@ impl Images {
         WORDS.iter().find(|(word, _)| tag.contains(word)).map_or(Behaviour::Healthy, |(_, behaviour)| *behaviour)
     }
 
-    /// How a machine with this config behaves: like the worst of its images.
+    /// How a machine with this config behaves: like the worst of its images. It ends only if all of them do.
     pub(crate) fn behaviour_of_config(&self, config: &Value) -> Behaviour {
-        images_of(config).map(|image| self.behaviour(image)).max().unwrap_or(Behaviour::Healthy)
+        let all = || running_images(config).map(|image| self.behaviour(image));
+        let lasting = all().filter(|behaviour| *behaviour != Behaviour::Finishes).max();
+        lasting.or_else(|| all().max()).unwrap_or(Behaviour::Healthy)
+    }
+
+    /// How each container of this config behaves.
+    pub(crate) fn behaviour_of_containers(&self, config: &Value) -> BTreeMap<String, Behaviour> {
+        let text = |container: &Value, key: &str| -> String {
+            container.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
+        };
+        let containers = containers_of(config).iter();
+        containers.map(|one| (text(one, "name"), self.behaviour(&text(one, "image")))).collect()
     }
 }
 
 /// The images that a machine config names: its own, then its containers'.
 pub(crate) fn images_of(config: &Value) -> impl Iterator<Item = &str> {
-    let containers = config.get("containers").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    config
-        .get("image")
-        .into_iter()
-        .chain(containers.iter().filter_map(|container| container.get("image")))
-        .filter_map(Value::as_str)
+    let containers = containers_of(config).iter().filter_map(|container| container.get("image"));
+    config.get("image").into_iter().chain(containers).filter_map(Value::as_str)
+}
+
+/// The images that run: those of the containers, or without any the machine's own.
+fn running_images(config: &Value) -> impl Iterator<Item = &str> {
+    let skipped = usize::from(!containers_of(config).is_empty());
+    images_of(config).skip(skipped)
 }
 
 /// What a tag says about its image, the worst first.
-const WORDS: [(&str, Behaviour); 6] = [
+const WORDS: [(&str, Behaviour); 7] = [
     ("missing", Behaviour::Missing),
     ("crash", Behaviour::Crashes),
     ("oom", Behaviour::RunsOutOfMemory),
     ("unhealthy", Behaviour::Unhealthy),
+    ("flap", Behaviour::Flaps),
     ("slow", Behaviour::Slow),
     ("oneshot", Behaviour::Finishes),
 ];

@@ -54,6 +54,15 @@ pub(crate) enum Step {
 pub(crate) struct Exit {
     pub(crate) code: i32,
     pub(crate) oom_killed: bool,
+    /// The signal that ended it, if one did.
+    pub(crate) signal: Option<u8>,
+}
+
+impl Exit {
+    /// By itself, with this code.
+    pub(crate) const fn with(code: i32) -> Self {
+        Self { code, oom_killed: false, signal: None }
+    }
 }
 
 impl Machine {
@@ -99,6 +108,7 @@ impl Machine {
         self.happened("launch", "created", "user", None, at, stage.ids);
         let launch = launch && !self.rests();
         self.expect(Step::Prepared { launch }, at, stage.config.boot / 4, stage);
+        self.plan_run(at, stage);
     }
 
     /// Whether it is not booted when it is launched: scheduled machines and standbys wait.
@@ -131,9 +141,9 @@ impl Machine {
     }
 
     /// Is frozen with its memory.
-    pub(crate) fn suspend(&mut self, at: DateTime<Utc>, stage: &mut Stage<'_>) {
+    pub(crate) fn suspend(&mut self, source: &str, at: DateTime<Utc>, stage: &mut Stage<'_>) {
         self.turn(State::Suspending);
-        self.happened("suspend", "suspending", "user", None, at, stage.ids);
+        self.happened("suspend", "suspending", source, None, at, stage.ids);
         self.expect(Step::Suspended, at, stage.config.stop, stage);
     }
 
@@ -144,6 +154,7 @@ impl Machine {
         self.restarts = 0;
         self.happened("update", "replacing", "user", None, at, stage.ids);
         self.expect(Step::Replaced { launch: running && !skip_launch }, at, stage.config.replace, stage);
+        self.plan_run(at, stage);
     }
 
     /// Goes away.
@@ -168,7 +179,7 @@ impl Machine {
             Step::Exited { exit } => self.exited(exit, at, stage),
             Step::Stopped => {
                 self.rest(State::Stopped, at);
-                let exit = Exit { code: 0, oom_killed: false };
+                let exit = Exit::with(0);
                 self.happened(
                     "exit",
                     "stopped",
@@ -215,10 +226,10 @@ impl Machine {
         self.started_at = Some(at);
         self.happened("start", "started", "flyd", None, at, stage.ids);
         let exit = match self.behaviour {
-            Behaviour::Crashes => Some((Exit { code: 1, oom_killed: false }, stage.config.settle)),
-            Behaviour::RunsOutOfMemory => Some((Exit { code: 137, oom_killed: true }, stage.config.settle)),
-            Behaviour::Finishes => Some((Exit { code: 0, oom_killed: false }, stage.config.settle)),
-            _ if self.is_job() => Some((Exit { code: 0, oom_killed: false }, stage.config.job)),
+            Behaviour::Crashes => Some((Exit::with(1), stage.config.settle)),
+            Behaviour::RunsOutOfMemory => Some((Exit { oom_killed: true, ..Exit::with(137) }, stage.config.settle)),
+            Behaviour::Finishes => Some((Exit::with(0), stage.config.settle)),
+            _ if self.is_job() => Some((Exit::with(0), stage.config.job)),
             _ => None,
         };
         if let Some((exit, delay)) = exit {
@@ -226,8 +237,19 @@ impl Machine {
         }
     }
 
+    /// Whether its process ends by itself, whatever the image.
     fn is_job(&self) -> bool {
+        self.destroys_itself() || self.rhythm().is_some()
+    }
+
+    fn destroys_itself(&self) -> bool {
         self.config.get("auto_destroy").and_then(Value::as_bool).unwrap_or(false)
+    }
+
+    /// It could not be brought to run, and somebody has to look at it.
+    pub(crate) fn fail(&mut self, at: DateTime<Utc>, stage: &mut Stage<'_>) {
+        self.rest(State::Failed, at);
+        self.happened("launch", "failed", "flyd", None, at, stage.ids);
     }
 
     /// The process ended without having been told to: the restart policy decides what comes next.
@@ -240,7 +262,7 @@ impl Machine {
         let limit = policy.and_then(|policy| policy.get("max_retries")).and_then(Value::as_u64).unwrap_or(10);
         let restarting = match policy.and_then(|policy| policy.get("policy")).and_then(Value::as_str) {
             Some("no") => false,
-            Some("always") => true,
+            Some("always" | "spot-price") => true,
             _ => exit.code != 0 && u64::from(self.restarts) < limit,
         };
         let request = exit_event(exit, false, restarting, self.restarts, at);
@@ -252,7 +274,7 @@ impl Machine {
         } else {
             self.rest(State::Stopped, at);
             self.happened("exit", "stopped", "flyd", Some(request), at, stage.ids);
-            if self.is_job() {
+            if self.destroys_itself() {
                 self.destroy("flyd", at, stage);
             }
         }
@@ -265,8 +287,8 @@ fn exit_event(exit: Exit, requested: bool, restarting: bool, restarts: u32, at: 
         "exit_code": exit.code,
         // The kernel's kill is not seen from inside: there the code is 0.
         "guest_exit_code": if exit.oom_killed { 0 } else { exit.code },
-        "guest_signal": -1,
-        "signal": -1,
+        "guest_signal": exit.signal.map_or(-1, i32::from),
+        "signal": exit.signal.map_or(-1, i32::from),
         "oom_killed": exit.oom_killed,
         "requested_stop": requested,
         "restarting": restarting,

@@ -1,9 +1,14 @@
 //! A machine: what is known about it and how the API shows it. How it moves is in [`super::lifecycle`].
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use super::super::config::SimConfig;
+use super::checks::{Checked, ForcedCheck};
+use super::container::{containers_of, render_containers};
 use super::image::Behaviour;
 use super::rfc3339;
 
@@ -110,6 +115,16 @@ pub(crate) struct Machine {
     pub(crate) vault_version: Option<u64>,
     /// How its images behave.
     pub(crate) behaviour: Behaviour,
+    /// How the images of its containers behave, by the containers' names.
+    pub(crate) container_behaviours: BTreeMap<String, Behaviour>,
+    /// What its checks say by hand, by name; under the empty name what all others say.
+    pub(crate) forced_checks: BTreeMap<String, ForcedCheck>,
+    /// When its schedule lets it run next.
+    pub(crate) next_run: Option<DateTime<Utc>>,
+    /// To what its memory was limited, in MiB.
+    pub(crate) memory_limit_mb: Option<u64>,
+    /// Until then only the node that knows its app knows it.
+    pub(crate) visible_from: DateTime<Utc>,
 }
 
 /// How much of a machine is shown.
@@ -145,6 +160,17 @@ impl Machine {
         self.config.get("metadata")?.get(key)?.as_str()
     }
 
+    /// The memory of its guest in MiB.
+    pub(crate) fn memory_mb(&self) -> u64 {
+        self.config.pointer("/guest/memory_mb").and_then(Value::as_u64).unwrap_or(0)
+    }
+
+    /// Whether it can be suspended: at most 2 GB of memory, no swap, no schedule.
+    pub(crate) fn is_suspendable(&self) -> bool {
+        let swap = self.config.pointer("/init/swap_size_mb").and_then(Value::as_u64).unwrap_or(0);
+        self.memory_mb() <= 2048 && swap == 0 && self.config.get("schedule").is_none()
+    }
+
     /// The volume that it mounts.
     pub(crate) fn volume(&self) -> Option<&str> {
         self.config.get("mounts")?.get(0)?.get("volume")?.as_str()
@@ -159,7 +185,7 @@ impl Machine {
     }
 
     /// The machine as the API shows it.
-    pub(crate) fn render(&self, detail: Detail, now: DateTime<Utc>, settle: std::time::Duration) -> Value {
+    pub(crate) fn render(&self, detail: Detail, now: DateTime<Utc>, config: &SimConfig) -> Value {
         let mut shown = json!({
             "id": self.id,
             "name": self.name,
@@ -184,19 +210,29 @@ impl Machine {
             return shown;
         }
         map.insert("host_status".to_owned(), Value::from(if self.unreachable { "unreachable" } else { "ok" }));
-        let (config, incomplete) =
-            if self.unreachable { (Value::Null, self.config.clone()) } else { (self.config.clone(), Value::Null) };
-        map.insert("config".to_owned(), config);
-        if !incomplete.is_null() {
-            map.insert("incomplete_config".to_owned(), incomplete);
+        if self.unreachable {
+            map.insert("config".to_owned(), Value::Null);
+            map.insert("incomplete_config".to_owned(), self.config.clone());
+        } else {
+            map.insert("config".to_owned(), self.config.clone());
         }
         // Only the five newest: whoever needs more asks for the events.
         map.insert("events".to_owned(), self.events.iter().rev().take(5).map(Event::render).collect());
-        let checks = self.checks(now, settle);
+        let checks = self.checks(now, config);
         if !checks.is_empty() {
-            map.insert("checks".to_owned(), Value::Array(checks));
+            map.insert("checks".to_owned(), checks.iter().map(Checked::render).collect());
+        }
+        if !containers_of(&self.config).is_empty() {
+            map.insert("containers".to_owned(), Value::Array(self.containers(now, config)));
         }
         shown
+    }
+
+    /// Its containers with their states.
+    pub(crate) fn containers(&self, now: DateTime<Utc>, config: &SimConfig) -> Vec<Value> {
+        let started = self.started_at.filter(|_| self.state == State::Started);
+        let running = started.map(|at| now.signed_duration_since(at).to_std().unwrap_or_default());
+        render_containers(&self.config, &self.container_behaviours, running, config.settle)
     }
 
     /// The machine as the organization-wide listing shows it.
@@ -219,38 +255,5 @@ impl Machine {
             "updated_at": rfc3339(self.updated_at),
             "config": config,
         })
-    }
-
-    /// The results of all checks: top-level ones by their key, those of services by number, kind and port.
-    fn checks(&self, now: DateTime<Utc>, settle: std::time::Duration) -> Vec<Value> {
-        let started = self.started_at.filter(|_| self.state == State::Started);
-        let healthy = self.behaviour != Behaviour::Unhealthy;
-        let passing = healthy && started.is_some_and(|at| super::schedule::after(at, settle) <= now);
-        let (status, output) =
-            if passing { ("passing", "200 OK") } else { ("critical", "connect: connection refused") };
-        let updated_at = rfc3339(
-            started.map_or(self.updated_at, |at| if passing { super::schedule::after(at, settle) } else { at }),
-        );
-        let mut names: Vec<String> = self
-            .config
-            .get("checks")
-            .and_then(Value::as_object)
-            .map(|map| map.keys().cloned().collect())
-            .unwrap_or_default();
-        let services = self.config.get("services").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-        let mut number = 0_u32;
-        for service in services {
-            for check in service.get("checks").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default() {
-                let kind = check.get("type").and_then(Value::as_str).unwrap_or("tcp");
-                let port =
-                    check.get("port").or_else(|| service.get("internal_port")).and_then(Value::as_u64).unwrap_or(0);
-                names.push(format!("servicecheck-{number:02}-{kind}-{port}"));
-                number = number.saturating_add(1);
-            }
-        }
-        names
-            .into_iter()
-            .map(|name| json!({"name": name, "status": status, "output": output, "updated_at": updated_at}))
-            .collect()
     }
 }

@@ -1,20 +1,32 @@
 //! The state of the simulated platform, and how it moves with time.
 //!
 //! ```text
-//! World ── apps ── machines, volumes, vault, addresses, certificates
+//! World ── apps ── machines, volumes, vault, addresses, certificates, policies
+//!       ├─ postgres: clusters of databases
+//!       ├─ tokens: those that were made by request
+//!       ├─ capacity: what there is no room for, and what organizations may have
 //!       └─ schedule: what happens by itself, and when
 //! ```
 
 pub(crate) mod address;
 pub(crate) mod app;
+pub(crate) mod apps;
+pub(crate) mod capacity;
 pub(crate) mod certificate;
+pub(crate) mod checks;
+pub(crate) mod container;
 pub(crate) mod ids;
 pub(crate) mod image;
 pub(crate) mod index;
 pub(crate) mod lifecycle;
 pub(crate) mod machine;
 pub(crate) mod normalise;
+pub(crate) mod policy;
+pub(crate) mod postgres;
+pub(crate) mod proxy;
 pub(crate) mod schedule;
+pub(crate) mod timetable;
+pub(crate) mod tokens;
 pub(crate) mod vault;
 pub(crate) mod volume;
 
@@ -27,18 +39,29 @@ use serde::{Deserialize, Serialize};
 use super::config::SimConfig;
 use super::web::Ledger;
 use app::App;
+use apps::Apps;
+use capacity::Capacity;
 use ids::Ids;
 use image::Images;
 use index::Index;
 use lifecycle::Stage;
+use postgres::Clusters;
 use schedule::{Due, Schedule, before};
+use tokens::Tokens;
 
 /// Everything that exists.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct World {
     #[serde(skip)]
     pub(crate) config: Arc<SimConfig>,
-    pub(crate) apps: BTreeMap<String, App>,
+    pub(crate) apps: Apps,
+    /// The app that has the certificate of each hostname.
+    pub(crate) hostnames: BTreeMap<String, String>,
+    pub(crate) clusters: Clusters,
+    pub(crate) tokens: Tokens,
+    pub(crate) capacity: Capacity,
+    /// What commands answer that are run in machines.
+    pub(crate) commands: Vec<Command>,
     pub(crate) ids: Ids,
     pub(crate) images: Images,
     pub(crate) schedule: Schedule,
@@ -59,8 +82,13 @@ impl World {
     pub(crate) fn new(config: Arc<SimConfig>) -> Self {
         Self {
             ids: Ids::from_seed(config.seed),
+            capacity: Capacity::of(&config),
             config,
-            apps: BTreeMap::new(),
+            apps: Apps::default(),
+            hostnames: BTreeMap::new(),
+            clusters: Clusters::default(),
+            tokens: Tokens::default(),
+            commands: Vec::new(),
             images: Images::default(),
             schedule: Schedule::default(),
             networks: BTreeMap::new(),
@@ -115,7 +143,15 @@ impl World {
             }
             Due::RemoveApp { app, app_id } => {
                 if self.apps.get(&app).is_some_and(|found| found.id == app_id) {
-                    self.apps.remove(&app);
+                    self.remove_app(&app);
+                }
+            }
+            Due::Run { app, id } => {
+                let Some((app, mut stage)) = self.stage(&app) else {
+                    return;
+                };
+                if let Some(machine) = app.machines.get_mut(&id) {
+                    machine.run_by_schedule(at, &mut stage);
                 }
             }
             Due::HostAnswers { app, id } => {
@@ -123,6 +159,15 @@ impl World {
             }
             Due::LateRequest { .. } => {}
         }
+    }
+
+    /// An app goes, and with it all that belongs to it.
+    fn remove_app(&mut self, name: &str) {
+        let Some(app) = self.apps.remove(name) else { return };
+        for hostname in app.certificates.keys() {
+            self.hostnames.remove(hostname);
+        }
+        self.clusters.forget_app(name);
     }
 
     /// Whether the host of a machine answers, and with it that of its volume.
@@ -172,22 +217,35 @@ impl World {
     /// Notes what the organization-wide listings will show of this moment, once they have caught up with it.
     pub(crate) fn record(&mut self, at: DateTime<Utc>) {
         let memory = self.config.listing_lag.max(self.memory);
-        if !memory.is_zero() {
-            self.index.record(at, before(at, memory), &self.apps);
+        if memory.is_zero() {
+            drop(self.apps.take_touched());
+        } else {
+            self.index.record(at, before(at, memory), &mut self.apps);
         }
     }
 
-    /// From `now` on, keeps the past for so long; with no length at all nothing is kept, and nothing is spent on it.
-    pub(crate) fn remember(&mut self, memory: std::time::Duration, now: DateTime<Utc>) {
+    /// From now on, keeps the past for so long; with no length at all nothing is kept, and nothing is spent on it.
+    pub(crate) fn remember(&mut self, memory: std::time::Duration) {
         let before = self.config.listing_lag.max(self.memory);
         self.memory = memory;
         let after = self.config.listing_lag.max(memory);
         if after.is_zero() {
             self.index.forget();
         } else if before.is_zero() {
-            self.record(now);
+            self.index.begin(&self.apps);
         }
     }
+}
+
+/// What a command answers in the machines of an app.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Command {
+    pub(crate) app: String,
+    /// Words that the command line contains.
+    pub(crate) words: String,
+    pub(crate) exit_code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 /// A moment as the API writes it: RFC 3339 in UTC with milliseconds.

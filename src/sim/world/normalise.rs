@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
+use super::container::check_containers;
+use super::timetable::Rhythm;
 use super::volume::Volume;
 
 /// Turns the config that a user sent into the one that the server keeps and returns. `volume` is the volume of its mount.
@@ -35,7 +37,14 @@ pub(crate) fn normalise(mut config: Map<String, Value>, volume: Option<&Volume>)
             mount.insert("size_gb".to_owned(), Value::from(volume.size_gb));
         }
     }
-    Ok(Value::Object(config))
+    if let Some(schedule) = config.get("schedule").and_then(Value::as_str)
+        && Rhythm::named(schedule).is_none()
+    {
+        return Err(format!("invalid_argument: config.schedule: {schedule} is not hourly, daily, weekly or monthly"));
+    }
+    let config = Value::Object(config);
+    check_containers(&config)?;
+    Ok(config)
 }
 
 /// Leaves out what Go leaves out: nulls everywhere, and empty collections and `false` at the top.
@@ -154,7 +163,7 @@ fn durations(map: &mut Map<String, Value>, keys: &[&str], limits: Option<(u64, u
 }
 
 /// Nanoseconds of a Go duration such as `1m30s` or `1.5h`.
-fn parse_go_duration(text: &str) -> Option<u64> {
+pub(crate) fn parse_go_duration(text: &str) -> Option<u64> {
     if text == "0" {
         return Some(0);
     }

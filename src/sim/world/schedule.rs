@@ -14,6 +14,8 @@ use super::lifecycle::Step;
 pub(crate) enum Due {
     /// A machine goes on in its life cycle, unless something overtook it (then `generation` differs).
     Machine { app: String, id: String, generation: u64, step: Step },
+    /// A machine with a schedule may be due to run.
+    Run { app: String, id: String },
     /// A volume lets go of a machine that was destroyed.
     FreeVolume { app: String, id: String, machine: String },
     /// A soft-deleted volume disappears.

@@ -43,7 +43,7 @@ struct Secret {
 struct Version {
     number: u64,
     at: DateTime<Utc>,
-    values: BTreeMap<String, SecretText>,
+    secrets: BTreeMap<String, Secret>,
 }
 
 impl Vault {
@@ -79,8 +79,8 @@ impl Vault {
             }
         }
         if changed {
-            let values = self.secrets.iter().map(|(name, secret)| (name.clone(), secret.value.clone())).collect();
-            self.versions.push(Version { number: self.version().saturating_add(1), at, values });
+            let secrets = self.secrets.clone();
+            self.versions.push(Version { number: self.version().saturating_add(1), at, secrets });
         }
     }
 
@@ -102,18 +102,36 @@ impl Vault {
     /// The value that `name` had in the version `number`.
     pub(crate) fn value_at(&self, number: u64, name: &str) -> Option<&str> {
         let version = self.versions.iter().find(|version| version.number == number)?;
-        version.values.get(name).map(|value| value.0.as_str())
+        version.secrets.get(name).map(|secret| secret.value.0.as_str())
+    }
+
+    /// The secrets as a reader sees them at `now`: writes younger than `lag` are not yet there, unless it asks for their version.
+    fn seen(&self, now: DateTime<Utc>, lag: Duration, at_least: u64) -> Option<&BTreeMap<String, Secret>> {
+        if lag.is_zero() {
+            return Some(&self.secrets);
+        }
+        let number = self.version_for(now, lag, at_least);
+        self.versions.iter().find(|version| version.number == number).map(|version| &version.secrets)
     }
 
     /// A secret as the API shows it: without its value.
     pub(crate) fn render(&self, name: &str) -> Option<Value> {
-        let secret = self.secrets.get(name)?;
-        Some(json!({
+        self.secrets.get(name).map(|secret| self.shown(name, secret))
+    }
+
+    fn shown(&self, name: &str, secret: &Secret) -> Value {
+        json!({
             "name": name,
             "digest": self.digest(&secret.value),
             "created_at": rfc3339(secret.created_at),
             "updated_at": rfc3339(secret.updated_at),
-        }))
+        })
+    }
+
+    /// All secrets as the API shows them to a reader at `now`, who may insist on a version.
+    pub(crate) fn render_seen(&self, now: DateTime<Utc>, lag: Duration, at_least: u64) -> BTreeMap<&str, Value> {
+        let seen = self.seen(now, lag, at_least).into_iter().flatten();
+        seen.map(|(name, secret)| (name.as_str(), self.shown(name, secret))).collect()
     }
 
     /// All secrets as the API shows them.
@@ -128,5 +146,30 @@ impl Vault {
         hash.update([0]);
         hash.update(value.0.as_bytes());
         hex::encode(hash.finalize()).chars().take(16).collect()
+    }
+}
+
+/// The keys of an app. Their values are not kept, for nothing is computed with them.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct SecretKeys {
+    pub(crate) keys: BTreeMap<String, SecretKey>,
+    pub(crate) version: u64,
+}
+
+/// A key: what is known of it beside its value.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct SecretKey {
+    pub(crate) kind: String,
+    pub(crate) created_at: DateTime<Utc>,
+    pub(crate) updated_at: DateTime<Utc>,
+}
+
+impl SecretKeys {
+    /// A key as the API shows it.
+    pub(crate) fn render(&self, name: &str) -> Option<Value> {
+        let key = self.keys.get(name)?;
+        Some(json!({
+            "name": name, "type": key.kind, "created_at": rfc3339(key.created_at), "updated_at": rfc3339(key.updated_at),
+        }))
     }
 }

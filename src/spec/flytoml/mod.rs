@@ -167,7 +167,9 @@ impl Reader<'_> {
             deploy.refuse(
                 key,
                 &format!("`{key}` is not run by this version of Hangar"),
-                Some("run it from CI before the spec names the new image"),
+                Some(
+                    "run it before the spec names the new image, for example from CI: `fly machine run IMAGE COMMAND --app APP --rm`",
+                ),
                 self.report,
             );
         }

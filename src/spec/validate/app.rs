@@ -5,11 +5,12 @@ use std::time::Duration as StdDuration;
 
 use crate::spec::app::AppSpec;
 use crate::spec::finding::{Finding, did_you_mean};
+use crate::spec::group::ProcessGroup;
 use crate::spec::machine::RestartPolicy;
 use crate::spec::network::Ips;
 use crate::spec::positions::child;
 use crate::spec::secret::SecretSource;
-use crate::spec::service::Protocol;
+use crate::spec::service::{Protocol, Service};
 
 use super::environment::final_text;
 use super::{compute, container, names, service, storage};
@@ -121,7 +122,29 @@ fn check_groups(app: &AppSpec, scope: Scope, findings: &mut Vec<Finding>) {
             findings.push(Finding::error(&pointer, format!("the group name `{name}` {problem}")).at_key());
         }
         compute::check(&pointer, group, scope, findings);
+        check_standbys(&pointer, name, group, app, findings);
         check_variable_names(&format!("{pointer}/env"), group.env.keys(), findings);
+    }
+}
+
+/// A stand-by machine gets no traffic, and Fly knows the machines that it stands by for by their ids.
+fn check_standbys(pointer: &str, name: &str, group: &ProcessGroup, app: &AppSpec, findings: &mut Vec<Finding>) {
+    let pointer = format!("{pointer}/standbys");
+    for (index, id) in group.standbys.iter().enumerate() {
+        if final_text(id)
+            .is_some_and(|id| id.is_empty() || !id.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit()))
+        {
+            let finding = Finding::error(format!("{pointer}/{index}"), format!("`{id}` is not the id of a machine"));
+            findings.push(finding.help("`fly machine list` shows ids, for example `3d8d9014b32d68`"));
+        }
+    }
+    let is_for_group =
+        |service: &Service| service.processes.is_empty() || service.processes.iter().any(|process| process == name);
+    if !group.standbys.is_empty() && app.services.iter().flatten().any(is_for_group) {
+        let finding =
+            Finding::error(&pointer, format!("the group `{name}` has services, so it cannot stand by")).at_key();
+        findings
+            .push(finding.help("name the groups that each service is for in its `processes`").relies_on(["/services"]));
     }
 }
 

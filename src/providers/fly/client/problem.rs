@@ -99,10 +99,16 @@ pub enum FlyProblem {
         message: String,
     },
     /// The registry does not have the image, or not yet.
-    #[error("the registry does not know the image: {message}")]
+    #[error("the registry has no image{}", of(image.as_deref()))]
     ManifestUnknown {
-        /// What Fly said.
-        message: String,
+        /// The image, as Fly names it.
+        image: Option<String>,
+    },
+    /// The registry does not let Fly have the image.
+    #[error("the registry does not let Fly have the image{}", of(image.as_deref()))]
+    ManifestDenied {
+        /// The image, as Fly names it.
+        image: Option<String>,
     },
     /// Someone else holds the machine's lease.
     #[error("its lease is held by `{owner}`{}", until(*expires_at))]
@@ -248,6 +254,7 @@ impl FlyProblem {
             Self::HostUnreachable { .. } => "HostUnreachable",
             Self::InvalidRequest { .. } => "InvalidRequest",
             Self::ManifestUnknown { .. } => "ManifestUnknown",
+            Self::ManifestDenied { .. } => "ManifestDenied",
             Self::LeaseHeld { .. } => "LeaseHeld",
             Self::LeaseLost => "LeaseLost",
             Self::Replacing => "Replacing",
@@ -302,7 +309,10 @@ impl FlyProblem {
             }
             Self::InvalidRequest { .. } => "correct what the message names",
             Self::ManifestUnknown { .. } => {
-                "an image that was just pushed takes about ten seconds to appear; else check its name and tag, and that its app exists"
+                "check `image` in the spec, name and tag, and that this image was pushed (a fresh push takes about ten seconds to appear)"
+            }
+            Self::ManifestDenied { .. } => {
+                "use a public image, or one under `registry.fly.io/` of an app in the same organization"
             }
             Self::LeaseHeld { .. } => "another deployment is at work: wait until its lease ends",
             Self::LeaseLost => "take the lease again before going on",
@@ -352,6 +362,7 @@ impl FlyProblem {
             | Self::VolumeHostFull { .. }
             | Self::HostFull { .. }
             | Self::AlreadyExists { .. }
+            | Self::ManifestDenied { .. }
             | Self::NetworkNotFound => Class::Blocked,
             Self::HostDisabled
             | Self::HostUnreachable { .. }
@@ -372,6 +383,9 @@ impl FlyProblem {
         }
     }
 }
+
+/// What Fly says before the image that it could not look up.
+const MANIFEST: &str = "failed to get manifest ";
 
 /// What Fly said, ready to be compared.
 struct Said<'a> {
@@ -420,8 +434,10 @@ impl Said<'_> {
             FlyProblem::MachineLimitReached { message }
         } else if self.has("rate limit exceeded") {
             FlyProblem::RateLimited
-        } else if self.has("manifest_unknown") || (self.has("failed to get manifest") && self.has("not found")) {
-            FlyProblem::ManifestUnknown { message }
+        } else if self.has("manifest_unknown") || (self.has(MANIFEST) && self.has("not found")) {
+            FlyProblem::ManifestUnknown { image: self.word_after(MANIFEST) }
+        } else if self.has(MANIFEST) && ["unauthorized", "denied", "forbidden"].iter().any(|word| self.has(word)) {
+            FlyProblem::ManifestDenied { image: self.word_after(MANIFEST) }
         } else if self.has("currently bound to machine") {
             FlyProblem::VolumeBound { machine: self.word_after("bound to machine: ") }
         } else if self.has("name has already been taken") {
@@ -475,8 +491,10 @@ impl Said<'_> {
     /// The word behind `words`, without quotes and punctuation around it.
     fn word_after(&self, words: &str) -> Option<String> {
         let (_, rest) = self.message.split_once(words)?;
-        let word =
-            rest.split_whitespace().next()?.trim_matches(|c: char| matches!(c, '\'' | '"' | '`' | ',' | '.' | ';'));
+        let word = rest
+            .split_whitespace()
+            .next()?
+            .trim_matches(|c: char| matches!(c, '\'' | '"' | '`' | ',' | '.' | ';' | ':'));
         (!word.is_empty()).then(|| word.to_owned())
     }
 }

@@ -1,11 +1,12 @@
-//! What can be done to a machine without changing it: start, stop, restart, suspend, signal, cordon; and what it went through.
+//! What can be done to a machine without changing it: start, stop, restart, suspend, cordon; and what it went through.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::super::super::world::World;
 use super::super::super::world::machine::{Event, State};
 use super::super::{Answer, Call, Refusal, Reply};
 use super::guard;
+use super::room::check_host;
 
 /// An action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,7 +15,6 @@ pub(in super::super) enum Action {
     Stop,
     Restart,
     Suspend,
-    Signal,
     Cordon,
     Uncordon,
 }
@@ -27,7 +27,6 @@ impl Action {
             "stop" => Self::Stop,
             "restart" => Self::Restart,
             "suspend" => Self::Suspend,
-            "signal" => Self::Signal,
             "cordon" => Self::Cordon,
             "uncordon" => Self::Uncordon,
             _ => return None,
@@ -36,7 +35,10 @@ impl Action {
 }
 
 pub(in super::super) fn act(world: &mut World, call: &Call, app: &str, id: &str, action: Action) -> Answer {
-    guard(world, call, app, id)?;
+    let found = guard(world, call, app, id)?;
+    if action == Action::Start && found.is_settled() && found.state != State::Started {
+        check_host(world, found)?;
+    }
     let Some((app, mut actors)) = world.stage(app) else {
         return Err(Refusal::from(Reply::app_not_found()));
     };
@@ -79,7 +81,7 @@ pub(in super::super) fn act(world: &mut World, call: &Call, app: &str, id: &str,
             _ => return refuse("restart"),
         },
         Action::Suspend => match state {
-            State::Started if suspendable(&machine.config) => machine.suspend(call.now, &mut actors),
+            State::Started if machine.is_suspendable() => machine.suspend("user", call.now, &mut actors),
             State::Started => {
                 let text = "failed_precondition: only machines with at most 2 GB of memory, no swap and no schedule can be suspended";
                 return Err(Refusal::from(Reply::error(412, text)));
@@ -87,17 +89,10 @@ pub(in super::super) fn act(world: &mut World, call: &Call, app: &str, id: &str,
             State::Suspended | State::Suspending => {}
             _ => return refuse("suspend"),
         },
-        Action::Signal if state != State::Started => return refuse("signal"),
-        Action::Signal => {}
         Action::Cordon => machine.cordoned = true,
         Action::Uncordon => machine.cordoned = false,
     }
     Ok(Reply::ok(json!({"ok": true})))
-}
-
-fn suspendable(config: &Value) -> bool {
-    let number = |path: &str| config.pointer(path).and_then(Value::as_u64).unwrap_or(0);
-    number("/guest/memory_mb") <= 2048 && number("/init/swap_size_mb") == 0 && config.get("schedule").is_none()
 }
 
 /// Newest first.

@@ -1,8 +1,10 @@
 //! Machines: list, create, read, update, delete. What acts on a machine is in the modules below.
 
 pub(super) mod actions;
+pub(super) mod inside;
 pub(super) mod lease;
 pub(super) mod metadata;
+mod room;
 pub(super) mod update;
 pub(super) mod wait;
 
@@ -39,6 +41,7 @@ pub(super) struct Wanted {
 
 pub(super) fn list(world: &World, call: &Call, app: &str) -> Answer {
     let app = call.app(world, app)?;
+    let near = call.is_near(app);
     let states = call.query_list("state");
     let region = call.query("region").filter(|region| !region.is_empty());
     let labels: Vec<(&str, &str)> =
@@ -49,10 +52,11 @@ pub(super) fn list(world: &World, call: &Call, app: &str) -> Answer {
         .machines
         .values()
         .filter(|machine| deleted || !machine.is_destroyed())
+        .filter(|machine| machine.visible_from <= call.now || near)
         .filter(|machine| states.is_empty() || states.contains(&machine.state.as_str()))
         .filter(|machine| region.is_none_or(|region| machine.region == region))
         .filter(|machine| labels.iter().all(|(key, value)| machine.metadata(key) == Some(value)))
-        .map(|machine| machine.render(detail, call.now, world.config.settle))
+        .map(|machine| machine.render(detail, call.now, &world.config))
         .collect();
     Ok(Reply::ok(Value::Array(shown)))
 }
@@ -60,7 +64,7 @@ pub(super) fn list(world: &World, call: &Call, app: &str) -> Answer {
 pub(super) fn get(world: &World, call: &Call, app: &str, id: &str) -> Answer {
     let machine = call.machine(world, app, id)?;
     let detail = Detail { summary: false, leases: call.flag("include_leases") };
-    Ok(Reply::ok(machine.render(detail, call.now, world.config.settle)))
+    Ok(Reply::ok(machine.render(detail, call.now, &world.config)))
 }
 
 pub(super) fn create(world: &mut World, call: &Call, app_name: &str) -> Answer {
@@ -80,6 +84,7 @@ pub(super) fn create(world: &mut World, call: &Call, app_name: &str) -> Answer {
         .unwrap_or_else(|| world.config.default_region.clone());
     let volume = mounted(&wanted.config)?.map(|id| attachable(app.volumes.get(id), id, &region)).transpose()?;
     let config = normalise(wanted.config.clone(), volume).map_err(|text| Refusal::from(Reply::error(400, &text)))?;
+    room::check_new(world, app, &region, &config)?;
     let network = network_prefix(app.network_number);
     let vault_version = vault_version(world, app_name, &wanted, call.now)?;
     let image_ref = pull(world, &config)?;
@@ -93,6 +98,11 @@ pub(super) fn create(world: &mut World, call: &Call, app_name: &str) -> Answer {
         version: world.ids.ulid(call.now),
         private_ip: format!("{network}:a7b:{:x}:{:x}:2", world.ids.number() & 0xffff, world.ids.number() & 0xffff),
         behaviour: world.images.behaviour_of_config(&config),
+        container_behaviours: world.images.behaviour_of_containers(&config),
+        forced_checks: std::collections::BTreeMap::new(),
+        next_run: None,
+        memory_limit_mb: None,
+        visible_from: after(call.now, world.config.machine_missing_after_create),
         image_ref,
         config,
         created_at: call.now,
@@ -110,7 +120,7 @@ pub(super) fn create(world: &mut World, call: &Call, app_name: &str) -> Answer {
     };
     machine.versions.push((machine.version.clone(), Value::Object(wanted.config)));
     let nonce = wanted.lease_ttl.map(|ttl| grant(&mut machine, ttl, call, world.ids.hex(16)));
-    let settle = world.config.settle;
+    let sim = std::sync::Arc::clone(&world.config);
     let Some((app, mut stage)) = world.stage(app_name) else {
         return Err(Refusal::from(Reply::app_not_found()));
     };
@@ -120,7 +130,7 @@ pub(super) fn create(world: &mut World, call: &Call, app_name: &str) -> Answer {
         volume.updated_at = call.now;
     }
     app.deployed = true;
-    let mut shown = machine.render(Detail::default(), call.now, settle);
+    let mut shown = machine.render(Detail::default(), call.now, &sim);
     if let (Some(nonce), Some(map)) = (nonce, shown.as_object_mut()) {
         map.insert("nonce".to_owned(), Value::from(nonce));
     }

@@ -6,6 +6,7 @@ use super::super::super::world::World;
 use super::super::super::world::machine::{Detail, State};
 use super::super::super::world::normalise::normalise;
 use super::super::{Answer, Call, Refusal, Reply};
+use super::room::{check_host, check_memory};
 use super::{Wanted, grant, guard, mounted, pull, vault_version};
 
 pub(in super::super) fn update(world: &mut World, call: &Call, app_name: &str, id: &str) -> Answer {
@@ -34,12 +35,16 @@ pub(in super::super) fn update(world: &mut World, call: &Call, app_name: &str, i
     }
     let volume = machine.volume().and_then(|volume| world.apps.get(app_name)?.volumes.get(volume));
     let config = normalise(wanted.config.clone(), volume).map_err(|text| Refusal::from(Reply::error(400, &text)))?;
+    let more = memory_of(&config).saturating_sub(machine.memory_mb());
+    check_memory(world, app_name, &machine.region, more)?;
+    check_host(world, machine)?;
     let vault_version = vault_version(world, app_name, &wanted, call.now)?;
     let image_ref = pull(world, &config)?;
     let behaviour = world.images.behaviour_of_config(&config);
+    let container_behaviours = world.images.behaviour_of_containers(&config);
     let version = world.ids.ulid(call.now);
     let nonce = wanted.lease_ttl.map(|ttl| (ttl, world.ids.hex(16)));
-    let settle = world.config.settle;
+    let sim = std::sync::Arc::clone(&world.config);
 
     let Some((app, mut stage)) = world.stage(app_name) else {
         return Err(Refusal::from(Reply::app_not_found()));
@@ -50,15 +55,21 @@ pub(in super::super) fn update(world: &mut World, call: &Call, app_name: &str, i
     machine.config = config;
     machine.image_ref = image_ref;
     machine.behaviour = behaviour;
+    machine.container_behaviours = container_behaviours;
+    machine.memory_limit_mb = None;
     machine.vault_version = vault_version;
     machine.version = version;
     machine.versions.push((machine.version.clone(), Value::Object(wanted.config)));
     machine.cordoned = wanted.skip_service_registration;
     machine.replace(wanted.skip_launch, call.now, &mut stage);
     let nonce = nonce.map(|(ttl, nonce)| grant(machine, ttl, call, nonce));
-    let mut shown = machine.render(Detail::default(), call.now, settle);
+    let mut shown = machine.render(Detail::default(), call.now, &sim);
     if let (Some(nonce), Some(map)) = (nonce, shown.as_object_mut()) {
         map.insert("nonce".to_owned(), Value::from(nonce));
     }
     Ok(Reply::ok(shown))
+}
+
+fn memory_of(config: &Value) -> u64 {
+    config.pointer("/guest/memory_mb").and_then(Value::as_u64).unwrap_or(0)
 }

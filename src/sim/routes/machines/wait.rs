@@ -20,6 +20,8 @@ pub(crate) struct Wait {
     machine: String,
     states: Vec<String>,
     version: Option<String>,
+    /// Only what happened after this event counts.
+    after_event: Option<String>,
     pub(crate) deadline: DateTime<Utc>,
 }
 
@@ -45,6 +47,7 @@ pub(in super::super) fn begin(world: &World, call: &Call, app: &str, id: &str) -
         machine: id.to_owned(),
         states,
         version: version.map(str::to_owned),
+        after_event: call.query("from_event_id").filter(|id| !id.is_empty()).map(str::to_owned),
         deadline: after(call.now, Duration::from_secs(timeout)),
     })
 }
@@ -59,7 +62,7 @@ impl Wait {
             return Some(Reply::machine_not_found());
         };
         let current = self.version.as_ref().is_none_or(|version| *version == machine.version);
-        if current && self.states.iter().any(|state| is_in(machine, state)) {
+        if current && self.is_later(machine) && self.states.iter().any(|state| is_in(machine, state)) {
             return Some(Reply::ok(json!({
                 "ok": true,
                 "state": machine.state.as_str(),
@@ -88,6 +91,12 @@ impl Wait {
             );
             Reply::error(408, &text)
         })
+    }
+
+    /// Whether something has happened since the event that the caller knows.
+    fn is_later(&self, machine: &Machine) -> bool {
+        let last = machine.events.last().map(|event| event.id.as_str());
+        self.after_event.is_none() || self.after_event.as_deref() != last
     }
 
     fn wanted(&self) -> String {

@@ -129,11 +129,11 @@ impl<'w> Source<'w> {
         let text = |name: &str| arguments.get(name).and_then(Value::as_str).unwrap_or_default();
         let (after, org) = (text("after"), text("organizationId"));
         let first = arguments.get("first").and_then(Value::as_u64).and_then(|first| usize::try_from(first).ok());
-        // No app here has a role, such as that of a database.
         let wanted = |app: &&App| {
             !app.deleting
                 && self.call.caller.sees(&app.org)
-                && text("role").is_empty()
+                && self.call.caller.sees_app(&app.id)
+                && (text("role").is_empty() || app.role == text("role"))
                 && (org.is_empty() || id_of(&app.org) == org)
                 && app.name.as_str() > after
         };
