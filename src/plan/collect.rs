@@ -153,11 +153,10 @@ impl Planner<'_> {
             return None;
         }
         let direct = detail.and_then(|detail| detail.machines.known());
+        let listed = || self.listed.get(org).map(|listed| listed.machines(&row.name)).unwrap_or_default();
         let machines: Vec<&Machine> = match direct {
             Some(machines) => machines.iter().filter(|machine| machine.is_live()).collect(),
-            None => {
-                scope.machines.items.iter().filter(|machine| machine.app == row.name && machine.is_live()).collect()
-            }
+            None => listed().iter().filter(|machine| machine.is_live()).copied().collect(),
         };
         let secrets: &[Secret] = detail.and_then(|detail| detail.secrets.known()).map_or(&[], Vec::as_slice);
         let Ownership::Ours { env, component, created_by_us } =
@@ -208,7 +207,7 @@ impl Planner<'_> {
             held_since,
             released: held_since.is_none() && says(&released_key()).is_some(),
             bearer: bearer.map(|machine| machine.id.clone()),
-            foreign: if created_by_us { String::new() } else { self.foreign_content(scope, row, &machines, &owned) },
+            foreign: if created_by_us { String::new() } else { self.foreign_content(org, row, &machines, &owned) },
             kept,
             another_writer: self.another_writer(owned.iter().copied()),
             reason,
@@ -217,9 +216,10 @@ impl Planner<'_> {
     }
 
     /// What an adopted app holds that is not ours, for people.
-    fn foreign_content(&self, scope: &Scope, row: &AppRow, machines: &[&Machine], owned: &[&Machine]) -> String {
+    fn foreign_content(&self, org: &OrgSlug, row: &AppRow, machines: &[&Machine], owned: &[&Machine]) -> String {
         let strangers = machines.len().saturating_sub(owned.len());
-        let volumes = scope.volumes.items.iter().filter(|volume| volume.app == row.name && volume.is_live());
+        let volumes = self.listed.get(org).map(|listed| listed.volumes(&row.name)).unwrap_or_default();
+        let volumes = volumes.iter().filter(|volume| volume.is_live());
         let volumes = volumes.filter(|volume| {
             let by_us = self.memory.volumes.get(&volume.id) == Some(&row.name);
             let holder = volume.attached_machine.as_ref();
@@ -249,12 +249,7 @@ impl Planner<'_> {
 
     /// The environment whose spec names this app.
     fn environment_asking_for(&self, org: &OrgSlug, app: &AppName) -> Option<&Environment> {
-        self.fleet.environments.values().find_map(|wanted| match wanted {
-            Wanted::Ready(env) if env.org == *org && env.apps.iter().any(|wanted| wanted.name == *app) => {
-                Some(env.as_ref())
-            }
-            _ => None,
-        })
+        self.askers.get(&(org, app)).copied()
     }
 
     fn kept(

@@ -13,6 +13,7 @@ mod app;
 mod budget;
 mod collect;
 mod existing;
+mod expiry;
 mod machines;
 mod missing;
 mod network;
@@ -26,7 +27,8 @@ mod trial;
 mod volumes;
 mod withheld;
 
-pub use planner::{Purpose, Request, expiry, plan};
+pub use expiry::Births;
+pub use planner::{Purpose, Request, plan};
 pub use proof::{Evidence, Proof};
 pub use secrets::SecretWrite;
 pub use step::{Action, MachineWrite, Step, StepId};
