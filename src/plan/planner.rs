@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
-use super::expiry::Births;
+use super::expiry::{Births, expired};
 use super::proof::Obstacle;
 use super::step::{Action, Step, StepId};
 use super::withheld::{Effect, HeldChange, Notice, Reason, Stance, Withheld};
 use super::{EnvironmentKind, Plan, Standing, outputs};
-use crate::desired::{Environment, Fleet, Level, Wanted};
+use crate::desired::{Preview, Environment, Fleet, Level, Wanted};
 use crate::memory::{Memory, Verb};
 use crate::observed::{ByApp, Observed, Presence};
 use crate::policy::Policy;
@@ -128,6 +128,7 @@ pub(super) struct Planner<'a> {
 impl<'a> Planner<'a> {
     fn plan_wanted(&mut self) {
         let mut excess = self.environments_beyond_limit();
+        let mut queue = self.previews_in_queue();
         for name in self.in_gate_order() {
             let Some(wanted) = self.fleet.environments.get(&name) else {
                 continue;
@@ -147,7 +148,10 @@ impl<'a> Planner<'a> {
                         ),
                     );
                 }
-                Wanted::Ready(env) => self.plan_environment(env),
+                Wanted::Ready(env) => match queue.remove(&name) {
+                    Some(message) => self.wait(&name, None, None, Reason::Queued, message, None),
+                    None => self.plan_environment(env),
+                },
             }
         }
     }
@@ -159,7 +163,7 @@ impl<'a> Planner<'a> {
         }
         if let Some(at) = self.expiry(env).filter(|at| *at <= self.now) {
             // The end of its life is collection's business.
-            self.notice(&env.name, None, Reason::Expired, format!("expired at {}", at.format("%Y-%m-%d %H:%M UTC")));
+            self.notice(&env.name, None, Reason::Expired, expired(env, at));
             return;
         }
         let violations = self.policy.violations(env);
@@ -208,17 +212,57 @@ impl<'a> Planner<'a> {
                 Wanted::Broken { .. } => None,
             })
             .collect();
-        // Also those that this pass does not look at in detail.
-        let is_live = |env: &Environment| {
-            env.apps.iter().any(|app| {
-                let detail = self.observed.detail(&env.org, &app.name);
-                let listed = self.listed.get(&env.org).is_some_and(|listed| !listed.rows(&app.name).is_empty());
-                matches!(detail.map(|detail| &detail.presence), Some(Presence::Here(_))) || listed
-            })
-        };
-        let (live, new): (Vec<&Environment>, Vec<&Environment>) = ready.into_iter().partition(|env| is_live(env));
+        let (live, new): (Vec<&Environment>, Vec<&Environment>) = ready.into_iter().partition(|env| self.is_live(env));
         let room = most.saturating_sub(live.len());
         new.into_iter().skip(room).map(|env| env.name.clone()).collect()
+    }
+
+    /// Whether anything of the environment is there, also where this pass does not look at it in detail.
+    fn is_live(&self, env: &Environment) -> bool {
+        env.apps.iter().any(|app| {
+            let detail = self.observed.detail(&env.org, &app.name);
+            let listed = self.listed.get(&env.org).is_some_and(|listed| !listed.rows(&app.name).is_empty());
+            matches!(detail.map(|detail| &detail.presence), Some(Presence::Here(_))) || listed
+        })
+    }
+
+    /// Previews that have nothing live yet and for which the limit of their set leaves no room, each with its place in the queue. What
+    /// is being deleted counts until it is gone.
+    fn previews_in_queue(&self) -> BTreeMap<EnvName, String> {
+        let mut sets: BTreeMap<&str, (usize, Vec<(&Preview, &Environment)>)> = BTreeMap::new();
+        for wanted in self.fleet.environments.values() {
+            let Wanted::Ready(env) = wanted else { continue };
+            let Some(preview) = &env.preview else { continue };
+            let (live, new) = sets.entry(&preview.set).or_default();
+            if self.is_live(env) {
+                *live = live.saturating_add(1);
+            } else if self.births.expiry(env).is_none_or(|at| at > self.now) {
+                new.push((preview, env));
+            }
+        }
+        for (name, ended) in &self.fleet.ended {
+            if let Some((live, _)) = sets.get_mut(ended.set.as_str())
+                && self.births.has(name)
+            {
+                *live = live.saturating_add(1);
+            }
+        }
+        let mut queue = BTreeMap::new();
+        for (set, (live, mut new)) in sets {
+            new.sort_by_key(|(preview, _)| preview.place);
+            let Some(limit) = new.iter().find_map(|(preview, _)| preview.limit) else { continue };
+            let waiting = new.iter().skip(limit.saturating_sub(live));
+            let count = waiting.len();
+            for (index, (_, env)) in waiting.enumerate() {
+                let place = index.saturating_add(1);
+                let message = format!(
+                    "waits in the queue of preview set `{set}`, at place {place} of {count}: the set has room for {} at once",
+                    plural(limit, "preview")
+                );
+                queue.insert(env.name.clone(), message);
+            }
+        }
+        queue
     }
 
     fn hold_by_level(&mut self, env: &Environment, first_step: usize) {

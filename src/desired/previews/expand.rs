@@ -42,6 +42,8 @@ pub struct Preview {
 /// A preview whose subject is gone for certain: nothing has to be concluded from an absence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ended {
+    /// Name of its set.
+    pub set: String,
     /// From when on it may be deleted: the end itself and the set's grace.
     pub at: DateTime<Utc>,
     /// What ended, for people: `pull request acme/chat#42 was closed at …`.
@@ -105,7 +107,8 @@ pub(in crate::desired) fn expand(set: &ParsedPreviewSet, context: &Context<'_>) 
             let grace = set.spec.grace.map(crate::spec::Duration::to_std).unwrap_or_default();
             let at = closed_at.checked_add_signed(TimeDelta::from_std(grace).unwrap_or_default());
             let reason = format!("{} was closed at {}", subject.title, closed_at.format("%Y-%m-%d %H:%M UTC"));
-            expansion.ended.push((name, Ended { at: at.unwrap_or(DateTime::<Utc>::MAX_UTC), reason }));
+            let at = at.unwrap_or(DateTime::<Utc>::MAX_UTC);
+            expansion.ended.push((name, Ended { set: set.metadata.name.clone(), at, reason }));
             continue;
         }
         if let Some(other) = names.get(&name) {
