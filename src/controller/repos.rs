@@ -55,7 +55,8 @@ impl WithRepositories {
         }
         let grace = specs.preview_sets.iter().filter_map(|set| set.spec.grace).max();
         let grace = grace.and_then(|grace| TimeDelta::from_std(grace.to_std()).ok()).unwrap_or_default();
-        let since = self.shared.clock.now().checked_sub_signed(CLOSED_WITHIN.checked_add(&grace).unwrap_or(CLOSED_WITHIN));
+        let since =
+            self.shared.clock.now().checked_sub_signed(CLOSED_WITHIN.checked_add(&grace).unwrap_or(CLOSED_WITHIN));
         let since = since.unwrap_or(DateTime::<Utc>::MIN_UTC);
         let listings = needed.into_iter().map(|(repo, needed)| {
             let settings = &settings;
@@ -146,7 +147,8 @@ async fn list(
     let mut branches = Vec::new();
     if needed.branches {
         for branch in reader.branches(&repo).await.map_err(explained)? {
-            let commit = if needed.activity { Some(reader.commit(&repo, &branch.sha).await.map_err(explained)?) } else { None };
+            let commit =
+                if needed.activity { Some(reader.commit(&repo, &branch.sha).await.map_err(explained)?) } else { None };
             let active_at = commit.and_then(|commit| commit.committed_at);
             branches.push(Branch { name: branch.name, sha: branch.sha, active_at });
         }

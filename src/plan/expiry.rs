@@ -47,7 +47,10 @@ pub(super) fn expired(env: &Environment, at: DateTime<Utc>) -> String {
     let at_text = at.format("%Y-%m-%d %H:%M UTC");
     match &env.preview {
         Some(preview) if env.idle_at == Some(at) => {
-            format!("expired at {at_text}, because nothing had happened in {} for long; a push brings it back", preview.subject)
+            format!(
+                "expired at {at_text}, because nothing had happened in {} for long; a push brings it back",
+                preview.subject
+            )
         }
         _ => format!("expired at {at_text}"),
     }

@@ -9,7 +9,7 @@ use super::proof::Obstacle;
 use super::step::{Action, Step, StepId};
 use super::withheld::{Effect, HeldChange, Notice, Reason, Stance, Withheld};
 use super::{EnvironmentKind, Plan, Standing, outputs};
-use crate::desired::{Preview, Environment, Fleet, Level, Wanted};
+use crate::desired::{Environment, Fleet, Level, Wanted};
 use crate::memory::{Memory, Verb};
 use crate::observed::{ByApp, Observed, Presence};
 use crate::policy::Policy;
@@ -115,7 +115,7 @@ pub(super) struct Planner<'a> {
     pub(super) now: DateTime<Utc>,
     /// The listings by app.
     pub(super) listed: BTreeMap<&'a OrgSlug, ByApp<'a>>,
-    births: Births<'a>,
+    pub(super) births: Births<'a>,
     /// The environment whose spec names an app.
     pub(super) askers: BTreeMap<(&'a OrgSlug, &'a AppName), &'a Environment>,
     /// Pool places of private networks that were taken before this plan, by organization.
@@ -218,51 +218,12 @@ impl<'a> Planner<'a> {
     }
 
     /// Whether anything of the environment is there, also where this pass does not look at it in detail.
-    fn is_live(&self, env: &Environment) -> bool {
+    pub(super) fn is_live(&self, env: &Environment) -> bool {
         env.apps.iter().any(|app| {
             let detail = self.observed.detail(&env.org, &app.name);
             let listed = self.listed.get(&env.org).is_some_and(|listed| !listed.rows(&app.name).is_empty());
             matches!(detail.map(|detail| &detail.presence), Some(Presence::Here(_))) || listed
         })
-    }
-
-    /// Previews that have nothing live yet and for which the limit of their set leaves no room, each with its place in the queue. What
-    /// is being deleted counts until it is gone.
-    fn previews_in_queue(&self) -> BTreeMap<EnvName, String> {
-        let mut sets: BTreeMap<&str, (usize, Vec<(&Preview, &Environment)>)> = BTreeMap::new();
-        for wanted in self.fleet.environments.values() {
-            let Wanted::Ready(env) = wanted else { continue };
-            let Some(preview) = &env.preview else { continue };
-            let (live, new) = sets.entry(&preview.set).or_default();
-            if self.is_live(env) {
-                *live = live.saturating_add(1);
-            } else if self.births.expiry(env).is_none_or(|at| at > self.now) {
-                new.push((preview, env));
-            }
-        }
-        for (name, ended) in &self.fleet.ended {
-            if let Some((live, _)) = sets.get_mut(ended.set.as_str())
-                && self.births.has(name)
-            {
-                *live = live.saturating_add(1);
-            }
-        }
-        let mut queue = BTreeMap::new();
-        for (set, (live, mut new)) in sets {
-            new.sort_by_key(|(preview, _)| preview.place);
-            let Some(limit) = new.iter().find_map(|(preview, _)| preview.limit) else { continue };
-            let waiting = new.iter().skip(limit.saturating_sub(live));
-            let count = waiting.len();
-            for (index, (_, env)) in waiting.enumerate() {
-                let place = index.saturating_add(1);
-                let message = format!(
-                    "waits in the queue of preview set `{set}`, at place {place} of {count}: the set has room for {} at once",
-                    plural(limit, "preview")
-                );
-                queue.insert(env.name.clone(), message);
-            }
-        }
-        queue
     }
 
     fn hold_by_level(&mut self, env: &Environment, first_step: usize) {

@@ -7,8 +7,8 @@ use chrono::TimeDelta;
 use hangar::controller::{Verdict, WithRepositories};
 use hangar::desired::Completeness;
 use hangar::http::Shared;
-use hangar::random::Random;
 use hangar::http::transport::Method;
+use hangar::random::Random;
 use hangar::sim::{Fault, FaultKind, Matcher, NewPull, SimConfig};
 use hangar::source::{Snapshot, Source, SourceError};
 
@@ -83,6 +83,11 @@ impl Github {
     }
 }
 
+/// The image that the set's template asks for at this commit.
+fn image_of(sha: &str) -> String {
+    format!("registry.fly.io/demo:{}", sha.get(..7).unwrap())
+}
+
 /// GitHub does not answer.
 fn down() -> Fault {
     Fault::always(Matcher::new(Method::Get, "/repos/**"), FaultKind::unavailable())
@@ -100,7 +105,7 @@ async fn a_pull_request_lives_from_its_opening_to_its_merge() {
     let sha = repo.push_to_pull(number).unwrap();
     github.pass().await;
     let image = github.world.only_machine(&app).config["image"].clone();
-    assert_eq!(image, format!("registry.fly.io/demo:{}", &sha[..7]));
+    assert_eq!(image, image_of(&sha));
     repo.merge(number).unwrap();
     assert_eq!(github.pass().await, Verdict::Converged);
     assert_eq!(github.world.app_names(), ["other-web"]);
@@ -124,8 +129,7 @@ async fn asking_again_costs_nothing_while_nothing_has_changed() {
 async fn whatever_is_wrong_with_a_listing_nothing_is_deleted() {
     let mut github = Github::with("").await;
     let repo = github.world.sim.repository(REPO);
-    let numbers: Vec<u64> =
-        (0..3).map(|n| repo.open_pull(NewPull::from_branch(&format!("b{n}"))).unwrap()).collect();
+    let numbers: Vec<u64> = (0..3).map(|n| repo.open_pull(NewPull::from_branch(&format!("b{n}"))).unwrap()).collect();
     github.pass().await;
     let before = github.world.app_names();
     assert_eq!(before.len(), 4);
@@ -180,12 +184,16 @@ async fn a_month_of_pull_requests_leaves_nothing_behind() {
                     0 => drop(open.insert(number, repo.push_to_pull(number).unwrap())),
                     1 if open.len() > 3 => {
                         open.remove(&number);
-                        if random.next_u64() % 2 == 0 { repo.close(number).unwrap() } else { repo.merge(number).unwrap() }
+                        if random.next_u64().is_multiple_of(2) {
+                            repo.close(number).unwrap();
+                        } else {
+                            repo.merge(number).unwrap();
+                        }
                     }
                     _ => {}
                 }
             }
-            let is_down = random.next_u64() % 5 == 0;
+            let is_down = random.next_u64().is_multiple_of(5);
             if is_down {
                 github.world.sim.inject(down());
             }
@@ -206,9 +214,9 @@ async fn a_month_of_pull_requests_leaves_nothing_behind() {
                 assert!(previews.is_subset(&wanted), "day {day}, look {look}: {previews:?} of {wanted:?}");
                 assert_eq!(previews.len(), wanted.len().min(LIMIT), "day {day}, look {look}");
                 for app in &previews {
-                    let number: u64 = app["pr-".len()..app.len() - "-web".len()].parse().unwrap();
+                    let number: u64 = app.trim_start_matches("pr-").trim_end_matches("-web").parse().unwrap();
                     let image = github.world.only_machine(app).config["image"].clone();
-                    assert_eq!(image, format!("registry.fly.io/demo:{}", &open[&number][..7]), "day {day}, look {look}");
+                    assert_eq!(image, image_of(&open[&number]), "day {day}, look {look}");
                 }
             }
             github.world.pass_time(TimeDelta::hours(3).to_std().unwrap()).await;

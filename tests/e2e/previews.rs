@@ -103,7 +103,7 @@ async fn grace_begins_when_the_pull_request_was_closed_and_needs_no_store() {
     let mut world = world("  grace: 1h").await;
     let now = world.clock.now();
     let one = pull(now, 1);
-    list(&mut world, &[one.clone()]);
+    list(&mut world, std::slice::from_ref(&one));
     world.converge().await;
     let closed = close(&one, &world);
     list(&mut world, &[closed]);
@@ -178,7 +178,9 @@ async fn a_limit_makes_a_queue_in_the_order_of_age() {
     assert_eq!(world.app_names(), ["other-web", "pr-1-web", "pr-2-web"]);
     let messages: Vec<_> = outcome.last.plan.withheld.iter().map(|withheld| withheld.message.as_str()).collect();
     let place = |place: u32| {
-        format!("waits in the queue of preview set `chat`, at place {place} of 2: the set has room for 2 previews at once")
+        format!(
+            "waits in the queue of preview set `chat`, at place {place} of 2: the set has room for 2 previews at once"
+        )
     };
     assert_eq!(messages, [place(1), place(2)]);
     // What is live is not pushed out, and what is being deleted counts until it is gone.
@@ -195,7 +197,7 @@ async fn an_idle_preview_expires_and_a_push_brings_it_back() {
     let mut world = world("  ttl: {idle: 1h, max: 3d}").await;
     let now = world.clock.now();
     let one = pull(now, 1);
-    list(&mut world, &[one.clone()]);
+    list(&mut world, std::slice::from_ref(&one));
     world.converge().await;
     world.pass_time(seconds(3600)).await;
     world.reconcile().await;

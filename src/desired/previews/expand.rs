@@ -119,7 +119,7 @@ pub(in crate::desired) fn expand(set: &ParsedPreviewSet, context: &Context<'_>) 
         }
         names.insert(name.clone(), subject.title.clone());
         let place = expansion.previews.len();
-        expansion.previews.push(expanded(set, name, subject, place));
+        expansion.previews.push(expanded(set, &name, subject, place));
     }
     // The name of an open preview is never that of an ended one, whatever its number was.
     expansion.ended.retain(|(name, _)| !names.contains_key(name));
@@ -140,7 +140,7 @@ pub(in crate::desired) fn probes(set: &ParsedPreviewSet) -> Vec<(ParsedEnvironme
     github.map(probe).collect()
 }
 
-fn expanded(set: &ParsedPreviewSet, name: EnvName, subject: Subject, place: usize) -> Expanded {
+fn expanded(set: &ParsedPreviewSet, name: &EnvName, subject: Subject, place: usize) -> Expanded {
     let mut environment = set.template.clone();
     name.as_str().clone_into(&mut environment.metadata.name);
     if subject.is_secretless {

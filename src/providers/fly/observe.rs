@@ -8,7 +8,7 @@ use super::client::{AppLookup, Class, FlyError, FlyProblem, FlyReader};
 use super::convert;
 use crate::clock::SharedClock;
 use crate::desired::Completeness;
-use crate::observed::{Machine, AppDetail, AppRow, ByApp, Listing, Presence, Reading, Scope};
+use crate::observed::{AppDetail, AppRow, ByApp, Listing, Machine, Presence, Reading, Scope};
 use crate::resource::marker::network_slot;
 use crate::resource::{AppName, OrgSlug, OwnerId};
 
