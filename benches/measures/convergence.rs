@@ -140,7 +140,8 @@ fn critical_path(plan: &Plan, times: &StepTimes, calls: &[CallSpan], config: &Si
     for step in &plan.steps {
         let ready = step.after.iter().map(|id| finished[id]).max().unwrap_or_default();
         let takes = match step.action {
-            Action::WaitHealthy { .. } => config.boot + config.settle,
+            // A new machine is prepared for a quarter of the time that it then takes to boot.
+            Action::WaitHealthy { .. } => config.boot / 4 + config.boot + config.settle,
             _ => own.get(&step.id).copied().unwrap_or_default(),
         };
         finished.insert(step.id, ready + takes);
