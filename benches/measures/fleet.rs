@@ -1,6 +1,6 @@
 //! The world of the measures: previews as in `specs/chat-dev`, a simulated Fly that takes a while to answer, and a paused clock.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -75,6 +75,7 @@ impl World {
             assets: Arc::new(NoAssets),
             commit: None,
             completeness: Completeness::Complete,
+            repos: BTreeMap::new(),
             read_at: epoch,
         };
         Self { clock, config, sim, snapshot, variables, store: Arc::new(MemoryStore::new()), runs: 0 }

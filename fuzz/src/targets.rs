@@ -140,7 +140,7 @@ pub fn observation(data: &[u8]) {
             Wanted::Ready(env) => Some(&env.apps),
             Wanted::Broken { .. } => None,
         });
-        let wishes = apps.flatten().map(|app| (app.name.clone(), Wish { certificates: true })).collect();
+        let wishes = apps.flatten().map(|app| (app.name.clone(), Wish { certificates: true, ..Wish::default() })).collect();
         read_details(&reader, &clock, &fleet.owner, &mut scope, &wishes).await;
         Observed { scopes: BTreeMap::from([(org, scope)]) }
     });
@@ -182,6 +182,7 @@ fn fleet(specs: &ParsedSpecs, fly_toml: &[u8]) -> (Fleet, Policy) {
         assets: &assets,
         source: &Completeness::Complete,
         commit: None,
+        repos: &BTreeMap::new(),
     };
     let built = build(specs, &context);
     explained(&built.diagnostics);
@@ -298,7 +299,7 @@ async fn ask(number: usize, writer: &FlyWriter) -> Result<(), FlyError> {
         8 => reader.volumes(app).await.map(drop),
         9 => reader.volume(app, "vol_1").await.map(drop),
         10 => reader.snapshots(app, "vol_1").await.map(drop),
-        11 => reader.secrets(app).await.map(drop),
+        11 => reader.secrets(app, None).await.map(drop),
         12 => reader.ips(app).await.map(drop),
         13 => reader.certificates(app).await.map(drop),
         14 => reader.certificate(app, "chat.example.com").await.map(drop),

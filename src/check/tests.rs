@@ -33,8 +33,14 @@ fn fleet(names: &[&str], more: &str) -> Fleet {
     let secrets =
         SecretInputs { master_key: Some("0123456789abcdef0123456789abcdef".into()), ..SecretInputs::default() };
     let owner = OwnerId::from("us");
-    let context =
-        Context { owner: &owner, secrets: &secrets, assets: &none, source: &Completeness::Complete, commit: None };
+    let context = Context {
+        owner: &owner,
+        secrets: &secrets,
+        assets: &none,
+        source: &Completeness::Complete,
+        repos: &BTreeMap::new(),
+        commit: None,
+    };
     build(&specs, &context).fleet
 }
 

@@ -126,7 +126,7 @@ fn wishes(loaded: &Loaded, environments: &BTreeSet<EnvName>) -> BTreeMap<OrgSlug
     for env in with_gates(loaded, environments) {
         let apps = wishes.entry(env.org.clone()).or_default();
         for app in &env.apps {
-            apps.insert(app.name.clone(), Wish { certificates: !app.certificates.is_empty() });
+            apps.insert(app.name.clone(), Wish { certificates: !app.certificates.is_empty(), ..Wish::default() });
         }
     }
     wishes

@@ -333,7 +333,7 @@ impl StepRun<'_> {
         let answer = writer.set_secrets(app.as_str(), &values).await?;
         let mut listed = answer.secrets;
         if !write.set.keys().all(|name| listed.iter().any(|secret| secret.name == *name)) {
-            listed = writer.reader().secrets(app.as_str()).await?;
+            listed = writer.reader().secrets(app.as_str(), answer.version).await?;
         }
         vault.version = answer.version;
         vault.digests = listed.into_iter().map(|secret| (secret.name, short_digest(&secret.digest))).collect();

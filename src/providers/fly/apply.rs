@@ -184,7 +184,7 @@ pub async fn delete_app(
         .filter(Machine::is_live)
         .collect();
     let has_ours = machines.iter().any(|machine| machine.owned_by(expected.owner).is_some());
-    let secrets = if has_ours { Vec::new() } else { writer.reader().secrets(app.as_str()).await? };
+    let secrets = if has_ours { Vec::new() } else { writer.reader().secrets(app.as_str(), None).await? };
     let secrets: Vec<Secret> = secrets.into_iter().map(convert::secret).collect();
     if let Some(problem) = problem_with_deleting(&convert::app(found), &machines, &secrets, expected) {
         return Err(ApplyError::NoLongerProven { object: format!("app {app}"), problem });

@@ -8,7 +8,7 @@ use super::client::{AppLookup, Class, FlyError, FlyProblem, FlyReader};
 use super::convert;
 use crate::clock::SharedClock;
 use crate::desired::Completeness;
-use crate::observed::{AppDetail, AppRow, ByApp, Listing, Presence, Reading, Scope};
+use crate::observed::{AppDetail, AppRow, ByApp, Listing, Machine, Presence, Reading, Scope};
 use crate::resource::marker::network_slot;
 use crate::resource::{AppName, OrgSlug, OwnerId};
 
@@ -20,6 +20,8 @@ const APPS_AT_ONCE: usize = 8;
 pub struct Wish {
     /// Its certificates too: one or more pages.
     pub certificates: bool,
+    /// Its secrets at this vault version or later: the newest that a marker on one of its machines speaks of.
+    pub secrets_version: Option<u64>,
 }
 
 /// Lists one organization in bulk: its apps, machines and volumes, in as many requests as there are pages.
@@ -81,13 +83,14 @@ pub async fn read_details(
         // Certificates that the spec no longer has are still to be removed.
         if let (Some(wish), Some(marker)) = (wishes.get_mut(&machine.app), machine.owned_by(owner)) {
             wish.certificates |= !marker.certificates.is_empty();
+            wish.secrets_version = wish.secrets_version.max(version_taken(machine, owner));
         }
     }
     let (apps, listed) = (&scope.apps, &listed);
     let details = futures::stream::iter(wishes)
         .map(|(app, wish)| async move {
             let row = listed.rows(&app).first().copied();
-            let detail = detail(reader, clock, &app, row, apps.completeness.is_complete(), wish).await;
+            let detail = detail(reader, clock, owner, &app, row, apps.completeness.is_complete(), wish).await;
             (app, detail)
         })
         .buffered(APPS_AT_ONCE)
@@ -100,6 +103,7 @@ pub async fn read_details(
 async fn detail(
     reader: &FlyReader,
     clock: &SharedClock,
+    owner: &OwnerId,
     app: &AppName,
     row: Option<&AppRow>,
     sees_org: bool,
@@ -118,7 +122,7 @@ async fn detail(
     let (machines, volumes, secrets, ips, certificates) = futures::join!(
         reader.machines(name),
         reader.volumes(name),
-        reader.secrets(name),
+        reader.secrets(name, wish.secrets_version),
         reader.ips(name),
         certificates
     );
@@ -126,16 +130,15 @@ async fn detail(
         // The listing showed it, and it is not there: it was deleted a moment ago, and only a direct request can tell.
         return unread(self::presence(reader, clock, app, sees_org).await);
     }
+    let machines: Result<Vec<Machine>, FlyError> =
+        machines.map(|all| all.into_iter().map(|machine| convert::machine(app, machine)).collect());
+    let newest = machines.iter().flatten().filter_map(|machine| version_taken(machine, owner)).max();
+    // The organization's listing was behind, and so the list of secrets may be.
+    let secrets = if newest > wish.secrets_version { reader.secrets(name, newest).await } else { secrets };
     let known = |value| Reading::Known { value, started_at };
     AppDetail {
         presence,
-        machines: machines.map_or_else(
-            |error| unknown(&error),
-            |all| Reading::Known {
-                value: all.into_iter().map(|machine| convert::machine(app, machine)).collect(),
-                started_at,
-            },
-        ),
+        machines: machines.map_or_else(|error| unknown(&error), |value| Reading::Known { value, started_at }),
         volumes: volumes.map_or_else(
             |error| unknown(&error),
             |all| Reading::Known {
@@ -157,6 +160,13 @@ async fn detail(
             Some(Ok(all)) => known(all.into_iter().map(convert::certificate).collect()),
         },
     }
+}
+
+/// The vault version that a machine of ours was last given. A clone may have brought the marker of another app, whose vault has
+/// versions of its own.
+fn version_taken(machine: &Machine, owner: &OwnerId) -> Option<u64> {
+    let marker = machine.owned_by(owner)?;
+    marker.secrets_version.filter(|_| marker.app == machine.app)
 }
 
 async fn presence(reader: &FlyReader, clock: &SharedClock, app: &AppName, sees_org: bool) -> Presence {

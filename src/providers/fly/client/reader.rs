@@ -178,9 +178,13 @@ impl FlyReader {
         self.get::<Option<Vec<VolumeSnapshot>>>(call, &place).await.map(Option::unwrap_or_default)
     }
 
-    /// Names and digests of an app's secrets.
-    pub async fn secrets(&self, app: &str) -> Result<Vec<SecretDigest>, FlyError> {
-        let call = Call::new("list secrets", app, &["v1", "apps", app, "secrets"]);
+    /// Names and digests of an app's secrets, as they are at vault version `at_least` or later: without one, the list may be from
+    /// before a write that has been answered.
+    pub async fn secrets(&self, app: &str, at_least: Option<u64>) -> Result<Vec<SecretDigest>, FlyError> {
+        let mut call = Call::new("list secrets", app, &["v1", "apps", app, "secrets"]);
+        if let Some(version) = at_least {
+            call = call.query("min_version", version.to_string());
+        }
         self.get::<SecretsAnswer>(call, &Place::app(app)).await.map(|answer| answer.secrets)
     }
 
