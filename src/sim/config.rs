@@ -110,7 +110,7 @@ pub struct SimConfig {
     pub latency: Duration,
     /// The region used when a request names none.
     pub default_region: String,
-    /// From a machine's creation or start to `started`.
+    /// From a machine's start to `started`. A machine that is created is prepared before, for a quarter of this.
     pub boot: Duration,
     /// The same for an image whose tag contains `slow`.
     pub slow_boot: Duration,

@@ -17,6 +17,7 @@ mod changes;
 mod chat_dev;
 mod collect;
 mod contract;
+mod costs;
 mod create;
 mod daemon;
 mod destroy;
