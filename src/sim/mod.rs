@@ -27,6 +27,7 @@
 
 mod accidents;
 mod admin;
+mod admin_github;
 mod admin_platform;
 mod auth;
 mod config;

@@ -281,3 +281,39 @@ async fn an_enterprise_server_names_its_own_addresses() {
     assert!(row["html_url"].as_str().unwrap().starts_with("https://git.acme.dev/acme/chat/pull/"), "{row}");
     assert!(first.header("link").unwrap().starts_with("<https://git.acme.dev/api/v3/repositories/"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn people_act_over_the_simulators_own_pages() {
+    let (client, repo) = Client::new();
+    let act = async |method, path: &str, body: &str| {
+        let body = (!body.is_empty()).then(|| serde_json::from_str(body).unwrap());
+        read(&client.ask(method, &format!("/_sim/github{path}"), &[], body).await)
+    };
+    let (post, put, delete) = (Method::Post, Method::Put, Method::Delete);
+    let (_, opened) = act(post, "/acme/chat/pulls", r#"{"branch": "bold/idea", "labels": ["preview"]}"#).await;
+    assert_eq!(opened["number"], 1);
+    let (_, pushed) = act(post, "/acme/chat/branches/bold/idea", "").await;
+    assert_eq!(repo.pull(1).unwrap().sha, pushed["sha"].as_str().unwrap());
+    assert_eq!(act(post, "/acme/chat/pulls/1/label", r#"{"label": "x"}"#).await.1["labels"][1], "x");
+    assert_eq!(act(post, "/acme/chat/pulls/1/close", "").await.1["open"], false);
+    assert_eq!(act(post, "/acme/chat/pulls/1/reopen", "").await.1["open"], true);
+    act(post, "/acme/chat/pulls", r#"{"branch": "x", "fork": "eve", "author": "eve"}"#).await;
+    act(post, "/acme/chat/pulls/2/push", "").await;
+    assert_eq!(act(delete, "/acme/chat/forks/eve", "").await.0, 200);
+    assert_eq!(act(post, "/acme/chat/pulls/2/push", "").await.0, 409);
+    assert_eq!(act(delete, "/acme/chat/branches/bold/idea", "").await.0, 200);
+    assert!(!repo.pull(1).unwrap().open);
+    act(put, "/acme/chat/people/bob", r#"{"access": "triage"}"#).await;
+    let (_, bob) = client.get("/repos/acme/chat/collaborators/bob/permission").await;
+    assert_eq!((&bob["permission"], &bob["role_name"]), (&"read".into(), &"triage".into()));
+    assert_eq!(act(put, "/acme/more", "").await.0, 204);
+    act(post, "/acme/more/rename", r#"{"name": "acme/most"}"#).await;
+    let (_, shown) = act(Method::Get, "", "").await;
+    assert_eq!((&shown[0]["pulls"][1]["fork"], &shown[1]["repository"]), (&"eve".into(), &"acme/most".into()));
+    for (path, status) in
+        [("/acme/chat/pulls/9/close", 409), ("/acme/chat/pulls/1/explode", 409), ("/acme/none/pulls", 409)]
+    {
+        assert_eq!(act(post, path, "").await.0, status, "{path}");
+    }
+    assert_eq!(act(post, "/acme/chat/pulls", r#"{"brnch": "x"}"#).await.0, 400);
+}
