@@ -140,7 +140,8 @@ pub fn observation(data: &[u8]) {
             Wanted::Ready(env) => Some(&env.apps),
             Wanted::Broken { .. } => None,
         });
-        let wishes = apps.flatten().map(|app| (app.name.clone(), Wish { certificates: true, ..Wish::default() })).collect();
+        let wishes =
+            apps.flatten().map(|app| (app.name.clone(), Wish { certificates: true, ..Wish::default() })).collect();
         read_details(&reader, &clock, &fleet.owner, &mut scope, &wishes).await;
         Observed { scopes: BTreeMap::from([(org, scope)]) }
     });

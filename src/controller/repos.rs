@@ -65,14 +65,7 @@ impl WithRepositories {
                     Ok(reader) => list(&reader, &repo, needed, since).await,
                     Err(reason) => Err(reason),
                 };
-                let listing = listing.unwrap_or_else(|reason| {
-                    tracing::warn!(
-                        %repo, reason,
-                        "pull requests and branches could not be listed: no preview is made, and nothing is collected"
-                    );
-                    RepoListing::unknown(reason)
-                });
-                (repo, listing)
+                (repo, listing.unwrap_or_else(RepoListing::unknown))
             }
         });
         snapshot.repos = futures::future::join_all(listings).await.into_iter().collect();
@@ -105,7 +98,16 @@ impl WithRepositories {
 #[async_trait::async_trait]
 impl Source for WithRepositories {
     async fn load(&self) -> Result<Snapshot, SourceError> {
-        Ok(self.complete(self.specs.load().await?).await)
+        let snapshot = self.complete(self.specs.load().await?).await;
+        for (repo, listing) in &snapshot.repos {
+            if let Completeness::Incomplete { reason } = &listing.completeness {
+                tracing::warn!(
+                    %repo, reason,
+                    "pull requests and branches could not be listed: no preview is made, and nothing is collected"
+                );
+            }
+        }
+        Ok(snapshot)
     }
 
     async fn changed(&self) {
