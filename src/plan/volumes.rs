@@ -115,7 +115,10 @@ impl Planner<'_> {
                 message: format!("the host of machine {} does not answer, so what it mounts is not known", holder.id),
                 until: None,
             }),
-            None => self.may_create(&key, view.born_here),
+            None => match taken_by_unseen(view, volume) {
+                Some(obstacle) => Err(obstacle),
+                None => self.may_create(&key, view.born_here),
+            },
         };
         if let Err(obstacle) = may_create {
             self.withhold(&view.place, &key, &format!("create volume `{}`", volume.slot.name), obstacle);
@@ -216,4 +219,19 @@ impl Planner<'_> {
             }
         }
     }
+}
+
+/// Why none is made for now: a volume that would do is bound to a machine that was not seen. Either the machine came to be between the
+/// two readings, or it is going and the volume will be free; in both cases a second volume would be one without the data.
+fn taken_by_unseen(view: &AppView<'_>, wanted: &desired::Volume) -> Option<Obstacle> {
+    let is_seen = |id: &str| view.owned.iter().chain(&view.others).any(|machine| machine.id == id);
+    let mut bound = view
+        .volumes
+        .iter()
+        .filter(|seen| seen.is_live() && seen.host_ok)
+        .filter(|seen| seen.name == wanted.slot.name && seen.region == wanted.slot.machine.region)
+        .filter_map(|seen| Some((seen, seen.attached_machine.as_deref()?)));
+    let (volume, machine) = bound.find(|(_, machine)| !is_seen(machine))?;
+    let message = format!("volume {} is bound to machine {machine}, which is not there (yet, or any more)", volume.id);
+    Some(Obstacle { reason: Reason::InTransition, message, until: None })
 }

@@ -105,3 +105,20 @@ async fn whatever_lags_an_environment_is_created_changed_and_removed_with_the_sa
         assert_eq!(life(name, config).await, expected, "{name}");
     }
 }
+
+/// A volume stays bound to a destroyed machine for a while. A new one in its place would be one without the data.
+#[tokio::test(start_paused = true)]
+async fn the_volume_of_a_machine_that_is_gone_is_waited_for_and_never_doubled() {
+    let config = SimConfig { volume_bound_after_destroy: seconds(60), ..SimConfig::default() };
+    let mut world = World::configured(&[("hangar.yaml", CONTROLLER)], config.with_org("acme", "sim_acme_token"));
+    let apps = "web: {image: 'registry.fly.io/demo:v1', volumes: {data: {mount: /data}}}";
+    world.put("demo.yaml", &environment("demo", "", apps));
+    world.converge().await;
+    let volumes = world.sim.volumes("demo-web");
+    let gone = world.only_machine("demo-web").id;
+    world.sim.delete_machine("demo-web", &gone).unwrap();
+    reconcile_until_converged(&mut world, "bound", 4).await;
+    let ids = |volumes: &[hangar::sim::VolumeView]| volumes.iter().map(|volume| volume.id.clone()).collect::<Vec<_>>();
+    assert_eq!(ids(&world.sim.volumes("demo-web")), ids(&volumes));
+    assert_ne!(world.only_machine("demo-web").id, gone);
+}
