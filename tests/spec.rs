@@ -1,5 +1,7 @@
 //! Specs by their public face: what is read, what is refused and in which words.
 
+#[path = "spec/previews.rs"]
+mod previews;
 #[path = "spec/reading.rs"]
 mod reading;
 #[path = "spec/refusals.rs"]

@@ -8,12 +8,12 @@ use serde_json::Value;
 
 use crate::desired::{Fleet, Level, Wanted};
 use crate::memory::{Memory, NoteOutcome, Verb};
-use crate::observed::{AppDetail, Observed, Presence};
+use crate::observed::{AppDetail, AppRow, ByApp, Observed, Presence};
 use crate::plan::{Action, Evidence, Plan, Step, StepId};
 use crate::policy::Policy;
 use crate::resource::marker::{self, network_slot};
 use crate::resource::output;
-use crate::resource::{AppName, ResourceKey};
+use crate::resource::{AppName, EnvName, OrgSlug, ResourceKey};
 
 /// A rule that a plan breaks. A plan with one is never executed; it means that the planner has a defect.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -29,7 +29,7 @@ pub struct Violation {
 
 /// All rules that `plan` breaks.
 pub fn check(plan: &Plan, fleet: &Fleet, observed: &Observed, memory: &Memory, policy: &Policy) -> Vec<Violation> {
-    let checker = Checker { plan, fleet, observed, memory, policy };
+    let checker = Checker { plan, fleet, observed, memory, policy, tables: Tables::of(plan, fleet, observed) };
     let mut broken = Vec::new();
     for (index, step) in plan.steps.iter().enumerate() {
         for rule in checker.rules_broken_by(index, step) {
@@ -45,6 +45,74 @@ struct Checker<'c> {
     observed: &'c Observed,
     memory: &'c Memory,
     policy: &'c Policy,
+    tables: Tables<'c>,
+}
+
+/// What the rules look up for every step, found once.
+struct Tables<'c> {
+    /// The steps that do something to an object, in order.
+    by_object: BTreeMap<String, Vec<usize>>,
+    /// The steps that act on an app or something in it, in order.
+    by_app: BTreeMap<&'c AppName, Vec<&'c Step>>,
+    /// The environments that are given a pool place by a step.
+    given: BTreeMap<(&'c OrgSlug, u32), BTreeSet<&'c EnvName>>,
+    /// The listed apps that live in a pool place.
+    living: BTreeMap<(&'c OrgSlug, u32), Vec<&'c AppRow>>,
+    listed: BTreeMap<&'c OrgSlug, ByApp<'c>>,
+}
+
+impl<'c> Tables<'c> {
+    fn of(plan: &'c Plan, fleet: &'c Fleet, observed: &'c Observed) -> Self {
+        let mut tables = Self {
+            by_object: BTreeMap::new(),
+            by_app: BTreeMap::new(),
+            given: BTreeMap::new(),
+            living: BTreeMap::new(),
+            listed: ByApp::of_all(observed),
+        };
+        for (index, step) in plan.steps.iter().enumerate() {
+            if let Some(object) = object(step) {
+                tables.by_object.entry(object).or_default().push(index);
+            }
+            tables.by_app.entry(step.key.app()).or_default().push(step);
+            if let Some(place) = place(fleet, step) {
+                tables.given.entry((&step.org, place)).or_default().insert(&step.env);
+            }
+        }
+        for (org, scope) in &observed.scopes {
+            for row in &scope.apps.items {
+                if let Some(place) = network_slot(&fleet.owner, &row.network) {
+                    tables.living.entry((org, place)).or_default().push(row);
+                }
+            }
+        }
+        tables
+    }
+
+    fn steps_of(&self, app: &AppName) -> &[&'c Step] {
+        self.by_app.get(app).map(Vec::as_slice).unwrap_or_default()
+    }
+}
+
+/// The object that a step does something to, where no other step may.
+fn object(step: &Step) -> Option<String> {
+    match &step.action {
+        Action::UpdateMachine { id, .. }
+        | Action::StartMachine { id }
+        | Action::MarkMachine { id, .. }
+        | Action::DestroyMachine { id, .. }
+        | Action::DeleteVolume { id, .. } => Some(format!("id {id}")),
+        Action::WaitHealthy { .. } | Action::ExtendVolume { .. } | Action::UpdateVolume { .. } => None,
+        _ => Some(step.key.to_string()),
+    }
+}
+
+/// The pool place that a step gives to a new app.
+fn place(fleet: &Fleet, step: &Step) -> Option<u32> {
+    match &step.action {
+        Action::CreateApp { network: Some(network) } => network_slot(&fleet.owner, network),
+        _ => None,
+    }
 }
 
 impl Checker<'_> {
@@ -102,18 +170,10 @@ impl Checker<'_> {
     }
 
     fn is_alone(&self, index: usize, step: &Step) -> bool {
-        let object = |step: &Step| match &step.action {
-            Action::UpdateMachine { id, .. }
-            | Action::StartMachine { id }
-            | Action::MarkMachine { id, .. }
-            | Action::DestroyMachine { id, .. }
-            | Action::DeleteVolume { id, .. } => Some(format!("id {id}")),
-            Action::WaitHealthy { .. } | Action::ExtendVolume { .. } | Action::UpdateVolume { .. } => None,
-            _ => Some(step.key.to_string()),
-        };
-        let Some(this) = object(step) else { return true };
+        let Some(same) = object(step).and_then(|object| self.tables.by_object.get(&object)) else { return true };
         let verb = step.action.verb();
-        self.plan.steps.iter().take(index).filter(|other| object(other).as_ref() == Some(&this)).all(|other| {
+        let before = same.iter().take_while(|other| **other < index);
+        before.filter_map(|other| self.plan.steps.get(*other)).all(|other| {
             // A machine may be marked and started in one plan: neither touches what the other does.
             matches!((&other.action, &step.action), (Action::MarkMachine { .. }, Action::StartMachine { .. }))
                 || (other.action.verb() == Some(Verb::Delete)
@@ -178,11 +238,9 @@ impl Checker<'_> {
             })
             || self.memory.has_created(app);
         let is_made_here = || {
-            self.plan.steps.iter().any(|other| {
-                matches!(other.action, Action::CreateApp { .. })
-                    && other.key.app() == app
-                    && step.after.contains(&other.id)
-                    || matches!(other.action, Action::CreateMachine(_)) && step.after.contains(&other.id)
+            step.after.iter().filter_map(|id| self.plan.steps.get(id.0)).any(|other| {
+                matches!(other.action, Action::CreateApp { .. }) && other.key.app() == app
+                    || matches!(other.action, Action::CreateMachine(_))
             })
         };
         let is_adopted = || match self.fleet.environments.get(&step.env) {
@@ -232,9 +290,10 @@ impl Checker<'_> {
     }
 
     fn orphan_rules_hold(&self, step: &Step) -> bool {
-        let Some(Evidence::Orphan { since }) = step.action.proof().map(crate::plan::Proof::evidence) else {
+        let evidence = step.action.proof().map(crate::plan::Proof::evidence);
+        if !matches!(evidence, Some(Evidence::Orphan { .. } | Evidence::Ended { .. })) {
             return true;
-        };
+        }
         let complete = self.fleet.source.is_complete()
             && !self.fleet.environments.values().any(|wanted| matches!(wanted, Wanted::Broken { .. }))
             && self
@@ -242,6 +301,10 @@ impl Checker<'_> {
                 .scopes
                 .values()
                 .all(|scope| scope.apps.completeness.is_complete() && scope.machines.completeness.is_complete());
+        let Some(Evidence::Orphan { since }) = evidence else {
+            let ended = self.fleet.ended.get(&step.env).filter(|ended| ended.at <= self.plan.made_at);
+            return complete && ended.is_some() && !self.fleet.environments.contains_key(&step.env);
+        };
         let app = step.key.app();
         let stands = self
             .machines_of(app)
@@ -268,12 +331,8 @@ impl Checker<'_> {
 
     fn is_minted_once(&self, step: &Step) -> bool {
         let app = step.key.app();
-        let is_made_here = || {
-            self.plan
-                .steps
-                .iter()
-                .any(|other| matches!(other.action, Action::CreateApp { .. }) && other.key.app() == app)
-        };
+        let is_made_here =
+            || self.tables.steps_of(app).iter().any(|other| matches!(other.action, Action::CreateApp { .. }));
         !step.key.is_minted()
             || self.memory.quarantined_until(self.plan.made_at, self.policy.timing).is_none()
             || self.memory.has_created(app)
@@ -293,27 +352,20 @@ impl Checker<'_> {
 
     /// Whether no other environment lives in the pool place that a new app is given, or is given it in the same plan.
     fn network_is_free(&self, step: &Step) -> bool {
-        let place = |step: &Step| match &step.action {
-            Action::CreateApp { network: Some(network) } => network_slot(&self.fleet.owner, network),
-            _ => None,
-        };
-        let Some(wanted) = place(step) else { return true };
+        let Some(wanted) = place(self.fleet, step) else { return true };
         let own: BTreeSet<&AppName> = match self.fleet.environments.get(&step.env) {
             Some(Wanted::Ready(env)) => env.apps.iter().map(|app| &app.name).collect(),
             _ => BTreeSet::new(),
         };
-        let others = self.plan.steps.iter().filter(|other| other.env != step.env && other.org == step.org);
-        let is_given = others.into_iter().any(|other| place(other) == Some(wanted));
-        let rows = self.observed.scopes.get(&step.org).map(|scope| scope.apps.items.as_slice()).unwrap_or_default();
-        let is_lived_in = rows
-            .iter()
-            .any(|row| network_slot(&self.fleet.owner, &row.network) == Some(wanted) && !own.contains(&row.name));
-        let marked_ours = |row: &crate::observed::AppRow| {
+        let given = self.tables.given.get(&(&step.org, wanted));
+        let is_given = given.is_some_and(|envs| envs.iter().any(|env| **env != step.env));
+        let rows = self.tables.living.get(&(&step.org, wanted)).map(Vec::as_slice).unwrap_or_default();
+        let is_lived_in = rows.iter().any(|row| !own.contains(&row.name));
+        let marked_ours = |row: &AppRow| {
             self.machines_of(&row.name)
                 .any(|machine| machine.owned_by(&self.fleet.owner).is_some_and(|marker| marker.env == step.env))
         };
-        let shared_with_itself =
-            rows.iter().any(|row| network_slot(&self.fleet.owner, &row.network) == Some(wanted) && marked_ours(row));
+        let shared_with_itself = rows.iter().any(|row| marked_ours(row));
         !is_given && (!is_lived_in || shared_with_itself)
     }
 
@@ -322,20 +374,21 @@ impl Checker<'_> {
     }
 
     fn machines_of<'m>(&'m self, app: &'m AppName) -> impl Iterator<Item = &'m crate::observed::Machine> {
-        self.observed.scopes.values().flat_map(move |scope| {
+        self.observed.scopes.iter().flat_map(move |(org, scope)| {
             let direct = scope.details.get(app).and_then(|detail| detail.machines.known()).into_iter().flatten();
-            direct.chain(scope.machines.items.iter().filter(move |machine| machine.app == *app))
+            let listed = self.tables.listed.get(org).map(|listed| listed.machines(app)).unwrap_or_default();
+            direct.chain(listed.iter().copied())
         })
     }
 
     fn rows_of<'m>(&'m self, app: &'m AppName) -> impl Iterator<Item = &'m String> {
-        self.observed.scopes.values().flat_map(move |scope| {
+        self.observed.scopes.iter().flat_map(move |(org, scope)| {
             let direct = scope.details.get(app).and_then(|detail| match &detail.presence {
                 Presence::Here(row) => Some(&row.network),
                 _ => None,
             });
-            let listed = scope.apps.items.iter().filter(move |row| row.name == *app).map(|row| &row.network);
-            direct.into_iter().chain(listed)
+            let listed = self.tables.listed.get(org).map(|listed| listed.rows(app)).unwrap_or_default();
+            direct.into_iter().chain(listed.iter().map(|row| &row.network))
         })
     }
 }

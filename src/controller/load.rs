@@ -84,6 +84,7 @@ pub fn load(snapshot: &Snapshot, variables: &dyn Variables) -> Result<Loaded, Lo
         secrets: &secrets,
         assets: snapshot,
         source: &snapshot.completeness,
+        repos: &snapshot.repos,
         commit: snapshot.commit.as_deref(),
     };
     let built = desired::build(&specs, &context);

@@ -2,13 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use sha2::Digest as _;
+
 use super::load::{LoadError, Loaded};
 use super::variables::Variables;
 use crate::check::{self, Violation};
 use crate::desired::{Environment, Wanted};
 use crate::http::{ReadClient, Shared, WriteClient};
 use crate::memory::Memory;
-use crate::observed::{Observed, Scope};
+use crate::observed::{ByApp, Observed, Scope};
 use crate::plan::{Plan, Request, plan};
 use crate::providers::fly::client::{DEFAULT_BASE_URL, FlyReader, FlyWriter, connection};
 use crate::providers::fly::observe::{self, Wish};
@@ -184,35 +186,30 @@ pub fn plan_checked(
     if violations.is_empty() { Ok(Planned { plan, observed }) } else { Err(BrokenPlan(violations)) }
 }
 
-/// The bulk view of one environment's apps, as a text that changes whenever anything in it does.
-pub fn bulk_fingerprint(observed: &Observed, env: &Environment) -> Option<String> {
-    let scope: &Scope = observed.scopes.get(&env.org)?;
+/// The bulk view of one environment's apps, as a short text that changes whenever anything in it does. `listed` is of `observed`.
+pub fn bulk_fingerprint(
+    observed: &Observed,
+    listed: &BTreeMap<&OrgSlug, ByApp<'_>>,
+    env: &Environment,
+) -> Option<String> {
+    let (scope, listed): (&Scope, _) = (observed.scopes.get(&env.org)?, listed.get(&env.org)?);
     let complete = [&scope.apps.completeness, &scope.machines.completeness, &scope.volumes.completeness];
     if complete.iter().any(|completeness| !completeness.is_complete()) {
         return None;
     }
     let mut text = String::new();
     for app in &env.apps {
-        let rows = scope.apps.items.iter().filter(|row| row.name == app.name);
-        text.extend(rows.map(|row| format!("{row:?}\n")));
-        let mut machines: Vec<String> = scope
-            .machines
-            .items
+        text.extend(listed.rows(&app.name).iter().map(|row| format!("{row:?}\n")));
+        let mut machines: Vec<String> = listed
+            .machines(&app.name)
             .iter()
-            .filter(|machine| machine.app == app.name)
             .map(|machine| format!("{} {:?} {} {:?}\n", machine.id, machine.state, machine.version, machine.metadata))
             .collect();
         machines.sort();
-        let mut volumes: Vec<String> = scope
-            .volumes
-            .items
-            .iter()
-            .filter(|volume| volume.app == app.name)
-            .map(|volume| format!("{volume:?}\n"))
-            .collect();
+        let mut volumes: Vec<String> = listed.volumes(&app.name).iter().map(|volume| format!("{volume:?}\n")).collect();
         volumes.sort();
         text.extend(machines);
         text.extend(volumes);
     }
-    Some(text)
+    Some(hex::encode(sha2::Sha256::digest(text)))
 }

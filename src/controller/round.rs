@@ -18,9 +18,9 @@ use super::session::{Session, SessionError};
 use crate::desired::{Environment, Wanted};
 use crate::event::{Event, What};
 use crate::execute::{Report, Stop};
-use crate::observed::Observed;
-use crate::plan::{Purpose, Reason, Request, Standing, expiry, plan};
-use crate::resource::EnvName;
+use crate::observed::{ByApp, Observed};
+use crate::plan::{Births, Purpose, Reason, Request, Standing, plan};
+use crate::resource::{EnvName, OrgSlug, OwnerId};
 
 /// What is known of an environment that was converged when it was last looked at closely.
 #[derive(Debug, Clone)]
@@ -48,6 +48,21 @@ pub(super) struct Round {
     pub(super) planning: Arc<Mutex<()>>,
     /// Where it is told what has come of it, as it comes.
     pub(super) news: UnboundedSender<News>,
+}
+
+/// A plan, and what is looked up in what it was made from for each of its environments.
+#[derive(Debug)]
+struct View<'p> {
+    planned: &'p Planned,
+    listed: BTreeMap<&'p OrgSlug, ByApp<'p>>,
+    births: Births<'p>,
+}
+
+impl<'p> View<'p> {
+    fn of(planned: &'p Planned, owner: &OwnerId) -> Self {
+        let observed = &planned.observed;
+        Self { planned, listed: ByApp::of_all(observed), births: Births::of(observed, owner) }
+    }
 }
 
 /// What a round tells.
@@ -98,12 +113,15 @@ impl Round {
         let mut observed = self.session.readers.list().await;
         let now = self.session.shared.clock.now();
         let unwanted = self.unwanted(&observed, now);
-        let is_unchanged = |env: &EnvName| !unwanted.contains(env) && self.is_unchanged(env, &observed, now);
-        for env in &self.glanced {
-            self.tell(env, if is_unchanged(env) { End::Unchanged } else { End::Changed });
-        }
-        let (unchanged, open): (BTreeSet<EnvName>, BTreeSet<EnvName>) =
-            self.due.keys().cloned().partition(|env| is_unchanged(env));
+        let (unchanged, open): (BTreeSet<EnvName>, BTreeSet<EnvName>) = {
+            let listed = ByApp::of_all(&observed);
+            let is_unchanged =
+                |env: &EnvName| !unwanted.contains(env) && self.is_unchanged(env, &observed, &listed, now);
+            for env in &self.glanced {
+                self.tell(env, if is_unchanged(env) { End::Unchanged } else { End::Changed });
+            }
+            self.due.keys().cloned().partition(|env| is_unchanged(env))
+        };
         for env in &unchanged {
             self.tell(env, End::Unchanged);
         }
@@ -122,8 +140,10 @@ impl Round {
                 return;
             }
         };
-        let runs = plans.iter().flat_map(|(planned, envs)| envs.iter().map(move |env| (planned, env)));
-        let mut all = pin!(futures::future::join_all(runs.map(|(planned, env)| self.carry_out(planned, env))));
+        let owner = &self.session.loaded.fleet.owner;
+        let views = plans.iter().map(|(planned, envs)| (View::of(planned, owner), envs)).collect::<Vec<_>>();
+        let runs = views.iter().flat_map(|(view, envs)| envs.iter().map(move |env| (view, env)));
+        let mut all = pin!(futures::future::join_all(runs.map(|(view, env)| self.carry_out(view, env))));
         // Whatever begins at once has noted its write after the first poll.
         let is_over = futures::poll!(&mut all).is_ready();
         drop(planning);
@@ -141,9 +161,15 @@ impl Round {
         steps.chain(plan.withheld.iter().map(|withheld| &withheld.env)).cloned().collect()
     }
 
-    fn is_unchanged(&self, env: &EnvName, observed: &Observed, now: DateTime<Utc>) -> bool {
+    fn is_unchanged(
+        &self,
+        env: &EnvName,
+        observed: &Observed,
+        listed: &BTreeMap<&OrgSlug, ByApp<'_>>,
+        now: DateTime<Utc>,
+    ) -> bool {
         let (Some(known), Some(wanted)) = (self.known.get(env), self.wanted(env)) else { return false };
-        now < known.fresh_until && bulk_fingerprint(observed, wanted).as_ref() == Some(&known.bulk)
+        now < known.fresh_until && bulk_fingerprint(observed, listed, wanted).as_ref() == Some(&known.bulk)
     }
 
     fn wanted(&self, env: &EnvName) -> Option<&Environment> {
@@ -187,14 +213,15 @@ impl Round {
     }
 
     /// Carries out one environment's part of a plan. A panic ends only that.
-    async fn carry_out(&self, planned: &Planned, env: &EnvName) {
-        let end = guarded(self.executed(planned, env)).await.unwrap_or_else(|panic| End::Failed {
+    async fn carry_out(&self, view: &View<'_>, env: &EnvName) {
+        let end = guarded(self.executed(view, env)).await.unwrap_or_else(|panic| End::Failed {
             message: format!("{panic}: this is a defect of Hangar; the environment is tried again later"),
         });
         self.tell(env, end);
     }
 
-    async fn executed(&self, planned: &Planned, env: &EnvName) -> End {
+    async fn executed(&self, view: &View<'_>, env: &EnvName) -> End {
+        let View { planned, listed, births } = view;
         let plan = &planned.plan;
         let standing = plan.standing(env);
         let report = if standing == Standing::Changes {
@@ -222,8 +249,8 @@ impl Round {
             next: plan.next_due(env),
             gone: !plan.environments.contains_key(env),
             gated: withheld().any(|withheld| withheld.reason == Reason::GateClosed),
-            bulk: converged.and_then(|wanted| bulk_fingerprint(&planned.observed, wanted)),
-            expiry: wanted.and_then(|wanted| expiry(wanted, &planned.observed, &self.session.loaded.fleet.owner)),
+            bulk: converged.and_then(|wanted| bulk_fingerprint(&planned.observed, listed, wanted)),
+            expiry: wanted.and_then(|wanted| births.expiry(wanted)),
         }))
     }
 

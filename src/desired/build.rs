@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::environment;
 use super::graph::{Completeness, Fleet, Wanted};
 use super::inputs::{Assets, SecretInputs};
+use super::previews::{self, Expanded, RepoListing, RepoName};
 use super::problems::Problems;
-use super::secrets::SecretKeeper;
+use super::secrets::{SecretKeeper, describe};
 use crate::resource::{AppName, EnvName, OwnerId};
 use crate::spec::controller::CredentialSource;
-use crate::spec::{Diagnostics, ParsedEnvironment, ParsedSpecs};
+use crate::spec::{Diagnostics, Origin, ParsedSpecs};
 use crate::template::{Fingerprinter, MASTER_KEY_MINIMUM};
 
 /// What a graph is built from besides the specs.
@@ -23,6 +24,8 @@ pub struct Context<'a> {
     pub assets: &'a dyn Assets,
     /// Whether all sources answered completely.
     pub source: &'a Completeness,
+    /// What the repositories have that previews are made from.
+    pub repos: &'a BTreeMap<RepoName, RepoListing>,
     /// The commit that the specs come from, where they come from git.
     pub commit: Option<&'a str>,
 }
@@ -49,21 +52,58 @@ pub fn build(specs: &ParsedSpecs, context: &Context<'_>) -> Built {
     let master_key_place = master_key_place(specs);
     let secrets = SecretKeeper { owner: context.owner, inputs: context.secrets, master_key_place: &master_key_place };
     let (mut diagnostics, mut unavailable) = (Diagnostics::default(), BTreeSet::new());
-    let mut environments: BTreeMap<EnvName, (&ParsedEnvironment, Wanted)> = BTreeMap::new();
+    let mut environments: BTreeMap<EnvName, (Origin, Wanted)> = BTreeMap::new();
     for parsed in &specs.environments {
         let name = EnvName::new(&parsed.metadata.name);
-        let (wanted, problems) = environment::build(parsed, specs, secrets, context);
+        let (wanted, problems) = environment::build(parsed, None, specs, secrets, context);
         diagnostics.extend(problems.diagnostics);
         unavailable.extend(problems.unavailable);
-        environments.insert(name, (parsed, wanted));
+        environments.insert(name, (parsed.origin.clone(), wanted));
     }
+    let (mut source, mut ended) = (context.source.clone(), BTreeMap::new());
+    for set in &specs.preview_sets {
+        let mut is_sound = true;
+        for (probe, facts) in previews::probes(set) {
+            let (wanted, problems) = environment::build(&probe, Some(&facts), specs, secrets, context);
+            is_sound &= matches!(wanted, Wanted::Ready(_));
+            diagnostics.extend(problems.diagnostics);
+            unavailable.extend(problems.unavailable);
+        }
+        let expansion = previews::expand(set, context);
+        diagnostics.extend(expansion.problems.diagnostics);
+        if source.is_complete() {
+            source = expansion.completeness;
+        }
+        for preview in expansion.previews {
+            let name = EnvName::new(&preview.environment.metadata.name);
+            if let Some((other, _)) = environments.get(&name) {
+                diagnostics.extend(refuse_taken_name(&preview, other));
+                continue;
+            }
+            let (mut wanted, problems) =
+                environment::build(&preview.environment, Some(&preview.facts), specs, secrets, context);
+            if is_sound {
+                diagnostics.extend(problems.diagnostics);
+            }
+            unavailable.extend(problems.unavailable);
+            if let Wanted::Ready(environment) = &mut wanted {
+                environment.idle_at = preview.idle_at;
+                environment.max_age = preview.max_age;
+                environment.preview = Some(preview.preview);
+            }
+            environments.insert(name, (preview.environment.origin, wanted));
+        }
+        ended.extend(expansion.ended);
+    }
+    ended.retain(|name, _| !environments.contains_key(name));
     diagnostics.extend(refuse_shared_names(&mut environments));
     let key = context.secrets.master_key.as_ref();
     Built {
         fleet: Fleet {
             owner: context.owner.clone(),
             environments: environments.into_iter().map(|(name, (_, wanted))| (name, wanted)).collect(),
-            source: context.source.clone(),
+            source,
+            ended,
             commit: context.commit.map(str::to_owned),
             fingerprinter: key.filter(|key| key.expose().chars().count() >= MASTER_KEY_MINIMUM).map(Fingerprinter::new),
         },
@@ -81,8 +121,20 @@ fn master_key_place(specs: &ParsedSpecs) -> String {
     }
 }
 
+/// A preview whose name belongs to another environment is not made: a branch must not reach what it is not.
+fn refuse_taken_name(preview: &Expanded, other: &Origin) -> Diagnostics {
+    const NAME: &str = "/metadata/name";
+    let name = &preview.environment.metadata.name;
+    let subject = &preview.preview.subject;
+    let message = format!("{subject} has no preview, because its name `{name}` belongs to another environment");
+    let help = format!("the other one is in {}; begin the names of previews differently", describe(other, NAME));
+    let mut diagnostics = Diagnostics::default();
+    diagnostics.push(&preview.environment.origin, NAME, message, Some(help));
+    diagnostics
+}
+
 /// An app belongs to one environment: where two claim it, neither may touch it.
-fn refuse_shared_names(environments: &mut BTreeMap<EnvName, (&ParsedEnvironment, Wanted)>) -> Diagnostics {
+fn refuse_shared_names(environments: &mut BTreeMap<EnvName, (Origin, Wanted)>) -> Diagnostics {
     let mut claims: BTreeMap<AppName, Vec<(EnvName, String)>> = BTreeMap::new();
     for (name, (_, wanted)) in &*environments {
         if let Wanted::Ready(environment) = wanted {
@@ -95,14 +147,14 @@ fn refuse_shared_names(environments: &mut BTreeMap<EnvName, (&ParsedEnvironment,
     for (app, claimants) in claims.into_iter().filter(|(_, claimants)| claimants.len() > 1) {
         let who: Vec<String> = claimants.iter().map(|(env, component)| format!("`{component}` of `{env}`")).collect();
         for (env, component) in &claimants {
-            let Some((parsed, wanted)) = environments.get_mut(env) else {
+            let Some((origin, wanted)) = environments.get_mut(env) else {
                 continue;
             };
             let mut problems = Problems::default();
             let place = super::resolver::app_place(component, "name");
             let message = format!("the app `{app}` is claimed more than once: by {}", who.join(" and by "));
             let help = "give each its own `name`, for example with `${{ env.name }}` in it".to_owned();
-            problems.error(&parsed.origin, &place.pointer, message, Some(help));
+            problems.error(origin, &place.pointer, message, Some(help));
             *wanted = Wanted::Broken { reason: problems.reason() };
             diagnostics.extend(problems.diagnostics);
         }

@@ -34,6 +34,7 @@ fn built(yaml: &str) -> Built {
         secrets: &secrets,
         assets: &assets,
         source: &Completeness::Complete,
+        repos: &BTreeMap::new(),
         commit: None,
     };
     build(&specs, &context)
@@ -240,6 +241,7 @@ fn without_a_master_key_generated_secrets_are_unavailable_and_the_rest_is_as_eve
             secrets: &secrets,
             assets: &assets,
             source: &Completeness::Complete,
+            repos: &BTreeMap::new(),
             commit: None,
         };
         let built = build(&specs, &context);

@@ -31,6 +31,7 @@ fn fleet() -> Fleet {
         secrets: &secrets,
         assets: &assets,
         source: &Completeness::Complete,
+        repos: &BTreeMap::new(),
         commit: None,
     };
     let built = build(&specs, &context);

@@ -10,6 +10,7 @@ use super::build::Context;
 use super::graph::{Class, Environment, Gates, Level, Network, SecretValue, Wanted};
 use super::inputs::beside;
 use super::order::{self, Order};
+use super::previews::Facts;
 use super::problems::Problems;
 use super::resolver::{Component, Place, Resolver, Use, app_place, app_pointer};
 use super::secrets::{SecretKeeper, describe};
@@ -23,11 +24,12 @@ use crate::spec::{ParsedEnvironment, ParsedSpecs};
 /// The graph of `parsed`, or why there is none, and all problems.
 pub(super) fn build(
     parsed: &ParsedEnvironment,
+    facts: Option<&Facts>,
     specs: &ParsedSpecs,
     secrets: SecretKeeper<'_>,
     context: &Context<'_>,
 ) -> (Wanted, Problems) {
-    let mut resolver = Resolver::new(parsed, secrets);
+    let mut resolver = Resolver::new(parsed, facts, secrets);
     let environment = assemble(&mut resolver, specs, context);
     let problems = resolver.problems;
     let wanted = match environment {
@@ -83,7 +85,9 @@ fn assemble(resolver: &mut Resolver<'_>, specs: &ParsedSpecs, context: &Context<
         protect: defaults.protect,
         retain: defaults.retain,
         paused: spec.pause,
+        preview: None,
         expires_at: spec.expires_at,
+        idle_at: None,
         max_age: spec.ttl.as_ref().and_then(|ttl| ttl.max).map(crate::spec::Duration::to_std),
         requires,
         org: OrgSlug::new(org?),

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::previews::{Ended, Preview};
 use crate::resource::{AppName, ComponentName, EnvName, IpKind, MachineSlot, OrgSlug, OwnerId, VolumeSlot};
 use crate::secret::SecretText;
 use crate::template::Fingerprinter;
@@ -40,6 +41,8 @@ pub struct Fleet {
     pub environments: BTreeMap<EnvName, Wanted>,
     /// Whether all sources answered completely.
     pub source: Completeness,
+    /// Names of previews whose pull requests are known to be closed.
+    pub ended: BTreeMap<EnvName, Ended>,
     /// The commit that the specs come from, where they come from git.
     pub commit: Option<String>,
     /// Makes keyed fingerprints of secret values; absent where no master key is at hand (then secrets cannot be compared).
@@ -133,8 +136,12 @@ pub struct Environment {
     pub retain: bool,
     /// Left exactly as it is.
     pub paused: bool,
+    /// What it is a preview of, if it is one of a set.
+    pub preview: Option<Preview>,
     /// When it ends, if that is a fixed moment.
     pub expires_at: Option<DateTime<Utc>>,
+    /// When it ends unless somebody pushes before.
+    pub idle_at: Option<DateTime<Utc>>,
     /// How long after its creation it ends.
     pub max_age: Option<Duration>,
     /// What must hold before it is changed.

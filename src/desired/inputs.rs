@@ -37,7 +37,8 @@ pub struct NeededInputs {
 /// What the secrets of `specs` ask for, so that nothing else has to be read.
 pub fn needed_inputs(specs: &ParsedSpecs) -> NeededInputs {
     let mut needed = NeededInputs::default();
-    let apps = specs.environments.iter().flat_map(|environment| environment.app_json.values());
+    let templates = specs.preview_sets.iter().map(|set| &set.template);
+    let apps = specs.environments.iter().chain(templates).flat_map(|environment| environment.app_json.values());
     let secrets = apps.filter_map(|app| app.get("secrets")?.as_object()).flat_map(serde_json::Map::values);
     for source in secrets {
         let text = |key: &str| source.get(key).and_then(Value::as_str).map(str::to_owned);

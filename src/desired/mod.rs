@@ -16,6 +16,7 @@ pub mod graph;
 mod inputs;
 mod lower;
 mod order;
+mod previews;
 mod problems;
 mod resolver;
 mod secrets;
@@ -26,3 +27,4 @@ pub use graph::{
     Wanted,
 };
 pub use inputs::{Assets, NeededInputs, SecretInputs, needed_inputs};
+pub use previews::{Branch, Ended, NeededListing, Preview, PullRequest, RepoListing, RepoName, needed_listings};

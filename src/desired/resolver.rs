@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
+use super::previews::Facts;
 use super::problems::Problems;
 use super::secrets::SecretKeeper;
 use crate::resource::{IpKind, output};
@@ -53,6 +54,8 @@ pub(super) struct Use {
 #[derive(Debug)]
 pub(super) struct Resolver<'a> {
     pub environment: &'a ParsedEnvironment,
+    /// What is known of the pull request, branch or list item, if the environment is a preview of one.
+    facts: Option<&'a Facts>,
     pub components: BTreeMap<String, Component>,
     pub secrets: SecretKeeper<'a>,
     pub problems: Problems,
@@ -68,9 +71,10 @@ pub(super) struct Resolver<'a> {
 }
 
 impl<'a> Resolver<'a> {
-    pub(super) fn new(environment: &'a ParsedEnvironment, secrets: SecretKeeper<'a>) -> Self {
+    pub(super) fn new(environment: &'a ParsedEnvironment, facts: Option<&'a Facts>, secrets: SecretKeeper<'a>) -> Self {
         Self {
             environment,
+            facts,
             components: BTreeMap::new(),
             secrets,
             problems: Problems::default(),
@@ -282,6 +286,9 @@ impl<'a> Resolver<'a> {
 
     /// `params.key` and `labels.key`, whose values may use the environment's own values only.
     fn look_up_own(&mut self, path: &Path, root: &str, rest: &[&str]) -> Result<Lookup, TemplateErrorKind> {
+        if let Some(value) = self.facts.and_then(|facts| facts.get(&path.to_string())) {
+            return Ok(Lookup::Known(value.to_owned()));
+        }
         let (map, base) = match root {
             "labels" => (&self.environment.metadata.labels, "/metadata/labels"),
             _ => (&self.environment.spec.params, "/spec/params"),
@@ -419,9 +426,10 @@ impl Scope for Resolver<'_> {
             "env" => self.look_up_env(path, rest),
             "params" | "labels" => self.look_up_own(path, root, rest),
             "fly" => self.look_up_fly(path, rest, destination),
-            preview if PREVIEW_ROOTS.contains(&preview) => {
-                Err(TemplateErrorKind::PreviewOnly { root: preview.to_owned() })
-            }
+            preview if PREVIEW_ROOTS.contains(&preview) => match self.facts {
+                Some(facts) => facts.look_up(path),
+                None => Err(TemplateErrorKind::PreviewOnly { root: preview.to_owned() }),
+            },
             other => Err(unknown(path, None, Some(other), ["env", "params", "labels", "fly"])),
         }
     }

@@ -3,6 +3,7 @@
 //! Absence can be asked only of a complete answer: [`Listing::absent`] and [`Reading::known`] are the only ways to learn that
 //! something is not there.
 
+mod by_app;
 pub mod machine;
 pub mod ownership;
 
@@ -11,6 +12,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+pub use by_app::ByApp;
 pub use machine::{Check, Exit, Machine, MachineState};
 
 pub use crate::desired::Completeness;

@@ -275,7 +275,8 @@ impl<'a> Planner<'a> {
     /// Takes back a write of secrets that no machine would record: without the record the next pass could not tell that it was done,
     /// and would do it again, and again. It waits until a machine can be written.
     fn drop_unrecorded_secrets(&mut self, view: &AppView<'_>, step: StepId, progress: &mut Progress) {
-        let is_recorded = self.plan.steps.iter().any(|other| {
+        // From the end: the steps of this app are the newest ones.
+        let is_recorded = self.plan.steps.iter().rev().any(|other| {
             other.key.app() == &view.app.name
                 && matches!(other.action, Action::CreateMachine(_) | Action::UpdateMachine { .. })
         });

@@ -6,12 +6,13 @@ use chrono::{DateTime, Utc};
 
 use super::EnvironmentKind;
 use super::budget::{Judgement, held_key, released_key};
+use super::expiry::expired;
 use super::planner::{Place, Planner, plural};
-use super::proof::Evidence;
+use super::proof::{Evidence, Obstacle};
 use super::secrets::SecretWrite;
 use super::step::Action;
 use super::withheld::Reason;
-use crate::desired::{Environment, Level, Wanted};
+use crate::desired::{Ended, Environment, Level, Wanted};
 use crate::memory::{NoteOutcome, Verb};
 use crate::observed::ownership::{Ownership, ownership};
 use crate::observed::{AppRow, Completeness, Machine, Presence, Scope, Secret};
@@ -95,6 +96,8 @@ impl Planner<'_> {
         for orphan in leaving {
             match self.consent_to(orphan) {
                 _ if orphan.released => self.plan_end(orphan, None),
+                // Somebody has closed each of these pull requests: however many they are, nothing was concluded from an absence.
+                _ if self.fleet.ended.contains_key(&orphan.env) => self.plan_end(orphan, None),
                 Some(hash) => self.plan_end(orphan, Some(&hash)),
                 None => pending.push(orphan),
             }
@@ -153,11 +156,10 @@ impl Planner<'_> {
             return None;
         }
         let direct = detail.and_then(|detail| detail.machines.known());
+        let listed = || self.listed.get(org).map(|listed| listed.machines(&row.name)).unwrap_or_default();
         let machines: Vec<&Machine> = match direct {
             Some(machines) => machines.iter().filter(|machine| machine.is_live()).collect(),
-            None => {
-                scope.machines.items.iter().filter(|machine| machine.app == row.name && machine.is_live()).collect()
-            }
+            None => listed().iter().filter(|machine| machine.is_live()).copied().collect(),
         };
         let secrets: &[Secret] = detail.and_then(|detail| detail.secrets.known()).map_or(&[], Vec::as_slice);
         let Ownership::Ours { env, component, created_by_us } =
@@ -208,7 +210,7 @@ impl Planner<'_> {
             held_since,
             released: held_since.is_none() && says(&released_key()).is_some(),
             bearer: bearer.map(|machine| machine.id.clone()),
-            foreign: if created_by_us { String::new() } else { self.foreign_content(scope, row, &machines, &owned) },
+            foreign: if created_by_us { String::new() } else { self.foreign_content(org, row, &machines, &owned) },
             kept,
             another_writer: self.another_writer(owned.iter().copied()),
             reason,
@@ -217,9 +219,10 @@ impl Planner<'_> {
     }
 
     /// What an adopted app holds that is not ours, for people.
-    fn foreign_content(&self, scope: &Scope, row: &AppRow, machines: &[&Machine], owned: &[&Machine]) -> String {
+    fn foreign_content(&self, org: &OrgSlug, row: &AppRow, machines: &[&Machine], owned: &[&Machine]) -> String {
         let strangers = machines.len().saturating_sub(owned.len());
-        let volumes = scope.volumes.items.iter().filter(|volume| volume.app == row.name && volume.is_live());
+        let volumes = self.listed.get(org).map(|listed| listed.volumes(&row.name)).unwrap_or_default();
+        let volumes = volumes.iter().filter(|volume| volume.is_live());
         let volumes = volumes.filter(|volume| {
             let by_us = self.memory.volumes.get(&volume.id) == Some(&row.name);
             let holder = volume.attached_machine.as_ref();
@@ -235,10 +238,13 @@ impl Planner<'_> {
         if let Some(asker) = asker {
             let may_end = !asker.paused && asker.level == Level::Full;
             let expiry = self.expiry(asker).filter(|at| *at <= self.now && may_end)?;
-            return Some(format!("its environment expired at {}", expiry.format("%Y-%m-%d %H:%M UTC")));
+            return Some(format!("its environment {}", expired(asker, expiry)));
         }
         match self.fleet.environments.get(env) {
-            None => Some("no spec asks for its environment".to_owned()),
+            None => {
+                let ended = self.fleet.ended.get(env).map(|ended| ended.reason.clone());
+                Some(ended.unwrap_or_else(|| "no spec asks for its environment".to_owned()))
+            }
             Some(Wanted::Broken { .. }) => None,
             Some(Wanted::Ready(wanted)) if wanted.paused || wanted.level != Level::Full => None,
             // An environment that the policy does not allow is left as it is.
@@ -249,12 +255,7 @@ impl Planner<'_> {
 
     /// The environment whose spec names this app.
     fn environment_asking_for(&self, org: &OrgSlug, app: &AppName) -> Option<&Environment> {
-        self.fleet.environments.values().find_map(|wanted| match wanted {
-            Wanted::Ready(env) if env.org == *org && env.apps.iter().any(|wanted| wanted.name == *app) => {
-                Some(env.as_ref())
-            }
-            _ => None,
-        })
+        self.askers.get(&(org, app)).copied()
     }
 
     fn kept(
@@ -298,6 +299,10 @@ impl Planner<'_> {
     }
 
     fn plan_end(&mut self, orphan: &Orphan, released_by: Option<&str>) {
+        if let Some(ended) = self.fleet.ended.get(&orphan.env) {
+            self.plan_end_of_preview(orphan, ended);
+            return;
+        }
         let Some(since) = orphan.tombstone else {
             self.plan_tombstone(orphan, released_by);
             return;
@@ -314,6 +319,22 @@ impl Planner<'_> {
                 self.withhold(&orphan.place(), &orphan.key(), &what, obstacle);
             }
         }
+    }
+
+    /// A closed pull request is a fact that outlives any store: no tombstone has to keep it, and its own moment begins the grace.
+    /// It costs nothing of the deletion budget, which guards against wrong conclusions: a person has closed it.
+    fn plan_end_of_preview(&mut self, orphan: &Orphan, ended: &Ended) {
+        if ended.at <= self.now {
+            self.delete(orphan, Evidence::Ended { at: ended.at }, true);
+            return;
+        }
+        let obstacle = Obstacle {
+            reason: Reason::Grace,
+            message: "the set's grace has not passed".to_owned(),
+            until: Some(ended.at),
+        };
+        let what = format!("delete app `{}` ({})", orphan.app, orphan.reason);
+        self.withhold(&orphan.place(), &orphan.key(), &what, obstacle);
     }
 
     /// The first of two steps: says on the live object itself since when nobody asks for it.

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use super::planner::Planner;
 use crate::desired::{Environment, Network};
 use crate::memory::Verb;
-use crate::observed::Presence;
+use crate::observed::{Presence, Scope};
 use crate::resource::ResourceKey;
 use crate::resource::marker::{network_name, network_slot};
 
@@ -37,26 +37,31 @@ impl Planner<'_> {
                 env.org
             ));
         }
-        let mut taken: BTreeSet<u32> =
-            scope.apps.items.iter().filter_map(|app| network_slot(owner, &app.network)).collect();
-        taken.extend(scope.details.values().filter_map(|detail| match &detail.presence {
+        // The same for every environment of the organization: one with a note of its own has its place already.
+        let mut taken = match self.pools.remove(&env.org) {
+            Some(taken) => taken,
+            None => self.places_taken(scope),
+        };
+        let slot = (0..=u32::MAX).find(|slot| !taken.contains(slot)).unwrap_or(0);
+        taken.insert(slot);
+        self.pools.insert(env.org.clone(), taken);
+        self.networks.entry(env.org.clone()).or_default().insert(env.name.clone(), slot);
+        Ok(network_name(owner, slot))
+    }
+
+    /// The pool places of an organization in which something lives, is being created, or is planned to be.
+    fn places_taken(&self, scope: &Scope) -> BTreeSet<u32> {
+        let owner = &self.fleet.owner;
+        let listed = scope.apps.items.iter().filter_map(|app| network_slot(owner, &app.network));
+        let read = scope.details.values().filter_map(|detail| match &detail.presence {
             Presence::Here(row) => network_slot(owner, &row.network),
             _ => None,
-        }));
-        taken.extend(
-            self.memory
-                .notes
-                .iter()
-                .filter(|note| {
-                    note.verb == Verb::Create && note.env != env.name && matches!(note.key, ResourceKey::App { .. })
-                })
-                .filter_map(|note| network_slot(owner, &note.detail)),
-        );
-        let given = self.networks.entry(env.org.clone()).or_default();
-        taken.extend(given.values().copied());
-        let slot = (0..=u32::MAX).find(|slot| !taken.contains(slot)).unwrap_or(0);
-        given.insert(env.name.clone(), slot);
-        Ok(network_name(owner, slot))
+        });
+        let creations = self.memory.notes.iter();
+        let creations =
+            creations.filter(|note| note.verb == Verb::Create && matches!(note.key, ResourceKey::App { .. }));
+        let noted = creations.filter_map(|note| network_slot(owner, &note.detail));
+        listed.chain(read).chain(noted).collect()
     }
 
     /// The pool place that `env` already lives in: that of its live apps, or of an app that is being created for it.

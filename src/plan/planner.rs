@@ -4,15 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
+use super::expiry::{Births, expired};
 use super::proof::Obstacle;
 use super::step::{Action, Step, StepId};
 use super::withheld::{Effect, HeldChange, Notice, Reason, Stance, Withheld};
 use super::{EnvironmentKind, Plan, Standing, outputs};
 use crate::desired::{Environment, Fleet, Level, Wanted};
 use crate::memory::{Memory, Verb};
-use crate::observed::{Observed, Presence};
+use crate::observed::{ByApp, Observed, Presence};
 use crate::policy::Policy;
-use crate::resource::{ComponentName, EnvName, FieldChange, OrgSlug, OwnerId, ResourceKey};
+use crate::resource::{AppName, ComponentName, EnvName, FieldChange, OrgSlug, ResourceKey};
 
 /// What a plan is asked for.
 #[derive(Debug, Clone, Default)]
@@ -59,6 +60,10 @@ pub fn plan(
         policy,
         request,
         now,
+        listed: ByApp::of_all(observed),
+        births: Births::of(observed, &fleet.owner),
+        askers: askers(fleet),
+        pools: BTreeMap::new(),
         networks: BTreeMap::new(),
         plan: Plan {
             made_at: now,
@@ -87,17 +92,17 @@ pub fn plan(
     planner.plan
 }
 
-/// When `env` ends: at its fixed moment, or `max_age` after its oldest machine was made.
-pub fn expiry(env: &Environment, observed: &Observed, owner: &OwnerId) -> Option<DateTime<Utc>> {
-    let aged = env.max_age.and_then(|age| {
-        let machines = observed.scopes.get(&env.org)?.machines.items.iter();
-        let created = machines
-            .filter(|machine| machine.owned_by(owner).is_some_and(|marker| marker.env == env.name))
-            .filter_map(|machine| machine.created_at)
-            .min()?;
-        created.checked_add_signed(chrono::TimeDelta::from_std(age).ok()?)
-    });
-    env.expires_at.into_iter().chain(aged).min()
+/// The environment whose spec names an app, by organization and name.
+fn askers(fleet: &Fleet) -> BTreeMap<(&OrgSlug, &AppName), &Environment> {
+    let mut askers = BTreeMap::new();
+    for wanted in fleet.environments.values() {
+        if let Wanted::Ready(env) = wanted {
+            for app in &env.apps {
+                askers.entry((&env.org, &app.name)).or_insert(env.as_ref());
+            }
+        }
+    }
+    askers
 }
 
 /// The planner at work: its input, and the plan so far.
@@ -108,6 +113,13 @@ pub(super) struct Planner<'a> {
     pub(super) policy: &'a Policy,
     pub(super) request: &'a Request,
     pub(super) now: DateTime<Utc>,
+    /// The listings by app.
+    pub(super) listed: BTreeMap<&'a OrgSlug, ByApp<'a>>,
+    pub(super) births: Births<'a>,
+    /// The environment whose spec names an app.
+    pub(super) askers: BTreeMap<(&'a OrgSlug, &'a AppName), &'a Environment>,
+    /// Pool places of private networks that were taken before this plan, by organization.
+    pub(super) pools: BTreeMap<OrgSlug, BTreeSet<u32>>,
     /// Pool places of private networks given away so far, by organization and environment.
     pub(super) networks: BTreeMap<OrgSlug, BTreeMap<EnvName, u32>>,
     pub(super) plan: Plan,
@@ -116,6 +128,7 @@ pub(super) struct Planner<'a> {
 impl<'a> Planner<'a> {
     fn plan_wanted(&mut self) {
         let mut excess = self.environments_beyond_limit();
+        let mut queue = self.previews_in_queue();
         for name in self.in_gate_order() {
             let Some(wanted) = self.fleet.environments.get(&name) else {
                 continue;
@@ -135,7 +148,10 @@ impl<'a> Planner<'a> {
                         ),
                     );
                 }
-                Wanted::Ready(env) => self.plan_environment(env),
+                Wanted::Ready(env) => match queue.remove(&name) {
+                    Some(message) => self.wait(&name, None, None, Reason::Queued, message, None),
+                    None => self.plan_environment(env),
+                },
             }
         }
     }
@@ -147,7 +163,7 @@ impl<'a> Planner<'a> {
         }
         if let Some(at) = self.expiry(env).filter(|at| *at <= self.now) {
             // The end of its life is collection's business.
-            self.notice(&env.name, None, Reason::Expired, format!("expired at {}", at.format("%Y-%m-%d %H:%M UTC")));
+            self.notice(&env.name, None, Reason::Expired, expired(env, at));
             return;
         }
         let violations = self.policy.violations(env);
@@ -196,18 +212,18 @@ impl<'a> Planner<'a> {
                 Wanted::Broken { .. } => None,
             })
             .collect();
-        // Also those that this pass does not look at in detail.
-        let is_live = |env: &Environment| {
-            env.apps.iter().any(|app| {
-                let detail = self.observed.detail(&env.org, &app.name);
-                let listed = self.observed.scopes.get(&env.org).map(|scope| &scope.apps.items);
-                matches!(detail.map(|detail| &detail.presence), Some(Presence::Here(_)))
-                    || listed.is_some_and(|rows| rows.iter().any(|row| row.name == app.name))
-            })
-        };
-        let (live, new): (Vec<&Environment>, Vec<&Environment>) = ready.into_iter().partition(|env| is_live(env));
+        let (live, new): (Vec<&Environment>, Vec<&Environment>) = ready.into_iter().partition(|env| self.is_live(env));
         let room = most.saturating_sub(live.len());
         new.into_iter().skip(room).map(|env| env.name.clone()).collect()
+    }
+
+    /// Whether anything of the environment is there, also where this pass does not look at it in detail.
+    pub(super) fn is_live(&self, env: &Environment) -> bool {
+        env.apps.iter().any(|app| {
+            let detail = self.observed.detail(&env.org, &app.name);
+            let listed = self.listed.get(&env.org).is_some_and(|listed| !listed.rows(&app.name).is_empty());
+            matches!(detail.map(|detail| &detail.presence), Some(Presence::Here(_))) || listed
+        })
     }
 
     fn hold_by_level(&mut self, env: &Environment, first_step: usize) {
@@ -250,6 +266,15 @@ impl<'a> Planner<'a> {
         let mut names = self.in_gate_order();
         let ended = self.plan.environments.keys().filter(|name| !self.fleet.environments.contains_key(*name));
         names.extend(ended.cloned().collect::<Vec<_>>());
+        // Where no gate is, there is nothing to hold: most plans of many environments have none.
+        let is_gated = |name: &EnvName| {
+            let requires = match self.fleet.environments.get(name) {
+                Some(Wanted::Ready(env)) => !env.requires.environments.is_empty() || env.requires.approval,
+                _ => false,
+            };
+            requires || self.policy.needs_approval(name)
+        };
+        names.retain(is_gated);
         for name in names {
             let planned: BTreeSet<StepId> = self.plan.steps_of(&name).map(|step| step.id).collect();
             if !planned.is_empty() {
@@ -329,7 +354,7 @@ impl<'a> Planner<'a> {
 
     /// When `env` ends.
     pub(super) fn expiry(&self, env: &Environment) -> Option<DateTime<Utc>> {
-        expiry(env, self.observed, &self.fleet.owner)
+        self.births.expiry(env)
     }
 
     /// Adds a step and returns its id.

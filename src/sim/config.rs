@@ -102,7 +102,8 @@ pub struct SimConfig {
     pub repos: Vec<String>,
     /// The tokens that GitHub accepts.
     pub github_tokens: Vec<SimGithubToken>,
-    /// Accept every organization slug, and every token that starts with `sim_` for all of them (for demonstrations).
+    /// Accept every organization slug and GitHub repository, and every token that starts with `sim_` for all of them (for
+    /// demonstrations).
     pub open_orgs: bool,
     /// Enforce the documented limits with 429.
     pub rate_limits: bool,
@@ -110,7 +111,7 @@ pub struct SimConfig {
     pub latency: Duration,
     /// The region used when a request names none.
     pub default_region: String,
-    /// From a machine's creation or start to `started`.
+    /// From a machine's start to `started`. A machine that is created is prepared before, for a quarter of this.
     pub boot: Duration,
     /// The same for an image whose tag contains `slow`.
     pub slow_boot: Duration,

@@ -1,5 +1,6 @@
 //! What a source says at one moment.
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::path::Path;
 use std::sync::Arc;
@@ -7,7 +8,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::AssetError;
-use crate::desired::Completeness;
+use crate::desired::{Completeness, RepoListing, RepoName};
 use crate::spec::SourceFile;
 
 /// All specs of one moment.
@@ -22,6 +23,8 @@ pub struct Snapshot {
     pub commit: Option<String>,
     /// Whether these are all specs there are.
     pub completeness: Completeness,
+    /// What repositories have that sets of previews are made from, once somebody has asked them.
+    pub repos: BTreeMap<RepoName, RepoListing>,
     /// When reading began.
     pub read_at: DateTime<Utc>,
 }

@@ -25,6 +25,9 @@ pub struct ControllerSpec {
     /// How Fly.io is reached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fly: Option<ControllerFly>,
+    /// How GitHub is reached, where sets of previews come from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub github: Option<ControllerGithub>,
     /// Where history is kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub store: Option<StoreSpec>,
@@ -125,6 +128,22 @@ pub struct ControllerFly {
 pub struct FlyOrganization {
     /// Where its token comes from, for example `{fromEnv: FLY_API_TOKEN_PROD}`.
     pub token: CredentialSource,
+}
+
+/// How GitHub is reached.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ControllerGithub {
+    /// Address of the REST API; of an Enterprise server `https://HOST/api/v3`. Default: `https://api.github.com`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"https://api.github.com")]
+    pub base_url: Option<String>,
+    /// Where the token comes from. It needs to read pull requests and contents. Default: environment variable `GITHUB_TOKEN`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<CredentialSource>,
+    /// How often the daemon asks for pull requests and branches, for example `1m`. Default: `1m`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval: Option<Duration>,
 }
 
 /// Where history is kept.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::controller::ControllerSpec;
 use super::environment::EnvironmentSpec;
 use super::policy::PolicySpec;
+use super::preview::PreviewSetSpec;
 use super::text::Text;
 
 /// The one `apiVersion` that this version of Hangar reads.
@@ -17,6 +18,8 @@ pub const API_VERSION: &str = "hangar/v1";
 pub enum Kind {
     /// An environment.
     Environment,
+    /// Pull requests and branches that become environments.
+    PreviewSet,
     /// Guardrails.
     Policy,
     /// The controller's own settings.
@@ -25,7 +28,7 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 3] = [Self::Environment, Self::Policy, Self::Controller];
+    pub const ALL: [Self; 4] = [Self::Environment, Self::PreviewSet, Self::Policy, Self::Controller];
 
     /// The kind of this name, as documents have it in `kind`.
     pub fn named(name: &str) -> Option<Self> {
@@ -36,6 +39,7 @@ impl Kind {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Environment => "Environment",
+            Self::PreviewSet => "PreviewSet",
             Self::Policy => "Policy",
             Self::Controller => "Controller",
         }
@@ -53,6 +57,8 @@ impl std::fmt::Display for Kind {
 pub enum Document {
     /// An environment.
     Environment(Manifest<EnvironmentSpec>),
+    /// Pull requests and branches that become environments.
+    PreviewSet(Box<Manifest<PreviewSetSpec>>),
     /// Guardrails.
     Policy(Manifest<PolicySpec>),
     /// The controller's own settings.

@@ -29,6 +29,8 @@ pub(super) struct Draft {
     pub(super) name: Option<String>,
     /// Each app of an environment as it was written.
     pub(super) app_json: IndexMap<String, Value>,
+    /// The environment that a set of previews has as its template, as a document of its own. Its problems are those of the set.
+    pub(super) template: Option<Box<Draft>>,
     /// What was wrong.
     pub(super) broken: Broken,
     /// The same, and what is made up because an app that is laid over a `config` need not have it.
@@ -58,18 +60,23 @@ pub(super) fn read(node: &Node, path: &Arc<Path>, text: &Arc<str>, problems: &mu
         kind,
         name: node.get("metadata").and_then(|metadata| metadata.get("name")).and_then(Node::as_str).map(str::to_owned),
         app_json: IndexMap::new(),
+        template: None,
         broken: Broken::none(Arc::clone(&origin.positions)),
         made_up: Broken::none(Arc::clone(&origin.positions)),
         origin,
     };
     match kind {
-        Some(Kind::Environment) => {
-            let (later, hidden) = later_sections(node);
-            findings.extend(later);
-            let partial = overlays(node);
+        Some(Kind::Environment) => draft.environment(node, &mut findings),
+        Some(Kind::PreviewSet) => {
+            let template = template(node);
+            let (later, hidden) = later_sections(&template);
+            let in_set = |pointer: &str| format!("/spec/template{pointer}");
+            findings.extend(later.into_iter().map(|finding| finding.below("/spec/template")));
+            let partial: Vec<String> = overlays(&template).iter().map(|pointer| in_set(pointer)).collect();
+            let hidden = hidden.iter().map(|pointer| in_set(pointer)).collect();
             let lenience = Lenience { hidden, partial: &partial };
-            draft.document = draft.typed(node, lenience, &mut findings).map(Document::Environment);
-            draft.app_json = apps_as_written(node, draft.document.as_ref());
+            draft.document = draft.typed(node, lenience, &mut findings).map(Box::new).map(Document::PreviewSet);
+            draft.template = Some(Box::new(Draft::template(&template, &draft.origin)));
         }
         Some(Kind::Policy) => {
             draft.document = draft.typed(node, Lenience::default(), &mut findings).map(Document::Policy);
@@ -96,30 +103,17 @@ fn header(node: &Node) -> (Option<Kind>, Vec<Finding>) {
             findings.push(missing(node, "apiVersion", format!("begin the document with `apiVersion: {API_VERSION}`")));
         }
     }
-    let kind = match node.get("kind").and_then(Node::as_str) {
-        Some("PreviewSet") => {
-            findings.push(
-                Finding::error("/kind", "the kind `PreviewSet` is not supported by this version of Hangar yet")
-                    .help("write each preview as a document of kind `Environment`"),
-            );
-            None
+    let kind = if let Some(given) = node.get("kind").and_then(Node::as_str) {
+        let kind = Kind::named(given);
+        if kind.is_none() {
+            let help = did_you_mean(given, Kind::ALL.map(Kind::name));
+            findings.push(Finding::error("/kind", format!("the kind `{given}` is unknown")).maybe_help(help));
         }
-        Some(given) => {
-            let kind = Kind::named(given);
-            if kind.is_none() {
-                let help = did_you_mean(given, Kind::ALL.map(Kind::name));
-                findings.push(Finding::error("/kind", format!("the kind `{given}` is unknown")).maybe_help(help));
-            }
-            kind
-        }
-        None => {
-            findings.push(missing(
-                node,
-                "kind",
-                "add `kind: Environment`, `kind: Policy` or `kind: Controller`".to_owned(),
-            ));
-            None
-        }
+        kind
+    } else {
+        let help = "add `kind: Environment`, `kind: PreviewSet`, `kind: Policy` or `kind: Controller`";
+        findings.push(missing(node, "kind", help.to_owned()));
+        None
     };
     (kind, findings)
 }
@@ -148,7 +142,44 @@ fn later_sections(node: &Node) -> (Vec<Finding>, BTreeSet<String>) {
     (findings, hidden)
 }
 
+/// The template of a set of previews as the document that an environment would be, each value where it stands in the set.
+fn template(set: &Node) -> Node {
+    let template = set.get("spec").and_then(|spec| spec.get("template"));
+    let within = template.map(Node::entries).unwrap_or_default();
+    let header = set.entries().iter().filter(|entry| matches!(entry.key.as_str(), "apiVersion" | "kind"));
+    let body = within.iter().filter(|entry| matches!(entry.key.as_str(), "metadata" | "spec"));
+    let span = template.map_or_else(|| set.span.clone(), |template| template.span.clone());
+    Node { shape: Shape::Map(header.chain(body).cloned().collect()), span }
+}
+
 impl Draft {
+    /// Reads an environment.
+    fn environment(&mut self, node: &Node, findings: &mut Vec<Finding>) {
+        let (later, hidden) = later_sections(node);
+        findings.extend(later);
+        let partial = overlays(node);
+        let lenience = Lenience { hidden, partial: &partial };
+        self.document = self.typed(node, lenience, findings).map(Document::Environment);
+        self.app_json = apps_as_written(node, self.document.as_ref());
+    }
+
+    /// Reads the template of a set of previews in the set's file. What is wrong with it is told of the set.
+    fn template(node: &Node, set: &Origin) -> Self {
+        let origin = Origin { positions: Arc::new(node.positions()), ..set.clone() };
+        let mut draft = Self {
+            document: None,
+            kind: Some(Kind::Environment),
+            name: None,
+            app_json: IndexMap::new(),
+            template: None,
+            broken: Broken::none(Arc::clone(&origin.positions)),
+            made_up: Broken::none(Arc::clone(&origin.positions)),
+            origin,
+        };
+        draft.environment(node, &mut Vec::new());
+        draft
+    }
+
     /// The typed form of the document without what is wrong, which is noted.
     fn typed<S: DeserializeOwned>(
         &mut self,

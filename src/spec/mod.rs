@@ -23,6 +23,7 @@ pub mod parse;
 pub mod policy;
 pub mod positions;
 pub mod preset;
+pub mod preview;
 mod problem;
 mod render;
 pub mod schema;
@@ -48,8 +49,11 @@ pub use environment::EnvironmentSpec;
 pub use finding::Finding;
 pub use fly::{FlySpec, Network};
 pub(crate) use parse::app_beside;
-pub use parse::{Parsed, ParsedEnvironment, ParsedSpecs, SourceFile, app_from_json, parse, parse_all};
+pub use parse::{
+    Parsed, ParsedEnvironment, ParsedPreviewSet, ParsedSpecs, SourceFile, app_from_json, parse, parse_all,
+};
 pub use policy::PolicySpec;
+pub use preview::PreviewSetSpec;
 pub use schema::schema;
 pub use size::Size;
 pub use text::{StringList, Text};

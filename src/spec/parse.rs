@@ -16,11 +16,12 @@ use super::app::AppSpec;
 use super::broken::Broken;
 use super::controller::ControllerSpec;
 use super::diagnostic::{Diagnostics, Origin};
-use super::document::{Document, Metadata};
+use super::document::{Document, Manifest, Metadata};
 use super::environment::EnvironmentSpec;
 use super::finding::Finding;
 use super::manifest::{self, Draft};
 use super::policy::PolicySpec;
+use super::preview::PreviewSetSpec;
 use super::tree::{self, Node};
 use super::typed::{self, Lenience};
 use super::{mask, validate};
@@ -64,11 +65,26 @@ pub struct ParsedEnvironment {
     pub origin: Origin,
 }
 
+/// A set of previews with its place.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ParsedPreviewSet {
+    /// Name and labels.
+    pub metadata: Metadata,
+    /// What is wanted.
+    pub spec: PreviewSetSpec,
+    /// The template as the environment that each preview becomes; its name and everything else may hold expressions.
+    pub template: ParsedEnvironment,
+    /// The file and the places of its values.
+    pub origin: Origin,
+}
+
 /// All documents of all files.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ParsedSpecs {
     /// Environments in the order of files.
     pub environments: Vec<ParsedEnvironment>,
+    /// Sets of previews in the order of files.
+    pub preview_sets: Vec<ParsedPreviewSet>,
     /// Policies in the order of files.
     pub policies: Vec<Parsed<PolicySpec>>,
     /// The controller's settings.
@@ -184,23 +200,35 @@ fn text_of(bytes: &[u8]) -> Result<&str, (String, String)> {
 
 fn collect(drafts: Vec<Draft>) -> ParsedSpecs {
     let mut specs = ParsedSpecs::default();
-    for Draft { document, origin, app_json, broken, .. } in drafts {
+    for draft in drafts {
+        if matches!(draft.document, Some(Document::Environment(_))) {
+            specs.environments.extend(environment(draft));
+            continue;
+        }
+        let Draft { document, origin, template, .. } = draft;
         match document {
-            Some(Document::Environment(manifest)) => specs.environments.push(ParsedEnvironment {
-                metadata: manifest.metadata,
-                spec: manifest.spec,
-                app_json,
-                broken,
-                origin,
-            }),
+            Some(Document::PreviewSet(manifest)) => {
+                let template = template.map(|draft| *draft).and_then(environment);
+                specs.preview_sets.extend(template.map(|template| ParsedPreviewSet {
+                    metadata: manifest.metadata,
+                    spec: manifest.spec,
+                    template,
+                    origin,
+                }));
+            }
             Some(Document::Policy(manifest)) => {
                 specs.policies.push(Parsed { metadata: manifest.metadata, spec: manifest.spec, origin });
             }
             Some(Document::Controller(manifest)) => {
                 specs.controller = Some(Parsed { metadata: manifest.metadata, spec: manifest.spec, origin });
             }
-            None => {}
+            Some(Document::Environment(_)) | None => {}
         }
     }
     specs
+}
+
+fn environment(draft: Draft) -> Option<ParsedEnvironment> {
+    let Some(Document::Environment(Manifest { metadata, spec, .. })) = draft.document else { return None };
+    Some(ParsedEnvironment { metadata, spec, app_json: draft.app_json, broken: draft.broken, origin: draft.origin })
 }

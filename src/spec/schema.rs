@@ -8,11 +8,15 @@ use super::controller::ControllerSpec;
 use super::document::{API_VERSION, Kind, Manifest};
 use super::environment::EnvironmentSpec;
 use super::policy::PolicySpec;
+use super::preview::PreviewSetSpec;
 
 /// The JSON Schema (draft 7, which editors understand best) of one kind.
 pub fn schema(kind: Kind) -> Value {
     match kind {
         Kind::Environment => document_schema::<EnvironmentSpec>(kind, "A set of resources that live and die together."),
+        Kind::PreviewSet => {
+            document_schema::<PreviewSetSpec>(kind, "Pull requests and branches that become environments.")
+        }
         Kind::Policy => document_schema::<PolicySpec>(kind, "Guardrails that no environment may cross."),
         Kind::Controller => document_schema::<ControllerSpec>(kind, "Settings of a controller."),
     }

@@ -20,7 +20,7 @@ async fn all_of_chat_dev_is_created_and_a_second_pass_writes_nothing() {
     // And one for the protection of production's web app, which has no secret of its own.
     assert_eq!(world.sim.writes(), 3 * WRITES_PER_ENVIRONMENT + 1);
     assert!(world.sim.requests().iter().all(|request| request.is_read() || request.effect), "no write was in vain");
-    assert_eq!(world.sim.reads(), 126);
+    assert_eq!(world.sim.reads(), 153);
     insta::assert_snapshot!(portrait(&world));
 
     let before = portrait(&world);

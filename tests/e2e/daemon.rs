@@ -42,8 +42,8 @@ impl Source for Scripted {
 }
 
 /// A daemon that runs in its world.
-struct Running {
-    world: World,
+pub(crate) struct Running {
+    pub(crate) world: World,
     source: Arc<Scripted>,
     stop: Stop,
     task: JoinHandle<Result<(), DaemonError>>,
@@ -84,7 +84,7 @@ impl Running {
         self.source.changed.notify_one();
     }
 
-    async fn pass(&self, time: u64) {
+    pub(crate) async fn pass(&self, time: u64) {
         self.world.pass_time(seconds(time)).await;
         assert!(!self.task.is_finished(), "the daemon has ended");
     }
@@ -110,7 +110,7 @@ fn settings(lines: &str) -> String {
 }
 
 /// A daemon over these small environments, quarantine over and everything converged, its requests so far forgotten.
-async fn settled(names: &[&str], lines: &str) -> Running {
+pub(crate) async fn settled(names: &[&str], lines: &str) -> Running {
     let mut world = world_of(names);
     world.put("hangar.yaml", &settings(lines));
     let daemon = Running::start(world);

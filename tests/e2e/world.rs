@@ -8,7 +8,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use hangar::clock::{SharedClock, VirtualClock};
 use hangar::controller::{FixedVariables, Loaded, Once, Outcome, Planned, Session, load};
-use hangar::desired::Completeness;
+use hangar::desired::{Completeness, RepoListing, RepoName};
 use hangar::event::{Event, Observer};
 use hangar::execute::{Journal, Stop};
 use hangar::http::Shared;
@@ -62,6 +62,8 @@ pub(crate) struct World {
     pub(crate) variables: FixedVariables,
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) completeness: Completeness,
+    /// What repositories have.
+    pub(crate) repos: BTreeMap<RepoName, RepoListing>,
     /// Specs that are taken as they are, for tests that start many runs from the same ones: reading them takes time.
     pub(crate) read_before: Option<Arc<Loaded>>,
     runs: u64,
@@ -89,6 +91,7 @@ impl World {
             variables,
             recorder: Arc::default(),
             completeness: Completeness::Complete,
+            repos: BTreeMap::new(),
             read_before: None,
             runs: 0,
         }
@@ -130,6 +133,7 @@ impl World {
             assets: Arc::new(InMemory(self.files.clone())),
             commit: None,
             completeness: self.completeness.clone(),
+            repos: self.repos.clone(),
             read_at: self.clock.now(),
         }
     }

@@ -155,16 +155,16 @@ fn keys_that_stand_twice_are_refused() {
 fn documents_of_other_kinds_and_versions_are_refused() {
     assert_eq!(
         problems(
-            "apiVersion: hangar/v2\nkind: Enviroment\n---\nkind: PreviewSet\napiVersion: hangar/v1\n---\nspec: {}\n---\napiVersion: [1]\nkind: 3\n"
+            "apiVersion: hangar/v2\nkind: Enviroment\n---\napiVersion: hangar/v1\nkind: PreviewsSet\n---\nspec: {}\n---\napiVersion: [1]\nkind: 3\n"
         ),
         [
             "1:13 the apiVersion `hangar/v2` is unknown (this version of Hangar reads `hangar/v1`)",
             "2:7 the kind `Enviroment` is unknown (did you mean `Environment`?)",
-            "4:7 the kind `PreviewSet` is not supported by this version of Hangar yet (write each preview as a document of kind `Environment`)",
+            "5:7 the kind `PreviewsSet` is unknown (did you mean `PreviewSet`?)",
             "7:1 the field `apiVersion` is missing (begin the document with `apiVersion: hangar/v1`)",
-            "7:1 the field `kind` is missing (add `kind: Environment`, `kind: Policy` or `kind: Controller`)",
+            "7:1 the field `kind` is missing (add `kind: Environment`, `kind: PreviewSet`, `kind: Policy` or `kind: Controller`)",
             "9:1 `apiVersion` must be a string (begin the document with `apiVersion: hangar/v1`)",
-            "10:7 `kind` must be a string (add `kind: Environment`, `kind: Policy` or `kind: Controller`)",
+            "10:7 `kind` must be a string (add `kind: Environment`, `kind: PreviewSet`, `kind: Policy` or `kind: Controller`)",
         ]
     );
 }

@@ -1,5 +1,6 @@
 //! Waits until a machine runs, stays up and passes its checks; fails as soon as it is clear that it will not.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -12,8 +13,9 @@ use crate::resource::AppName;
 
 /// How long a machine without checks has to stay up to count as settled.
 const SETTLED_AFTER: Duration = Duration::from_secs(2);
-/// How often a running machine's checks are looked at.
-const POLL: Duration = Duration::from_secs(1);
+/// How long to wait before a running machine's checks are looked at again: a tenth of how long it has taken so far, so that being late
+/// by one look matters little, within these bounds. Fly allows 5 looks a second at one machine.
+const POLL: RangeInclusive<Duration> = Duration::from_millis(250)..=Duration::from_secs(1);
 /// After so many unrequested exits it is clear that a restart does not help.
 const EXITS_THAT_TELL: usize = 2;
 
@@ -146,7 +148,7 @@ pub async fn wait_healthy(
             let problem = format!("runs, but only {state} ({})", failing.join(", "));
             return Err(patience.late(problem, &machine));
         }
-        clock.sleep(POLL).await;
+        clock.sleep(pause(clock, began)).await;
     }
 }
 
@@ -204,7 +206,7 @@ async fn wait_started(
             Err(Unhealthy::Gone { .. }) if patience.may_end => return Ok(Course::Over),
             // Right after its creation a machine may not be seen yet.
             Err(Unhealthy::Gone { .. }) if within(clock, began, Duration::from_secs(10)) => {
-                clock.sleep(POLL).await;
+                clock.sleep(*POLL.end()).await;
                 continue;
             }
             other => other?,
@@ -218,8 +220,14 @@ async fn wait_started(
         if !within(clock, began, patience.timeout) {
             return Err(patience.late(format!("is {} and has not started", machine.state.as_str()), &machine));
         }
-        clock.sleep(POLL).await;
+        clock.sleep(*POLL.end()).await;
     }
+}
+
+/// See [`POLL`].
+fn pause(clock: &SharedClock, began: DateTime<Utc>) -> Duration {
+    let spent = (clock.now() - began).to_std().unwrap_or_default();
+    (spent / 10).clamp(*POLL.start(), *POLL.end())
 }
 
 async fn look(reader: &FlyReader, patience: &Patience<'_>) -> Result<Machine, Unhealthy> {

@@ -8,7 +8,7 @@ use super::client::{AppLookup, Class, FlyError, FlyProblem, FlyReader};
 use super::convert;
 use crate::clock::SharedClock;
 use crate::desired::Completeness;
-use crate::observed::{AppDetail, AppRow, Listing, Machine, Presence, Reading, Scope};
+use crate::observed::{AppDetail, AppRow, ByApp, Listing, Machine, Presence, Reading, Scope};
 use crate::resource::marker::network_slot;
 use crate::resource::{AppName, OrgSlug, OwnerId};
 
@@ -69,10 +69,11 @@ pub async fn read_details(
     wanted: &BTreeMap<AppName, Wish>,
 ) {
     let mut wishes = wanted.clone();
+    let listed = ByApp::of(scope);
     for row in &scope.apps.items {
-        let mut machines = scope.machines.items.iter().filter(|machine: &&Machine| machine.app == row.name).peekable();
-        let has_none = machines.peek().is_none();
-        let has_ours = machines.any(|machine| machine.owned_by(owner).is_some());
+        let machines = listed.machines(&row.name);
+        let has_none = machines.is_empty();
+        let has_ours = machines.iter().any(|machine| machine.owned_by(owner).is_some());
         let has_our_network = network_slot(owner, &row.network).is_some();
         if !has_ours && (has_our_network || (has_none && scope.machines.completeness.is_complete())) {
             wishes.entry(row.name.clone()).or_default();
@@ -85,10 +86,10 @@ pub async fn read_details(
             wish.secrets_version = wish.secrets_version.max(version_taken(machine, owner));
         }
     }
-    let apps = &scope.apps;
+    let (apps, listed) = (&scope.apps, &listed);
     let details = futures::stream::iter(wishes)
         .map(|(app, wish)| async move {
-            let row = apps.items.iter().find(|row| row.name == app);
+            let row = listed.rows(&app).first().copied();
             let detail = detail(reader, clock, owner, &app, row, apps.completeness.is_complete(), wish).await;
             (app, detail)
         })

@@ -109,6 +109,7 @@ impl Source for DirectorySource {
             assets: Arc::new(DirectoryAssets::new(Arc::clone(&self.roots), Arc::clone(&self.asked))),
             commit,
             completeness: completeness(&contents.gaps),
+            repos: BTreeMap::new(),
             read_at,
         })
     }

@@ -16,6 +16,7 @@ mod program;
 mod tests;
 mod tree;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -101,6 +102,7 @@ impl GitSource {
             assets: Arc::new(assets),
             commit: Some(commit.to_owned()),
             completeness: completeness(&gaps),
+            repos: BTreeMap::new(),
             read_at,
         })
     }

@@ -34,12 +34,15 @@ pub(super) fn check(manifest: &Manifest<ControllerSpec>) -> Vec<Finding> {
     if spec.workers.is_some_and(|workers| !(1..=64).contains(&workers)) {
         findings.push(Finding::error("/spec/workers", "the number of workers is not between 1 and 64"));
     }
-    if let Some(fly) = &spec.fly {
-        let url = fly.base_url.as_deref().unwrap_or("https://");
-        if !url.starts_with("https://") && !url.starts_with("http://") {
-            let finding = Finding::error("/spec/fly/baseUrl", format!("`{url}` is not an address"));
-            findings.push(finding.help("begin it with `https://` or `http://`"));
+    if let Some(github) = &spec.github {
+        check_address("/spec/github/baseUrl", github.base_url.as_deref(), &mut findings);
+        check_least("/spec/github/interval", github.interval, 10, &mut findings);
+        if let Some(token) = &github.token {
+            check_credential("/spec/github/token", token, &mut findings);
         }
+    }
+    if let Some(fly) = &spec.fly {
+        check_address("/spec/fly/baseUrl", fly.base_url.as_deref(), &mut findings);
         for (slug, organization) in &fly.organizations {
             let pointer = child("/spec/fly/organizations", slug);
             if let Some(problem) = names::label(slug, names::MAX_LABEL) {
@@ -49,6 +52,14 @@ pub(super) fn check(manifest: &Manifest<ControllerSpec>) -> Vec<Finding> {
         }
     }
     findings
+}
+
+fn check_address(pointer: &str, url: Option<&str>, findings: &mut Vec<Finding>) {
+    let url = url.unwrap_or("https://");
+    if !url.starts_with("https://") && !url.starts_with("http://") {
+        let finding = Finding::error(pointer, format!("`{url}` is not an address"));
+        findings.push(finding.help("begin it with `https://` or `http://`"));
+    }
 }
 
 fn check_credential(pointer: &str, source: &CredentialSource, findings: &mut Vec<Finding>) {

@@ -13,11 +13,19 @@ use super::app::{Scope, validate_app};
 use super::names;
 
 /// Shortest and longest life that can be asked for.
-const TTL_BOUNDS: (StdDuration, StdDuration) = (StdDuration::from_mins(1), StdDuration::from_hours(24 * 3650));
+pub(super) const TTL_BOUNDS: (StdDuration, StdDuration) =
+    (StdDuration::from_mins(1), StdDuration::from_hours(24 * 3650));
 
 pub(super) fn check(manifest: &Manifest<EnvironmentSpec>, broken: &Broken) -> Vec<Finding> {
     let mut findings = Vec::new();
     check_name(&manifest.metadata, &mut findings);
+    findings.extend(check_spec(manifest, broken));
+    findings
+}
+
+/// The rules of everything but the name, which a template makes with expressions.
+pub(super) fn check_spec(manifest: &Manifest<EnvironmentSpec>, broken: &Broken) -> Vec<Finding> {
+    let mut findings = Vec::new();
     check_life(&manifest.spec, &mut findings);
     for key in manifest.spec.params.keys() {
         let sound = key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-') && !key.is_empty();

@@ -9,6 +9,7 @@ mod controller;
 mod environment;
 pub mod names;
 mod policy;
+mod preview;
 mod service;
 mod storage;
 mod together;
@@ -24,6 +25,7 @@ pub(super) fn documents(read: &Read, problems: &mut Diagnostics) {
     for draft in &read.drafts {
         let findings = match &draft.document {
             Some(Document::Environment(manifest)) => environment::check(manifest, &draft.made_up),
+            Some(Document::PreviewSet(manifest)) => preview::check(manifest, draft.template.as_deref()),
             Some(Document::Policy(manifest)) => policy::check(manifest),
             Some(Document::Controller(manifest)) => controller::check(manifest),
             None => Vec::new(),

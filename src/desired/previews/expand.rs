@@ -1,0 +1,303 @@
+//! A set of previews, and what there is to preview, as environments.
+
+use std::path::Path as FilePath;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use indexmap::IndexMap;
+
+use super::facts::Facts;
+use super::listing::{RepoListing, RepoName};
+use super::select::{self, Subject};
+use super::slug::{self, MAX_LABEL};
+use crate::desired::build::Context;
+use crate::desired::graph::Completeness;
+use crate::desired::inputs::beside;
+use crate::desired::problems::Problems;
+use crate::resource::EnvName;
+use crate::spec::preview::PreviewSource;
+use crate::spec::validate::names;
+use crate::spec::{ParsedEnvironment, ParsedPreviewSet, Text as WrittenText};
+use crate::template::{Destination, Lookup, Path, Scope, Segment, TemplateErrorKind, Text, evaluate, parse};
+
+/// Where the template's name stands in the document that the template is.
+const NAME: &str = "/metadata/name";
+
+/// What an environment is a preview of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Preview {
+    /// Name of its set.
+    pub set: String,
+    /// What it shows, for people: `pull request acme/chat#42`.
+    pub subject: String,
+    /// The page of that.
+    pub url: Option<String>,
+    /// The commit that it shows.
+    pub sha: Option<String>,
+    /// Most previews of its set at once.
+    pub limit: Option<usize>,
+    /// Its place among the set's previews, the oldest first, from 0.
+    pub place: usize,
+}
+
+/// A preview whose subject is gone for certain: nothing has to be concluded from an absence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    /// Name of its set.
+    pub set: String,
+    /// From when on it may be deleted: the end itself and the set's grace.
+    pub at: DateTime<Utc>,
+    /// What ended, for people: `pull request acme/chat#42 was closed at …`.
+    pub reason: String,
+}
+
+/// One preview on its way to a graph.
+#[derive(Debug)]
+pub(in crate::desired) struct Expanded {
+    pub environment: ParsedEnvironment,
+    pub facts: Facts,
+    pub preview: Preview,
+    /// When it expires for lack of activity.
+    pub idle_at: Option<DateTime<Utc>>,
+    /// How long after its creation it ends.
+    pub max_age: Option<std::time::Duration>,
+}
+
+/// What a set of previews is at this moment.
+#[derive(Debug)]
+pub(in crate::desired) struct Expansion {
+    pub previews: Vec<Expanded>,
+    pub ended: Vec<(EnvName, Ended)>,
+    pub completeness: Completeness,
+    pub problems: Problems,
+}
+
+/// The previews of `set`.
+pub(in crate::desired) fn expand(set: &ParsedPreviewSet, context: &Context<'_>) -> Expansion {
+    let mut expansion = Expansion {
+        previews: Vec::new(),
+        ended: Vec::new(),
+        completeness: Completeness::Complete,
+        problems: Problems::default(),
+    };
+    let subjects = subjects(set, context, &mut expansion);
+    let room = room_for_slug(&set.template);
+    // What is open takes its slug before what was closed, so that no closed pull request renames an open one.
+    let in_order = subjects.iter().filter(|subject| subject.closed_at.is_none());
+    let in_order = in_order.chain(subjects.iter().filter(|subject| subject.closed_at.is_some()));
+    let slugs = slug::slugs(in_order.filter_map(|subject| subject.branch.as_deref()), room);
+    let mut names: IndexMap<EnvName, String> = IndexMap::new();
+    for mut subject in subjects {
+        if let Some(slug) = subject.branch.as_deref().and_then(|branch| slugs.get(branch)) {
+            subject.facts.set("branch.slug", &*slug.text);
+            if let (Some(other), None) = (&slug.collides_with, subject.closed_at) {
+                let message = format!(
+                    "`{}` and `{other}` have the same slug, so that of {} is `{}`",
+                    subject.branch.as_deref().unwrap_or_default(),
+                    subject.title,
+                    slug.text
+                );
+                let help = "to keep names apart in any case, use `pr.number` in the name";
+                expansion.problems.diagnostics.warn(&set.template.origin, NAME, message, Some(help.to_owned()));
+            }
+        }
+        let Some(name) = name_of(set, &subject, &mut expansion.problems) else {
+            continue;
+        };
+        if let Some(closed_at) = subject.closed_at {
+            let grace = set.spec.grace.map(crate::spec::Duration::to_std).unwrap_or_default();
+            let at = closed_at.checked_add_signed(TimeDelta::from_std(grace).unwrap_or_default());
+            let reason = format!("{} was closed at {}", subject.title, closed_at.format("%Y-%m-%d %H:%M UTC"));
+            let at = at.unwrap_or(DateTime::<Utc>::MAX_UTC);
+            expansion.ended.push((name, Ended { set: set.metadata.name.clone(), at, reason }));
+            continue;
+        }
+        if let Some(other) = names.get(&name) {
+            let message = format!("{other} and {} would both be the environment `{name}`", subject.title);
+            let help = "use what differs in the name, for example `${{ pr.number }}` or `${{ branch.slug }}`";
+            expansion.problems.error(&set.template.origin, NAME, message, Some(help.to_owned()));
+            continue;
+        }
+        names.insert(name.clone(), subject.title.clone());
+        let place = expansion.previews.len();
+        expansion.previews.push(expanded(set, &name, subject, place));
+    }
+    // The name of an open preview is never that of an ended one, whatever its number was.
+    expansion.ended.retain(|(name, _)| !names.contains_key(name));
+    expansion
+}
+
+/// The template with stand-ins for what each source gives it, so that its mistakes show before there is a preview.
+pub(in crate::desired) fn probes(set: &ParsedPreviewSet) -> Vec<(ParsedEnvironment, Facts)> {
+    let github = set.spec.all_sources().filter_map(|(_, source)| match source {
+        PreviewSource::Github(github) => Some(github),
+        PreviewSource::List(_) | PreviewSource::File(_) => None,
+    });
+    let probe = |github: &crate::spec::preview::GithubSource| {
+        let mut environment = set.template.clone();
+        "preview".clone_into(&mut environment.metadata.name);
+        (environment, Facts::sample(&github.repo))
+    };
+    github.map(probe).collect()
+}
+
+fn expanded(set: &ParsedPreviewSet, name: &EnvName, subject: Subject, place: usize) -> Expanded {
+    let mut environment = set.template.clone();
+    name.as_str().clone_into(&mut environment.metadata.name);
+    if subject.is_secretless {
+        without_secrets(&mut environment);
+    }
+    let idle = set.spec.ttl.as_ref().and_then(|ttl| ttl.idle);
+    let idle_at = idle
+        .zip(subject.active_at)
+        .and_then(|(idle, active_at)| active_at.checked_add_signed(TimeDelta::from_std(idle.to_std()).ok()?));
+    Expanded {
+        environment,
+        preview: Preview {
+            set: set.metadata.name.clone(),
+            subject: subject.title,
+            url: subject.url,
+            sha: subject.sha,
+            limit: set.spec.limit.and_then(|limit| usize::try_from(limit).ok()),
+            place,
+        },
+        facts: subject.facts,
+        idle_at,
+        max_age: set.spec.ttl.as_ref().and_then(|ttl| ttl.max).map(crate::spec::Duration::to_std),
+    }
+}
+
+/// Takes every secret out: whoever may write the code that runs there could read it.
+fn without_secrets(environment: &mut ParsedEnvironment) {
+    for json in environment.app_json.values_mut().filter_map(serde_json::Value::as_object_mut) {
+        json.remove("secrets");
+    }
+    for app in environment.spec.fly.iter_mut().flat_map(|fly| fly.apps.values_mut()) {
+        app.secrets.clear();
+    }
+}
+
+/// Everything that the set's sources name: what is older first, and each pull request or branch once.
+fn subjects(set: &ParsedPreviewSet, context: &Context<'_>, expansion: &mut Expansion) -> Vec<Subject> {
+    let mut subjects: IndexMap<String, Subject> = IndexMap::new();
+    for (pointer, source) in set.spec.all_sources() {
+        let found = match source {
+            PreviewSource::Github(github) => {
+                let unknown = RepoListing::unknown("the repository was not listed".to_owned());
+                let listing = context.repos.get(&RepoName::new(&github.repo)).unwrap_or(&unknown);
+                if let Completeness::Incomplete { reason } = &listing.completeness {
+                    let reason = format!("preview set `{}`: {}: {reason}", set.metadata.name, github.repo);
+                    expansion.completeness = Completeness::Incomplete { reason };
+                }
+                select::of_github(github, listing)
+            }
+            PreviewSource::List(items) => select::of_list(items),
+            PreviewSource::File(path) => match items_of_file(set, path, context) {
+                Ok(items) => select::of_list(&items),
+                Err(problem) => {
+                    let reason = format!("preview set `{}`: `{path}` cannot be read", set.metadata.name);
+                    expansion.completeness = Completeness::Incomplete { reason };
+                    let message = format!("`{path}` cannot be read: {problem}");
+                    expansion.problems.error(&set.origin, &format!("{pointer}/file"), message, None);
+                    Vec::new()
+                }
+            },
+        };
+        for subject in found {
+            subjects.entry(subject.title.clone()).or_insert(subject);
+        }
+    }
+    let mut subjects: Vec<Subject> = subjects.into_values().collect();
+    // Stable: what has no date stays in the order of its source, behind what has one.
+    subjects.sort_by_key(|subject| subject.since.unwrap_or(DateTime::<Utc>::MAX_UTC));
+    subjects
+}
+
+fn items_of_file(
+    set: &ParsedPreviewSet,
+    path: &str,
+    context: &Context<'_>,
+) -> Result<Vec<IndexMap<String, WrittenText>>, String> {
+    let path = beside(FilePath::new(&*set.origin.path), path)?;
+    let bytes = context.assets.read(&path)?;
+    let text = String::from_utf8(bytes).map_err(|_error| "it is not UTF-8 text".to_owned())?;
+    crate::spec::preview::items(&text)
+}
+
+/// The name of the environment that `subject` becomes. Nothing where it has none; then the problem is noted.
+fn name_of(set: &ParsedPreviewSet, subject: &Subject, problems: &mut Problems) -> Option<EnvName> {
+    let template = &set.template.metadata.name;
+    let origin = &set.template.origin;
+    let mut scope = Names { set, facts: &subject.facts };
+    let name = match evaluate(template, Destination::Plain, &mut scope) {
+        Ok(Text::Plain(name)) => name,
+        Ok(Text::Secret(_) | Text::Unavailable(_)) => return None,
+        Err(error) => {
+            problems.template(origin, NAME, template, &error);
+            return None;
+        }
+    };
+    if let Some(problem) = names::label(&name, names::MAX_LABEL) {
+        let message = format!("the name `{name}`, made for {}, {problem}", subject.title);
+        let help = "`| slug` makes a label of any text, and `branch.slug` is one that fits";
+        problems.error(origin, NAME, message, Some(help.to_owned()));
+        return None;
+    }
+    Some(EnvName::new(name))
+}
+
+/// What the expressions of a template's name mean.
+struct Names<'a> {
+    set: &'a ParsedPreviewSet,
+    facts: &'a Facts,
+}
+
+impl Scope for Names<'_> {
+    fn look_up(&mut self, path: &Path, _: Destination) -> Result<Lookup, TemplateErrorKind> {
+        let text = path.to_string();
+        if let Some(value) = self.facts.get(&text) {
+            return Ok(Lookup::Known(value.to_owned()));
+        }
+        if let [root, key] = path.as_words().as_slice()
+            && *root == "params"
+            && let Some(value) = self.set.template.spec.params.get(*key)
+        {
+            return Ok(Lookup::Known(value.as_str().to_owned()));
+        }
+        self.facts.look_up(path)
+    }
+}
+
+/// How many characters a branch's slug may have so that no name of the template becomes too long. Names that shorten themselves, or
+/// that hold what differs in length besides, are left to the rules of names.
+fn room_for_slug(template: &ParsedEnvironment) -> usize {
+    const SLUG: &str = "branch.slug";
+    let (around, has_slug) = literals(&template.metadata.name, SLUG);
+    let mut room = if has_slug { MAX_LABEL.saturating_sub(around) } else { MAX_LABEL };
+    for (component, json) in &template.app_json {
+        let name = json.get("name").and_then(serde_json::Value::as_str);
+        let default = format!("${{{{ env.name }}}}-{component}");
+        let name = name.unwrap_or(&default);
+        let (literal, by_slug) = literals(name, SLUG);
+        let (_, by_env) = literals(name, "env.name");
+        let taken = literal.saturating_add(if by_env && has_slug { around } else { 0 });
+        if by_slug || (by_env && has_slug) {
+            room = room.min(MAX_LABEL.saturating_sub(taken));
+        }
+    }
+    room
+}
+
+/// How many characters of `text` are no expression, and whether it has the bare expression `path`.
+fn literals(text: &str, path: &str) -> (usize, bool) {
+    let Ok(template) = parse(text) else { return (0, false) };
+    let (mut length, mut has_path) = (0_usize, false);
+    for segment in &template.segments {
+        match segment {
+            Segment::Literal(literal) => length = length.saturating_add(literal.chars().count()),
+            Segment::Expression(expression) => {
+                has_path |= expression.filters.is_empty() && expression.path.to_string() == path;
+            }
+        }
+    }
+    (length, has_path)
+}

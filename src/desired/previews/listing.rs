@@ -1,0 +1,117 @@
+//! What a repository has at this moment, as far as previews are made from it.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+
+use crate::desired::Completeness;
+use crate::spec::ParsedSpecs;
+use crate::spec::preview::PreviewSource;
+
+/// A repository as `owner/name`, in lower case: GitHub does not tell cases apart.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RepoName(String);
+
+impl RepoName {
+    /// The repository of this name.
+    pub fn new(name: &str) -> Self {
+        Self(name.to_lowercase())
+    }
+
+    /// `owner/name`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for RepoName {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// One pull request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PullRequest {
+    /// Its number.
+    pub number: u64,
+    /// Its title, as its author wrote it.
+    pub title: String,
+    /// The login of its author.
+    pub author: String,
+    /// Its labels.
+    pub labels: Vec<String>,
+    /// Whether it is a draft.
+    pub is_draft: bool,
+    /// Whether its head is in another repository, or in one that is gone.
+    pub is_fork: bool,
+    /// The branch that is to be merged.
+    pub branch: String,
+    /// The commit at the head of that branch.
+    pub sha: String,
+    /// The branch that it is to be merged into.
+    pub base: String,
+    /// Its page.
+    pub url: String,
+    /// When it was opened.
+    pub created_at: DateTime<Utc>,
+    /// The newest sign of life that is known: a push, or anything else that somebody did with it.
+    pub active_at: DateTime<Utc>,
+    /// When it was closed or merged, if it was.
+    pub closed_at: Option<DateTime<Utc>>,
+}
+
+/// One branch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Branch {
+    /// Its name.
+    pub name: String,
+    /// The commit at its head.
+    pub sha: String,
+    /// When that commit was made, where it was asked for.
+    pub active_at: Option<DateTime<Utc>>,
+}
+
+/// What one repository has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RepoListing {
+    /// Open pull requests, and those that were closed lately.
+    pub pulls: Vec<PullRequest>,
+    /// Branches, where they were asked for.
+    pub branches: Vec<Branch>,
+    /// Whether all open pull requests and branches are in here.
+    pub completeness: Completeness,
+}
+
+impl RepoListing {
+    /// A repository of which nothing is known, and why.
+    pub const fn unknown(reason: String) -> Self {
+        Self { pulls: Vec::new(), branches: Vec::new(), completeness: Completeness::Incomplete { reason } }
+    }
+}
+
+/// What has to be listed of one repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct NeededListing {
+    /// Pull requests.
+    pub pulls: bool,
+    /// Branches.
+    pub branches: bool,
+    /// When the commits at the heads of branches were made.
+    pub activity: bool,
+}
+
+/// What the sets of previews ask for, so that nothing else has to be listed.
+pub fn needed_listings(specs: &ParsedSpecs) -> BTreeMap<RepoName, NeededListing> {
+    let mut needed: BTreeMap<RepoName, NeededListing> = BTreeMap::new();
+    for set in &specs.preview_sets {
+        for (_, source) in set.spec.all_sources() {
+            let PreviewSource::Github(github) = source else { continue };
+            let entry = needed.entry(RepoName::new(&github.repo)).or_default();
+            entry.pulls |= github.pull_requests.is_some();
+            entry.branches |= !github.branches.is_empty();
+            entry.activity |= set.spec.ttl.as_ref().is_some_and(|ttl| ttl.idle.is_some());
+        }
+    }
+    needed
+}

@@ -1,0 +1,21 @@
+//! From sets of previews, and what a repository has at this moment, to the environments that are wanted.
+//!
+//! ```text
+//! listings ──select──> subjects ──slugs──> facts ──expand──> environments (name, facts, life)
+//! ```
+//!
+//! Nothing that a pull request controls is ever read as a template: its values are filled in as they are.
+
+mod expand;
+mod facts;
+mod listing;
+mod select;
+mod slug;
+
+pub use expand::{Ended, Preview};
+pub(super) use expand::{Expanded, expand, probes};
+pub(super) use facts::Facts;
+pub use listing::{Branch, NeededListing, PullRequest, RepoListing, RepoName, needed_listings};
+
+#[cfg(test)]
+mod tests;

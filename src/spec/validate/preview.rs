@@ -1,0 +1,115 @@
+//! Rules of one set of previews.
+
+use globset::GlobBuilder;
+
+use crate::spec::document::{Document, Manifest};
+use crate::spec::duration::Duration;
+use crate::spec::finding::Finding;
+use crate::spec::manifest::Draft;
+use crate::spec::positions::child;
+use crate::spec::preview::{GithubSource, PreviewSetSpec, PreviewSource};
+
+use super::environment::{TTL_BOUNDS, check_name, check_spec};
+use super::names;
+
+pub(super) fn check(manifest: &Manifest<PreviewSetSpec>, template: Option<&Draft>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    check_name(&manifest.metadata, &mut findings);
+    let spec = &manifest.spec;
+    match (&spec.source, spec.sources.is_empty()) {
+        (Some(_), false) => {
+            let finding = Finding::error("/spec/source", "`source` and `sources` exclude each other").at_key();
+            findings.push(finding.help("move it into the list `sources`"));
+        }
+        (None, true) => {
+            let finding = Finding::error("/spec", "nothing says where the previews come from");
+            let help = "add `source: {github: {repo: owner/name, pullRequests: {}}}`";
+            let pointers = ["/spec/source".to_owned(), "/spec/sources".to_owned()];
+            findings.push(finding.help(help).relies_on(pointers));
+        }
+        _ => {}
+    }
+    for (pointer, source) in spec.all_sources() {
+        match source {
+            PreviewSource::Github(github) => check_github(github, &child(&pointer, "github"), &mut findings),
+            PreviewSource::List(_) => {}
+            PreviewSource::File(path) => {
+                if path.is_empty() {
+                    findings.push(Finding::error(child(&pointer, "file"), "the path is empty"));
+                }
+            }
+        }
+    }
+    if spec.limit == Some(0) {
+        let finding = Finding::error("/spec/limit", "a limit of 0 leaves no room for any preview");
+        findings.push(finding.help("to stop all of them, set `template.spec.pause: true` or remove the set"));
+    }
+    let ttl = spec.ttl.iter().flat_map(|ttl| [("idle", ttl.idle), ("max", ttl.max)]);
+    for (field, duration) in ttl.filter_map(|(field, duration)| Some((field, duration?))) {
+        check_life(&child("/spec/ttl", field), duration, &mut findings);
+    }
+    check_template(manifest, template, &mut findings);
+    findings
+}
+
+fn check_github(github: &GithubSource, pointer: &str, findings: &mut Vec<Finding>) {
+    let is_word = |word: &str| {
+        !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+    };
+    if !github.repo.split_once('/').is_some_and(|(owner, name)| is_word(owner) && is_word(name)) {
+        let finding = Finding::error(child(pointer, "repo"), format!("`{}` is not a repository", github.repo));
+        findings.push(finding.help("write its owner and name, for example `acme/chat`"));
+    }
+    if github.pull_requests.is_none() && github.branches.is_empty() {
+        let finding = Finding::error(pointer, "neither pull requests nor branches are asked for");
+        let finding = finding.help("add `pullRequests: {}` for all pull requests, or `branches: [\"feature/*\"]`");
+        findings.push(finding.relies_on([child(pointer, "pullRequests"), child(pointer, "branches")]));
+    }
+    let of_pulls =
+        github.pull_requests.iter().flat_map(|filter| [("base", &filter.base), ("authors", &filter.authors)]);
+    let of_pulls = of_pulls.map(|(field, patterns)| (format!("{pointer}/pullRequests/{field}"), patterns));
+    for (pointer, patterns) in of_pulls.chain([(child(pointer, "branches"), &github.branches)]) {
+        for (index, pattern) in patterns.iter().enumerate() {
+            if let Err(error) = GlobBuilder::new(pattern).literal_separator(true).build() {
+                let message = format!("`{pattern}` is not a pattern: {}", error.kind());
+                findings.push(Finding::error(format!("{pointer}/{index}"), message));
+            }
+        }
+    }
+}
+
+fn check_life(pointer: &str, duration: Duration, findings: &mut Vec<Finding>) {
+    if duration.to_std() < TTL_BOUNDS.0 || duration.to_std() > TTL_BOUNDS.1 {
+        findings.push(Finding::error(pointer, format!("`{duration}` is not between `1m` and `3650d`")));
+    }
+}
+
+fn check_template(manifest: &Manifest<PreviewSetSpec>, template: Option<&Draft>, findings: &mut Vec<Finding>) {
+    const NAME: &str = "/spec/template/metadata/name";
+    let name = &manifest.spec.template.metadata.name;
+    if names::has_expression(name) {
+        // Whether it differs from preview to preview is known once they are.
+    } else if let [(_, PreviewSource::List(items))] = manifest.spec.all_sources().collect::<Vec<_>>().as_slice()
+        && items.len() < 2
+    {
+        findings.extend(
+            names::label(name, names::MAX_LABEL)
+                .map(|problem| Finding::error(NAME, format!("the name `{name}` {problem}"))),
+        );
+    } else {
+        let finding = Finding::error(NAME, format!("all previews would have the same name, `{name}`"));
+        findings.push(finding.help("use what differs, for example `chat-pr-${{ pr.number }}` or `${{ branch.slug }}`"));
+    }
+    let spec = &manifest.spec.template.spec;
+    if spec.ttl.is_some() || spec.expires_at.is_some() {
+        let field = if spec.ttl.is_some() { "ttl" } else { "expiresAt" };
+        let pointer = format!("/spec/template/spec/{field}");
+        let finding = Finding::error(pointer, format!("`{field}` belongs to the set, not to its template")).at_key();
+        findings.push(finding.help("write `ttl: {idle: 72h, max: 14d}` beside `template`"));
+    }
+    let Some(draft) = template else { return };
+    if let Some(Document::Environment(environment)) = &draft.document {
+        let within = draft.made_up.sound(check_spec(environment, &draft.made_up));
+        findings.extend(within.into_iter().map(|finding| finding.below("/spec/template")));
+    }
+}

@@ -1,0 +1,94 @@
+//! What is wrong with a set of previews, and where.
+
+use super::support::{problems, sound};
+
+/// A set whose spec begins with these lines; its template stands below.
+fn set(lines: &str, template: &str) -> String {
+    let indented = |text: &str, by: usize| {
+        text.lines().map(|line| format!("{}{line}\n", " ".repeat(by))).collect::<Vec<_>>().concat()
+    };
+    format!(
+        "apiVersion: hangar/v1\nkind: PreviewSet\nmetadata: {{name: chat}}\nspec:\n{}  template:\n{}",
+        indented(lines, 2),
+        indented(template, 4)
+    )
+}
+
+const SOURCE: &str = "source: {github: {repo: acme/chat, pullRequests: {}}}";
+const TEMPLATE: &str = "metadata: {name: 'pr-${{ pr.number }}'}
+spec:
+  fly:
+    org: acme
+    region: iad
+    apps: {web: {image: 'registry.fly.io/x:1'}}";
+
+#[test]
+fn a_set_with_every_field_is_sound() {
+    let specs = sound(&set(
+        "sources:
+  - github: {repo: acme/chat, branches: ['feature/**'], pullRequests: {labels: [a], excludeLabels: [b], drafts: false, authors: [c], base: [main], forks: noSecrets}}
+  - list: [{a: 1, b: true}]
+  - file: more.json
+ttl: {idle: 72h, max: 14d}
+limit: 20
+grace: 1h",
+        TEMPLATE,
+    ));
+    let parsed = &specs.preview_sets[0];
+    assert_eq!(parsed.spec.sources.len(), 3);
+    assert_eq!(parsed.template.metadata.name, "pr-${{ pr.number }}");
+    assert!(parsed.template.app_json.contains_key("web") && specs.environments.is_empty());
+}
+
+#[test]
+fn mistakes_are_shown_where_they_stand() {
+    assert_eq!(
+        problems(&set(
+            "source: {github: {repo: acme, branches: ['[']}}
+sources: [{list: []}]
+ttl: {idle: 1s, max: 4000d}
+limit: 0
+limt: 1",
+            "metadata: {name: staging, nmae: x}
+spec:
+  ttl: {max: 1d}
+  neon: {}
+  fly:
+    org: Acme
+    apps: {web: {image: 'registry.fly.io/x:1', coutn: 2}}"
+        )),
+        [
+            "5:3 `source` and `sources` exclude each other (move it into the list `sources`)",
+            "5:27 `acme` is not a repository (write its owner and name, for example `acme/chat`)",
+            "5:44 `[` is not a pattern: unclosed character class; missing ']'",
+            "7:15 `1s` is not between `1m` and `3650d`",
+            "7:24 `4000d` is not between `1m` and `3650d`",
+            "8:10 a limit of 0 leaves no room for any preview (to stop all of them, set `template.spec.pause: true` or remove the set)",
+            "9:3 unknown field `limt` (did you mean `limit`?)",
+            "11:22 all previews would have the same name, `staging` (use what differs, for example `chat-pr-${{ pr.number }}` or `${{ branch.slug }}`)",
+            "11:31 unknown field `nmae` (did you mean `name`?)",
+            "13:7 `ttl` belongs to the set, not to its template (write `ttl: {idle: 72h, max: 14d}` beside `template`)",
+            "14:7 the section `neon` is not supported by this version of Hangar yet (remove it; this version reconciles `fly`)",
+            "16:14 the organization `Acme` contains `A`; only `a` to `z`, `0` to `9` and `-` are allowed (write the slug, as `fly orgs list` shows it)",
+            "17:16 the app `web` has no region (add `region: iad` to the app or to `fly`)",
+            "17:52 unknown field `coutn` (did you mean `count`?)",
+        ]
+    );
+}
+
+#[test]
+fn what_is_missing_is_said_once() {
+    assert_eq!(
+        problems(&set("limit: 1", TEMPLATE)),
+        [
+            "4:1 nothing says where the previews come from (add `source: {github: {repo: owner/name, pullRequests: {}}}`)"
+        ]
+    );
+    assert_eq!(
+        problems(
+            "apiVersion: hangar/v1\nkind: PreviewSet\nmetadata: {name: chat}\nspec: {source: {github: {repo: a/b, branches: [x]}}}"
+        ),
+        ["4:1 the field `template` is missing"]
+    );
+    assert_eq!(problems(&set(SOURCE, "metadata: {}\nspec: {}")), ["7:5 the field `name` is missing"]);
+}
