@@ -143,7 +143,9 @@ async fn list(
         let open = reader.open_pulls(&repo).await.map_err(explained)?;
         let closed = reader.closed_pulls(&repo, since).await.map_err(explained)?;
         let numbers: std::collections::BTreeSet<u64> = open.iter().map(|pull| pull.number).collect();
-        let closed = closed.into_iter().filter(|pull| !numbers.contains(&pull.number));
+        // They are listed by their last change, and anybody may comment on one that was closed long ago.
+        let is_recent = |pull: &wire::PullRequest| pull.closed_at.is_none_or(|at| at >= since);
+        let closed = closed.into_iter().filter(|pull| !numbers.contains(&pull.number) && is_recent(pull));
         pulls = closed.chain(open).map(pull).collect();
     }
     let mut branches = Vec::new();
