@@ -17,6 +17,7 @@ const DEFAULT_RATE: Rate = Rate::new(Duration::from_secs(1), 3);
 pub struct Call {
     pub(super) action: &'static str,
     pub(super) object: String,
+    pub(super) lane: Option<&'static str>,
     pub(super) path: String,
     pub(super) query: Vec<(&'static str, String)>,
     /// A query that is encoded already; comes before the other one.
@@ -48,6 +49,7 @@ impl Call {
         Self {
             action,
             object: object.to_owned(),
+            lane: None,
             path,
             query: Vec::new(),
             raw_query: None,
@@ -116,6 +118,18 @@ impl Call {
     pub const fn rate(mut self, rate: Rate) -> Self {
         self.rate = rate;
         self
+    }
+
+    /// What the rate limit counts instead of action and object: all calls of a lane wait for each other.
+    #[must_use]
+    pub const fn lane(mut self, lane: &'static str) -> Self {
+        self.lane = Some(lane);
+        self
+    }
+
+    /// The kind of call.
+    pub const fn action(&self) -> &'static str {
+        self.action
     }
 
     /// Sending it twice does no more than sending it once, so it may be repeated after an unknown outcome.

@@ -64,8 +64,8 @@ impl Exchange {
         let policy = self.connection.retry;
         let key = LimitKey {
             token: self.connection.token.label().to_owned(),
-            action: call.action,
-            object: call.object.clone(),
+            action: call.lane.unwrap_or(call.action),
+            object: if call.lane.is_some() { String::new() } else { call.object.clone() },
         };
         let timeout = call.timeout.unwrap_or(self.connection.timeout_of(method));
         let mut delays = policy.delays(&shared.random);

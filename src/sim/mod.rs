@@ -56,7 +56,9 @@ pub use faults::{
     CrashPoint, Edit, EditAction, EditRecord, Fault, FaultError, FaultFile, FaultFileError, FaultKind, Matcher, Only,
     Profile,
 };
-pub use github::{GithubAccess, NewPull, PullView, RepositoryHand, SimGithubToken};
+pub use github::{
+    CommentView, DeploymentView, GithubAccess, NewPull, PullView, RepositoryHand, SimGithubToken, StatusView,
+};
 pub use inspect::{AddressView, AppView, CertificateView, MachineView, VolumeView};
 pub use log::{RequestListener, RequestRecord};
 pub use snapshot::SnapshotError;

@@ -105,6 +105,11 @@ impl Caller {
         }
     }
 
+    /// The same for comments: a person who may read may also comment, an app may not.
+    pub(crate) fn require_to_comment(&self, repo: &Repo) -> Result<(), Refusal> {
+        self.require(repo, if self.is_app { GithubAccess::Write } else { GithubAccess::Read })
+    }
+
     /// The login, where somebody acts.
     pub(crate) fn actor(&self) -> Result<&str, Refusal> {
         self.login.as_deref().ok_or_else(|| problem(401, "Requires authentication").into())

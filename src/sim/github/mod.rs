@@ -10,8 +10,11 @@
 //! see, ETags whose `304` is free of the hourly limit, next pages that are found only by `Link`, at addresses that a client cannot guess.
 
 mod access;
+mod feedback;
 mod hand;
+mod hand_feedback;
 mod objects;
+mod objects_feedback;
 mod pages;
 mod routes;
 mod state;
@@ -19,6 +22,7 @@ mod usage;
 
 pub use access::{GithubAccess, SimGithubToken};
 pub use hand::{NewPull, PullView, RepositoryHand};
+pub use hand_feedback::{CommentView, DeploymentView, StatusView};
 pub(crate) use state::Github;
 
 use std::hash::{DefaultHasher, Hash, Hasher as _};

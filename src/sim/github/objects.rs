@@ -398,7 +398,7 @@ impl<'a> Objects<'a> {
 }
 
 /// A moment as GitHub writes it, without fractions of a second.
-fn moment(at: DateTime<Utc>) -> String {
+pub(super) fn moment(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 

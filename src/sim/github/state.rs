@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::access::GithubAccess;
+use super::feedback::Feedback;
 use super::usage::Usage;
 use crate::sim::world::ids::Ids;
 
@@ -39,6 +40,8 @@ pub(crate) struct Repo {
     pub(super) pulls: BTreeMap<u64, Pull>,
     /// What people other than its owner may do.
     pub(super) people: BTreeMap<String, GithubAccess>,
+    #[serde(default)]
+    pub(super) feedback: Feedback,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -122,6 +125,7 @@ impl Github {
             commits: BTreeMap::new(),
             pulls: BTreeMap::new(),
             people: BTreeMap::new(),
+            feedback: Feedback::default(),
         };
         let sha = repo.commit(&mut self.ids, owner, "Begin", None, now);
         repo.branches.insert("main".to_owned(), sha);
@@ -183,6 +187,21 @@ impl Repo {
         self.pulls
             .values_mut()
             .filter(move |pull| pull.is_open() && pull.head.at == Home::Here && pull.head.branch == branch)
+    }
+
+    /// Whether the default branch has commits that the branch `name` has not.
+    pub(super) fn is_behind(&self, name: &str) -> bool {
+        let (Some(tip), Some(wanted)) = (self.branches.get(name), self.branches.get(&self.default_branch)) else {
+            return false;
+        };
+        let mut at = Some(tip);
+        while let Some(sha) = at {
+            if sha == wanted {
+                return false;
+            }
+            at = self.commits.get(sha).and_then(|commit| commit.parent.as_ref());
+        }
+        true
     }
 
     /// The commit that a hash (or the beginning of one), a branch or a pull request's ref stands for.

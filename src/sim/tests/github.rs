@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::support::epoch;
 use crate::clock::{SharedClock, VirtualClock};
@@ -22,6 +22,9 @@ struct Client {
 fn config() -> SimConfig {
     let mut config = SimConfig::default().with_repo("acme/chat", "sim_github");
     config.github_tokens.push(SimGithubToken::new("sim_reader", "reader", "acme/chat", GithubAccess::Read));
+    config.github_tokens.push(SimGithubToken::new("sim_admin", "admin", "acme/chat", GithubAccess::Admin));
+    let app = SimGithubToken::new("sim_app", "app[bot]", "acme/chat", GithubAccess::Read);
+    config.github_tokens.push(SimGithubToken { is_app: true, ..app });
     config.github_tokens.push(SimGithubToken::new("sim_other", "other", "acme/other", GithubAccess::Admin));
     config
 }
@@ -64,6 +67,10 @@ impl Client {
 
     async fn get(&self, path: &str) -> (u16, Value) {
         read(&self.ask(Method::Get, path, &[], None).await)
+    }
+
+    async fn send(&self, method: Method, path: &str, body: Value) -> (u16, Value) {
+        read(&self.ask(method, path, &[], Some(body)).await)
     }
 
     async fn pass(&self, seconds: u64) {
@@ -326,4 +333,114 @@ async fn people_act_over_the_simulators_own_pages() {
         assert_eq!(act(post, path, "").await.0, status, "{path}");
     }
     assert_eq!(act(post, "/acme/chat/pulls", r#"{"brnch": "x"}"#).await.0, 400);
+}
+
+const COMMENTS: &str = "/repos/acme/chat/issues/1/comments";
+
+#[tokio::test(start_paused = true)]
+async fn comments_are_made_edited_and_deleted() {
+    let (client, repo) = Client::new();
+    let number = repo.open_pull(NewPull::from_branch("login")).unwrap();
+    client.pass(60).await;
+    let (status, comment) = client.send(Method::Post, COMMENTS, json!({"body": "hello"})).await;
+    assert_eq!((status, &comment["user"]["login"]), (201, &"hangar-bot".into()));
+    assert_eq!(repo.pull(number).unwrap().updated_at, epoch() + Duration::from_mins(1));
+    let own = format!("/repos/acme/chat/issues/comments/{}", comment["id"]);
+    client.pass(60).await;
+    let (_, edited) = client.send(Method::Patch, &own, json!({"body": "hello again"})).await;
+    assert_eq!((&edited["body"], &edited["updated_at"]), (&"hello again".into(), &"2026-11-21T08:02:00Z".into()));
+    repo.comment(number, "eve", "me too").unwrap();
+    let (_, list) = client.get(COMMENTS).await;
+    assert_eq!((&list[0]["body"], &list[1]["user"]["login"]), (&"hello again".into(), &"eve".into()));
+    assert_eq!(client.get("/repos/acme/chat/pulls/1").await.1["comments"], 2);
+
+    // A person who reads may comment, and change only their own; an app may not.
+    let reader = client.with_token("sim_reader");
+    assert_eq!(reader.send(Method::Post, COMMENTS, json!({"body": "hi"})).await.0, 201);
+    assert_eq!(reader.send(Method::Patch, &own, json!({"body": "mine"})).await.0, 403);
+    let (status, refused) = client.with_token("sim_app").send(Method::Post, COMMENTS, json!({"body": "hi"})).await;
+    assert_eq!((status, &refused["message"]), (403, &"Resource not accessible by integration".into()));
+    let (status, refused) = client.send(Method::Post, COMMENTS, json!({"body": "x".repeat(65_537)})).await;
+    assert_eq!(
+        (status, &refused["errors"][0]["message"]),
+        (422, &"body is too long (maximum is 65536 characters)".into())
+    );
+    assert_eq!(client.ask(Method::Delete, &own, &[], None).await.status, 204);
+    assert_eq!(client.ask(Method::Delete, &own, &[], None).await.status, 404);
+    let authors: Vec<String> = repo.comments(number).into_iter().map(|comment| comment.author).collect();
+    assert_eq!(authors, ["eve", "reader"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn labels_are_set_by_whoever_may_triage() {
+    let (client, repo) = Client::new();
+    repo.open_pull(NewPull::from_branch("login").labelled("Preview")).unwrap();
+    let path = "/repos/acme/chat/issues/1/labels";
+    let (_, labels) = client.send(Method::Post, path, json!({"labels": ["preview", "big"]})).await;
+    assert_eq!((labels.as_array().unwrap().len(), &labels[1]["name"]), (2, &"big".into()));
+    assert_eq!(client.ask(Method::Delete, &format!("{path}/PREVIEW"), &[], None).await.status, 200);
+    assert_eq!(client.ask(Method::Delete, &format!("{path}/preview"), &[], None).await.status, 404);
+    client.send(Method::Put, path, json!({"labels": ["small"]})).await;
+    assert_eq!(client.get(path).await.1[0]["name"], "small");
+    let reader = client.with_token("sim_reader");
+    assert_eq!(reader.send(Method::Post, path, json!({"labels": ["x"]})).await.0, 403);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_latest_status_of_each_context_counts() {
+    let (client, repo) = Client::new();
+    let sha = repo.push("login").unwrap();
+    let (path, combined) =
+        (format!("/repos/acme/chat/statuses/{sha}"), format!("/repos/acme/chat/commits/{sha}/status"));
+    assert_eq!(client.get(&combined).await.1["state"], "pending");
+    for (context, state) in [("preview", "pending"), ("tests", "success"), ("Preview", "success")] {
+        let (status, _) = client.send(Method::Post, &path, json!({"state": state, "context": context})).await;
+        assert_eq!(status, 201);
+    }
+    let (_, shown) = client.get(&combined).await;
+    assert_eq!((&shown["state"], &shown["total_count"]), (&"success".into(), &2.into()));
+    let (_, all) = client.get(&format!("/repos/acme/chat/commits/{sha}/statuses")).await;
+    assert_eq!((all.as_array().unwrap().len(), &all[0]["context"]), (3, &"Preview".into()));
+    let long = json!({"state": "success", "description": "x".repeat(141)});
+    assert_eq!(client.send(Method::Post, &path, long).await.0, 422);
+    let nowhere = "/repos/acme/chat/statuses/0000000000000000000000000000000000000000";
+    assert_eq!(client.send(Method::Post, nowhere, json!({"state": "success"})).await.0, 422);
+    assert_eq!(client.with_token("sim_reader").send(Method::Post, &path, json!({"state": "success"})).await.0, 403);
+}
+
+#[tokio::test(start_paused = true)]
+async fn deployments_stay_until_they_are_inactive_and_environments_until_an_admin_comes() {
+    let (client, repo) = Client::new();
+    let sha = repo.push("login").unwrap();
+    let path = "/repos/acme/chat/deployments";
+    let wanted = json!({"ref": sha, "environment": "pr/1", "transient_environment": true, "auto_merge": false, "required_contexts": []});
+    let (status, first) = client.send(Method::Post, path, wanted.clone()).await;
+    assert_eq!((status, &first["environment"], &first["production_environment"]), (201, &"pr/1".into(), &false.into()));
+    let (_, second) = client.send(Method::Post, path, wanted).await;
+    let statuses = format!("{path}/{}/statuses", second["id"]);
+    let success = json!({"state": "success", "environment_url": "https://pr-1.acme.dev"});
+    assert_eq!(client.send(Method::Post, &statuses, success).await.0, 201);
+    let shown: Vec<String> = repo.deployments().into_iter().map(|one| one.state).collect();
+    assert_eq!(shown, ["pending", "success"], "transient ones do not retire by themselves");
+    let own = format!("{path}/{}", second["id"]);
+    assert_eq!(client.ask(Method::Delete, &own, &[], None).await.status, 422);
+    client.send(Method::Post, &statuses, json!({"state": "inactive"})).await;
+    assert_eq!(client.ask(Method::Delete, &own, &[], None).await.status, 204);
+    let (_, left) = client.get(&format!("{path}?environment=pr/1")).await;
+    assert_eq!((left.as_array().unwrap().len(), &left[0]["id"]), (1, &first["id"]));
+
+    // What GitHub does unless it is told not to.
+    repo.push("main").unwrap();
+    let (status, merged) = client.send(Method::Post, path, json!({"ref": "login"})).await;
+    assert_eq!((status, merged["id"].is_null()), (202, true));
+    let pending = json!({"state": "pending"});
+    client.send(Method::Post, &format!("/repos/acme/chat/statuses/{sha}"), pending).await;
+    assert_eq!(client.send(Method::Post, path, json!({"ref": sha})).await.0, 409);
+
+    let environment = "/repos/acme/chat/environments/pr%2F1";
+    assert_eq!(client.get("/repos/acme/chat/environments").await.1["environments"][0]["name"], "pr/1");
+    let refused = client.ask(Method::Delete, environment, &[], None).await;
+    assert_eq!((refused.status, &read(&refused).1["message"]), (403, &"Must have admin rights to Repository.".into()));
+    assert_eq!(client.with_token("sim_admin").ask(Method::Delete, environment, &[], None).await.status, 204);
+    assert_eq!((repo.environments().len(), repo.deployments()[0].state.as_str()), (0, "inactive"));
 }

@@ -12,10 +12,14 @@ mod list;
 mod pages;
 mod problem;
 mod reader;
+mod sticky;
+mod writer;
 
 pub use error::{GithubError, Place};
 pub use problem::GithubProblem;
 pub use reader::GithubReader;
+pub use sticky::Sticky;
+pub use writer::{Deleted, GithubWriter};
 
 use crate::http::{Connection, Shared, Token};
 
@@ -36,3 +40,5 @@ pub fn connection(base_url: &str, token: Token, shared: Shared) -> Connection {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod writer_tests;

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use super::error::{GithubError, Place};
 use super::problem::GithubProblem;
 use crate::http::transport::Response;
-use crate::http::{Call, Rate, ReadClient};
+use crate::http::{Call, HttpError, Rate, ReadClient};
 use crate::secret::SecretText;
 
 /// GitHub allows 900 points a minute, of which a read costs one. 20 at once and then ten a second stay far below that for any list of
@@ -81,7 +81,7 @@ impl Pages {
         call: Call,
         is_whole: impl Fn(&T) -> bool,
     ) -> Result<Page<T>, GithubError> {
-        self.check_limit(route)?;
+        self.check_limit(route.action, &route.place)?;
         let target = call.target();
         let key = format!("{}{}", route.action, route.place);
         let known = self.known::<T>(&key, &target);
@@ -91,7 +91,7 @@ impl Pages {
                 Some((etag, ..)) => call.clone().header("if-none-match", SecretText::new(etag.as_str())),
                 None => call.clone(),
             };
-            let response = self.http.fetch(&asked).await.map_err(|error| self.note_limit(error, route))?;
+            let response = self.http.fetch(&asked).await.map_err(|error| self.note_limit(error, &route.place))?;
             match (response.status, &known) {
                 (304, Some((_, content, next))) => {
                     return Ok(Page { content: Arc::clone(content), next: next.clone(), target });
@@ -108,7 +108,7 @@ impl Pages {
                         .http
                         .decode(&asked, &response)
                         .map(Arc::new)
-                        .map_err(|error| self.note_limit(error, route))?;
+                        .map_err(|error| self.note_limit(error, &route.place))?;
                     let next = self.next_of(&response).map_err(|problem| route.error(problem))?;
                     let etag = response.header("etag").filter(|_| next.is_some() || is_whole(&content));
                     self.remember(key, &target, etag, &content, next.as_deref());
@@ -128,23 +128,24 @@ impl Pages {
     }
 
     /// Asks for nothing while GitHub is known to refuse everything: who goes on asking is locked out for longer.
-    fn check_limit(&self, route: &Route) -> Result<(), GithubError> {
+    pub(super) fn check_limit(&self, action: &'static str, place: &Place) -> Result<(), GithubError> {
         let connection = self.http.connection();
         let Some(resets_at) = self.lock().exhausted_until else { return Ok(()) };
         if connection.shared.clock.now() >= resets_at {
             return Ok(());
         }
         let token = connection.token.label().to_owned();
-        Err(route.error(GithubProblem::LimitReached { token, resets_at }))
+        Err(GithubError::new(action, GithubProblem::LimitReached { token, resets_at }, place.clone()))
     }
 
-    fn note_limit(&self, error: crate::http::HttpError, route: &Route) -> GithubError {
+    /// The error, of which it is remembered until when GitHub refuses everything.
+    pub(super) fn note_limit(&self, error: HttpError, place: &Place) -> GithubError {
         if let Some(until) = error.exhausted_until() {
             // GitHub counts by the hour: a clock that differs from ours must not cost more than that.
             let latest = self.http.connection().shared.clock.now() + TimeDelta::hours(1);
             self.lock().exhausted_until = Some(until.min(latest));
         }
-        GithubError::from_http(error, route.place.clone())
+        GithubError::from_http(error, place.clone())
     }
 
     fn known<T: Send + Sync + 'static>(&self, key: &str, target: &str) -> Option<(String, Arc<T>, Option<String>)> {

@@ -8,7 +8,9 @@ use super::list::{PER_PAGE, walk, whole};
 use super::pages::{Pages, Route};
 use crate::http::{Call, ReadClient};
 use crate::providers::github::RepoName;
-use crate::providers::github::wire::{Branch, ChangedFile, Commit, PullRequest, Repository};
+use crate::providers::github::wire::{
+    Account, Branch, ChangedFile, Comment, Commit, Deployment, PullRequest, Repository,
+};
 
 /// Reads what one token sees of GitHub. Clones share what they remember.
 #[derive(Debug, Clone)]
@@ -20,6 +22,10 @@ impl GithubReader {
     /// Reads through `http`; see [`connection`](super::connection).
     pub fn new(http: ReadClient) -> Self {
         Self { pages: Pages::new(http) }
+    }
+
+    pub(super) const fn pages(&self) -> &Pages {
+        &self.pages
     }
 
     /// What it reads through.
@@ -88,6 +94,29 @@ impl GithubReader {
         self.one(ACTION, Place::object(repo, sha), call).await
     }
 
+    /// All comments on a pull request, oldest first: every page of them, or an error.
+    pub async fn comments(&self, repo: &RepoName, number: u64) -> Result<Vec<Comment>, GithubError> {
+        const ACTION: &str = "list comments";
+        let first = list(call(ACTION, repo, &["issues", &number.to_string(), "comments"]));
+        let route = Route { action: ACTION, place: Place::pull(repo, number) };
+        whole(&self.pages, &route, &first, |comment: &Comment| comment.id).await
+    }
+
+    /// The deployments that went to an environment, newest first: every page of them, or an error.
+    pub async fn deployments(&self, repo: &RepoName, environment: &str) -> Result<Vec<Deployment>, GithubError> {
+        const ACTION: &str = "list deployments";
+        let first = list(call(ACTION, repo, &["deployments"])).query("environment", environment);
+        let route = Route { action: ACTION, place: Place::object(repo, environment) };
+        whole(&self.pages, &route, &first, |one: &Deployment| one.id).await
+    }
+
+    /// The login of the account that a person's token acts for. An app's token, and that of a workflow, may not ask (`Forbidden`).
+    pub async fn login(&self) -> Result<String, GithubError> {
+        const ACTION: &str = "read who the token acts for";
+        let call = Call::new(ACTION, "", &["user"]);
+        self.one::<Account>(ACTION, Place::default(), call).await.map(|account| account.login)
+    }
+
     async fn one<T: DeserializeOwned + Clone + Send + Sync + 'static>(
         &self,
         action: &'static str,
@@ -100,7 +129,7 @@ impl GithubReader {
 }
 
 /// A call below a repository.
-fn call(action: &'static str, repo: &RepoName, below: &[&str]) -> Call {
+pub(super) fn call(action: &'static str, repo: &RepoName, below: &[&str]) -> Call {
     let mut segments = vec!["repos", repo.owner(), repo.name()];
     segments.extend(below);
     Call::new(action, &repo.to_string(), &segments)

@@ -14,11 +14,11 @@ use crate::providers::github::RepoName;
 use crate::random::Random;
 use crate::sim::{Fault, FaultKind, Matcher, NewPull, RepositoryHand, SimConfig, Simulator};
 
-fn epoch() -> DateTime<Utc> {
+pub(super) fn epoch() -> DateTime<Utc> {
     "2026-11-21T08:00:00Z".parse().unwrap()
 }
 
-fn chat() -> RepoName {
+pub(super) fn chat() -> RepoName {
     "acme/chat".parse().unwrap()
 }
 
@@ -32,14 +32,14 @@ fn reader_through(transport: SharedTransport, clock: &SharedClock, base: &str) -
     GithubReader::new(ReadClient::new(connection(base, token, shared)))
 }
 
-struct World {
-    sim: Simulator,
-    clock: SharedClock,
-    repo: RepositoryHand,
+pub(super) struct World {
+    pub(super) sim: Simulator,
+    pub(super) clock: SharedClock,
+    pub(super) repo: RepositoryHand,
     reader: GithubReader,
 }
 
-fn world_of(change: impl FnOnce(&mut SimConfig)) -> World {
+pub(super) fn world_of(change: impl FnOnce(&mut SimConfig)) -> World {
     let clock = clock();
     let mut config = SimConfig::default().with_repo("acme/chat", "sim_github");
     change(&mut config);
@@ -48,7 +48,7 @@ fn world_of(change: impl FnOnce(&mut SimConfig)) -> World {
     World { repo: sim.repository("acme/chat"), sim, clock, reader }
 }
 
-fn world() -> World {
+pub(super) fn world() -> World {
     world_of(|_| {})
 }
 
@@ -70,7 +70,7 @@ impl World {
         statuses
     }
 
-    async fn pass(&self, seconds: u64) {
+    pub(super) async fn pass(&self, seconds: u64) {
         self.clock.sleep(Duration::from_secs(seconds)).await;
     }
 }

@@ -1,8 +1,12 @@
 //! What GitHub answers, as far as it is read. Fields that are not named here are passed over.
 
+mod feedback;
 mod pull;
 mod repository;
 
+pub use feedback::{
+    Account, Comment, CommitStatus, Deployment, DeploymentState, NewDeployment, NewDeploymentStatus, StatusState,
+};
 pub(super) use pull::ChangedFile;
 pub use pull::{Base, Head, PullRequest};
 pub use repository::{Branch, Commit, Repository};

@@ -1,6 +1,8 @@
 //! The routes of GitHub's API. Each one is a plain function from what GitHub holds and a request to an answer.
 
 mod branches;
+mod deployments;
+mod feedback;
 mod pulls;
 
 use serde_json::json;
@@ -39,6 +41,10 @@ pub(super) fn route(github: &mut Github, asked: &Asked<'_>, path: &[&str]) -> An
 }
 
 fn below_repo(github: &mut Github, asked: &Asked<'_>, full_name: &str, below: &[&str]) -> Answer {
+    let more = [feedback::route, deployments::route];
+    if let Some(answer) = more.iter().find_map(|route| route(github, asked, full_name, below)) {
+        return answer;
+    }
     let objects = Objects::new(&asked.base);
     let repo = github.find(full_name).ok_or_else(not_found)?;
     match (asked.call.method, below) {

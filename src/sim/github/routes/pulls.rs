@@ -39,7 +39,8 @@ pub(super) fn list(repo: &Repo, asked: &Asked<'_>, objects: &Objects<'_>) -> Ans
 
 pub(super) fn get(repo: &Repo, objects: &Objects<'_>, number: &str) -> Answer {
     let pull = find(repo, number)?;
-    Ok(Reply::ok(objects.whole_pull(repo, pull, 0)))
+    let comments = repo.feedback.comments.values().filter(|comment| comment.pull == pull.number).count();
+    Ok(Reply::ok(objects.whole_pull(repo, pull, comments)))
 }
 
 pub(super) fn files(repo: &Repo, asked: &Asked<'_>, objects: &Objects<'_>, number: &str) -> Answer {

@@ -1,0 +1,102 @@
+//! The objects of feedback: comments, statuses, deployments, environments.
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+
+use super::feedback::{Comment, Deployment, DeploymentStatus, Status};
+use super::objects::{Objects, moment};
+use super::state::{Repo, number_of};
+
+impl Objects<'_> {
+    pub(super) fn comment(&self, repo: &Repo, comment: &Comment) -> Value {
+        let url = self.repo_url(repo);
+        json!({
+            "id": comment.id,
+            "node_id": format!("IC_{}", comment.id),
+            "url": format!("{url}/issues/comments/{}", comment.id),
+            "html_url": format!("{}/pull/{}#issuecomment-{}", self.page(repo), comment.pull, comment.id),
+            "issue_url": format!("{url}/issues/{}", comment.pull),
+            "user": self.user(&comment.author),
+            "body": comment.body,
+            "created_at": moment(comment.created_at),
+            "updated_at": moment(comment.updated_at),
+            "author_association": "NONE",
+        })
+    }
+
+    pub(super) fn status(&self, repo: &Repo, status: &Status) -> Value {
+        json!({
+            "url": format!("{}/statuses/{}", self.repo_url(repo), status.sha),
+            "avatar_url": null,
+            "id": status.id,
+            "node_id": format!("SC_{}", status.id),
+            "state": status.state,
+            "description": status.description,
+            "target_url": status.target_url,
+            "context": status.context,
+            "created_at": moment(status.at),
+            "updated_at": moment(status.at),
+            "creator": self.user(&status.creator),
+        })
+    }
+
+    pub(super) fn deployment(&self, repo: &Repo, one: &Deployment) -> Value {
+        let url = format!("{}/deployments/{}", self.repo_url(repo), one.id);
+        let changed = one.statuses.last().map_or(one.at, |status| status.at);
+        json!({
+            "url": url,
+            "id": one.id,
+            "node_id": format!("DE_{}", one.id),
+            "sha": one.sha,
+            "ref": one.reference,
+            "task": one.task,
+            "payload": serde_json::from_str::<Value>(&one.payload).unwrap_or_default(),
+            "original_environment": one.environment,
+            "environment": one.environment,
+            "description": one.description,
+            "creator": self.user(&one.creator),
+            "created_at": moment(one.at),
+            "updated_at": moment(changed),
+            "statuses_url": format!("{url}/statuses"),
+            "repository_url": self.repo_url(repo),
+            "transient_environment": one.transient,
+            "production_environment": one.production,
+        })
+    }
+
+    pub(super) fn deployment_status(&self, repo: &Repo, of: &Deployment, status: &DeploymentStatus) -> Value {
+        let deployment = format!("{}/deployments/{}", self.repo_url(repo), of.id);
+        json!({
+            "url": format!("{deployment}/statuses/{}", status.id),
+            "id": status.id,
+            "node_id": format!("DES_{}", status.id),
+            "state": status.state,
+            "creator": self.user(&status.creator),
+            "description": status.description,
+            "environment": of.environment,
+            "target_url": status.log_url,
+            "log_url": status.log_url,
+            "environment_url": status.environment_url,
+            "created_at": moment(status.at),
+            "updated_at": moment(status.at),
+            "deployment_url": deployment,
+            "repository_url": self.repo_url(repo),
+        })
+    }
+
+    pub(super) fn environment(&self, repo: &Repo, name: &str, since: DateTime<Utc>) -> Value {
+        let id = number_of("environment", name);
+        let encoded = name.replace('/', "%2F");
+        json!({
+            "id": id,
+            "node_id": format!("EN_{id}"),
+            "name": name,
+            "url": format!("{}/environments/{encoded}", self.repo_url(repo)),
+            "html_url": format!("{}/deployments/activity_log?environments_filter={encoded}", self.page(repo)),
+            "created_at": moment(since),
+            "updated_at": moment(since),
+            "protection_rules": [],
+            "deployment_branch_policy": null,
+        })
+    }
+}
