@@ -290,9 +290,10 @@ impl Checker<'_> {
     }
 
     fn orphan_rules_hold(&self, step: &Step) -> bool {
-        let Some(Evidence::Orphan { since }) = step.action.proof().map(crate::plan::Proof::evidence) else {
+        let evidence = step.action.proof().map(crate::plan::Proof::evidence);
+        if !matches!(evidence, Some(Evidence::Orphan { .. } | Evidence::Ended { .. })) {
             return true;
-        };
+        }
         let complete = self.fleet.source.is_complete()
             && !self.fleet.environments.values().any(|wanted| matches!(wanted, Wanted::Broken { .. }))
             && self
@@ -300,6 +301,10 @@ impl Checker<'_> {
                 .scopes
                 .values()
                 .all(|scope| scope.apps.completeness.is_complete() && scope.machines.completeness.is_complete());
+        let Some(Evidence::Orphan { since }) = evidence else {
+            let ended = self.fleet.ended.get(&step.env).filter(|ended| ended.at <= self.plan.made_at);
+            return complete && ended.is_some() && !self.fleet.environments.contains_key(&step.env);
+        };
         let app = step.key.app();
         let stands = self
             .machines_of(app)

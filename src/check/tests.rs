@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::*;
-use crate::desired::{Completeness, Context, SecretInputs, build};
+use crate::desired::{Completeness, Context, Ended, SecretInputs, build};
 use crate::memory::{Note, NoteOutcome};
 use crate::observed::machine::{Machine, MachineState};
 use crate::observed::{AppRow, Listing, Reading, Scope, Secret};
@@ -158,6 +158,16 @@ impl Case {
         case
     }
 
+    /// `gone` was a preview whose pull request is closed, and has no tombstone: it is deleted all the same.
+    fn ended() -> Self {
+        let mut fleet = fleet(&["kept"], "");
+        let ended = Ended { set: "set".to_owned(), at: at(-1), reason: "pull request a/b#1 was closed".to_owned() };
+        fleet.ended.insert("gone".into(), ended);
+        let case = Self::of(fleet, observed(&[marker("gone"), marker("kept")]), &Request::default());
+        assert!(matches!(case.plan.steps[0].action, Action::DeleteApp { .. }));
+        case
+    }
+
     /// Two new environments are created.
     fn creation() -> Self {
         let mut observed = observed(&[]);
@@ -200,6 +210,18 @@ impl Case {
         change(&mut changed);
         scope(&mut self.observed).machines.items[0] = machine(&changed);
     }
+}
+
+#[test]
+fn an_ended_preview_is_deleted_only_while_its_end_is_known_and_nobody_asks_for_it() {
+    let rule = "an orphan is deleted only on complete listings";
+    Case::ended().breaks(rule, |case| case.fleet.ended.clear());
+    Case::ended().breaks(rule, |case| case.fleet.ended.values_mut().for_each(|ended| ended.at = at(1)));
+    Case::ended().breaks(rule, |case| case.fleet.source = Completeness::Incomplete { reason: String::new() });
+    Case::ended().breaks(rule, |case| {
+        let kept = case.fleet.environments.values().next().cloned().unwrap();
+        case.fleet.environments.insert("gone".into(), kept);
+    });
 }
 
 #[test]

@@ -7,6 +7,7 @@ use super::exit::{CliError, Exit};
 use super::surroundings::{Surroundings, style};
 use super::{names, output, reconcile};
 use crate::controller::{Planned, Readers, plan_checked};
+use crate::desired::Completeness;
 use crate::plan::{Purpose, Reason, Request, Standing};
 use crate::report;
 use crate::resource::EnvName;
@@ -34,7 +35,7 @@ pub(super) async fn show(
         Format::Markdown => report::diff_markdown(&planned.plan, requests),
         Format::Json => report::diff_json(&planned.plan, requests),
     });
-    if tell_gaps(global, &planned) {
+    if tell_missing_specs(global, &around) | tell_gaps(global, &planned) {
         return Ok(Exit::Failed);
     }
     let has_changes = planned.plan.environments.keys().any(|env| planned.plan.standing(env) != Standing::Converged);
@@ -55,6 +56,17 @@ pub(super) async fn look(around: &Surroundings, request: &Request) -> Result<Pla
     let now = around.shared.clock.now();
     memory.settle(&observed, now, around.loaded.policy.timing, around.loaded.policy.budget.window);
     Ok(plan_checked(&around.loaded, observed, &memory, request, now)?)
+}
+
+/// Says whether all that is asked for is known, and what is not.
+pub(super) fn tell_missing_specs(global: &Global, around: &Surroundings) -> bool {
+    match &around.loaded.fleet.source {
+        Completeness::Complete => false,
+        Completeness::Incomplete { reason } => {
+            output::error(global, &format!("not all that is asked for is known, so nothing is collected: {reason}"));
+            true
+        }
+    }
 }
 
 /// Says what could not be read or evaluated, and whether there is such a thing: then what is shown is not the whole truth.

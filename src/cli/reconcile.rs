@@ -76,7 +76,8 @@ pub(super) async fn once(
     };
     let gap = if outcome.done > 0 { "\n" } else { "" };
     output::result(&format!("{gap}{}", report::summary_text(&summary, &style)));
-    let has_gaps = tell_untold(global, around, &outcome);
+    let has_gaps = (!matches!(purpose, Purpose::Destroy(_)) && diff::tell_missing_specs(global, around))
+        | tell_untold(global, around, &outcome);
     Ok(match outcome.worst() {
         _ if has_gaps => Exit::Failed,
         Verdict::Converged => Exit::Ok,

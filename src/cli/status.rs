@@ -29,5 +29,9 @@ pub(super) async fn run(global: &Global, args: &Status) -> Result<Exit, CliError
         Format::Markdown => report::status_markdown(&statuses, now, requests),
         Format::Json => report::status_json(&statuses, requests),
     });
-    Ok(if diff::tell_gaps(global, &planned) { Exit::Failed } else { Exit::Ok })
+    Ok(if diff::tell_missing_specs(global, &around) | diff::tell_gaps(global, &planned) {
+        Exit::Failed
+    } else {
+        Exit::Ok
+    })
 }

@@ -10,7 +10,7 @@ use super::exit::CliError;
 use super::faults;
 use super::simulator::LocalSimulator;
 use crate::clock::{SharedClock, SystemClock};
-use crate::controller::{Loaded, ProcessEnvironment, Variables, WithStandIns, load};
+use crate::controller::{Loaded, ProcessEnvironment, Variables, WithRepositories, WithStandIns, load};
 use crate::execute::Journal;
 use crate::http::{ReqwestTransport, Shared};
 use crate::memory::Memory;
@@ -58,16 +58,20 @@ impl Surroundings {
         let snapshot = directory.load().await?;
         require_files(&snapshot, &target.paths)?;
         let mut loaded = load(&snapshot, &*variables)?;
-        let mut source: Arc<dyn Source> = directory;
-        if let Some(elsewhere) = specs_elsewhere(&loaded, &snapshot, &clock)? {
-            loaded = load(&elsewhere.load().await?, &*variables)?;
-            source = elsewhere;
-        }
         let transport = match &simulator {
             Some(simulator) => simulator.transport(),
             None => Arc::new(ReqwestTransport::new()?),
         };
-        let shared = Shared::new(transport, clock, Random::from_system());
+        let shared = Shared::new(transport, Arc::clone(&clock), Random::from_system());
+        let elsewhere = specs_elsewhere(&loaded, &snapshot, &clock)?;
+        let snapshot = match &elsewhere {
+            Some(elsewhere) => elsewhere.load().await?,
+            None => snapshot,
+        };
+        let source = elsewhere.unwrap_or(directory);
+        let source = WithRepositories::new(source, shared.clone(), Arc::clone(&variables));
+        loaded = load(&source.complete(snapshot).await, &*variables)?;
+        let source: Arc<dyn Source> = Arc::new(source);
         let owner = loaded.fleet.owner.to_string();
         let set =
             loaded.settings.as_ref().and_then(|settings| settings.store.as_ref()).and_then(|store| store.path.clone());

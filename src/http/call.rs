@@ -19,6 +19,8 @@ pub struct Call {
     pub(super) object: String,
     pub(super) path: String,
     pub(super) query: Vec<(&'static str, String)>,
+    /// A query that is encoded already; comes before the other one.
+    raw_query: Option<String>,
     pub(super) headers: Vec<(&'static str, SecretText)>,
     pub(super) body: Option<Bytes>,
     pub(super) accepted: &'static [u16],
@@ -48,6 +50,7 @@ impl Call {
             object: object.to_owned(),
             path,
             query: Vec::new(),
+            raw_query: None,
             headers: Vec::new(),
             body: None,
             accepted: &[],
@@ -57,6 +60,24 @@ impl Call {
             hidden: Vec::new(),
             defect,
         }
+    }
+
+    /// A call for a path and query that the provider itself has named (the next page of a list), sent as they are. `target` begins with a
+    /// slash and comes behind the connection's base URL.
+    pub fn following(action: &'static str, object: &str, target: &str) -> Self {
+        let mut call = Self::new(action, object, &[]);
+        match target.split_once('?') {
+            Some((path, query)) => {
+                path.clone_into(&mut call.path);
+                call.raw_query = Some(query.to_owned());
+            }
+            None => target.clone_into(&mut call.path),
+        }
+        let sound = target.starts_with('/') && target.chars().all(|c| c.is_ascii_graphic());
+        if !sound {
+            call.defect = Some("the provider has named an address that is not one".to_owned());
+        }
+        call
     }
 
     /// Adds `name=value` to the query.
@@ -119,10 +140,14 @@ impl Call {
     }
 
     /// Path and query, encoded.
-    pub(super) fn target(&self) -> String {
+    pub(crate) fn target(&self) -> String {
         let mut target = self.path.clone();
+        if let Some(query) = &self.raw_query {
+            target.push('?');
+            target.push_str(query);
+        }
         for (index, (name, value)) in self.query.iter().enumerate() {
-            target.push(if index == 0 { '?' } else { '&' });
+            target.push(if index == 0 && self.raw_query.is_none() { '?' } else { '&' });
             target.push_str(&encode(name));
             target.push('=');
             target.push_str(&encode(value));
@@ -170,5 +195,18 @@ mod tests {
     fn the_query_is_encoded() {
         let call = Call::new("list", "acme", &["v1"]).query("cursor", "a b&c=ü").query("limit", "5");
         assert_eq!(call.target(), "/v1?cursor=a%20b%26c%3D%C3%BC&limit=5");
+    }
+
+    #[test]
+    fn what_the_provider_names_is_sent_as_it_is() {
+        let call = Call::following("list", "acme", "/repositories/7/pulls?state=open&page=2");
+        assert_eq!(
+            (call.target().as_str(), call.path.as_str()),
+            ("/repositories/7/pulls?state=open&page=2", "/repositories/7/pulls")
+        );
+        assert_eq!(call.query("a", "b c").target(), "/repositories/7/pulls?state=open&page=2&a=b%20c");
+        for target in ["", "pulls", "/a b", "/a\r\nb"] {
+            assert!(Call::following("list", "acme", target).defect.is_some(), "{target:?}");
+        }
     }
 }

@@ -56,6 +56,8 @@ pub struct Connection {
     pub write_timeout: Duration,
     /// The name of the cookie that keeps requests about one object on one node, where the provider has one.
     pub affinity_cookie: Option<&'static str>,
+    /// Headers of every request, in lower case; none of them is secret. An `accept` here takes the place of `application/json`.
+    pub headers: Vec<(&'static str, &'static str)>,
 }
 
 impl Connection {
@@ -70,6 +72,7 @@ impl Connection {
             read_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_mins(1),
             affinity_cookie: None,
+            headers: Vec::new(),
         }
     }
 
@@ -125,6 +128,16 @@ impl ReadClient {
     pub async fn find<T: DeserializeOwned>(&self, call: Call) -> Result<Answer<T>, HttpError> {
         let response = self.exchange.send(Method::Get, &call, Expects::Json).await?;
         self.answer(Method::Get, &call, &response)
+    }
+
+    /// Reads, and returns the whole answer: for whoever needs its headers, or accepts statuses beside 200.
+    pub async fn fetch(&self, call: &Call) -> Result<Response, HttpError> {
+        self.exchange.send(Method::Get, call, Expects::Json).await
+    }
+
+    /// Reads the JSON in `response`, which [`fetch`](Self::fetch) returned for `call`.
+    pub fn decode<T: DeserializeOwned>(&self, call: &Call, response: &Response) -> Result<T, HttpError> {
+        self.exchange.decode(Method::Get, call, response)
     }
 
     fn answer<T: DeserializeOwned>(

@@ -4,6 +4,7 @@ use std::fmt::{Display, Formatter};
 use std::time::Duration;
 
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::call::Call;
@@ -32,6 +33,7 @@ struct Failure {
     attempts: u32,
     request_id: Option<String>,
     retry_after: Option<Duration>,
+    exhausted_until: Option<DateTime<Utc>>,
 }
 
 /// What was wrong with a failed call.
@@ -89,6 +91,7 @@ impl HttpError {
             attempts: at.attempts,
             request_id: at.response.and_then(request_id).map(str::to_owned),
             retry_after: None,
+            exhausted_until: at.response.and_then(exhausted_until),
         }))
     }
 
@@ -140,6 +143,11 @@ impl HttpError {
     /// How long the provider asked to wait.
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after
+    }
+
+    /// When the provider counts anew, if it refused because the token has used up its requests (`x-ratelimit-remaining: 0`).
+    pub fn exhausted_until(&self) -> Option<DateTime<Utc>> {
+        self.0.exhausted_until
     }
 
     /// The status of the last answer, if there was one.
@@ -229,6 +237,14 @@ impl Display for Problem {
 /// The provider's id of the request that `response` answers.
 pub(super) fn request_id(response: &Response) -> Option<&str> {
     REQUEST_ID_HEADERS.iter().find_map(|name| response.header(name))
+}
+
+/// When the provider counts anew, if `response` refuses because nothing is left of what the token may ask. GitHub does so with 403 or 429.
+pub(super) fn exhausted_until(response: &Response) -> Option<DateTime<Utc>> {
+    if !matches!(response.status, 403 | 429) || response.header("x-ratelimit-remaining")?.trim() != "0" {
+        return None;
+    }
+    DateTime::from_timestamp(response.header("x-ratelimit-reset")?.trim().parse().ok()?, 0)
 }
 
 /// The problem in an answer whose status is not expected. Texts in `hidden` are cut out.

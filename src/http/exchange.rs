@@ -8,7 +8,9 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use super::call::Call;
 use super::client::Connection;
 use super::cookies::AffinityCookies;
-use super::error::{Circumstances, HttpError, Problem, describe_body, describe_mismatch, request_id, status_problem};
+use super::error::{
+    Circumstances, HttpError, Problem, describe_body, describe_mismatch, exhausted_until, request_id, status_problem,
+};
 use super::limiter::LimitKey;
 use super::retry::{History, Outcome, Reply};
 use super::transport::{Method, Request, Response, TransportError};
@@ -79,9 +81,12 @@ impl Exchange {
             };
             let outcome = Outcome::of(method, reply);
             let overall = history.add(outcome);
-            let retry_after = response.as_ref().and_then(|response| retry_after(response, shared.clock.now()));
+            let now = shared.clock.now();
+            let retry_after = response.as_ref().and_then(|response| retry_after(response, now));
+            let exhausted = response.as_ref().and_then(exhausted_until);
             let delay = delays.next().unwrap_or(policy.longest_delay).max(retry_after.unwrap_or_default());
-            if reply == Reply::Status(429) {
+            // Once nothing is left, the caller is told until when: an hour is too long to hold it back here.
+            if reply == Reply::Status(429) && exhausted.is_none() {
                 shared.limiter.pause(&key, delay.min(LONGEST_PAUSE));
             }
             let elapsed = (shared.clock.now() - began).to_std().unwrap_or_default();
@@ -143,7 +148,11 @@ impl Exchange {
         }
         if !(200..300).contains(&status) {
             let problem = self.problem_of(call, &response);
-            return Err(Flaw { reply: Reply::Status(status), problem, response: Some(response) });
+            // GitHub says 403 where others say 429.
+            let is_throttled =
+                status == 403 && (response.header("retry-after").is_some() || exhausted_until(&response).is_some());
+            let reply = Reply::Status(if is_throttled { 429 } else { status });
+            return Err(Flaw { reply, problem, response: Some(response) });
         }
         if expects == Expects::Json && serde_json::from_slice::<IgnoredAny>(&response.body).is_err() {
             let problem = Problem::NotJson { status, found: describe_body(&response.body) };
@@ -174,10 +183,11 @@ impl Exchange {
     }
 
     fn request(&self, method: Method, call: &Call, timeout: Duration) -> Request {
-        let mut headers = vec![
-            ("accept".to_owned(), "application/json".to_owned()),
-            ("authorization".to_owned(), self.connection.token.authorization().expose().to_owned()),
-        ];
+        let mut headers = vec![("authorization".to_owned(), self.connection.token.authorization().expose().to_owned())];
+        if !self.connection.headers.iter().any(|(name, _)| *name == "accept") {
+            headers.push(("accept".to_owned(), "application/json".to_owned()));
+        }
+        headers.extend(self.connection.headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         if call.body.is_some() {
             headers.push(("content-type".to_owned(), "application/json".to_owned()));
         }
@@ -216,8 +226,11 @@ impl Exchange {
     }
 }
 
-/// How long `response` asks to wait: `Retry-After` in seconds or as a date.
+/// How long `response` asks to wait: `Retry-After` in seconds or as a date, or until the provider counts anew.
 fn retry_after(response: &Response, now: DateTime<Utc>) -> Option<Duration> {
+    if let Some(until) = exhausted_until(response) {
+        return Some((until - now).to_std().unwrap_or_default());
+    }
     let text = response.header("retry-after")?.trim();
     if let Ok(seconds) = text.parse::<u64>() {
         return Some(Duration::from_secs(seconds));

@@ -6,12 +6,13 @@ use chrono::{DateTime, Utc};
 
 use super::EnvironmentKind;
 use super::budget::{Judgement, held_key, released_key};
+use super::expiry::expired;
 use super::planner::{Place, Planner, plural};
-use super::proof::Evidence;
+use super::proof::{Evidence, Obstacle};
 use super::secrets::SecretWrite;
 use super::step::Action;
 use super::withheld::Reason;
-use crate::desired::{Environment, Level, Wanted};
+use crate::desired::{Ended, Environment, Level, Wanted};
 use crate::memory::{NoteOutcome, Verb};
 use crate::observed::ownership::{Ownership, ownership};
 use crate::observed::{AppRow, Completeness, Machine, Presence, Scope, Secret};
@@ -95,6 +96,8 @@ impl Planner<'_> {
         for orphan in leaving {
             match self.consent_to(orphan) {
                 _ if orphan.released => self.plan_end(orphan, None),
+                // Somebody has closed each of these pull requests: however many they are, nothing was concluded from an absence.
+                _ if self.fleet.ended.contains_key(&orphan.env) => self.plan_end(orphan, None),
                 Some(hash) => self.plan_end(orphan, Some(&hash)),
                 None => pending.push(orphan),
             }
@@ -235,10 +238,13 @@ impl Planner<'_> {
         if let Some(asker) = asker {
             let may_end = !asker.paused && asker.level == Level::Full;
             let expiry = self.expiry(asker).filter(|at| *at <= self.now && may_end)?;
-            return Some(format!("its environment expired at {}", expiry.format("%Y-%m-%d %H:%M UTC")));
+            return Some(format!("its environment {}", expired(asker, expiry)));
         }
         match self.fleet.environments.get(env) {
-            None => Some("no spec asks for its environment".to_owned()),
+            None => {
+                let ended = self.fleet.ended.get(env).map(|ended| ended.reason.clone());
+                Some(ended.unwrap_or_else(|| "no spec asks for its environment".to_owned()))
+            }
             Some(Wanted::Broken { .. }) => None,
             Some(Wanted::Ready(wanted)) if wanted.paused || wanted.level != Level::Full => None,
             // An environment that the policy does not allow is left as it is.
@@ -293,6 +299,10 @@ impl Planner<'_> {
     }
 
     fn plan_end(&mut self, orphan: &Orphan, released_by: Option<&str>) {
+        if let Some(ended) = self.fleet.ended.get(&orphan.env) {
+            self.plan_end_of_preview(orphan, ended);
+            return;
+        }
         let Some(since) = orphan.tombstone else {
             self.plan_tombstone(orphan, released_by);
             return;
@@ -309,6 +319,22 @@ impl Planner<'_> {
                 self.withhold(&orphan.place(), &orphan.key(), &what, obstacle);
             }
         }
+    }
+
+    /// A closed pull request is a fact that outlives any store: no tombstone has to keep it, and its own moment begins the grace.
+    /// It costs nothing of the deletion budget, which guards against wrong conclusions: a person has closed it.
+    fn plan_end_of_preview(&mut self, orphan: &Orphan, ended: &Ended) {
+        if ended.at <= self.now {
+            self.delete(orphan, Evidence::Ended { at: ended.at }, true);
+            return;
+        }
+        let obstacle = Obstacle {
+            reason: Reason::Grace,
+            message: "the set's grace has not passed".to_owned(),
+            until: Some(ended.at),
+        };
+        let what = format!("delete app `{}` ({})", orphan.app, orphan.reason);
+        self.withhold(&orphan.place(), &orphan.key(), &what, obstacle);
     }
 
     /// The first of two steps: says on the live object itself since when nobody asks for it.

@@ -27,12 +27,31 @@ impl<'o> Births<'o> {
         Self(births)
     }
 
-    /// When `env` ends: at its fixed moment, or `max_age` after its oldest machine was made.
+    /// Whether any machine of the environment is there.
+    pub(super) fn has(&self, name: &EnvName) -> bool {
+        self.0.keys().any(|(_, env)| *env == name)
+    }
+
+    /// When `env` ends: at its fixed moment, `max_age` after its oldest machine was made, or after too long without a push.
     pub fn expiry(&self, env: &Environment) -> Option<DateTime<Utc>> {
         let aged = env.max_age.and_then(|age| {
             let created = self.0.get(&(&env.org, &env.name))?;
             created.checked_add_signed(chrono::TimeDelta::from_std(age).ok()?)
         });
-        env.expires_at.into_iter().chain(aged).min()
+        env.expires_at.into_iter().chain(env.idle_at).chain(aged).min()
+    }
+}
+
+/// That `env` has expired at `at`, for people, and what brings it back.
+pub(super) fn expired(env: &Environment, at: DateTime<Utc>) -> String {
+    let at_text = at.format("%Y-%m-%d %H:%M UTC");
+    match &env.preview {
+        Some(preview) if env.idle_at == Some(at) => {
+            format!(
+                "expired at {at_text}, because nothing had happened in {} for long; a push brings it back",
+                preview.subject
+            )
+        }
+        _ => format!("expired at {at_text}"),
     }
 }

@@ -20,6 +20,7 @@ mod network;
 mod outputs;
 mod planner;
 mod proof;
+mod queue;
 mod rollout;
 mod secrets;
 mod step;

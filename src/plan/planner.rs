@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
-use super::expiry::Births;
+use super::expiry::{Births, expired};
 use super::proof::Obstacle;
 use super::step::{Action, Step, StepId};
 use super::withheld::{Effect, HeldChange, Notice, Reason, Stance, Withheld};
@@ -115,7 +115,7 @@ pub(super) struct Planner<'a> {
     pub(super) now: DateTime<Utc>,
     /// The listings by app.
     pub(super) listed: BTreeMap<&'a OrgSlug, ByApp<'a>>,
-    births: Births<'a>,
+    pub(super) births: Births<'a>,
     /// The environment whose spec names an app.
     pub(super) askers: BTreeMap<(&'a OrgSlug, &'a AppName), &'a Environment>,
     /// Pool places of private networks that were taken before this plan, by organization.
@@ -128,6 +128,7 @@ pub(super) struct Planner<'a> {
 impl<'a> Planner<'a> {
     fn plan_wanted(&mut self) {
         let mut excess = self.environments_beyond_limit();
+        let mut queue = self.previews_in_queue();
         for name in self.in_gate_order() {
             let Some(wanted) = self.fleet.environments.get(&name) else {
                 continue;
@@ -147,7 +148,10 @@ impl<'a> Planner<'a> {
                         ),
                     );
                 }
-                Wanted::Ready(env) => self.plan_environment(env),
+                Wanted::Ready(env) => match queue.remove(&name) {
+                    Some(message) => self.wait(&name, None, None, Reason::Queued, message, None),
+                    None => self.plan_environment(env),
+                },
             }
         }
     }
@@ -159,7 +163,7 @@ impl<'a> Planner<'a> {
         }
         if let Some(at) = self.expiry(env).filter(|at| *at <= self.now) {
             // The end of its life is collection's business.
-            self.notice(&env.name, None, Reason::Expired, format!("expired at {}", at.format("%Y-%m-%d %H:%M UTC")));
+            self.notice(&env.name, None, Reason::Expired, expired(env, at));
             return;
         }
         let violations = self.policy.violations(env);
@@ -208,17 +212,18 @@ impl<'a> Planner<'a> {
                 Wanted::Broken { .. } => None,
             })
             .collect();
-        // Also those that this pass does not look at in detail.
-        let is_live = |env: &Environment| {
-            env.apps.iter().any(|app| {
-                let detail = self.observed.detail(&env.org, &app.name);
-                let listed = self.listed.get(&env.org).is_some_and(|listed| !listed.rows(&app.name).is_empty());
-                matches!(detail.map(|detail| &detail.presence), Some(Presence::Here(_))) || listed
-            })
-        };
-        let (live, new): (Vec<&Environment>, Vec<&Environment>) = ready.into_iter().partition(|env| is_live(env));
+        let (live, new): (Vec<&Environment>, Vec<&Environment>) = ready.into_iter().partition(|env| self.is_live(env));
         let room = most.saturating_sub(live.len());
         new.into_iter().skip(room).map(|env| env.name.clone()).collect()
+    }
+
+    /// Whether anything of the environment is there, also where this pass does not look at it in detail.
+    pub(super) fn is_live(&self, env: &Environment) -> bool {
+        env.apps.iter().any(|app| {
+            let detail = self.observed.detail(&env.org, &app.name);
+            let listed = self.listed.get(&env.org).is_some_and(|listed| !listed.rows(&app.name).is_empty());
+            matches!(detail.map(|detail| &detail.presence), Some(Presence::Here(_))) || listed
+        })
     }
 
     fn hold_by_level(&mut self, env: &Environment, first_step: usize) {

@@ -16,6 +16,11 @@ pub enum Evidence {
         /// When the tombstone was set.
         since: DateTime<Utc>,
     },
+    /// What its environment was a preview of is known to have ended.
+    Ended {
+        /// From when on it may be deleted.
+        at: DateTime<Utc>,
+    },
     /// Its environment is wanted and no longer asks for it.
     NotWanted,
     /// Another object holds its slot.

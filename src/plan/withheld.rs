@@ -51,6 +51,8 @@ pub enum Reason {
     GateClosed,
     /// The level of the environment does not allow it.
     Level,
+    /// The set of previews has no room for it yet.
+    Queued,
     /// The environment is paused.
     Paused,
     /// The spec of the environment cannot be evaluated.

@@ -1,3 +1,4 @@
 //! One module per provider: its typed client, its wire types, how it is observed and how changes are applied.
 
 pub mod fly;
+pub mod github;

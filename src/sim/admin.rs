@@ -27,6 +27,7 @@ pub(super) fn routes(simulator: &Simulator) -> Router {
         .route("/_sim/apps/{app}/machines/{id}/{accident}", post(accident))
         .with_state(simulator.clone())
         .merge(super::admin_platform::routes(simulator))
+        .merge(super::admin_github::routes(simulator))
 }
 
 async fn state(State(simulator): State<Simulator>) -> Json<Value> {

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::github::{GithubAccess, SimGithubToken};
+
 /// What a token may do in its organization.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
@@ -96,6 +98,10 @@ pub struct SimConfig {
     pub orgs: Vec<SimOrg>,
     /// The tokens that are accepted.
     pub tokens: Vec<SimToken>,
+    /// The repositories that GitHub has, as `owner/name`.
+    pub repos: Vec<String>,
+    /// The tokens that GitHub accepts.
+    pub github_tokens: Vec<SimGithubToken>,
     /// Accept every organization slug, and every token that starts with `sim_` for all of them (for demonstrations).
     pub open_orgs: bool,
     /// Enforce the documented limits with 429.
@@ -156,6 +162,8 @@ impl Default for SimConfig {
             seed: 1,
             orgs: Vec::new(),
             tokens: Vec::new(),
+            repos: Vec::new(),
+            github_tokens: Vec::new(),
             open_orgs: false,
             rate_limits: true,
             latency: Duration::ZERO,
@@ -194,6 +202,16 @@ impl SimConfig {
             self.orgs.push(SimOrg { slug: slug.to_owned(), name: slug.to_owned() });
         }
         self.tokens.push(SimToken { token: token.to_owned(), org: slug.to_owned(), access: Access::Full });
+        self
+    }
+
+    /// Adds a GitHub repository, `owner/name`, and a token of the account `hangar-bot` that may write in it.
+    #[must_use]
+    pub fn with_repo(mut self, full_name: &str, token: &str) -> Self {
+        if !self.repos.iter().any(|repo| repo == full_name) {
+            self.repos.push(full_name.to_owned());
+        }
+        self.github_tokens.push(SimGithubToken::new(token, "hangar-bot", full_name, GithubAccess::Write));
         self
     }
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::Simulator;
 use super::auth::Caller;
-use super::routes::{Call, ListingFault, Outcome, dispatch};
+use super::routes::{Call, Envelope, ListingFault, Outcome, dispatch};
 use crate::http::transport::Method;
 
 /// Why an edit was refused.
@@ -142,6 +142,7 @@ impl Simulator {
             nonce: None,
             // A person waits until the app is known everywhere.
             node: path.get(1).and_then(|app| state.world.apps.get(app)).map(|app| app.node.clone()),
+            envelope: Envelope::default(),
             body: if body.is_null() { Bytes::new() } else { Bytes::from(body.to_string()) },
             caller: Caller::everybody(),
             now,

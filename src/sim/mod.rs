@@ -1,4 +1,4 @@
-//! A faithful in-memory server for the Fly Machines REST API.
+//! A faithful in-memory server for the Fly Machines REST API, and for a part of GitHub's.
 //!
 //! ```text
 //! transport (in process, socket) ─> server (log, faults, auth, limits) ─> routes ─> world (apps, machines, volumes, secrets …)
@@ -20,17 +20,21 @@
 //! | `missing` | does not exist (`MANIFEST_UNKNOWN`) |
 //! | anything else | runs, and its checks pass a second after start |
 //!
+//! Beside it there is as much of GitHub as previews need (`github`), on the same clock, with the same faults and the same log.
+//!
 //! A machine with `auto_destroy` is a job: its process ends with code 0 after two seconds. One with a `schedule` rests, and is a job when
 //! its time comes. One with `standbys` rests.
 
 mod accidents;
 mod admin;
+mod admin_github;
 mod admin_platform;
 mod auth;
 mod config;
 pub mod contract;
 mod edits;
 mod faults;
+mod github;
 mod inspect;
 mod limits;
 mod log;
@@ -52,6 +56,7 @@ pub use faults::{
     CrashPoint, Edit, EditAction, EditRecord, Fault, FaultError, FaultFile, FaultFileError, FaultKind, Matcher, Only,
     Profile,
 };
+pub use github::{GithubAccess, NewPull, PullView, RepositoryHand, SimGithubToken};
 pub use inspect::{AddressView, AppView, CertificateView, MachineView, VolumeView};
 pub use log::{RequestListener, RequestRecord};
 pub use snapshot::SnapshotError;
@@ -105,7 +110,10 @@ impl Simulator {
         Self::of_world(world, config, clock)
     }
 
-    fn of_world(world: World, config: Arc<SimConfig>, clock: SharedClock) -> Self {
+    fn of_world(mut world: World, config: Arc<SimConfig>, clock: SharedClock) -> Self {
+        for repo in &config.repos {
+            world.github.ensure(repo, clock.now());
+        }
         let state = State {
             world,
             faults: Faults::from_seed(config.seed),

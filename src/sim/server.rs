@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::auth::{Unknown, identify};
+use super::auth::{Caller, Unknown, identify};
 use super::config::{Access, SimConfig};
 use super::faults::meddle::Before;
 use super::faults::spoil::{after_effect, before_effect};
 use super::faults::{CrashPoint, FaultKind, Struck};
+use super::github;
 use super::log::{RequestRecord, is_read};
-use super::routes::{Call, ListingFault, Outcome, Reply, Wait, dispatch};
+use super::routes::{Call, Envelope, ListingFault, Outcome, Reply, Wait, dispatch};
 use super::watch::Exchange;
 use super::world::schedule::{Due, after, before};
 use super::{Simulator, State};
@@ -30,6 +31,10 @@ pub(super) struct Incoming {
     pub(super) authorization: Option<String>,
     pub(super) cookie: Option<String>,
     pub(super) nonce: Option<String>,
+    /// Scheme and host that it was sent to, for addresses in answers.
+    pub(super) base: String,
+    pub(super) user_agent: Option<String>,
+    pub(super) if_none_match: Option<String>,
     pub(super) body: Bytes,
 }
 
@@ -59,6 +64,8 @@ impl Drop for Ending<'_> {
 /// What was found out about a request on arrival.
 struct Arrival {
     number: u64,
+    /// Whether it is GitHub that answers, and not Fly.
+    is_github: bool,
     struck: Struck,
     crash: Option<CrashPoint>,
 }
@@ -109,6 +116,7 @@ impl Simulator {
         if state.faults.dead {
             return Err(Failure::Refused);
         }
+        let is_github = github::serves(&incoming.path);
         let org = identify(&self.inner.config, &state.world.tokens, incoming.authorization.as_deref(), at)
             .map(|caller| caller.label().to_owned())
             .unwrap_or_default();
@@ -125,7 +133,7 @@ impl Simulator {
             faults: struck.names.clone(),
         });
         let crash = state.faults.approach(is_read(incoming.method, &incoming.path));
-        Ok(Arrival { number, struck, crash })
+        Ok(Arrival { number, is_github, struck, crash })
     }
 
     /// Lets happen what faults want to happen before the request is looked at. What the platform refuses does not happen.
@@ -155,7 +163,7 @@ impl Simulator {
             Some(FaultKind::ShortPage { keep }) => ListingFault { error_regions: Vec::new(), page: Some(*keep) },
             _ => ListingFault::default(),
         };
-        let call = match admit(&self.inner.config, &mut state, incoming, listing, true_now) {
+        let call = match admit(&self.inner.config, &mut state, incoming, &listing, true_now) {
             // Limits go by the true time, all else by the platform's clock.
             Ok(call) => Call { now, ..call },
             Err(refusal) => return Ok(Outcome::Reply(refusal)),
@@ -219,7 +227,11 @@ impl Simulator {
         let now = self.inner.clock.now();
         let mut state = self.lock();
         let id = state.request_ids.ulid(now);
-        answer.headers.push(("fly-request-id".to_owned(), format!("{id}-{}", self.inner.config.default_region)));
+        answer.headers.push(if arrival.is_github {
+            ("x-github-request-id".to_owned(), id)
+        } else {
+            ("fly-request-id".to_owned(), format!("{id}-{}", self.inner.config.default_region))
+        });
         state.log.amend(arrival.number, |record| record.status = Some(answer.status));
         answer
     }
@@ -305,9 +317,32 @@ fn admit(
     config: &SimConfig,
     state: &mut State,
     incoming: &Incoming,
-    listing: ListingFault,
+    listing: &ListingFault,
     now: chrono::DateTime<chrono::Utc>,
 ) -> Result<Call, Reply> {
+    let call = |caller, segments: Vec<String>, node| Call {
+        method: incoming.method,
+        segments,
+        query: url::form_urlencoded::parse(incoming.query.as_bytes()).into_owned().collect(),
+        nonce: incoming.nonce.clone(),
+        node,
+        envelope: Envelope {
+            base: incoming.base.clone(),
+            authorization: incoming.authorization.clone(),
+            user_agent: incoming.user_agent.clone(),
+            if_none_match: incoming.if_none_match.clone(),
+        },
+        body: incoming.body.clone(),
+        caller,
+        now,
+        listing: listing.clone(),
+    };
+    let segments: Vec<String> =
+        incoming.path.split('/').filter(|segment| !segment.is_empty()).map(decode_segment).collect();
+    if github::serves(&incoming.path) {
+        // GitHub knows its own callers and limits.
+        return Ok(call(Caller::everybody(), segments, None));
+    }
     let header = incoming.authorization.as_deref();
     let caller = identify(config, &state.world.tokens, header, now).map_err(|unknown| match unknown {
         Unknown::Malformed => Reply::error(401, "malformed authorization header"),
@@ -317,8 +352,6 @@ fn admit(
     if caller.access == Access::ReadOnly && !is_read(incoming.method, &incoming.path) {
         return Err(Reply::unauthorized());
     }
-    let segments: Vec<String> =
-        incoming.path.split('/').filter(|segment| !segment.is_empty()).map(decode_segment).collect();
     if config.rate_limits {
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
         if !state.limits.admit(incoming.method, &segments, now) {
@@ -328,17 +361,7 @@ fn admit(
     let node = incoming.cookie.as_deref().and_then(|cookies| {
         cookies.split(';').find_map(|cookie| cookie.trim().strip_prefix("fly_flaps_affinity=")).map(str::to_owned)
     });
-    Ok(Call {
-        method: incoming.method,
-        segments,
-        query: url::form_urlencoded::parse(incoming.query.as_bytes()).into_owned().collect(),
-        nonce: incoming.nonce.clone(),
-        node,
-        body: incoming.body.clone(),
-        caller,
-        now,
-        listing,
-    })
+    Ok(call(caller, segments, node))
 }
 
 /// A path segment without percent signs. In a path, unlike in a query, `+` is a plus.

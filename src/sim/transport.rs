@@ -41,6 +41,9 @@ impl Simulator {
             authorization: header(&parts.headers, "authorization"),
             cookie: header(&parts.headers, "cookie"),
             nonce: header(&parts.headers, "fly-machine-lease-nonce"),
+            base: base(&parts),
+            user_agent: header(&parts.headers, "user-agent"),
+            if_none_match: header(&parts.headers, "if-none-match"),
             body,
         };
         match self.exchange(incoming).await {
@@ -60,6 +63,14 @@ fn method(name: &str) -> Option<Method> {
     [Method::Get, Method::Post, Method::Put, Method::Patch, Method::Delete]
         .into_iter()
         .find(|method| method.as_str() == name)
+}
+
+/// Scheme and host that the request was sent to. In process the whole address is known, on a socket the host by its header.
+fn base(parts: &axum::http::request::Parts) -> String {
+    match (parts.uri.scheme_str(), parts.uri.authority()) {
+        (Some(scheme), Some(authority)) => format!("{scheme}://{authority}"),
+        _ => format!("http://{}", header(&parts.headers, "host").unwrap_or_default()),
+    }
 }
 
 fn header(headers: &HeaderMap, name: &str) -> Option<String> {
@@ -120,8 +131,9 @@ impl InProcess {
         let refused = |reason: String| TransportError::Connect { host: host.to_owned(), reason };
         let lost = |reason: &str| TransportError::Broken { host: host.to_owned(), reason: reason.to_owned() };
         let url = Url::parse(&request.url).map_err(|error| refused(format!("the URL is not valid: {error}")))?;
-        let target = url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()));
-        let mut builder = HttpRequest::builder().method(request.method.as_str()).uri(target);
+        let mut target = url;
+        target.set_fragment(None);
+        let mut builder = HttpRequest::builder().method(request.method.as_str()).uri(target.as_str());
         for (name, value) in &request.headers {
             builder = builder.header(name, value);
         }

@@ -58,7 +58,7 @@ pub enum Document {
     /// An environment.
     Environment(Manifest<EnvironmentSpec>),
     /// Pull requests and branches that become environments.
-    PreviewSet(Manifest<PreviewSetSpec>),
+    PreviewSet(Box<Manifest<PreviewSetSpec>>),
     /// Guardrails.
     Policy(Manifest<PolicySpec>),
     /// The controller's own settings.

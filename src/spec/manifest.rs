@@ -75,7 +75,7 @@ pub(super) fn read(node: &Node, path: &Arc<Path>, text: &Arc<str>, problems: &mu
             let partial: Vec<String> = overlays(&template).iter().map(|pointer| in_set(pointer)).collect();
             let hidden = hidden.iter().map(|pointer| in_set(pointer)).collect();
             let lenience = Lenience { hidden, partial: &partial };
-            draft.document = draft.typed(node, lenience, &mut findings).map(Document::PreviewSet);
+            draft.document = draft.typed(node, lenience, &mut findings).map(Box::new).map(Document::PreviewSet);
             draft.template = Some(Box::new(Draft::template(&template, &draft.origin)));
         }
         Some(Kind::Policy) => {
@@ -103,23 +103,17 @@ fn header(node: &Node) -> (Option<Kind>, Vec<Finding>) {
             findings.push(missing(node, "apiVersion", format!("begin the document with `apiVersion: {API_VERSION}`")));
         }
     }
-    let kind = match node.get("kind").and_then(Node::as_str) {
-        Some(given) => {
-            let kind = Kind::named(given);
-            if kind.is_none() {
-                let help = did_you_mean(given, Kind::ALL.map(Kind::name));
-                findings.push(Finding::error("/kind", format!("the kind `{given}` is unknown")).maybe_help(help));
-            }
-            kind
+    let kind = if let Some(given) = node.get("kind").and_then(Node::as_str) {
+        let kind = Kind::named(given);
+        if kind.is_none() {
+            let help = did_you_mean(given, Kind::ALL.map(Kind::name));
+            findings.push(Finding::error("/kind", format!("the kind `{given}` is unknown")).maybe_help(help));
         }
-        None => {
-            findings.push(missing(
-                node,
-                "kind",
-                "add `kind: Environment`, `kind: PreviewSet`, `kind: Policy` or `kind: Controller`".to_owned(),
-            ));
-            None
-        }
+        kind
+    } else {
+        let help = "add `kind: Environment`, `kind: PreviewSet`, `kind: Policy` or `kind: Controller`";
+        findings.push(missing(node, "kind", help.to_owned()));
+        None
     };
     (kind, findings)
 }

@@ -90,5 +90,5 @@ fn what_is_missing_is_said_once() {
         ),
         ["4:1 the field `template` is missing"]
     );
-    assert_eq!(problems(&set(SOURCE, "metadata: {}\nspec: {}")), ["7:15 the field `name` is missing"]);
+    assert_eq!(problems(&set(SOURCE, "metadata: {}\nspec: {}")), ["7:5 the field `name` is missing"]);
 }

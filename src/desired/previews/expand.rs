@@ -42,6 +42,8 @@ pub struct Preview {
 /// A preview whose subject is gone for certain: nothing has to be concluded from an absence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ended {
+    /// Name of its set.
+    pub set: String,
     /// From when on it may be deleted: the end itself and the set's grace.
     pub at: DateTime<Utc>,
     /// What ended, for people: `pull request acme/chat#42 was closed at …`.
@@ -105,7 +107,8 @@ pub(in crate::desired) fn expand(set: &ParsedPreviewSet, context: &Context<'_>) 
             let grace = set.spec.grace.map(crate::spec::Duration::to_std).unwrap_or_default();
             let at = closed_at.checked_add_signed(TimeDelta::from_std(grace).unwrap_or_default());
             let reason = format!("{} was closed at {}", subject.title, closed_at.format("%Y-%m-%d %H:%M UTC"));
-            expansion.ended.push((name, Ended { at: at.unwrap_or(DateTime::<Utc>::MAX_UTC), reason }));
+            let at = at.unwrap_or(DateTime::<Utc>::MAX_UTC);
+            expansion.ended.push((name, Ended { set: set.metadata.name.clone(), at, reason }));
             continue;
         }
         if let Some(other) = names.get(&name) {
@@ -116,7 +119,7 @@ pub(in crate::desired) fn expand(set: &ParsedPreviewSet, context: &Context<'_>) 
         }
         names.insert(name.clone(), subject.title.clone());
         let place = expansion.previews.len();
-        expansion.previews.push(expanded(set, name, subject, place));
+        expansion.previews.push(expanded(set, &name, subject, place));
     }
     // The name of an open preview is never that of an ended one, whatever its number was.
     expansion.ended.retain(|(name, _)| !names.contains_key(name));
@@ -137,7 +140,7 @@ pub(in crate::desired) fn probes(set: &ParsedPreviewSet) -> Vec<(ParsedEnvironme
     github.map(probe).collect()
 }
 
-fn expanded(set: &ParsedPreviewSet, name: EnvName, subject: Subject, place: usize) -> Expanded {
+fn expanded(set: &ParsedPreviewSet, name: &EnvName, subject: Subject, place: usize) -> Expanded {
     let mut environment = set.template.clone();
     name.as_str().clone_into(&mut environment.metadata.name);
     if subject.is_secretless {

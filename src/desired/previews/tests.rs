@@ -9,7 +9,7 @@ use crate::desired::{
     Branch, Built, Completeness, Context, Environment, PullRequest, RepoListing, RepoName, SecretInputs, SecretValue,
     Wanted, build,
 };
-use crate::resource::OwnerId;
+use crate::resource::{EnvName, OwnerId};
 use crate::secret::SecretText;
 use crate::spec::{SourceFile, parse};
 
@@ -71,7 +71,7 @@ fn listing(pulls: Vec<PullRequest>, branches: &[&str]) -> RepoListing {
 fn built(files: &[(&str, &str)], listing: Option<RepoListing>) -> Built {
     let sources: Vec<SourceFile> = files
         .iter()
-        .filter(|(path, _)| path.ends_with(".yaml"))
+        .filter(|(_, text)| text.contains("apiVersion"))
         .map(|(path, text)| SourceFile { path: PathBuf::from(path), bytes: text.as_bytes().to_vec() })
         .collect();
     let specs = parse(&sources).unwrap_or_else(|problems| panic!("{}", problems.render(false)));
@@ -93,7 +93,7 @@ fn built(files: &[(&str, &str)], listing: Option<RepoListing>) -> Built {
 }
 
 fn names(built: &Built) -> Vec<&str> {
-    built.fleet.environments.keys().map(|name| name.as_str()).collect()
+    built.fleet.environments.keys().map(EnvName::as_str).collect()
 }
 
 fn ready<'b>(built: &'b Built, name: &str) -> &'b Environment {

@@ -56,7 +56,7 @@ impl Builder<'_> {
             observed_commit: self.plan.commit.clone(),
             created_at,
             age_seconds: created_at.and_then(|created| span(created, self.now)).map(|age| age.as_secs()),
-            expires_at: [fixed, aged].into_iter().flatten().min(),
+            expires_at: [fixed, wanted.and_then(|env| env.idle_at), aged].into_iter().flatten().min(),
             components,
             withheld,
             notices: view.notices.iter().map(|notice| (*notice).clone()).collect(),

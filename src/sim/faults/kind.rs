@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::edit::Edit;
 use super::matcher::is_path_like;
 use crate::http::transport::Method;
+use crate::sim::github;
 
 /// What goes wrong.
 ///
@@ -188,5 +189,7 @@ impl FaultKind {
 fn is_list(path: &str) -> bool {
     const LISTS: [&str; 8] =
         ["apps", "certificates", "events", "ip_assignments", "machines", "secrets", "versions", "volumes"];
-    path.trim_end_matches('/').rsplit('/').next().is_some_and(|last| LISTS.contains(&last))
+    const GITHUB_LISTS: [&str; 7] = ["branches", "comments", "deployments", "files", "labels", "pulls", "statuses"];
+    let lists: &[&str] = if github::serves(path) { &GITHUB_LISTS } else { &LISTS };
+    path.trim_end_matches('/').rsplit('/').next().is_some_and(|last| lists.contains(&last))
 }

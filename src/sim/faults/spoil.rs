@@ -43,15 +43,22 @@ pub(in crate::sim) fn after_effect(fault: Option<&FaultKind>, mut reply: Reply) 
         }
         Some(FaultKind::NotJson) => Ok(raw(reply.status, "upstream connect error or disconnect/reset before headers")),
         Some(FaultKind::EmptyList) => {
+            forget_whole(&mut reply);
             reply.body = reply.body.map(|body| cut_off(body, 0));
             Ok(response(reply))
         }
         Some(FaultKind::PartialList { keep }) => {
+            forget_whole(&mut reply);
             reply.body = reply.body.map(|body| cut_off(body, *keep));
             Ok(response(reply))
         }
         _ => Ok(response(reply)),
     }
+}
+
+/// Drops the headers by which the list could be known to be longer, or taken for the whole one later.
+fn forget_whole(reply: &mut Reply) {
+    reply.headers.retain(|(name, _)| !matches!(name.as_str(), "etag" | "link"));
 }
 
 /// A listing that ends after `keep` objects and looks complete. Anything else stays as it is.

@@ -20,6 +20,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::auth::Caller;
+use super::github;
 use super::web;
 use super::world::World;
 use super::world::app::App;
@@ -39,6 +40,7 @@ pub(crate) struct Call {
     pub(crate) nonce: Option<String>,
     /// The node of the affinity cookie that was sent, if any.
     pub(crate) node: Option<String>,
+    pub(crate) envelope: Envelope,
     pub(crate) body: bytes::Bytes,
     pub(crate) caller: Caller,
     pub(crate) now: DateTime<Utc>,
@@ -51,6 +53,16 @@ impl std::fmt::Debug for Call {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Call").field("method", &self.method).field("segments", &self.segments).finish_non_exhaustive()
     }
+}
+
+/// What GitHub looks at besides: where the request went, and some of its headers.
+#[derive(Clone, Default)]
+pub(crate) struct Envelope {
+    /// Scheme and host that the request was sent to.
+    pub(crate) base: String,
+    pub(crate) authorization: Option<String>,
+    pub(crate) user_agent: Option<String>,
+    pub(crate) if_none_match: Option<String>,
 }
 
 /// What a fault does to organization-wide listings.
@@ -195,6 +207,9 @@ impl Call {
 /// Carries out `call`.
 pub(crate) fn dispatch(world: &mut World, call: &Call) -> Outcome {
     let segments: Vec<&str> = call.segments.iter().map(String::as_str).collect();
+    if github::is_served(&segments) {
+        return Outcome::Reply(github::answer(world, call));
+    }
     if let (Method::Get, ["v1", "apps", app, "machines", id, "wait"]) = (call.method, segments.as_slice()) {
         return match machines::wait::begin(world, call, app, id) {
             Ok(wait) => Outcome::Wait(wait),

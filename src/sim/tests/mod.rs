@@ -6,6 +6,7 @@ mod certificates;
 mod consistency;
 mod edits;
 mod faults;
+mod github;
 mod health;
 mod inside;
 mod listings;

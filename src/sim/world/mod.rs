@@ -37,6 +37,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::config::SimConfig;
+use super::github::Github;
 use super::web::Ledger;
 use app::App;
 use apps::Apps;
@@ -76,10 +77,13 @@ pub(crate) struct World {
     /// What flyctl wrote down of its deployments.
     #[serde(default)]
     pub(crate) ledger: Ledger,
+    #[serde(default)]
+    pub(crate) github: Github,
 }
 
 impl World {
     pub(crate) fn new(config: Arc<SimConfig>) -> Self {
+        let github = Github::from_seed(config.seed);
         Self {
             ids: Ids::from_seed(config.seed),
             capacity: Capacity::of(&config),
@@ -96,6 +100,7 @@ impl World {
             index: Index::default(),
             memory: std::time::Duration::ZERO,
             ledger: Ledger::default(),
+            github,
         }
     }
 

@@ -1,0 +1,179 @@
+//! Asks repositories what they have that previews are made from.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sha2::{Digest, Sha256};
+
+use super::variables::Variables;
+use crate::desired::{
+    Branch, Completeness, NeededListing, PullRequest, RepoListing, RepoName as Repo, needed_listings,
+};
+use crate::http::{ReadClient, Shared, Token};
+use crate::providers::github::client::{DEFAULT_BASE_URL, GithubError, GithubReader, connection};
+use crate::providers::github::{RepoName, wire};
+use crate::source::{SharedSource, Snapshot, Source, SourceError};
+use crate::spec::ParsedSpecs;
+use crate::spec::controller::{ControllerGithub, CredentialSource};
+
+/// The environment variable that a GitHub token is read from unless `Controller` says otherwise.
+const GITHUB_TOKEN: &str = "GITHUB_TOKEN";
+/// How often the daemon asks unless `Controller` says otherwise.
+const INTERVAL: Duration = Duration::from_mins(1);
+/// How far back closed pull requests are listed. What was closed before and is still there is an orphan like any other.
+const CLOSED_WITHIN: TimeDelta = TimeDelta::days(7);
+
+/// Specs, and what the repositories have that their sets of previews are made from.
+#[derive(Debug)]
+pub struct WithRepositories {
+    specs: SharedSource,
+    shared: Shared,
+    variables: Arc<dyn Variables>,
+    /// Readers keep what they were answered, so that asking again costs little: one for each address and token.
+    readers: Mutex<BTreeMap<(String, String), GithubReader>>,
+    /// How often to ask; nothing as long as no spec needs it.
+    interval: Mutex<Option<Duration>>,
+}
+
+impl WithRepositories {
+    /// The specs of `specs`, whose repositories are reached through `shared` with the tokens in `variables`.
+    pub fn new(specs: SharedSource, shared: Shared, variables: Arc<dyn Variables>) -> Self {
+        Self { specs, shared, variables, readers: Mutex::default(), interval: Mutex::default() }
+    }
+
+    /// Adds to `snapshot` what the repositories have. One that does not answer is in it as incomplete.
+    pub async fn complete(&self, mut snapshot: Snapshot) -> Snapshot {
+        let (specs, _) = crate::spec::parse_all(&snapshot.files);
+        let needed = needed_listings(&specs);
+        let settings = settings(&specs);
+        let interval = settings.interval.map_or(INTERVAL, crate::spec::Duration::to_std);
+        *lock(&self.interval) = (!needed.is_empty()).then_some(interval);
+        if needed.is_empty() {
+            return snapshot;
+        }
+        let grace = specs.preview_sets.iter().filter_map(|set| set.spec.grace).max();
+        let grace = grace.and_then(|grace| TimeDelta::from_std(grace.to_std()).ok()).unwrap_or_default();
+        let since =
+            self.shared.clock.now().checked_sub_signed(CLOSED_WITHIN.checked_add(&grace).unwrap_or(CLOSED_WITHIN));
+        let since = since.unwrap_or(DateTime::<Utc>::MIN_UTC);
+        let listings = needed.into_iter().map(|(repo, needed)| {
+            let settings = &settings;
+            async move {
+                let listing = match self.reader(settings) {
+                    Ok(reader) => list(&reader, &repo, needed, since).await,
+                    Err(reason) => Err(reason),
+                };
+                let listing = listing.unwrap_or_else(|reason| {
+                    tracing::warn!(
+                        %repo, reason,
+                        "pull requests and branches could not be listed: no preview is made, and nothing is collected"
+                    );
+                    RepoListing::unknown(reason)
+                });
+                (repo, listing)
+            }
+        });
+        snapshot.repos = futures::future::join_all(listings).await.into_iter().collect();
+        snapshot
+    }
+
+    fn reader(&self, settings: &ControllerGithub) -> Result<GithubReader, String> {
+        let (label, value) = match &settings.token {
+            Some(CredentialSource::FromFile(path)) => (path.clone(), Some(self.variables.file(path)?)),
+            Some(CredentialSource::FromEnv(name)) => (name.clone(), self.variables.variable(name)),
+            None => (GITHUB_TOKEN.to_owned(), self.variables.variable(GITHUB_TOKEN)),
+        };
+        let value = match value {
+            Some(value) => value,
+            None => self.variables.stand_in(&label).map(|_| "sim_github_token".into()).ok_or_else(|| {
+                format!(
+                    "there is no GitHub token: set `{label}`, or name another variable in `Controller`, under `spec.github.token`"
+                )
+            })?,
+        };
+        let token = Token::new(&label, value.expose()).map_err(|error| error.to_string())?;
+        let base_url = settings.base_url.clone().unwrap_or_else(|| DEFAULT_BASE_URL.to_owned());
+        // A token that was renewed in place needs a new reader.
+        let key = (base_url.clone(), hex::encode(Sha256::digest(value.expose())));
+        let make = || GithubReader::new(ReadClient::new(connection(&base_url, token, self.shared.clone())));
+        Ok(lock(&self.readers).entry(key).or_insert_with(make).clone())
+    }
+}
+
+#[async_trait::async_trait]
+impl Source for WithRepositories {
+    async fn load(&self) -> Result<Snapshot, SourceError> {
+        Ok(self.complete(self.specs.load().await?).await)
+    }
+
+    async fn changed(&self) {
+        let interval = *lock(&self.interval);
+        let Some(interval) = interval else { return self.specs.changed().await };
+        tokio::select! {
+            () = self.specs.changed() => {}
+            () = self.shared.clock.sleep(interval) => {}
+        }
+    }
+
+    fn describe(&self) -> String {
+        self.specs.describe()
+    }
+}
+
+fn settings(specs: &ParsedSpecs) -> ControllerGithub {
+    specs.controller.as_ref().and_then(|controller| controller.spec.github.clone()).unwrap_or_default()
+}
+
+/// What `repo` has. The error says why that is not known, and what to do.
+async fn list(
+    reader: &GithubReader,
+    repo: &Repo,
+    needed: NeededListing,
+    since: DateTime<Utc>,
+) -> Result<RepoListing, String> {
+    let repo: RepoName = repo.as_str().parse().map_err(|error| format!("{error}"))?;
+    let explained = |error: GithubError| format!("{error}; {}", error.advice());
+    let mut pulls = Vec::new();
+    if needed.pulls {
+        // The open ones first: one that is closed between the two requests is in both lists, and counts as open until the next look.
+        let open = reader.open_pulls(&repo).await.map_err(explained)?;
+        let closed = reader.closed_pulls(&repo, since).await.map_err(explained)?;
+        let numbers: std::collections::BTreeSet<u64> = open.iter().map(|pull| pull.number).collect();
+        let closed = closed.into_iter().filter(|pull| !numbers.contains(&pull.number));
+        pulls = closed.chain(open).map(pull).collect();
+    }
+    let mut branches = Vec::new();
+    if needed.branches {
+        for branch in reader.branches(&repo).await.map_err(explained)? {
+            let commit =
+                if needed.activity { Some(reader.commit(&repo, &branch.sha).await.map_err(explained)?) } else { None };
+            let active_at = commit.and_then(|commit| commit.committed_at);
+            branches.push(Branch { name: branch.name, sha: branch.sha, active_at });
+        }
+    }
+    Ok(RepoListing { pulls, branches, completeness: Completeness::Complete })
+}
+
+fn pull(pull: wire::PullRequest) -> PullRequest {
+    PullRequest {
+        number: pull.number,
+        is_fork: pull.is_fork(),
+        title: pull.title,
+        author: pull.author,
+        labels: pull.labels,
+        is_draft: pull.draft,
+        branch: pull.head.branch,
+        sha: pull.head.sha,
+        base: pull.base.branch,
+        url: pull.url,
+        created_at: pull.created_at,
+        active_at: pull.updated_at,
+        closed_at: if pull.open { None } else { pull.closed_at.or(Some(pull.updated_at)) },
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,111 @@
+//! The reads of GitHub's API.
+
+use chrono::{DateTime, Utc};
+use serde::de::DeserializeOwned;
+
+use super::error::{GithubError, Place};
+use super::list::{PER_PAGE, walk, whole};
+use super::pages::{Pages, Route};
+use crate::http::{Call, ReadClient};
+use crate::providers::github::RepoName;
+use crate::providers::github::wire::{Branch, ChangedFile, Commit, PullRequest, Repository};
+
+/// Reads what one token sees of GitHub. Clones share what they remember.
+#[derive(Debug, Clone)]
+pub struct GithubReader {
+    pages: Pages,
+}
+
+impl GithubReader {
+    /// Reads through `http`; see [`connection`](super::connection).
+    pub fn new(http: ReadClient) -> Self {
+        Self { pages: Pages::new(http) }
+    }
+
+    /// What it reads through.
+    pub const fn http(&self) -> &ReadClient {
+        self.pages.http()
+    }
+
+    /// The repository. One that was renamed is found under its old name as well.
+    pub async fn repository(&self, repo: &RepoName) -> Result<Repository, GithubError> {
+        self.one("read repository", Place::repo(repo), call("read repository", repo, &[])).await
+    }
+
+    /// All open pull requests, oldest first: every page of them, or an error.
+    pub async fn open_pulls(&self, repo: &RepoName) -> Result<Vec<PullRequest>, GithubError> {
+        const ACTION: &str = "list open pull requests";
+        let first = list(call(ACTION, repo, &["pulls"])).query("state", "open");
+        let first = first.query("sort", "created").query("direction", "asc");
+        let route = Route { action: ACTION, place: Place::repo(repo) };
+        whole(&self.pages, &route, &first, |pull: &PullRequest| pull.number).await
+    }
+
+    /// The pull requests that are closed and about which anything has changed since the moment `since`, latest change first.
+    pub async fn closed_pulls(&self, repo: &RepoName, since: DateTime<Utc>) -> Result<Vec<PullRequest>, GithubError> {
+        const ACTION: &str = "list closed pull requests";
+        let first = list(call(ACTION, repo, &["pulls"])).query("state", "closed");
+        let first = first.query("sort", "updated").query("direction", "desc");
+        let route = Route { action: ACTION, place: Place::repo(repo) };
+        // GitHub tells whole seconds.
+        let is_new = |pull: &PullRequest| pull.updated_at.timestamp() >= since.timestamp();
+        // What changes meanwhile moves to the front and pushes other rows onto the next page: some come twice, none is lost.
+        let mut pulls = walk(&self.pages, &route, &first, |page| page.last().is_none_or(is_new)).await?.rows;
+        pulls.retain(is_new);
+        let mut seen = std::collections::BTreeSet::new();
+        pulls.retain(|pull| seen.insert(pull.number));
+        Ok(pulls)
+    }
+
+    /// One pull request, open or closed.
+    pub async fn pull(&self, repo: &RepoName, number: u64) -> Result<PullRequest, GithubError> {
+        const ACTION: &str = "read pull request";
+        self.one(ACTION, Place::pull(repo, number), call(ACTION, repo, &["pulls", &number.to_string()])).await
+    }
+
+    /// The names of the files that a pull request changes, old names of renamed ones included. GitHub lists at most 3000.
+    pub async fn changed_files(&self, repo: &RepoName, number: u64) -> Result<Vec<String>, GithubError> {
+        const ACTION: &str = "list changed files";
+        let first = list(call(ACTION, repo, &["pulls", &number.to_string(), "files"]));
+        let route = Route { action: ACTION, place: Place::pull(repo, number) };
+        let files = whole(&self.pages, &route, &first, |file: &ChangedFile| file.filename.clone()).await?;
+        Ok(files.into_iter().flat_map(|file| std::iter::once(file.filename).chain(file.previous_filename)).collect())
+    }
+
+    /// All branches: every page of them, or an error.
+    pub async fn branches(&self, repo: &RepoName) -> Result<Vec<Branch>, GithubError> {
+        const ACTION: &str = "list branches";
+        let route = Route { action: ACTION, place: Place::repo(repo) };
+        whole(&self.pages, &route, &list(call(ACTION, repo, &["branches"])), |branch: &Branch| branch.name.clone())
+            .await
+    }
+
+    /// A commit, by its hash or the name of a branch or tag.
+    pub async fn commit(&self, repo: &RepoName, sha: &str) -> Result<Commit, GithubError> {
+        const ACTION: &str = "read commit";
+        // Without this, up to 300 changed files come with it.
+        let call = call(ACTION, repo, &["commits", sha]).query("per_page", "1");
+        self.one(ACTION, Place::object(repo, sha), call).await
+    }
+
+    async fn one<T: DeserializeOwned + Clone + Send + Sync + 'static>(
+        &self,
+        action: &'static str,
+        place: Place,
+        call: Call,
+    ) -> Result<T, GithubError> {
+        let page = self.pages.read::<T>(&Route { action, place }, call, |_| true).await?;
+        Ok(T::clone(&page.content))
+    }
+}
+
+/// A call below a repository.
+fn call(action: &'static str, repo: &RepoName, below: &[&str]) -> Call {
+    let mut segments = vec!["repos", repo.owner(), repo.name()];
+    segments.extend(below);
+    Call::new(action, &repo.to_string(), &segments)
+}
+
+fn list(call: Call) -> Call {
+    call.query("per_page", PER_PAGE.to_string())
+}

@@ -1,0 +1,8 @@
+//! What GitHub answers, as far as it is read. Fields that are not named here are passed over.
+
+mod pull;
+mod repository;
+
+pub(super) use pull::ChangedFile;
+pub use pull::{Base, Head, PullRequest};
+pub use repository::{Branch, Commit, Repository};
