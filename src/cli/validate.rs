@@ -28,12 +28,11 @@ pub(super) async fn run(global: &Global, args: &Validate) -> Result<Exit, CliErr
         return Ok(Exit::Failed);
     }
     if args.format == ValidateFormat::Text {
-        let files = snapshot.files.len();
-        output::result(&format!(
-            "{files} file{} with {environments} environment{}: valid\n",
-            if files == 1 { "" } else { "s" },
-            if environments == 1 { "" } else { "s" }
-        ));
+        let sets = crate::spec::parse_all(&snapshot.files).0.preview_sets.len();
+        let plural = |count: usize, noun: &str| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
+        let sets = if sets == 0 { String::new() } else { format!(" and {}", plural(sets, "preview set")) };
+        let files = plural(snapshot.files.len(), "file");
+        output::result(&format!("{files} with {}{sets}: valid\n", plural(environments, "environment")));
     }
     Ok(Exit::Ok)
 }

@@ -65,14 +65,7 @@ impl WithRepositories {
                     Ok(reader) => list(&reader, &repo, needed, since).await,
                     Err(reason) => Err(reason),
                 };
-                let listing = listing.unwrap_or_else(|reason| {
-                    tracing::warn!(
-                        %repo, reason,
-                        "pull requests and branches could not be listed: no preview is made, and nothing is collected"
-                    );
-                    RepoListing::unknown(reason)
-                });
-                (repo, listing)
+                (repo, listing.unwrap_or_else(RepoListing::unknown))
             }
         });
         snapshot.repos = futures::future::join_all(listings).await.into_iter().collect();
@@ -105,7 +98,16 @@ impl WithRepositories {
 #[async_trait::async_trait]
 impl Source for WithRepositories {
     async fn load(&self) -> Result<Snapshot, SourceError> {
-        Ok(self.complete(self.specs.load().await?).await)
+        let snapshot = self.complete(self.specs.load().await?).await;
+        for (repo, listing) in &snapshot.repos {
+            if let Completeness::Incomplete { reason } = &listing.completeness {
+                tracing::warn!(
+                    %repo, reason,
+                    "pull requests and branches could not be listed: no preview is made, and nothing is collected"
+                );
+            }
+        }
+        Ok(snapshot)
     }
 
     async fn changed(&self) {
@@ -141,7 +143,9 @@ async fn list(
         let open = reader.open_pulls(&repo).await.map_err(explained)?;
         let closed = reader.closed_pulls(&repo, since).await.map_err(explained)?;
         let numbers: std::collections::BTreeSet<u64> = open.iter().map(|pull| pull.number).collect();
-        let closed = closed.into_iter().filter(|pull| !numbers.contains(&pull.number));
+        // They are listed by their last change, and anybody may comment on one that was closed long ago.
+        let is_recent = |pull: &wire::PullRequest| pull.closed_at.is_none_or(|at| at >= since);
+        let closed = closed.into_iter().filter(|pull| !numbers.contains(&pull.number) && is_recent(pull));
         pulls = closed.chain(open).map(pull).collect();
     }
     let mut branches = Vec::new();

@@ -102,7 +102,8 @@ pub struct SimConfig {
     pub repos: Vec<String>,
     /// The tokens that GitHub accepts.
     pub github_tokens: Vec<SimGithubToken>,
-    /// Accept every organization slug, and every token that starts with `sim_` for all of them (for demonstrations).
+    /// Accept every organization slug and GitHub repository, and every token that starts with `sim_` for all of them (for
+    /// demonstrations).
     pub open_orgs: bool,
     /// Enforce the documented limits with 429.
     pub rate_limits: bool,

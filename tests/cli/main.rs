@@ -10,6 +10,7 @@ mod git;
 mod help;
 mod interrupted;
 mod json_logs;
+mod previews;
 mod schema;
 mod secrets;
 mod socket;

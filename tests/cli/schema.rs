@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::support::Folder;
 
-const KINDS: [&str; 3] = ["Environment", "Policy", "Controller"];
+const KINDS: [&str; 4] = ["Environment", "PreviewSet", "Policy", "Controller"];
 
 fn checked_in(kind: &str) -> String {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas");

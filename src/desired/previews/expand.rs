@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 use super::facts::Facts;
 use super::listing::{RepoListing, RepoName};
 use super::select::{self, Subject};
-use super::slug::{self, MAX_LABEL};
+use super::slug::{self, MAX_LABEL, Named};
 use crate::desired::build::Context;
 use crate::desired::graph::Completeness;
 use crate::desired::inputs::beside;
@@ -81,10 +81,11 @@ pub(in crate::desired) fn expand(set: &ParsedPreviewSet, context: &Context<'_>) 
     };
     let subjects = subjects(set, context, &mut expansion);
     let room = room_for_slug(&set.template);
-    // What is open takes its slug before what was closed, so that no closed pull request renames an open one.
-    let in_order = subjects.iter().filter(|subject| subject.closed_at.is_none());
-    let in_order = in_order.chain(subjects.iter().filter(|subject| subject.closed_at.is_some()));
-    let slugs = slug::slugs(in_order.filter_map(|subject| subject.branch.as_deref()), room);
+    // Those that were closed keep theirs for as long as they are listed: what they have left must not become another one's.
+    let named = subjects
+        .iter()
+        .filter_map(|subject| Some(Named { branch: subject.branch.as_deref()?, is_fork: subject.is_secretless }));
+    let slugs = slug::slugs(named, room);
     let mut names: IndexMap<EnvName, String> = IndexMap::new();
     for mut subject in subjects {
         if let Some(slug) = subject.branch.as_deref().and_then(|branch| slugs.get(branch)) {

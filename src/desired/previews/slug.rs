@@ -34,17 +34,18 @@ fn hash(text: &str) -> String {
 }
 
 /// A slug of at most `room` characters for each of `branches`, in their order, which is that of their age. Of branches whose slugs
-/// would be alike the first keeps it, so that a later one takes no name away; the others end in a hash of their full names.
-pub(super) fn slugs<'b>(branches: impl IntoIterator<Item = &'b str>, room: usize) -> BTreeMap<String, Slug> {
+/// would be alike the first keeps it, so that a later one takes no name away; the others end in a hash of their full names, and those
+/// of forks always do.
+pub(super) fn slugs<'b>(branches: impl IntoIterator<Item = Named<'b>>, room: usize) -> BTreeMap<String, Slug> {
     let mut taken: BTreeMap<String, &str> = BTreeMap::new();
     let mut slugs: BTreeMap<String, Slug> = BTreeMap::new();
-    for branch in branches {
+    for Named { branch, is_fork } in branches {
         if slugs.contains_key(branch) {
             continue;
         }
         let plain = slug(branch, room);
         let other = taken.get(&plain).map(|other| (*other).to_owned());
-        let text = if other.is_none() {
+        let text = if other.is_none() && !is_fork {
             plain
         } else {
             let kept: String = plain.chars().take(room.max(SHORTEST).saturating_sub(9)).collect();
@@ -54,6 +55,15 @@ pub(super) fn slugs<'b>(branches: impl IntoIterator<Item = &'b str>, room: usize
         slugs.insert(branch.to_owned(), Slug { text, collides_with: other });
     }
     slugs
+}
+
+/// A branch that needs a slug.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Named<'b> {
+    /// Its full name.
+    pub(super) branch: &'b str,
+    /// Whether anybody can choose its name.
+    pub(super) is_fork: bool,
 }
 
 /// The slug of one branch.
@@ -66,12 +76,13 @@ pub(super) struct Slug {
 
 #[cfg(test)]
 mod tests {
-    use super::slugs;
+    use super::{Named, slugs};
 
     #[test]
     fn slugs_are_labels_of_their_room_and_differ() {
         let long = "feature/a-very-long-name-that-goes-on-and-on-and-on-and-on-and-on-for-ever";
-        let all = slugs(["feature/Login", "feature-login", "feature_login", "日本", long, "-x-", "feature/Login"], 24);
+        let branches = ["feature/Login", "feature-login", "feature_login", "日本", long, "-x-", "feature/Login"];
+        let all = slugs(branches.map(|branch| Named { branch, is_fork: false }), 24);
         let text = |branch: &str| all[branch].text.clone();
         assert_eq!(text("feature/Login"), "feature-login");
         assert_eq!(all["feature-login"].collides_with.as_deref(), Some("feature/Login"));

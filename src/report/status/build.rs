@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
     AppPresence, CertificateStatus, ComponentStatus, Condition, ConditionStatus, IpStatus, LiveImage, MachineStatus,
-    Status, VolumeStatus, secrets,
+    PreviewOf, Status, VolumeStatus, secrets,
 };
 use crate::desired::{App, Environment, Fleet, Wanted};
 use crate::observed::ownership::{Ownership, ownership};
@@ -50,6 +50,12 @@ impl Builder<'_> {
             name: view.name.clone(),
             orphan: view.is_orphan,
             class: wanted.map(|env| env.class),
+            preview: wanted.and_then(|env| env.preview.as_ref()).map(|preview| PreviewOf {
+                set: preview.set.clone(),
+                subject: preview.subject.clone(),
+                url: preview.url.clone(),
+                sha: preview.sha.clone(),
+            }),
             org,
             standing: view.standing,
             conditions: self.conditions(view, wanted, &components),
@@ -99,6 +105,7 @@ impl Builder<'_> {
             }
         }
         if !app.certificates.is_empty() {
+            let detail = detail.filter(|detail| !is_absent(detail));
             status.unread.extend(detail.and_then(|detail| problem("certificates", &detail.certificates)));
         }
         for hostname in &app.certificates {
@@ -207,7 +214,7 @@ impl Builder<'_> {
                     status: certificate.status.clone(),
                 })
                 .collect(),
-            unread: detail.map(unread).unwrap_or_default(),
+            unread: detail.filter(|detail| !is_absent(detail)).map(unread).unwrap_or_default(),
         }
     }
 
@@ -367,6 +374,11 @@ fn problem<T>(name: &str, reading: &Reading<T>) -> Option<String> {
 }
 
 /// What could not be read of an app. Certificates are read only where the spec asks for some.
+/// Of an app that is not there, nothing is left to be read.
+fn is_absent(detail: &AppDetail) -> bool {
+    matches!(detail.presence, Presence::Absent { .. })
+}
+
 fn unread(detail: &AppDetail) -> Vec<String> {
     let problems = [
         problem("machines", &detail.machines),

@@ -36,6 +36,9 @@ pub struct Status {
     pub orphan: bool,
     /// Its class; absent where no spec says so.
     pub class: Option<Class>,
+    /// What it is a preview of, if it is one of a set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preview: Option<PreviewOf>,
     /// Its organization; absent where nothing says so.
     pub org: Option<OrgSlug>,
     /// Where it stands.
@@ -56,6 +59,20 @@ pub struct Status {
     pub withheld: Vec<Withheld>,
     /// What people should know.
     pub notices: Vec<Notice>,
+}
+
+/// What an environment is a preview of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PreviewOf {
+    /// Name of its set.
+    pub set: String,
+    /// What it shows, for people: `pull request acme/chat#42`.
+    pub subject: String,
+    /// The page of that.
+    pub url: Option<String>,
+    /// The commit that it shows.
+    pub sha: Option<String>,
 }
 
 /// A condition, as Kubernetes has them.

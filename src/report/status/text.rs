@@ -77,6 +77,7 @@ fn environment(status: &Status, now: DateTime<Utc>, style: Style, lines: &mut Ve
     let (tone, word) = standing(status, style);
     let dot = format!(" {} ", style.dot());
     let mut facts = vec![class(status).to_owned()];
+    facts.extend(status.preview.as_ref().map(|preview| clean(&preview.subject)));
     facts.extend(status.org.as_ref().map(|org| clean(org.as_str())));
     facts.extend(age(status).map(|age| format!("{age} old")));
     facts.extend(status.expires_at.map(|at| format!("expires {}", moment(at, now))));

@@ -78,6 +78,13 @@ pub(crate) fn answer(world: &mut World, call: &Call) -> Reply {
     {
         return refusal.into();
     }
+    if world.config.open_orgs
+        && let ["repos", owner, name, ..] = path
+        && let full_name = format!("{owner}/{name}")
+        && world.github.find(&full_name).is_none()
+    {
+        world.github.ensure(&full_name, call.now);
+    }
     let reply = routes::route(&mut world.github, &asked, path).unwrap_or_else(Reply::from);
     let mut reply = unless_known(&asked, reply);
     if !is_free && reply.status != 304 {

@@ -270,6 +270,16 @@ async fn a_saved_world_goes_on_and_an_old_one_still_loads() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn for_demonstrations_every_repository_is_there() {
+    let clock: SharedClock = Arc::new(VirtualClock::starting_at(epoch()));
+    let open = SimConfig { open_orgs: true, ..SimConfig::default() };
+    let (client, _) = Client::of(Simulator::new(open, Arc::clone(&clock)), clock);
+    let (status, list) = client.get("/repos/some/thing/pulls?state=open").await;
+    assert_eq!((status, numbers(&list).len()), (200, 0));
+    assert_eq!(client.sim.repositories().last().unwrap(), "some/thing");
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_enterprise_server_names_its_own_addresses() {
     let (client, repo) = Client::new();
     for number in 0..31 {
