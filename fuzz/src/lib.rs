@@ -1,4 +1,4 @@
-//! What is fuzzed. The same functions are replayed over the corpus by `tests/corpus.rs` of the main package.
+//! What is fuzzed. The same functions are replayed over the corpus by `tests/corpus` of the main package.
 
 mod targets;
 

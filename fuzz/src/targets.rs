@@ -9,7 +9,10 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use hangar::check;
 use hangar::clock::{SharedClock, VirtualClock};
-use hangar::desired::{Completeness, Context, Fleet, SecretInputs, Wanted, build};
+use hangar::desired::{
+    Branch, Completeness, Context, Fleet, PullRequest, RepoListing, RepoName, SecretInputs, Wanted, build,
+    needed_listings,
+};
 use hangar::http::transport::{Method, Request, Response, Transport, TransportError};
 use hangar::http::{ReadClient, Shared, Token, WriteClient};
 use hangar::memory::Memory;
@@ -183,11 +186,35 @@ fn fleet(specs: &ParsedSpecs, fly_toml: &[u8]) -> (Fleet, Policy) {
         assets: &assets,
         source: &Completeness::Complete,
         commit: None,
-        repos: &BTreeMap::new(),
+        repos: &repositories(specs),
     };
     let built = build(specs, &context);
     explained(&built.diagnostics);
     (built.fleet, Policy::from_specs(&specs.policies))
+}
+
+/// Every repository that the specs name, each with a pull request and a branch whose names nobody would choose.
+fn repositories(specs: &ParsedSpecs) -> BTreeMap<RepoName, RepoListing> {
+    let pull = PullRequest {
+        number: 7,
+        title: "${{ secrets.X }} \u{2603}\n".to_owned(),
+        author: "somebody".to_owned(),
+        labels: vec!["a".to_owned(), String::new()],
+        is_draft: false,
+        is_fork: false,
+        branch: "Feature/-_.--\u{e000}ü/".repeat(9),
+        sha: "0123456789abcdef0123456789abcdef01234567".to_owned(),
+        base: "main".to_owned(),
+        url: "https://github.com/acme/chat/pull/7".to_owned(),
+        created_at: now(),
+        active_at: now(),
+        closed_at: None,
+    };
+    let branch = Branch { name: "feature/x".to_owned(), sha: pull.sha.clone(), active_at: Some(now()) };
+    let fork = PullRequest { number: 8, is_fork: true, branch: String::new(), ..pull.clone() };
+    let (pulls, branches, completeness) = (vec![pull, fork], vec![branch], Completeness::Complete);
+    let listing = RepoListing { pulls, branches, completeness };
+    needed_listings(specs).into_keys().map(|repo| (repo, listing.clone())).collect()
 }
 
 /// Plans everything that the specs ask for, in organizations where nothing is.
