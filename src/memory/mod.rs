@@ -373,7 +373,9 @@ fn shows_effect(rules: Rules, note: &Note, observed: &Observed) -> bool {
     };
     match (seen, note.verb, &note.outcome) {
         (Some((is_there, _)), Verb::Create, _) => is_there || !rules.hold(Rule::NoteOutlivesAbsence),
-        // An update that was answered is known to be in effect; one of unknown outcome stays open for its time.
+        // A mark on an app is looked for in listings too, which may still lag behind what a direct request shows.
+        (_, Verb::Update, NoteOutcome::Done { .. }) if matches!(note.key, ResourceKey::App { .. }) => false,
+        // Another update that was answered is known to be in effect; one of unknown outcome stays open for its time.
         (_, Verb::Update, NoteOutcome::Done { .. }) => true,
         (_, Verb::Update, NoteOutcome::Unknown) => !rules.hold(Rule::UnansweredUpdateStaysOpen),
         // Absence proves a delete only in a reading that began after the answer.

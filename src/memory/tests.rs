@@ -273,3 +273,16 @@ fn deletions_count_for_the_window_of_the_budget() {
     settle(&mut memory, here(), 3600);
     assert_eq!(memory.deletions.len(), 0);
 }
+
+#[test]
+fn a_mark_on_an_app_stays_open_while_listings_may_not_show_it() {
+    let mut memory = noted(app(), Verb::Update, "m");
+    memory.conclude(&app(), Verb::Update, Conclusion::Done { at: at(1), id: None });
+    settle(&mut memory, here(), 60);
+    assert!(
+        memory.open_note(&app(), at(60), Timing::FLY).is_some(),
+        "a direct request shows it earlier than a listing"
+    );
+    settle(&mut memory, here(), 61);
+    assert!(memory.open_note(&app(), at(61), Timing::FLY).is_none());
+}

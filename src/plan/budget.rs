@@ -10,7 +10,6 @@ use sha2::Digest as _;
 
 use super::collect::Orphan;
 use super::planner::{Planner, plural};
-use super::step::Action;
 use super::withheld::Reason;
 use crate::memory::Acknowledged;
 use crate::resource::marker::PREFIX;
@@ -133,17 +132,10 @@ impl Planner<'_> {
 
     /// Plans the mark by which a held deletion stays held.
     pub(super) fn plan_held_mark(&mut self, orphan: &Orphan) {
-        let key = orphan.key();
-        let Some(id) = orphan
-            .bearer
-            .clone()
-            .filter(|_| orphan.held_since.is_none() && self.is_settled(&key, Rule::OpenKeyStopsMarking).is_ok())
-        else {
-            return;
-        };
+        let Some(id) = orphan.bearer.as_ref().filter(|_| orphan.held_since.is_none()) else { return };
         let metadata = BTreeMap::from([(held_key(), Some(self.now.timestamp().to_string())), (released_key(), None)]);
         let reason = "too many deletions at once: it stays until a person has looked";
-        self.step(&orphan.place(), key, Action::MarkMachine { id, metadata }, reason, Vec::new(), &[]);
+        self.plan_mark(orphan, id, metadata, reason.to_owned());
     }
 
     /// What counts once towards the budget: an environment, or an app that its environment no longer has.

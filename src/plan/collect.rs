@@ -372,7 +372,13 @@ impl Planner<'_> {
     }
 
     /// Plans a mark on the app's bearer, once: a listing that lags behind would have it written, and grace begun, again and again.
-    fn plan_mark(&mut self, orphan: &Orphan, id: &str, metadata: BTreeMap<String, Option<String>>, reason: String) {
+    pub(super) fn plan_mark(
+        &mut self,
+        orphan: &Orphan,
+        id: &str,
+        metadata: BTreeMap<String, Option<String>>,
+        reason: String,
+    ) {
         let key = orphan.key();
         if let Err(obstacle) = self.is_settled(&key, Rule::OpenKeyStopsMarking) {
             self.withhold(&orphan.place(), &key, &format!("mark app `{}`", orphan.app), obstacle);
