@@ -225,18 +225,19 @@ impl Checker<'_> {
         let owner = &self.fleet.owner;
         let has_our_machine = |id: Option<&str>| {
             self.machines_of(app)
-                .any(|machine| machine.owned_by(owner).is_some() && id.is_none_or(|id| machine.id == id))
+                .filter(|machine| machine.owned_by(owner).is_some_and(|marker| marker.env == step.env))
+                .any(|machine| id.is_none_or(|id| machine.id == id))
         };
         let of_others = self.machines_of(app).any(|machine| {
             matches!(&machine.marker, Some(Ok(marker)) if marker.owner != *owner)
                 || matches!(&machine.marker, Some(Err(_)))
         });
         let by_name = marker::app_marker_secret(owner, app);
-        let born_ours = self.rows_of(app).any(|network| network_slot(owner, network).is_some())
+        let born_ours = self.rows_of(app).any(|row| network_slot(owner, &row.network).is_some())
             || self.details_of(app).any(|detail| {
                 detail.secrets.known().is_some_and(|secrets| secrets.iter().any(|secret| secret.name == by_name))
             })
-            || self.memory.has_created(app);
+            || self.is_made_by_us(app);
         let is_made_here = || {
             step.after.iter().filter_map(|id| self.plan.steps.get(id.0)).any(|other| {
                 matches!(other.action, Action::CreateApp { .. }) && other.key.app() == app
@@ -247,10 +248,16 @@ impl Checker<'_> {
             Some(Wanted::Ready(env)) => env.apps.iter().any(|wanted| wanted.name == *app && wanted.adopt),
             _ => false,
         };
-        let app_is_ours = has_our_machine(None) || (born_ours && !of_others);
+        let of_another =
+            self.machines_of(app).filter_map(|machine| machine.owned_by(owner)).any(|marker| marker.env != step.env);
+        let app_is_ours = !of_another && (has_our_machine(None) || (born_ours && !of_others));
         match &step.action {
             Action::DestroyMachine { id, .. } => has_our_machine(Some(id)),
             action if action.verb() == Some(Verb::Delete) => app_is_ours,
+            // A clone by hand in our app is not ours.
+            Action::UpdateMachine { id, .. } | Action::MarkMachine { id, .. } | Action::StartMachine { id } => {
+                has_our_machine(Some(id)) || is_adopted()
+            }
             _ => app_is_ours || is_made_here() || is_adopted(),
         }
     }
@@ -335,7 +342,7 @@ impl Checker<'_> {
             || self.tables.steps_of(app).iter().any(|other| matches!(other.action, Action::CreateApp { .. }));
         !step.key.is_minted()
             || self.memory.quarantined_until(self.plan.made_at, self.policy.timing).is_none()
-            || self.memory.has_created(app)
+            || self.is_made_by_us(app)
             || is_made_here()
     }
 
@@ -381,14 +388,19 @@ impl Checker<'_> {
         })
     }
 
-    fn rows_of<'m>(&'m self, app: &'m AppName) -> impl Iterator<Item = &'m String> {
+    /// Whether this memory saw us make one of the apps that were seen under this name.
+    fn is_made_by_us(&self, app: &AppName) -> bool {
+        self.rows_of(app).any(|row| self.memory.has_created(app, &row.id))
+    }
+
+    fn rows_of<'m>(&'m self, app: &'m AppName) -> impl Iterator<Item = &'m AppRow> {
         self.observed.scopes.iter().flat_map(move |(org, scope)| {
             let direct = scope.details.get(app).and_then(|detail| match &detail.presence {
-                Presence::Here(row) => Some(&row.network),
+                Presence::Here(row) => Some(row),
                 _ => None,
             });
             let listed = self.tables.listed.get(org).map(|listed| listed.rows(app)).unwrap_or_default();
-            direct.into_iter().chain(listed.iter().map(|row| &row.network))
+            direct.into_iter().chain(listed.iter().copied())
         })
     }
 }

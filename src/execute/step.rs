@@ -8,8 +8,9 @@ use super::journal::{Intent, NOT_KEPT};
 use super::run::{Executor, Shared, Vault, Written, step_ref};
 use crate::event::What;
 use crate::memory::{Conclusion, Verb};
+use crate::observed::deletable::Deletable;
 use crate::plan::{Action, Evidence, MachineWrite, SecretWrite, Step};
-use crate::providers::fly::apply::{self, ApplyError, Deletable};
+use crate::providers::fly::apply::{self, ApplyError};
 use crate::providers::fly::client::{
     Class, CreateIp, CreateMachine, CreateVolume, FlyError, FlyProblem, FlyWriter, IpKind, UpdateMachine, UpdateVolume,
 };
@@ -207,9 +208,9 @@ impl StepRun<'_> {
         let app = self.step.key.app();
         match (&self.step.action, &self.step.key) {
             (Action::CreateApp { network }, _) => {
-                writer.create_app(app.as_str(), self.step.org.as_str(), network.as_deref()).await?;
+                let created = writer.create_app(app.as_str(), self.step.org.as_str(), network.as_deref()).await?;
                 lock(&self.shared.created).insert(app.clone());
-                Ok(Produced::default())
+                Ok(Produced::of((!created.id.is_empty()).then_some(created.id), None))
             }
             (Action::SetSecrets(write), _) => self.set_secrets(writer, write).await,
             (Action::CreateVolume { volume, guest }, ResourceKey::Volume { slot, .. }) => {

@@ -30,7 +30,7 @@ impl Memory {
     /// Forgets apps and volumes that are certainly gone. Call it when the organizations are remembered: what was made in one that
     /// `observed` does not show may be there still.
     pub fn forget_what_is_gone(&mut self, observed: &Observed, timing: Timing) {
-        let gone = self.born.iter().filter(|(app, born)| self.is_gone(app, **born, observed, timing));
+        let gone = self.born.iter().filter(|(app, birth)| self.is_gone(app, birth.at, observed, timing));
         for app in gone.map(|(app, _)| app.clone()).collect::<Vec<_>>() {
             self.forget_app(&app);
         }
@@ -110,7 +110,7 @@ mod tests {
 
     use super::*;
     use crate::desired::Completeness;
-    use crate::memory::{Conclusion, Note, NoteOutcome};
+    use crate::memory::{Birth, Conclusion, Note, NoteOutcome};
     use crate::observed::{AppDetail, AppRow, Reading, Secret, Volume};
     use crate::resource::ResourceKey;
 
@@ -172,7 +172,7 @@ mod tests {
     /// A memory of app `a`, made at 0 in `o`, with volume `v`.
     fn memory() -> Memory {
         let mut memory = Memory::blank("i", at(-1000));
-        memory.born.insert("a".into(), at(0));
+        memory.born.insert("a".into(), Birth { at: at(0), id: None });
         memory.volumes.insert("v".to_owned(), "a".into());
         memory.organizations.insert("o".into());
         memory

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::observed::Observed;
 use crate::resource::{AppName, EnvName, OrgSlug, ResourceKey};
+use crate::rules::{Rule, Rules};
 
 /// The two numbers that are assumed of a provider (and that the simulator enforces).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,6 +121,16 @@ pub struct Rejection {
     pub attempts: u32,
 }
 
+/// An app that we made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Birth {
+    /// When we learned of it.
+    pub at: DateTime<Utc>,
+    /// The server's id of it, as soon as that is known. What somebody else makes under the same name has another.
+    pub id: Option<String>,
+}
+
 /// Acknowledged sets of deletions by their hash: of which apps (name and id) each consists. A set is empty until a plan has seen it.
 pub type Acknowledged = BTreeMap<String, BTreeSet<String>>;
 
@@ -137,8 +148,8 @@ pub struct Memory {
     pub notes: Vec<Note>,
     /// Organizations in which something of ours may be, so that they are looked at also when no spec names them any more.
     pub organizations: BTreeSet<OrgSlug>,
-    /// Apps that this memory saw being created, by when: nothing of an earlier run can be under way in them.
-    pub born: BTreeMap<AppName, DateTime<Utc>>,
+    /// Apps that this memory saw being created: nothing of an earlier run can be under way in them.
+    pub born: BTreeMap<AppName, Birth>,
     /// Ids of volumes that we created, with the app they are in.
     pub volumes: BTreeMap<String, AppName>,
     /// Names of apps that we have deleted lately, by when: the provider may hold on to a name for a moment.
@@ -193,11 +204,15 @@ impl Memory {
             .max_by_key(|note| note.open_until(timing))
     }
 
-    /// Whether a write of ours made the app `app`, as far as this memory knows.
-    pub fn has_created(&self, app: &AppName) -> bool {
-        self.born.contains_key(app)
+    /// Whether a write of ours made the app `app` that the server calls `id`, as far as this memory knows: it saw so, or it has tried
+    /// to and had no answer.
+    pub fn has_created(&self, app: &AppName, id: &str) -> bool {
+        let is_it = |birth: &Birth| birth.id.as_ref().is_none_or(|known| known == id);
+        self.born.get(app).is_some_and(is_it)
             || self.notes.iter().any(|note| {
-                note.verb == Verb::Create && matches!(&note.key, ResourceKey::App { app: noted } if noted == app)
+                note.verb == Verb::Create
+                    && note.outcome == NoteOutcome::Unknown
+                    && matches!(&note.key, ResourceKey::App { app: noted } if noted == app)
             })
     }
 
@@ -218,12 +233,13 @@ impl Memory {
             Conclusion::Done { at, id } => {
                 for note in self.notes.iter_mut().filter(|note| note.key == *key && note.verb == verb) {
                     note.outcome = NoteOutcome::Done { at };
-                    if let Some(id) = &id {
+                    // Of an app the note keeps the network.
+                    if let Some(id) = id.as_ref().filter(|_| !matches!(key, ResourceKey::App { .. })) {
                         note.detail.clone_from(id);
                     }
                 }
                 match (verb, key) {
-                    (Verb::Create, ResourceKey::App { app }) => drop(self.born.insert(app.clone(), at)),
+                    (Verb::Create, ResourceKey::App { app }) => drop(self.born.insert(app.clone(), Birth { at, id })),
                     (Verb::Delete, ResourceKey::App { app }) => {
                         self.forget_app(app);
                         self.freed.insert(app.clone(), at);
@@ -237,16 +253,29 @@ impl Memory {
 
     /// Clears every note whose effect `observed` shows, or whose time is over.
     pub fn settle(&mut self, observed: &Observed, now: DateTime<Utc>, timing: Timing, budget_window: Duration) {
+        self.settle_by(Rules::default(), observed, now, timing, budget_window);
+    }
+
+    /// The same by these rules: all of them, except where a test shows what one is for.
+    pub fn settle_by(
+        &mut self,
+        rules: Rules,
+        observed: &Observed,
+        now: DateTime<Utc>,
+        timing: Timing,
+        budget_window: Duration,
+    ) {
         let born = &mut self.born;
         self.notes.retain(|note| {
             let is_open = now < note.open_until(timing);
-            let is_seen = is_open && shows_effect(note, observed);
+            let is_seen = is_open && shows_effect(rules, note, observed);
             // An attempt without an answer whose app is there now is the evidence that we made it.
             if let (true, Verb::Create, ResourceKey::App { app }) = (is_seen, note.verb, &note.key) {
-                born.entry(app.clone()).or_insert(now);
+                born.entry(app.clone()).or_insert(Birth { at: now, id: None });
             }
             is_open && !is_seen
         });
+        self.settle_births(observed);
         self.settle_volumes(observed);
         for app in self.vanished(observed) {
             self.forget_app(&app);
@@ -268,13 +297,24 @@ impl Memory {
 
     /// Apps of ours of which a direct request, begun after we had made them, says that they are gone.
     fn vanished(&self, observed: &Observed) -> Vec<AppName> {
-        let is_gone = |(app, born): &(&AppName, &DateTime<Utc>)| {
+        let is_gone = |(app, born): &(&AppName, &Birth)| {
             let details = observed.scopes.values().filter_map(|scope| scope.details.get(*app));
             details.into_iter().any(|detail| {
-                matches!(&detail.presence, crate::observed::Presence::Absent { started_at } if started_at > *born)
+                matches!(&detail.presence, crate::observed::Presence::Absent { started_at } if *started_at > born.at)
             }) && !self.notes.iter().any(|note| note.key.app() == *app)
         };
         self.born.iter().filter(is_gone).map(|(app, _)| app.clone()).collect()
+    }
+
+    /// Learns the ids of apps that we made without being told one.
+    fn settle_births(&mut self, observed: &Observed) {
+        for (app, birth) in self.born.iter_mut().filter(|(_, birth)| birth.id.is_none()) {
+            let presences = observed.scopes.values().filter_map(|scope| Some(&scope.details.get(app)?.presence));
+            birth.id = presences.into_iter().find_map(|presence| match presence {
+                crate::observed::Presence::Here(row) => Some(row.id.clone()),
+                _ => None,
+            });
+        }
     }
 
     /// Clears notes of volumes whose creation was not answered: as many as there are unattached volumes of that name and region,
@@ -306,7 +346,7 @@ impl Memory {
 }
 
 /// Whether `observed` shows that the noted write has had its effect.
-fn shows_effect(note: &Note, observed: &Observed) -> bool {
+fn shows_effect(rules: Rules, note: &Note, observed: &Observed) -> bool {
     let Some(detail) = observed.scopes.values().find_map(|scope| scope.details.get(note.key.app())) else {
         return false;
     };
@@ -332,12 +372,17 @@ fn shows_effect(note: &Note, observed: &Observed) -> bool {
         ResourceKey::Secrets { .. } => None,
     };
     match (seen, note.verb, &note.outcome) {
-        (Some((is_there, _)), Verb::Create, _) => is_there,
-        // An update that was answered is known to be in effect; one of unknown outcome stays open for its time.
+        (Some((is_there, _)), Verb::Create, _) => is_there || !rules.hold(Rule::NoteOutlivesAbsence),
+        // A mark on an app is looked for in listings too, which may still lag behind what a direct request shows.
+        (_, Verb::Update, NoteOutcome::Done { .. }) if matches!(note.key, ResourceKey::App { .. }) => false,
+        // Another update that was answered is known to be in effect; one of unknown outcome stays open for its time.
         (_, Verb::Update, NoteOutcome::Done { .. }) => true,
-        (_, Verb::Update, NoteOutcome::Unknown) => false,
+        (_, Verb::Update, NoteOutcome::Unknown) => !rules.hold(Rule::UnansweredUpdateStaysOpen),
         // Absence proves a delete only in a reading that began after the answer.
-        (Some((false, Some(started))), Verb::Delete, NoteOutcome::Done { at }) => started >= *at,
+        (Some((false, Some(started))), Verb::Delete, NoteOutcome::Done { at }) => {
+            started >= *at || !rules.hold(Rule::LaterReadingProvesDeletion)
+        }
+        (Some((false, Some(_))), Verb::Delete, NoteOutcome::Unknown) => !rules.hold(Rule::UnansweredDeletionStaysOpen),
         (_, Verb::Delete, _) => false,
         (None, Verb::Create, _) => false,
     }

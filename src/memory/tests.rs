@@ -121,7 +121,7 @@ fn a_write_without_effect_opens_nothing() {
     let mut memory = noted(app(), Verb::Create, "");
     memory.conclude(&app(), Verb::Create, Conclusion::NoEffect);
     assert!(memory.open_note(&app(), at(0), Timing::FLY).is_none());
-    assert!(!memory.has_created(&"a".into()));
+    assert!(!memory.has_created(&"a".into(), "1"));
 }
 
 #[test]
@@ -151,7 +151,19 @@ fn the_evidence_of_an_unanswered_creation_is_kept_when_its_app_is_seen() {
     let mut memory = noted(app(), Verb::Create, "");
     settle(&mut memory, here(), 10);
     assert!(memory.notes.is_empty());
-    assert!(memory.has_created(&"a".into()));
+    assert!(memory.has_created(&"a".into(), "1"));
+}
+
+#[test]
+fn an_app_that_somebody_else_makes_under_the_same_name_is_not_taken_for_ours() {
+    let mut answered = noted(app(), Verb::Create, "");
+    answered.conclude(&app(), Verb::Create, Conclusion::Done { at: at(1), id: Some("1".to_owned()) });
+    let mut unanswered = noted(app(), Verb::Create, "");
+    settle(&mut unanswered, here(), 10);
+    for memory in [answered, unanswered] {
+        assert!(memory.has_created(&"a".into(), "1"));
+        assert!(!memory.has_created(&"a".into(), "2"));
+    }
 }
 
 #[test]
@@ -161,20 +173,20 @@ fn that_we_made_an_app_is_forgotten_when_it_is_deleted_or_seen_to_be_gone() {
         memory.conclude(&app(), Verb::Create, Conclusion::Done { at: at(1), id: None });
         memory.volumes.insert("v".to_owned(), "a".into());
         settle(&mut memory, here(), 2);
-        assert!(memory.has_created(&"a".into()));
+        assert!(memory.has_created(&"a".into(), "1"));
         memory
     };
     let mut memory = born();
     add_note(&mut memory, app(), Verb::Delete, "");
     memory.conclude(&app(), Verb::Delete, Conclusion::Done { at: at(5), id: None });
-    assert!(!memory.has_created(&"a".into()) && memory.volumes.is_empty());
+    assert!(!memory.has_created(&"a".into(), "1") && memory.volumes.is_empty());
     let mut memory = born();
     settle(&mut memory, unread(Presence::Unknown { reason: String::new() }), 100);
     settle(&mut memory, unread(Presence::Elsewhere), 100);
     settle(&mut memory, unread(Presence::Absent { started_at: at(0) }), 100);
-    assert!(memory.has_created(&"a".into()), "only a look that began after it was made says that it is gone");
+    assert!(memory.has_created(&"a".into(), "1"), "only a look that began after it was made says that it is gone");
     settle(&mut memory, unread(Presence::Absent { started_at: at(90) }), 100);
-    assert!(!memory.has_created(&"a".into()));
+    assert!(!memory.has_created(&"a".into(), "1"));
 }
 
 #[test]
@@ -260,4 +272,17 @@ fn deletions_count_for_the_window_of_the_budget() {
     assert_eq!(memory.deletions.len(), 1);
     settle(&mut memory, here(), 3600);
     assert_eq!(memory.deletions.len(), 0);
+}
+
+#[test]
+fn a_mark_on_an_app_stays_open_while_listings_may_not_show_it() {
+    let mut memory = noted(app(), Verb::Update, "m");
+    memory.conclude(&app(), Verb::Update, Conclusion::Done { at: at(1), id: None });
+    settle(&mut memory, here(), 60);
+    assert!(
+        memory.open_note(&app(), at(60), Timing::FLY).is_some(),
+        "a direct request shows it earlier than a listing"
+    );
+    settle(&mut memory, here(), 61);
+    assert!(memory.open_note(&app(), at(61), Timing::FLY).is_none());
 }

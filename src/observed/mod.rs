@@ -4,6 +4,7 @@
 //! something is not there.
 
 mod by_app;
+pub mod deletable;
 pub mod machine;
 pub mod ownership;
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{AppRow, Machine, Secret};
-use crate::resource::marker::{self, network_slot};
+use crate::resource::marker::{self, MachineMarker, network_slot};
 use crate::resource::{ComponentName, EnvName, OwnerId};
 
 /// What the markers on an app say.
@@ -32,13 +32,24 @@ pub fn ownership<'a>(
     machines: impl Iterator<Item = &'a Machine>,
     secrets: &[Secret],
 ) -> Ownership {
+    ownership_by(owner, app, machines, secrets, |machine| machine.owned_by(owner))
+}
+
+/// The same, where `marker_on` says which marker on a machine counts.
+pub fn ownership_by<'a>(
+    owner: &OwnerId,
+    app: &AppRow,
+    machines: impl Iterator<Item = &'a Machine>,
+    secrets: &[Secret],
+    marker_on: impl Fn(&'a Machine) -> Option<&'a MachineMarker>,
+) -> Ownership {
     let born_ours = network_slot(owner, &app.network).is_some();
     let mut environments = BTreeSet::new();
     let mut component = None;
     let mut others = BTreeSet::new();
     let mut unreadable = None;
     for machine in machines.filter(|machine| machine.is_live()) {
-        match machine.owned_by(owner) {
+        match marker_on(machine) {
             Some(marker) => {
                 environments.insert(marker.env.clone());
                 component.get_or_insert_with(|| marker.component.clone());

@@ -9,12 +9,13 @@ use super::volumes::Binding;
 use super::withheld::Reason;
 use crate::desired::{self, App, Environment, Network};
 use crate::memory::NoteOutcome;
-use crate::observed::ownership::{Ownership, ownership};
-use crate::observed::{AppDetail, AppRow, Certificate, Ip, Machine, Presence, Secret, Volume};
+use crate::observed::ownership::{Ownership, ownership_by};
+use crate::observed::{AppDetail, AppRow, Certificate, Ip, Machine, Presence, Reading, Secret, Volume};
 use crate::resource::marker::{self, MachineMarker, PROTECTED_SECRET, RETAINED_SECRET};
 use crate::resource::output::Outputs;
 use crate::resource::secret_record::SecretRecord;
 use crate::resource::{ComponentName, FieldChange, ResourceKey, VolumeSlot};
+use crate::rules::Rule;
 
 /// How far the components planned so far got: what a component that uses them has to wait for.
 #[derive(Debug, Default)]
@@ -96,7 +97,7 @@ impl<'a> Planner<'a> {
             return;
         };
         let view = match &detail.presence {
-            Presence::Unknown { reason } => {
+            Presence::Unknown { reason } if self.holds(Rule::PresenceMustBeKnown) => {
                 let message = format!("whether app `{}` exists cannot be told: {reason}", app.name);
                 self.wait(&env.name, Some(&app.component), Some(&key), Reason::ObservationIncomplete, message, None);
                 return;
@@ -109,7 +110,7 @@ impl<'a> Planner<'a> {
                 self.block(&env.name, Some(&app.component), Some(&key), Reason::NameTaken, message);
                 return;
             }
-            Presence::Absent { .. } => match self.plan_creation(env, app, place, &key) {
+            Presence::Absent { .. } | Presence::Unknown { .. } => match self.plan_creation(env, app, place, &key) {
                 Some(view) => view,
                 None => return,
             },
@@ -161,6 +162,12 @@ impl<'a> Planner<'a> {
         })
     }
 
+    /// Whether this memory has evidence that we made the app.
+    fn has_created(&self, row: &AppRow) -> bool {
+        let by_name = self.memory.born.contains_key(&row.name) && !self.holds(Rule::EvidenceNamesTheServersId);
+        by_name || self.memory.has_created(&row.name, &row.id)
+    }
+
     /// The app as it is, if it is ours and was read completely; otherwise says why it is left alone.
     fn view_of_existing(
         &mut self,
@@ -171,14 +178,21 @@ impl<'a> Planner<'a> {
         detail: &'a AppDetail,
     ) -> Option<AppView<'a>> {
         let key = ResourceKey::App { app: app.name.clone() };
-        let parts = (detail.machines.known(), detail.secrets.known(), detail.volumes.known(), detail.ips.known());
+        let parts = (
+            self.read(&detail.machines),
+            self.read(&detail.secrets),
+            self.read(&detail.volumes),
+            self.read(&detail.ips),
+        );
         let (Some(machines), Some(secrets), Some(volumes), Some(ips)) = parts else {
             let message = format!("app `{}` was not read completely: {}", app.name, unread(detail));
             self.wait(&env.name, Some(&app.component), Some(&key), Reason::ObservationIncomplete, message, None);
             return None;
         };
-        let created_by_us = match ownership(&self.fleet.owner, row, machines.iter(), secrets) {
-            Ownership::Ours { env: Some(other), .. } if other != env.name => {
+        let created_by_us = match self.ownership(row, machines.iter(), secrets) {
+            Ownership::Ours { env: Some(other), .. }
+                if other != env.name && self.holds(Rule::MarkerNamesItsEnvironment) =>
+            {
                 let message = format!(
                     "app `{}` belongs to environment `{other}`; two environments cannot share an app: rename one, or destroy `{other}` first",
                     app.name
@@ -188,8 +202,12 @@ impl<'a> Planner<'a> {
             }
             Ownership::Ours { created_by_us, .. } => created_by_us,
             // Our own attempt, and nothing in it yet: what a crash between create and marker leaves behind.
-            Ownership::NotOurs { .. } if machines.is_empty() && self.memory.has_created(&app.name) => true,
-            Ownership::NotOurs { .. } if app.adopt => false,
+            Ownership::NotOurs { .. }
+                if machines.is_empty() && (self.has_created(row) || !self.holds(Rule::EvidenceOfOwnAttempt)) =>
+            {
+                true
+            }
+            Ownership::NotOurs { .. } if app.adopt || !self.holds(Rule::OwnedMeansMarked) => false,
             Ownership::NotOurs { reason } => {
                 let message = format!(
                     "an app named `{}` exists and is not ours ({reason}); it is left alone: give `{}` another `name`, or set `adopt: true` to take it over",
@@ -203,12 +221,14 @@ impl<'a> Planner<'a> {
         let mut owned: Vec<&Machine> = Vec::new();
         let mut others: Vec<&Machine> = Vec::new();
         for machine in machines.iter().filter(|machine| machine.is_live()) {
-            match machine.owned_by(&self.fleet.owner) {
+            match self.marker_on(machine) {
                 Some(_) => owned.push(machine),
                 None => others.push(machine),
             }
         }
-        owned.sort_by_key(|machine| machine.seniority());
+        if self.holds(Rule::OldestSurvives) {
+            owned.sort_by_key(|machine| machine.seniority());
+        }
         others.sort_by_key(|machine| machine.seniority());
         let another_writer = self.another_writer(owned.iter().copied());
         let recorded = self.recorded(&owned);
@@ -217,7 +237,7 @@ impl<'a> Planner<'a> {
             app,
             place,
             creation: None,
-            born_here: self.memory.has_created(&app.name),
+            born_here: self.has_created(row),
             created_by_us,
             owned,
             others,
@@ -325,6 +345,7 @@ impl<'a> Planner<'a> {
         }
         if let Some(note) = self.memory.open_note(&key, self.now, self.policy.timing)
             && note.outcome == NoteOutcome::Unknown
+            && self.holds(Rule::OpenKeyStopsUpdate)
         {
             let until = Some(note.open_until(self.policy.timing));
             let message = "an earlier write of these secrets may still take effect".to_owned();
@@ -363,7 +384,8 @@ impl<'a> Planner<'a> {
     fn mark_by_secrets(&self, view: &AppView<'_>, decision: &mut SecretDecision) {
         let is_there = |name: &str| view.secrets.iter().any(|secret| secret.name == name);
         let ours = marker::app_marker_secret(&self.fleet.owner, &view.app.name);
-        if view.created_by_us && !is_there(&ours) && view.env.network != Network::Isolated && view.owned.is_empty() {
+        let is_unmarked = view.env.network != Network::Isolated && view.owned.is_empty();
+        if view.created_by_us && !is_there(&ours) && is_unmarked && self.holds(Rule::MarkedFromBirth) {
             decision.write.markers.insert(ours);
         }
         let protect = view.app.protect || self.policy.keeps(view.env);
@@ -390,16 +412,41 @@ impl<'a> Planner<'a> {
     fn recorded(&self, owned: &[&Machine]) -> Recorded {
         let newest = owned
             .iter()
-            .filter_map(|machine| machine.owned_by(&self.fleet.owner))
+            .filter_map(|machine| self.marker_on(machine))
             .max_by_key(|marker| (marker.writer.as_ref().map(|writer| writer.at), marker.slot.clone()));
         newest.map(Recorded::of).unwrap_or_default()
     }
 
+    /// Our marker on a machine, if it names that machine.
+    pub(super) fn marker_on<'m>(&self, machine: &'m Machine) -> Option<&'m MachineMarker> {
+        if self.holds(Rule::MarkerNamesItsObject) {
+            return machine.owned_by(&self.fleet.owner);
+        }
+        machine.marker.as_ref()?.as_ref().ok().filter(|marker| marker.owner == self.fleet.owner)
+    }
+
+    /// Whose an app is, by the evidence on it.
+    pub(super) fn ownership<'m>(
+        &self,
+        row: &AppRow,
+        machines: impl Iterator<Item = &'m Machine>,
+        secrets: &[Secret],
+    ) -> Ownership {
+        ownership_by(&self.fleet.owner, row, machines, secrets, |machine| self.marker_on(machine))
+    }
+
+    /// What was read of a part of an app, if it was read.
+    fn read<'r, T>(&self, reading: &'r Reading<Vec<T>>) -> Option<&'r [T]> {
+        match reading.known() {
+            None if !self.holds(Rule::ReadingsMustBeComplete) => Some(&[]),
+            known => known.map(Vec::as_slice),
+        }
+    }
+
     /// Another instance that has lately written under our owner id, after this run began.
     pub(super) fn another_writer<'m>(&self, machines: impl Iterator<Item = &'m Machine>) -> Option<String> {
-        let newest = machines
-            .filter_map(|machine| machine.owned_by(&self.fleet.owner)?.writer.as_ref())
-            .max_by_key(|writer| writer.at)?;
+        let newest =
+            machines.filter_map(|machine| self.marker_on(machine)?.writer.as_ref()).max_by_key(|writer| writer.at)?;
         (newest.instance != self.memory.instance && newest.at > self.memory.started_at).then(|| newest.instance.clone())
     }
 }
@@ -473,10 +520,10 @@ fn secrets_reason(decision: &SecretDecision, view: &AppView<'_>) -> String {
 }
 
 fn unread(detail: &AppDetail) -> String {
-    fn problem<T>(name: &str, reading: &crate::observed::Reading<T>) -> Option<String> {
+    fn problem<T>(name: &str, reading: &Reading<T>) -> Option<String> {
         match reading {
-            crate::observed::Reading::Known { .. } => None,
-            crate::observed::Reading::Unknown { reason } => Some(format!("{name} ({reason})")),
+            Reading::Known { .. } => None,
+            Reading::Unknown { reason } => Some(format!("{name} ({reason})")),
         }
     }
     let problems = [

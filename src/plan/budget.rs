@@ -10,10 +10,10 @@ use sha2::Digest as _;
 
 use super::collect::Orphan;
 use super::planner::{Planner, plural};
-use super::step::Action;
 use super::withheld::Reason;
 use crate::memory::Acknowledged;
 use crate::resource::marker::PREFIX;
+use crate::rules::Rule;
 
 /// What is decided about orphans that nobody has released yet.
 pub(super) enum Judgement {
@@ -54,7 +54,8 @@ impl Planner<'_> {
             return Judgement::Released { by: "mass".to_owned() };
         }
         let hash = hash_of(pending);
-        if self.memory.acknowledged.contains_key(&hash) {
+        let any = !self.holds(Rule::ConsentIsToOneSet) && !self.memory.acknowledged.is_empty();
+        if self.memory.acknowledged.contains_key(&hash) || any {
             return Judgement::Released { by: hash };
         }
         let message = format!("{message}. `hangar gc --acknowledge {hash}` lets exactly this set go: {}", join(&units));
@@ -96,11 +97,12 @@ impl Planner<'_> {
             return None;
         }
         let deletions = plural(units.len(), "deletion");
-        if self.fleet.environments.is_empty() {
+        if self.fleet.environments.is_empty() && self.holds(Rule::EmptySourceStopsDeletions) {
             let message = format!("the source has no environment at all, so {deletions} held");
             return Some((Reason::SourceSuddenlyEmpty, message));
         }
-        if let Some(since) = pending.iter().filter_map(|orphan| orphan.held_since).min() {
+        let held = pending.iter().filter(|_| self.holds(Rule::BudgetLatches));
+        if let Some(since) = held.filter_map(|orphan| orphan.held_since).min() {
             let message = format!(
                 "{deletions} held since {}, when there were too many at once",
                 since.format("%Y-%m-%d %H:%M UTC")
@@ -108,11 +110,10 @@ impl Planner<'_> {
             return Some((Reason::BudgetExceeded, message));
         }
         // What is counted as done may still be listed, and is not counted twice.
-        let done: BTreeSet<&String> =
-            self.memory.deletions.iter().map(|(unit, _)| unit).filter(|unit| !units.contains(*unit)).collect();
+        let done: BTreeSet<&String> = self.done_lately().filter(|unit| !units.contains(*unit)).collect();
         let (done, owned) = (done.len(), self.owned_units());
         let budget = self.policy.budget;
-        budget.is_exceeded(units.len(), done, owned).then(|| {
+        (budget.is_exceeded(units.len(), done, owned) && self.holds(Rule::Budget)).then(|| {
             let message = format!(
                 "{deletions} of {owned} owned ({done} done within the last {} min) exceed the budget of {} or {} %: all deletions are held",
                 budget.window.as_secs().checked_div(60).unwrap_or(0),
@@ -123,16 +124,18 @@ impl Planner<'_> {
         })
     }
 
+    /// What was deleted within the window.
+    fn done_lately(&self) -> impl Iterator<Item = &String> {
+        let done = self.memory.deletions.iter().filter(|_| self.holds(Rule::BudgetCountsTheWindow));
+        done.map(|(unit, _)| unit)
+    }
+
     /// Plans the mark by which a held deletion stays held.
     pub(super) fn plan_held_mark(&mut self, orphan: &Orphan) {
-        let key = orphan.key();
-        let Some(id) = orphan.bearer.clone().filter(|_| orphan.held_since.is_none() && self.is_settled(&key).is_ok())
-        else {
-            return;
-        };
+        let Some(id) = orphan.bearer.as_ref().filter(|_| orphan.held_since.is_none()) else { return };
         let metadata = BTreeMap::from([(held_key(), Some(self.now.timestamp().to_string())), (released_key(), None)]);
         let reason = "too many deletions at once: it stays until a person has looked";
-        self.step(&orphan.place(), key, Action::MarkMachine { id, metadata }, reason, Vec::new(), &[]);
+        self.plan_mark(orphan, id, metadata, reason.to_owned());
     }
 
     /// What counts once towards the budget: an environment, or an app that its environment no longer has.
@@ -150,7 +153,7 @@ impl Planner<'_> {
         for scope in self.observed.scopes.values() {
             let details = scope.details.values().filter_map(|detail| detail.machines.known()).flatten();
             for machine in scope.machines.items.iter().chain(details) {
-                environments.extend(machine.owned_by(&self.fleet.owner).map(|marker| &marker.env));
+                environments.extend(self.marker_on(machine).map(|marker| &marker.env));
             }
         }
         environments.len()

@@ -14,10 +14,11 @@ use super::step::Action;
 use super::withheld::Reason;
 use crate::desired::{Ended, Environment, Level, Wanted};
 use crate::memory::{NoteOutcome, Verb};
-use crate::observed::ownership::{Ownership, ownership};
+use crate::observed::ownership::Ownership;
 use crate::observed::{AppRow, Completeness, Machine, Presence, Scope, Secret};
 use crate::resource::marker::{PREFIX, PROTECTED_SECRET, RETAINED_SECRET, TOMBSTONE_SECRET};
 use crate::resource::{AppName, ComponentName, EnvName, FieldChange, OrgSlug, ResourceKey};
+use crate::rules::Rule;
 use crate::secret::SecretText;
 
 /// An app of ours that no spec asks for.
@@ -121,7 +122,9 @@ impl Planner<'_> {
     /// Until when a listing may show an app that we have deleted.
     fn deleted_and_still_listed(&self, orphan: &Orphan) -> Option<DateTime<Utc>> {
         let note = self.memory.open_note(&orphan.key(), self.now, self.policy.timing)?;
-        let is_done = note.verb == Verb::Delete && matches!(note.outcome, NoteOutcome::Done { .. });
+        let is_done = note.verb == Verb::Delete
+            && matches!(note.outcome, NoteOutcome::Done { .. })
+            && self.holds(Rule::DeletedIsNotCountedAgain);
         is_done.then(|| note.open_until(self.policy.timing))
     }
 
@@ -162,8 +165,7 @@ impl Planner<'_> {
             None => listed().iter().filter(|machine| machine.is_live()).copied().collect(),
         };
         let secrets: &[Secret] = detail.and_then(|detail| detail.secrets.known()).map_or(&[], Vec::as_slice);
-        let Ownership::Ours { env, component, created_by_us } =
-            ownership(&self.fleet.owner, row, machines.iter().copied(), secrets)
+        let Ownership::Ours { env, component, created_by_us } = self.ownership(row, machines.iter().copied(), secrets)
         else {
             return None;
         };
@@ -176,11 +178,11 @@ impl Planner<'_> {
             None => self.reason_unwanted(&env, asker)?,
         };
         let mut owned: Vec<&Machine> =
-            machines.iter().filter(|machine| machine.owned_by(&self.fleet.owner).is_some()).copied().collect();
+            machines.iter().filter(|machine| self.marker_on(machine).is_some()).copied().collect();
         owned.sort_by_key(|machine| machine.seniority());
         let bearer = owned.first().copied();
         // A surplus machine's tombstone says nothing about the app: only the bearer's does.
-        let by_machine = bearer.and_then(|machine| machine.owned_by(&self.fleet.owner)?.tombstone);
+        let by_machine = bearer.and_then(|machine| self.marker_on(machine)?.tombstone);
         let by_secret =
             secrets.iter().find(|secret| secret.name == TOMBSTONE_SECRET).and_then(|secret| secret.created_at);
         let says = |key: &str| owned.iter().find_map(|machine| machine.metadata.get(key));
@@ -245,7 +247,8 @@ impl Planner<'_> {
                 let ended = self.fleet.ended.get(env).map(|ended| ended.reason.clone());
                 Some(ended.unwrap_or_else(|| "no spec asks for its environment".to_owned()))
             }
-            Some(Wanted::Broken { .. }) => None,
+            Some(Wanted::Broken { .. }) if self.holds(Rule::BrokenSpecStopsCollection) => None,
+            Some(Wanted::Broken { .. }) => Some("its spec names no app".to_owned()),
             Some(Wanted::Ready(wanted)) if wanted.paused || wanted.level != Level::Full => None,
             // An environment that the policy does not allow is left as it is.
             Some(Wanted::Ready(wanted)) if !self.policy.violations(wanted).is_empty() => None,
@@ -268,14 +271,14 @@ impl Planner<'_> {
     ) -> Option<(Reason, String)> {
         let by_spec =
             matches!(self.fleet.environments.get(env), Some(Wanted::Ready(wanted)) if self.policy.keeps(wanted));
-        if protect || by_spec || self.policy.protects(env) {
+        if (protect || by_spec || self.policy.protects(env)) && self.holds(Rule::ProtectedStays) {
             let message = format!(
                 "app `{}` of `{env}` is protected and stays; to let it go, set `protect: false` (and its class) in its spec, let that take effect, and then remove it",
                 row.name
             );
             return Some((Reason::Protected, message));
         }
-        (retain && !requested).then(|| {
+        (retain && !requested && self.holds(Rule::RetainedStays)).then(|| {
             let message = format!("app `{}` of `{env}` is retained; `hangar destroy --env {env}` deletes it", row.name);
             (Reason::Retained, message)
         })
@@ -283,7 +286,9 @@ impl Planner<'_> {
 
     /// Why nothing at all can be collected in this pass: something was not seen or not understood.
     fn reason_to_wait(&self) -> Option<(Reason, String)> {
-        if let Completeness::Incomplete { reason } = &self.fleet.source {
+        if let Completeness::Incomplete { reason } = &self.fleet.source
+            && self.holds(Rule::IncompleteSourceStopsCollection)
+        {
             let message = format!("nothing is collected while the specs are incomplete: {reason}");
             return Some((Reason::SourceIncomplete, message));
         }
@@ -291,7 +296,8 @@ impl Planner<'_> {
             let message = format!("nothing is collected while a listing is incomplete: {reason}");
             return Some((Reason::ObservationIncomplete, message));
         }
-        let is_broken = |wanted: &Wanted| matches!(wanted, Wanted::Broken { .. });
+        let is_broken =
+            |wanted: &Wanted| matches!(wanted, Wanted::Broken { .. }) && self.holds(Rule::BrokenSpecStopsCollection);
         let (name, _) = self.fleet.environments.iter().find(|(_, wanted)| is_broken(wanted))?;
         let message =
             format!("nothing is collected while the spec of `{name}` cannot be evaluated: its apps are not known");
@@ -303,7 +309,8 @@ impl Planner<'_> {
             self.plan_end_of_preview(orphan, ended);
             return;
         }
-        let Some(since) = orphan.tombstone else {
+        let unmarked = (!self.holds(Rule::TombstoneFirst)).then_some(self.now - self.policy.grace);
+        let Some(since) = orphan.tombstone.or(unmarked) else {
             self.plan_tombstone(orphan, released_by);
             return;
         };
@@ -312,7 +319,7 @@ impl Planner<'_> {
             self.plan_mark(orphan, id, metadata, "a person has let its deletion go on".to_owned());
             return;
         }
-        match self.grace_is_over(since) {
+        match self.grace_is_over(since, Rule::GraceOfOrphans) {
             Ok(()) => self.delete(orphan, Evidence::Orphan { since }, orphan.released || released_by.is_some()),
             Err(obstacle) => {
                 let what = format!("delete app `{}` ({})", orphan.app, orphan.reason);
@@ -324,7 +331,7 @@ impl Planner<'_> {
     /// A closed pull request is a fact that outlives any store: no tombstone has to keep it, and its own moment begins the grace.
     /// It costs nothing of the deletion budget, which guards against wrong conclusions: a person has closed it.
     fn plan_end_of_preview(&mut self, orphan: &Orphan, ended: &Ended) {
-        if ended.at <= self.now {
+        if ended.at <= self.now || !self.holds(Rule::GraceOfPreviews) {
             self.delete(orphan, Evidence::Ended { at: ended.at }, true);
             return;
         }
@@ -365,9 +372,15 @@ impl Planner<'_> {
     }
 
     /// Plans a mark on the app's bearer, once: a listing that lags behind would have it written, and grace begun, again and again.
-    fn plan_mark(&mut self, orphan: &Orphan, id: &str, metadata: BTreeMap<String, Option<String>>, reason: String) {
+    pub(super) fn plan_mark(
+        &mut self,
+        orphan: &Orphan,
+        id: &str,
+        metadata: BTreeMap<String, Option<String>>,
+        reason: String,
+    ) {
         let key = orphan.key();
-        if let Err(obstacle) = self.is_settled(&key) {
+        if let Err(obstacle) = self.is_settled(&key, Rule::OpenKeyStopsMarking) {
             self.withhold(&orphan.place(), &key, &format!("mark app `{}`", orphan.app), obstacle);
             return;
         }
@@ -378,7 +391,7 @@ impl Planner<'_> {
     /// Plans the end of an app. `consented` says that a person has asked for it or let it go, so that it costs nothing of the budget.
     fn delete(&mut self, orphan: &Orphan, evidence: Evidence, consented: bool) {
         let (place, key) = (orphan.place(), orphan.key());
-        if !orphan.foreign.is_empty() {
+        if !orphan.foreign.is_empty() && self.holds(Rule::ForeignContentStays) {
             let message = format!(
                 "adopted app `{}` holds {} that are not ours, so the app is not deleted; remove them, or delete the app by hand",
                 orphan.app, orphan.foreign

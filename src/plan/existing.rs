@@ -19,6 +19,7 @@ use crate::resource::machine::{ThreeWay, three_way};
 use crate::resource::marker::{MachineMarker, PREFIX};
 use crate::resource::output;
 use crate::resource::{Change, ChangeKind, FieldChange, ResourceKey};
+use crate::rules::Rule;
 
 impl Planner<'_> {
     pub(super) fn plan_existing(&mut self, rolling: &mut Rolling<'_>, wanted: &desired::Machine, live: &Machine) {
@@ -54,15 +55,15 @@ impl Planner<'_> {
                 return;
             }
         };
-        if let Err(obstacle) = self.is_settled(&key) {
+        if let Err(obstacle) = self.is_settled(&key, Rule::OpenKeyStopsUpdate) {
             self.withhold(&view.place, &key, &format!("judge {what}"), obstacle);
             return;
         }
         let Some((config, mut after)) = self.resolved(rolling, wanted, &key) else {
             return;
         };
-        let marker = live.owned_by(&self.fleet.owner);
-        let found = difference(&config, live_config, live, marker);
+        let marker = self.marker_on(live);
+        let found = self.difference(&config, live_config, live, marker);
         let stale_secrets = stale_secrets(rolling.secrets, marker);
         if found.changes.is_empty() && stale_secrets.is_empty() {
             self.plan_settled(rolling, wanted, live, marker, &key, found);
@@ -137,7 +138,7 @@ impl Planner<'_> {
             MachineState::Created | MachineState::Stopped | MachineState::Suspended | MachineState::Failed
         );
         let after: Vec<StepId> = rolling.gates.iter().copied().chain(rolling.rollout.gate()).collect();
-        if wanted.always_on && is_resting {
+        if (wanted.always_on || !self.holds(Rule::RestingMachinesRest)) && is_resting {
             let reason = match &live.last_exit {
                 Some(exit) if exit.oom_killed => "it ran out of memory and does not run".to_owned(),
                 Some(exit) if !exit.requested => format!("it exited with code {} and does not run", exit.code),
@@ -199,17 +200,26 @@ impl Planner<'_> {
     /// Whether nothing of the configuration or the secrets of a machine is to be changed.
     pub(super) fn is_as_wanted(&self, rolling: &Rolling<'_>, wanted: &desired::Machine, live: &Machine) -> bool {
         let Some(live_config) = &live.config else { return false };
-        let marker = live.owned_by(&self.fleet.owner);
+        let marker = self.marker_on(live);
         let config = output::resolve(&wanted.config, &rolling.outputs);
-        difference(&config, live_config, live, marker).changes.is_empty()
+        self.difference(&config, live_config, live, marker).changes.is_empty()
             && stale_secrets(rolling.secrets, marker).is_empty()
     }
-}
 
-fn difference(config: &Value, live_config: &Value, live: &Machine, marker: Option<&MachineMarker>) -> ThreeWay {
-    let nothing = FieldSet::default();
-    let managed = marker.map_or(&nothing, |marker| &marker.fields);
-    three_way(config, live_config, live.image_digest.as_deref(), managed)
+    fn difference(
+        &self,
+        config: &Value,
+        live_config: &Value,
+        live: &Machine,
+        marker: Option<&MachineMarker>,
+    ) -> ThreeWay {
+        let managed = match marker {
+            _ if !self.holds(Rule::UnsetFieldsStay) => FieldSet::of(live_config),
+            Some(marker) => marker.fields.clone(),
+            None => FieldSet::default(),
+        };
+        three_way(config, live_config, live.image_digest.as_deref(), &managed)
+    }
 }
 
 /// The configuration of a machine that takes another's place: what others set goes with it, and the mounts are the spec's alone.

@@ -21,6 +21,7 @@ use crate::resource::field::FieldSet;
 use crate::resource::marker::{MachineMarker, PREFIX};
 use crate::resource::output::{self, Outputs, volume_id_path};
 use crate::resource::{FieldChange, MachineSlot, ResourceKey, VolumeSlot};
+use crate::rules::Rule;
 
 /// What planning the machines of one app needs to know besides the machines.
 pub(super) struct Rolling<'r> {
@@ -101,7 +102,7 @@ impl Planner<'_> {
     }
 
     fn slot_of<'m>(&self, machine: &'m Machine) -> Option<&'m MachineSlot> {
-        machine.owned_by(&self.fleet.owner).map(|marker| &marker.slot)
+        self.marker_on(machine).map(|marker| &marker.slot)
     }
 
     /// Which unmarked machines of an adopted app fill which empty slots: same process group and region, oldest first.
@@ -128,7 +129,7 @@ impl Planner<'_> {
 
     /// A second machine in one slot: the younger goes, after the same grace as an orphan.
     fn plan_duplicate(&mut self, view: &AppView<'_>, double: &Machine, survivor: &Machine) {
-        let Some(marker) = double.owned_by(&self.fleet.owner) else {
+        let Some(marker) = self.marker_on(double) else {
             return;
         };
         let key = ResourceKey::Machine { app: view.app.name.clone(), slot: marker.slot.clone() };
@@ -141,7 +142,7 @@ impl Planner<'_> {
         };
         let evidence = Evidence::Duplicate { survivor: survivor.id.clone() };
         let proof = self
-            .grace_is_over(since)
+            .grace_is_over(since, Rule::GraceOfSurplus)
             .and_then(|()| self.prove(&key, evidence, view.created_by_us, view.another_writer.as_deref()));
         match proof {
             Ok(proof) => {
@@ -253,7 +254,7 @@ impl Planner<'_> {
         start: bool,
     ) -> MachineWrite {
         let view = rolling.view;
-        let before = live.and_then(|machine| machine.owned_by(&self.fleet.owner));
+        let before = live.and_then(|machine| self.marker_on(machine));
         let set_before = before.and_then(|marker| marker.fields.below("metadata").cloned()).unwrap_or_default();
         let mut metadata: BTreeMap<String, String> = live
             .map(|machine| machine.metadata.clone())
@@ -283,8 +284,7 @@ impl Planner<'_> {
             tombstone: None,
         };
         let owned = view.owned.iter();
-        let min_secrets_version =
-            owned.filter_map(|machine| machine.owned_by(&self.fleet.owner)?.secrets_version).max();
+        let min_secrets_version = owned.filter_map(|machine| self.marker_on(machine)?.secrets_version).max();
         let pending_digests = rolling.secrets.pending.clone();
         let trial = trial_of(wanted, rolling.secrets);
         MachineWrite { config, metadata, marker, trial, pending_digests, min_secrets_version, start }
@@ -295,11 +295,11 @@ impl Planner<'_> {
         BTreeMap::from([(format!("{PREFIX}tombstone"), Some(self.now.timestamp().to_string()))])
     }
 
-    /// Whether grace has passed since `since`.
-    pub(super) fn grace_is_over(&self, since: chrono::DateTime<chrono::Utc>) -> Result<(), Obstacle> {
+    /// Whether grace has passed since `since`: asked in the name of `rule`.
+    pub(super) fn grace_is_over(&self, since: chrono::DateTime<chrono::Utc>, rule: Rule) -> Result<(), Obstacle> {
         let grace = chrono::TimeDelta::from_std(self.policy.grace).unwrap_or(chrono::TimeDelta::MAX);
         let until = since.checked_add_signed(grace).unwrap_or(chrono::DateTime::<chrono::Utc>::MAX_UTC);
-        if self.now >= until {
+        if self.now >= until || !self.holds(rule) {
             return Ok(());
         }
         Err(Obstacle {

@@ -11,6 +11,7 @@ use crate::memory::Verb;
 use crate::observed::{Presence, Scope};
 use crate::resource::ResourceKey;
 use crate::resource::marker::{network_name, network_slot};
+use crate::rules::Rule;
 
 impl Planner<'_> {
     /// The network for the new apps of `env`. An error where it cannot be chosen yet.
@@ -18,6 +19,7 @@ impl Planner<'_> {
         match &env.network {
             Network::Shared => Ok(None),
             Network::Named(name) => Ok(Some(name.clone())),
+            Network::Isolated if !self.holds(Rule::MarkedFromBirth) => Ok(None),
             Network::Isolated => self.isolated_network(env).map(Some),
         }
     }
@@ -31,7 +33,7 @@ impl Planner<'_> {
         }
         let scope =
             self.observed.scopes.get(&env.org).ok_or_else(|| format!("organization `{}` was not listed", env.org))?;
-        if !scope.apps.completeness.is_complete() {
+        if !scope.apps.completeness.is_complete() && self.holds(Rule::IncompleteListingGivesNoNetwork) {
             return Err(format!(
                 "the apps of organization `{}` were not listed completely, so no free network is known",
                 env.org
@@ -57,7 +59,7 @@ impl Planner<'_> {
             Presence::Here(row) => network_slot(owner, &row.network),
             _ => None,
         });
-        let creations = self.memory.notes.iter();
+        let creations = self.memory.notes.iter().filter(|_| self.holds(Rule::OpenCreationKeepsItsNetwork));
         let creations =
             creations.filter(|note| note.verb == Verb::Create && matches!(note.key, ResourceKey::App { .. }));
         let noted = creations.filter_map(|note| network_slot(owner, &note.detail));

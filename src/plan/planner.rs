@@ -14,6 +14,7 @@ use crate::memory::{Memory, Verb};
 use crate::observed::{ByApp, Observed, Presence};
 use crate::policy::Policy;
 use crate::resource::{AppName, ComponentName, EnvName, FieldChange, OrgSlug, ResourceKey};
+use crate::rules::{Rule, Rules};
 
 /// What a plan is asked for.
 #[derive(Debug, Clone, Default)]
@@ -30,6 +31,8 @@ pub struct Request {
     pub allow_mass_delete: bool,
     /// The plan is only looked at, so values that are not at hand do not stop it.
     pub dry_run: bool,
+    /// The safety rules in force: all of them, except where a test shows what one is for.
+    pub rules: Rules,
 }
 
 /// What a plan is for.
@@ -350,6 +353,11 @@ impl<'a> Planner<'a> {
         self.plan.environments.retain(|env, _| wants(env, None));
         self.plan.outputs.retain(|env, _| wants(env, None));
         self.remove_steps(&gone);
+    }
+
+    /// Whether a safety rule holds: always, except where a test shows what it is for.
+    pub(super) fn holds(&self, rule: Rule) -> bool {
+        self.request.rules.hold(rule)
     }
 
     /// When `env` ends.

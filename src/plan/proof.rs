@@ -7,6 +7,7 @@ use super::withheld::Reason;
 use crate::memory::Note;
 use crate::observed::{Completeness, Scope};
 use crate::resource::{AppName, ResourceKey};
+use crate::rules::Rule;
 
 /// Why an object may go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,7 +89,7 @@ impl Planner<'_> {
         created_by_us: bool,
         another_writer: Option<&str>,
     ) -> Result<Proof, Obstacle> {
-        if let Some(until) = self.memory.quarantined_until(self.now, self.policy.timing) {
+        if let Some(until) = self.quarantined_until(Rule::QuarantineStopsDeletion) {
             return Err(Obstacle {
                 reason: Reason::Quarantine,
                 message: "an earlier run may still have requests under way, because this store began empty".to_owned(),
@@ -97,7 +98,7 @@ impl Planner<'_> {
         }
         match evidence {
             Evidence::Requested => self.is_settled_for_end(key)?,
-            _ => self.is_settled(key)?,
+            _ => self.is_settled(key, Rule::OpenKeyStopsDeletion)?,
         }
         if let Some(reason) = self.incomplete_listing_of(key.app()) {
             return Err(Obstacle {
@@ -106,7 +107,7 @@ impl Planner<'_> {
                 until: None,
             });
         }
-        if let Some(writer) = another_writer {
+        if let Some(writer) = another_writer.filter(|_| self.holds(Rule::AnotherWriterStopsDeletions)) {
             return Err(Obstacle {
                 reason: Reason::AnotherWriter,
                 message: format!(
@@ -119,32 +120,37 @@ impl Planner<'_> {
         Ok(Proof { evidence, app: key.app().clone(), created_by_us, unit: None })
     }
 
+    /// Until when an empty memory stops what `rule` is about.
+    fn quarantined_until(&self, rule: Rule) -> Option<DateTime<Utc>> {
+        self.memory.quarantined_until(self.now, self.policy.timing).filter(|_| self.holds(rule))
+    }
+
     /// Which listing of the organization of `app` does not show everything, and why. A part of the platform that does not answer for
     /// listings may have answered wrongly for the app as well.
     fn incomplete_listing_of(&self, app: &AppName) -> Option<String> {
-        let holds = |scope: &&Scope| scope.apps.items.iter().any(|row| row.name == *app);
-        match self.observed.scopes.values().find(holds) {
-            Some(scope) => incompleteness(scope),
+        let shows = |scope: &&Scope| scope.apps.items.iter().any(|row| row.name == *app);
+        match self.observed.scopes.values().find(shows) {
+            Some(scope) => incompleteness(scope).filter(|_| self.holds(Rule::IncompleteListingStopsCollection)),
             None => self.incomplete_listing(),
         }
     }
 
     /// Which listing of any organization does not show everything, and why.
     pub(super) fn incomplete_listing(&self) -> Option<String> {
-        self.observed
-            .scopes
-            .iter()
-            .find_map(|(org, scope)| Some(format!("organization `{org}`: {}", incompleteness(scope)?)))
+        let scopes = self.observed.scopes.iter().filter(|_| self.holds(Rule::IncompleteListingStopsCollection));
+        scopes.into_iter().find_map(|(org, scope)| Some(format!("organization `{org}`: {}", incompleteness(scope)?)))
     }
 
-    /// Whether no write of ours to `key` may still be under way or unseen.
-    pub(super) fn is_settled(&self, key: &ResourceKey) -> Result<(), Obstacle> {
-        self.settled(key, self.memory.open_note(key, self.now, self.policy.timing))
+    /// Whether no write of ours to `key` may still be under way or unseen: asked in the name of `rule`.
+    pub(super) fn is_settled(&self, key: &ResourceKey, rule: Rule) -> Result<(), Obstacle> {
+        let open = self.memory.open_note(key, self.now, self.policy.timing);
+        self.settled(key, open.filter(|_| self.holds(rule)))
     }
 
     /// The same for what a person wants to end.
     fn is_settled_for_end(&self, key: &ResourceKey) -> Result<(), Obstacle> {
-        self.settled(key, self.memory.open_note_for_end(key, self.now, self.policy.timing))
+        let open = self.memory.open_note_for_end(key, self.now, self.policy.timing);
+        self.settled(key, open.filter(|_| self.holds(Rule::OpenKeyStopsDeletion)))
     }
 
     fn settled(&self, key: &ResourceKey, open: Option<&Note>) -> Result<(), Obstacle> {
@@ -161,10 +167,10 @@ impl Planner<'_> {
     /// Whether `key`, which is missing, may be created. What the server mints an id for is not created twice: outside apps
     /// that this memory saw being created it waits for the end of quarantine.
     pub(super) fn may_create(&self, key: &ResourceKey, born_here: bool) -> Result<(), Obstacle> {
-        self.is_settled(key)?;
+        self.is_settled(key, Rule::OpenKeyStopsCreation)?;
         if key.is_minted()
             && !born_here
-            && let Some(until) = self.memory.quarantined_until(self.now, self.policy.timing)
+            && let Some(until) = self.quarantined_until(Rule::QuarantineStopsMinting)
         {
             return Err(Obstacle {
                 reason: Reason::Quarantine,

@@ -11,6 +11,7 @@ use crate::desired;
 use crate::observed::{Machine, Volume};
 use crate::resource::output::volume_id_path;
 use crate::resource::{FieldChange, ResourceKey, VolumeSlot};
+use crate::rules::Rule;
 
 /// Where the volume of a slot comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,7 +75,7 @@ impl Planner<'_> {
 
     /// The volume that the machine in the slot mounts now. A host migration changes its id, and that is not drift.
     fn mounted_in<'v>(&self, view: &AppView<'v>, volume: &desired::Volume) -> Option<&'v Volume> {
-        let holder = self.holder(view, volume)?;
+        let holder = self.holder(view, volume).filter(|_| self.holds(Rule::MountedVolumeIsTheSlots))?;
         let mut named = view.volumes.iter().filter(|seen| seen.name == volume.slot.name && seen.is_live());
         let Some(config) = &holder.config else {
             // Its host does not answer, so only the volume knows that it is mounted.
@@ -96,9 +97,7 @@ impl Planner<'_> {
     fn holder<'v>(&self, view: &AppView<'v>, volume: &desired::Volume) -> Option<&'v Machine> {
         view.owned
             .iter()
-            .find(|machine| {
-                machine.owned_by(&self.fleet.owner).is_some_and(|marker| marker.slot == volume.slot.machine)
-            })
+            .find(|machine| self.marker_on(machine).is_some_and(|marker| marker.slot == volume.slot.machine))
             .copied()
     }
 
@@ -183,14 +182,16 @@ impl Planner<'_> {
     /// Volumes that no slot uses. One that this memory knows we made is deleted, unless data is kept here; any other is shown.
     fn plan_leftover_volumes(&mut self, view: &AppView<'_>, claimed: &BTreeSet<&str>) {
         let names: BTreeSet<&str> = view.app.volumes.iter().map(|volume| volume.slot.name.as_str()).collect();
-        let keeps_data =
-            view.app.retain || self.policy.keeps(view.env) || view.app.volumes.iter().any(|volume| volume.retain);
+        let retains = view.app.retain || view.app.volumes.iter().any(|volume| volume.retain);
+        let keeps_data = self.holds(Rule::ProtectedStays) && self.policy.keeps(view.env)
+            || self.holds(Rule::RetainedStays) && retains;
         let left_over = view
             .volumes
             .iter()
             .filter(|seen| seen.is_live() && seen.attached_machine.is_none() && !claimed.contains(seen.id.as_str()));
         for seen in left_over {
-            let is_ours = self.memory.volumes.get(&seen.id) == Some(&view.app.name);
+            let is_ours =
+                self.memory.volumes.get(&seen.id) == Some(&view.app.name) || !self.holds(Rule::UnknownVolumesStay);
             if !is_ours || keeps_data {
                 let wanted =
                     if names.contains(seen.name.as_str()) { "no machine uses it" } else { "no spec asks for it" };

@@ -108,8 +108,8 @@ pub(super) fn rows_of(memory: &Memory, before: &Rows) -> serde_json::Result<Rows
     for org in organizations {
         rows.put(Part::Organization, org.as_str().to_owned(), &true)?;
     }
-    for (app, at) in born {
-        rows.put(Part::Born, app.as_str().to_owned(), at)?;
+    for (app, birth) in born {
+        rows.put(Part::Born, app.as_str().to_owned(), birth)?;
     }
     for (id, app) in volumes {
         rows.put(Part::Volume, id.clone(), app)?;

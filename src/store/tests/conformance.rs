@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::support::{at, event, full_memory, machine_key, note, rejection};
-use crate::memory::{Conclusion, Memory, Verb};
+use crate::memory::{Birth, Conclusion, Memory, Verb};
 use crate::resource::{AppName, EnvName};
 use crate::store::{MemoryStore, SqliteStore, Store};
 
@@ -150,7 +150,10 @@ fn happen(memory: &mut Memory, happening: &Happening, second: i64) {
         Happening::ForgetDeletion => drop(memory.deletions.pop()),
         Happening::Reject(what) => drop(memory.rejections.insert(what.to_string(), rejection(*what))),
         Happening::Accept(what) => drop(memory.rejections.remove(&what.to_string())),
-        Happening::Born(app) => drop(memory.born.insert(AppName::new(app.to_string()), at(second))),
+        Happening::Born(app) => {
+            let birth = Birth { at: at(second), id: Some(second.to_string()) };
+            memory.born.insert(AppName::new(app.to_string()), birth);
+        }
         Happening::Restart => (memory.started_at, memory.blank_since) = (at(second), None),
     }
 }

@@ -1,0 +1,306 @@
+//! Histories by hand, for rules that guard what the explorers' small platform does not have. Each says what happens under `rules`:
+//! no harm under all of them, and harm without the one that it is about.
+
+use chrono::TimeDelta;
+use hangar::desired::{Completeness, Ended};
+use hangar::memory::{Note, NoteOutcome, Verb};
+use hangar::observed::Presence;
+use hangar::plan::Action;
+use hangar::resource::ResourceKey;
+use hangar::rules::Rules;
+
+use crate::fleet::environment;
+use crate::script::{Outcome, Script, deletes_app, scope};
+use crate::view::{moment, now};
+use crate::world::{LiveMachine, LiveVolume, NOW, TICK, World};
+
+/// An environment that is left as it is, so that the source is not empty.
+const KEEPER: &str = "---\napiVersion: hangar/v1\nkind: Environment\nmetadata: {name: keeper}\nspec: {pause: true, fly: {org: acme, region: iad, apps: {web: {image: 'x:1'}}}}\n";
+
+fn wanted(name: &str, app: &str) -> String {
+    environment(name, "1", app)
+}
+
+fn key(app: &str) -> ResourceKey {
+    ResourceKey::App { app: app.into() }
+}
+
+/// Environment `one` is renamed to `other`, and its app keeps its name.
+pub(crate) fn another_environment_names_our_app(rules: Rules) -> Outcome {
+    let mut script = Script::converged(rules, &[&wanted("one", ""), &environment("other", "2", "name: one-web")]);
+    script.spec(1);
+    script.look(rules, |_| ()).harm(|step| step.env.as_str() == "other")
+}
+
+/// An adopted app, in which somebody else has a machine too, is wanted no longer.
+pub(crate) fn adopted_app_with_foreign_machines(rules: Rules) -> Outcome {
+    let mut world = World::default();
+    let mut app = world.new_app("", true);
+    for name in ["old", "theirs"] {
+        let id = format!("m{}", world.mint());
+        app.machines.push(LiveMachine {
+            id,
+            name: name.to_owned(),
+            region: "iad".to_owned(),
+            started: true,
+            version: 0,
+            config: r#"{"image":"x:0"}"#.to_owned(),
+            metadata: std::collections::BTreeMap::new(),
+            stranger: name == "theirs",
+        });
+    }
+    world.apps.insert("one-web".to_owned(), app);
+    let mut script = Script::converged_in(rules, &[&(wanted("one", "adopt: true") + KEEPER), KEEPER], world);
+    script.spec(1);
+    script.pass();
+    script.tick(4);
+    script.look(rules, |_| ()).harm(deletes_app)
+}
+
+/// Somebody has made a volume in our app by hand.
+pub(crate) fn volume_made_by_hand(rules: Rules) -> Outcome {
+    let mut script = Script::converged(rules, &[&wanted("one", "volumes: {data: {size: 1GB, mount: /data}}")]);
+    script.edit(|world| {
+        world.apps.get_mut("one-web").unwrap().volumes.push(LiveVolume {
+            id: "vol99".to_owned(),
+            name: "backup".to_owned(),
+            region: "iad".to_owned(),
+            size_gb: 9,
+            attached: None,
+        });
+    });
+    script.look(rules, |_| ()).harm(|step| matches!(&step.action, Action::DeleteVolume { .. }))
+}
+
+/// The apps were not listed completely, and a new environment needs a private network of its own.
+pub(crate) fn network_by_an_incomplete_listing(rules: Rules) -> Outcome {
+    let mut script = Script::converged(rules, &[&wanted("one", ""), &wanted("two", "")]);
+    script.spec(1);
+    let looked = script.look(rules, |observed| {
+        let scope = scope(observed);
+        scope.apps.items.clear();
+        scope.apps.completeness = Completeness::Incomplete { reason: "a page is missing".to_owned() };
+        // A direct request says that the new app's name is free.
+        let detail = scope.details.get_mut(&"two-web".into()).unwrap();
+        detail.presence = Presence::Absent { started_at: now() };
+    });
+    takes_the_network_of_one(looked)
+}
+
+/// The app of one environment is being created and not listed yet, and another environment needs a network.
+pub(crate) fn network_of_an_open_creation(rules: Rules) -> Outcome {
+    let mut script = Script::converged(rules, &[KEEPER, &(wanted("one", "") + &wanted("two", ""))]);
+    script.spec(1);
+    script.remember(|memory| {
+        memory.note(Note {
+            key: key("one-web"),
+            env: "one".into(),
+            verb: Verb::Create,
+            detail: "hangar-us-0".to_owned(),
+            sent_at: now(),
+            outcome: NoteOutcome::Unknown,
+        });
+    });
+    takes_the_network_of_one(script.look(rules, |_| ()))
+}
+
+fn takes_the_network_of_one(looked: crate::script::Looked) -> Outcome {
+    looked.harm(|step| {
+        let network = match &step.action {
+            Action::CreateApp { network } => network.as_deref(),
+            _ => None,
+        };
+        step.env.as_str() == "two" && network == Some("hangar-us-0")
+    })
+}
+
+/// Two machines hold one slot, as an adoption under a stale view leaves it.
+fn two_in_a_slot(rules: Rules) -> Script {
+    let mut script = Script::converged(rules, &[&wanted("one", "")]);
+    script.edit(|world| {
+        let id = format!("m{}", world.mint());
+        let app = world.apps.get_mut("one-web").unwrap();
+        let mut younger = LiveMachine { id, name: "younger".to_owned(), ..app.machines[0].clone() };
+        younger.metadata.insert("hangar_name".to_owned(), "younger".to_owned());
+        app.machines.push(younger);
+    });
+    script
+}
+
+/// A pull request was closed, and its set's grace ends in a minute.
+pub(crate) fn pull_request_just_closed(rules: Rules) -> Outcome {
+    let mut script = Script::converged(rules, &[&(wanted("one", "") + KEEPER), KEEPER]);
+    script.spec(1);
+    let (set, reason) = ("previews".to_owned(), "its pull request is closed".to_owned());
+    let ended = Ended { set, at: moment(NOW + TICK), reason };
+    script.tell(|fleet| drop(fleet.ended.insert("one".into(), ended)));
+    script.look(rules, |_| ()).harm(deletes_app)
+}
+
+pub(crate) fn surplus_in_grace(rules: Rules) -> Outcome {
+    let mut script = two_in_a_slot(rules);
+    script.pass();
+    script.tick(3);
+    script.look(rules, |_| ()).harm(|step| matches!(step.action, Action::DestroyMachine { .. }))
+}
+
+/// Two controllers see the two machines in different order: each must choose the same survivor.
+pub(crate) fn survivors_by_order_of_listing(rules: Rules) -> Outcome {
+    let script = two_in_a_slot(rules);
+    let looked = script.look(rules, |observed| {
+        let detail = scope(observed).details.get_mut(&"one-web".into()).unwrap();
+        if let hangar::observed::Reading::Known { value, .. } = &mut detail.machines {
+            value.reverse();
+        }
+    });
+    looked.harm(|step| matches!(&step.action, Action::MarkMachine { id, metadata } if id != "m3" && metadata.contains_key("hangar_tombstone")))
+}
+
+/// Too many were wanted no longer, and so held; then most of them are wanted again.
+pub(crate) fn held_set_becomes_smaller(rules: Rules) -> Outcome {
+    let both = KEEPER.to_owned() + &wanted("one", "") + &wanted("two", "");
+    let mut script = Script::converged(rules, &[&both, KEEPER, &(KEEPER.to_owned() + &wanted("one", ""))]);
+    script.spec(1);
+    script.pass();
+    script.tick(2);
+    script.spec(2);
+    script.pass();
+    script.tick(2);
+    script.pass();
+    script.tick(4);
+    script.look(rules, |_| ()).harm(deletes_app)
+}
+
+/// Too many are wanted no longer, and a person has let another set go.
+pub(crate) fn another_set_is_let_go(rules: Rules) -> Outcome {
+    let both = KEEPER.to_owned() + &wanted("one", "") + &wanted("two", "");
+    let mut script = Script::converged(rules, &[&both, KEEPER]);
+    script.spec(1);
+    script.remember(|memory| {
+        let others = ["three-web 9".to_owned(), "four-web 10".to_owned()].into();
+        memory.acknowledged.insert("0123456789ab".to_owned(), others);
+    });
+    script.pass();
+    script.tick(4);
+    script.look(rules, |_| ()).harm(deletes_app)
+}
+
+/// The source has no environment at all.
+pub(crate) fn source_without_environments(rules: Rules) -> Outcome {
+    let mut script = Script::converged(
+        rules,
+        &[&wanted("one", ""), "---\napiVersion: hangar/v1\nkind: Policy\nmetadata: {name: p}\nspec: {}\n"],
+    );
+    script.spec(1);
+    script.pass();
+    script.tick(4);
+    script.look(rules, |_| ()).harm(deletes_app)
+}
+
+fn gone_with(rules: Rules, more: &str) -> Outcome {
+    let spec = wanted("one", "").replace("spec: {", &format!("spec: {{{more}, "));
+    let mut script = Script::converged(rules, &[&(spec + KEEPER), KEEPER]);
+    script.spec(1);
+    script.pass();
+    script.tick(4);
+    script.look(rules, |_| ()).harm(deletes_app)
+}
+
+/// The spec of a protected environment is gone.
+pub(crate) fn protected_and_gone(rules: Rules) -> Outcome {
+    gone_with(rules, "protect: true")
+}
+
+/// The spec of a retained environment is gone.
+pub(crate) fn retained_and_gone(rules: Rules) -> Outcome {
+    gone_with(rules, "deletionPolicy: retain")
+}
+
+/// Somebody has set a field that no spec sets.
+pub(crate) fn field_set_by_hand(rules: Rules) -> Outcome {
+    let mut script = Script::converged(rules, &[&wanted("one", "")]);
+    script.edit(|world| {
+        let machine = &mut world.apps.get_mut("one-web").unwrap().machines[0];
+        machine.config = machine.config.replacen('{', r#"{"dns":{"skip_registration":true},"#, 1);
+        machine.version += 1;
+    });
+    script.look(rules, |_| ()).harm(|step| matches!(step.action, Action::UpdateMachine { .. }))
+}
+
+/// Autostop has stopped a machine for want of traffic.
+pub(crate) fn stopped_for_want_of_traffic(rules: Rules) -> Outcome {
+    let service = "services: [{internalPort: 8080, ports: [{port: 443, handlers: [tls, http]}], autostop: stop, autostart: true}]";
+    let mut script = Script::converged(rules, &[&wanted("one", service)]);
+    script.edit(|world| world.apps.get_mut("one-web").unwrap().machines[0].started = false);
+    script.look(rules, |_| ()).harm(|step| matches!(step.action, Action::StartMachine { .. }))
+}
+
+/// Fly has moved a machine to another host, and its volume has another id since.
+pub(crate) fn migrated(rules: Rules) -> Outcome {
+    let mut script = Script::converged(rules, &[&wanted("one", "volumes: {data: {size: 1GB, mount: /data}}")]);
+    script.edit(|world| {
+        let app = world.apps.get_mut("one-web").unwrap();
+        let old = std::mem::replace(&mut app.volumes[0].id, "vol99".to_owned());
+        app.machines[0].config = app.machines[0].config.replace(&old, "vol99");
+    });
+    script.look(rules, |_| ()).harm(|_| true)
+}
+
+/// `two` was deleted because a person asked for it, which costs nothing of the budget, and a listing still shows it; then nobody
+/// wants `one` any more. One deletion is within the budget.
+fn deleted_and_still_listed(rules: Rules, started: i64) -> Outcome {
+    let both = KEEPER.to_owned() + &wanted("one", "") + &wanted("two", "");
+    let mut script = Script::converged(rules, &[&both, KEEPER]);
+    let listed = script.world;
+    script.edit(|world| drop(world.apps.remove("two-web")));
+    script.spec(1);
+    script.remember(|memory| {
+        let outcome = NoteOutcome::Done { at: now() };
+        let (key, env, verb) = (key("two-web"), "two".into(), Verb::Delete);
+        memory.note(Note { key, env, verb, detail: String::new(), sent_at: now(), outcome });
+        // What an earlier pass read directly clears the note if it proves that the app is gone.
+        let mut observed = hangar::observed::Observed::default();
+        let detail = hangar::observed::AppDetail {
+            presence: Presence::Absent { started_at: moment(NOW - started) },
+            machines: unread(),
+            volumes: unread(),
+            secrets: unread(),
+            ips: unread(),
+            certificates: unread(),
+        };
+        let listing = || Completeness::Complete;
+        observed.scopes.insert(
+            crate::view::ORG.into(),
+            hangar::observed::Scope {
+                apps: empty(listing()),
+                machines: empty(listing()),
+                volumes: empty(listing()),
+                details: [("two-web".into(), detail)].into(),
+                out_of_reach: None,
+            },
+        );
+        let policy = crate::fleet::policy();
+        memory.settle_by(rules, &observed, now(), policy.timing, policy.budget.window);
+    });
+    script.look_from(listed, rules, |_| ()).harm(|step| {
+        matches!(&step.action, Action::MarkMachine { metadata, .. } if metadata.get("hangar_held").is_some_and(Option::is_some))
+    })
+}
+
+/// The direct request that said so began before the deletion was answered.
+pub(crate) fn absent_before_the_answer(rules: Rules) -> Outcome {
+    deleted_and_still_listed(rules, TICK)
+}
+
+/// No direct request has been made since.
+pub(crate) fn listed_after_the_answer(rules: Rules) -> Outcome {
+    deleted_and_still_listed(rules, TimeDelta::days(1).num_seconds())
+}
+
+fn unread<T>() -> hangar::observed::Reading<T> {
+    hangar::observed::Reading::Unknown { reason: "the app is not there".to_owned() }
+}
+
+fn empty<T>(completeness: Completeness) -> hangar::observed::Listing<T> {
+    hangar::observed::Listing { items: Vec::new(), completeness, started_at: now() }
+}
