@@ -82,10 +82,10 @@ pub(in crate::desired) fn expand(set: &ParsedPreviewSet, context: &Context<'_>) 
     let subjects = subjects(set, context, &mut expansion);
     let room = room_for_slug(&set.template);
     // Those that were closed keep theirs for as long as they are listed: what they have left must not become another one's.
-    let named = subjects
+    let branches = subjects
         .iter()
         .filter_map(|subject| Some(Named { branch: subject.branch.as_deref()?, is_fork: subject.is_secretless }));
-    let slugs = slug::slugs(named, room);
+    let slugs = slug::slugs(branches, room);
     let mut names: IndexMap<EnvName, String> = IndexMap::new();
     for mut subject in subjects {
         if let Some(slug) = subject.branch.as_deref().and_then(|branch| slugs.get(branch)) {
