@@ -398,7 +398,7 @@ fn the_order_of_steps_is_sound() {
     Case::orphan().breaks("a delete carries the proof for its own app", |case| {
         let mut observed = observed(&[
             MachineMarker { tombstone: Some(at(-400)), ..marker("gone") },
-            MachineMarker { tombstone: Some(at(-400)), ..marker("kept") },
+            MachineMarker { tombstone: Some(at(-400)), env: "gone".into(), ..marker("kept") },
         ]);
         std::mem::swap(&mut observed, &mut case.observed);
         case.plan.steps[0].key = ResourceKey::App { app: "kept-web".into() };

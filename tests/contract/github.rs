@@ -119,8 +119,9 @@ impl Document {
     fn check_answer(&self, exchange: &Exchange, operation: &Value, pointer: &str) -> Vec<String> {
         let status = exchange.status.to_string();
         let Some(response) = operation["responses"].get(&status) else {
-            // Any list may be unchanged, and anything may be absent or moved, whether the document says so there or not.
-            let usual = matches!(exchange.status, 301 | 304 | 307 | 404);
+            // Any list may be unchanged, anything may be absent or moved, and what is sent may be refused, whether the document says so
+            // there or not.
+            let usual = matches!(exchange.status, 301 | 304 | 307 | 404 | 422);
             return if usual { Vec::new() } else { vec![format!("the document has no status {status} here")] };
         };
         let pointer = match response["$ref"].as_str() {
@@ -143,15 +144,19 @@ impl Document {
             loop {
                 match (wanted.next(), given.next()) {
                     (None, None) => return true,
-                    // The name of a branch may contain slashes.
-                    (Some("{branch}" | "{ref}"), Some(_)) if wanted.peek().is_none() => return true,
+                    // The name of a branch or environment may contain slashes.
+                    (Some("{branch}" | "{ref}" | "{environment_name}"), Some(_)) if wanted.peek().is_none() => {
+                        return true;
+                    }
                     (Some(part), Some(given)) if part.starts_with('{') || part == given => {}
                     _ => return false,
                 }
             }
         };
         let fitting = paths.iter().filter(|(template, item)| item.get(method).is_some() && fits(template));
-        let (template, item) = fitting.min_by_key(|(template, _)| template.matches('{').count())?;
+        let by_detail =
+            |template: &str| (template.matches('{').count(), std::cmp::Reverse(template.split('/').count()));
+        let (template, item) = fitting.min_by_key(|(template, _)| by_detail(template))?;
         Some((template, &item[method]))
     }
 
