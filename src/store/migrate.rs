@@ -10,9 +10,10 @@ use super::error::StoreError;
 const APPLICATION_ID: u32 = 0x484e_4752;
 
 /// The steps from an empty database to the newest version, in order. One that was released is never edited.
-const MIGRATIONS: [(u32, &str); 2] = [
+const MIGRATIONS: [(u32, &str); 3] = [
     (1, include_str!("migrations/0001_memory_and_history.sql")),
     (2, include_str!("migrations/0002_acknowledged_sets.sql")),
+    (3, include_str!("migrations/0003_births.sql")),
 ];
 
 /// The newest version.

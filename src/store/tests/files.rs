@@ -151,7 +151,7 @@ fn a_store_of_a_newer_version_is_refused_with_both_versions() {
     drop(SqliteStore::open(&path).unwrap());
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
     let error = SqliteStore::open(&path).unwrap_err();
-    assert!(matches!(error, StoreError::Newer { found: 99, known: 2, .. }), "{error}");
+    assert!(matches!(error, StoreError::Newer { found: 99, known: 3, .. }), "{error}");
     assert!(matches!(SqliteStore::open_read_only(&path), Err(StoreError::Newer { .. })));
 }
 
@@ -162,6 +162,23 @@ fn a_store_of_an_older_version_is_not_read_before_it_was_brought_up_to_date() {
     drop(SqliteStore::open(&path).unwrap());
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 0).unwrap();
     assert!(matches!(SqliteStore::open_read_only(&path), Err(StoreError::Older { found: 0, .. })));
+}
+
+#[test]
+fn apps_that_an_older_version_has_made_are_still_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("h.db");
+    let store = SqliteStore::open(&path).unwrap();
+    store.save(&full_memory()).unwrap();
+    drop(store);
+    let older = "UPDATE memory SET value = json_extract(value, '$.at') WHERE part = 'born'; \
+                 UPDATE memory SET value = '\"' || value || '\"' WHERE part = 'born'; PRAGMA user_version = 2";
+    Connection::open(&path).unwrap().execute_batch(older).unwrap();
+    let read = SqliteStore::open(&path).unwrap().load().unwrap().unwrap();
+    let mut expected = full_memory();
+    expected.born.values_mut().for_each(|birth| birth.id = None);
+    assert_eq!(read.born, expected.born);
+    assert!(!read.born.is_empty());
 }
 
 #[test]
