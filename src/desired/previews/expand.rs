@@ -79,6 +79,10 @@ pub(in crate::desired) fn expand(set: &ParsedPreviewSet, context: &Context<'_>) 
         completeness: Completeness::Complete,
         problems: Problems::default(),
     };
+    for (_, facts) in probes(set) {
+        // Whatever name comes of it: mistakes show before there is a preview.
+        let _name = name_with(set, &facts, &mut expansion.problems);
+    }
     let subjects = subjects(set, context, &mut expansion);
     let room = room_for_slug(&set.template);
     // Those that were closed keep theirs for as long as they are listed: what they have left must not become another one's.
@@ -226,24 +230,27 @@ fn items_of_file(
 
 /// The name of the environment that `subject` becomes. Nothing where it has none; then the problem is noted.
 fn name_of(set: &ParsedPreviewSet, subject: &Subject, problems: &mut Problems) -> Option<EnvName> {
-    let template = &set.template.metadata.name;
-    let origin = &set.template.origin;
-    let mut scope = Names { set, facts: &subject.facts };
-    let name = match evaluate(template, Destination::Plain, &mut scope) {
-        Ok(Text::Plain(name)) => name,
-        Ok(Text::Secret(_) | Text::Unavailable(_)) => return None,
-        Err(error) => {
-            problems.template(origin, NAME, template, &error);
-            return None;
-        }
-    };
+    let name = name_with(set, &subject.facts, problems)?;
     if let Some(problem) = names::label(&name, names::MAX_LABEL) {
         let message = format!("the name `{name}`, made for {}, {problem}", subject.title);
         let help = "`| slug` makes a label of any text, and `branch.slug` is one that fits";
-        problems.error(origin, NAME, message, Some(help.to_owned()));
+        problems.error(&set.template.origin, NAME, message, Some(help.to_owned()));
         return None;
     }
     Some(EnvName::new(name))
+}
+
+/// The template's name with these facts filled in, whatever it looks like. Nothing where it is wrong; then the problem is noted.
+fn name_with(set: &ParsedPreviewSet, facts: &Facts, problems: &mut Problems) -> Option<String> {
+    let template = &set.template.metadata.name;
+    match evaluate(template, Destination::Plain, &mut Names { set, facts }) {
+        Ok(Text::Plain(name)) => Some(name),
+        Ok(Text::Secret(_) | Text::Unavailable(_)) => None,
+        Err(error) => {
+            problems.template(&set.template.origin, NAME, template, &error);
+            None
+        }
+    }
 }
 
 /// What the expressions of a template's name mean.

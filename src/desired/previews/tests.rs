@@ -255,8 +255,10 @@ fn a_list_and_a_file_give_parameters() {
 
 #[test]
 fn mistakes_in_a_template_show_before_there_is_a_preview() {
-    let text = set(ALL, "").replace("branch.name", "branch.nmae");
+    let text = set(ALL, "").replace("branch.name", "branch.nmae").replace("branch.slug", "branch.slgu");
     let built = built(&[("set.yaml", &text)], Some(listing(vec![], &[])));
     let rendered = built.diagnostics.render(false);
-    assert!(rendered.contains("branch.nmae") && rendered.contains("branch.name"), "{rendered}");
+    for (wrong, meant) in [("branch.nmae", "branch.name"), ("branch.slgu", "branch.slug")] {
+        assert!(rendered.contains(wrong) && rendered.contains(&format!("did you mean `{meant}`")), "{rendered}");
+    }
 }
