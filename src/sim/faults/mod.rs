@@ -126,6 +126,8 @@ impl Faults {
         let mut struck = Struck::default();
         for armed in &mut self.set {
             let since = *armed.since.get_or_insert(at);
+            // Requests that come at once may be taken in another order than that of their moments.
+            let at = at.max(since);
             let fault = &mut armed.fault;
             let (start, end) = fault.window();
             if end.is_some_and(|end| after(since, end) <= at) {
@@ -224,6 +226,15 @@ mod tests {
             hits(&mut faults, 100)
         };
         assert_eq!(run(0.1), run(0.9));
+    }
+
+    #[test]
+    fn a_request_that_was_overtaken_on_its_way_is_hit_as_well() {
+        let mut faults = Faults::from_seed(1);
+        faults.inject(Fault::always(Matcher::any(), FaultKind::Truncated));
+        let later = after(DateTime::UNIX_EPOCH, Duration::from_secs(1));
+        let hits = [later, DateTime::UNIX_EPOCH].map(|at| faults.strike(Method::Get, "/v1/apps", at).spoil.is_some());
+        assert_eq!(hits, [true, true]);
     }
 
     #[test]
