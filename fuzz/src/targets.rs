@@ -10,8 +10,7 @@ use chrono::{DateTime, Utc};
 use hangar::check;
 use hangar::clock::{SharedClock, VirtualClock};
 use hangar::desired::{
-    Branch, Completeness, Context, Fleet, PullRequest, RepoListing, RepoName, SecretInputs, Wanted, build,
-    needed_listings,
+    Branch, Completeness, Context, Fleet, PullRequest, RepoListing, SecretInputs, Wanted, build, needed_listings,
 };
 use hangar::http::transport::{Method, Request, Response, Transport, TransportError};
 use hangar::http::{ReadClient, Shared, Token, WriteClient};
@@ -26,7 +25,7 @@ use hangar::providers::fly::client::{
 use hangar::providers::fly::observe::{Wish, list, read_details};
 use hangar::random::Random;
 use hangar::report::{RequestCount, Style, diff_text};
-use hangar::resource::{OrgSlug, OwnerId};
+use hangar::resource::{OrgSlug, OwnerId, RepoName};
 use hangar::secret::SecretText;
 use hangar::spec::{Diagnostics, ParsedSpecs, SourceFile, app_from_json, flytoml};
 use hangar::template::{self, Destination, Lookup, Scope as Names, TemplateErrorKind, Text};

@@ -310,7 +310,11 @@ impl Checker<'_> {
                 .all(|scope| scope.apps.completeness.is_complete() && scope.machines.completeness.is_complete());
         let Some(Evidence::Orphan { since }) = evidence else {
             let ended = self.fleet.ended.get(&step.env).filter(|ended| ended.at <= self.plan.made_at);
-            return complete && ended.is_some() && !self.fleet.environments.contains_key(&step.env);
+            // The name of an app proves nothing: a marker in it has to name the preview.
+            let mut markers =
+                self.machines_of(step.key.app()).filter_map(|machine| machine.owned_by(&self.fleet.owner));
+            let is_named = markers.any(|marker| marker.env == step.env);
+            return complete && is_named && ended.is_some() && !self.fleet.environments.contains_key(&step.env);
         };
         let app = step.key.app();
         let stands = self

@@ -216,6 +216,7 @@ impl Case {
 fn an_ended_preview_is_deleted_only_while_its_end_is_known_and_nobody_asks_for_it() {
     let rule = "an orphan is deleted only on complete listings";
     Case::ended().breaks(rule, |case| case.fleet.ended.clear());
+    Case::ended().breaks(rule, |case| case.leave_only(&[], "hangar-us-0"));
     Case::ended().breaks(rule, |case| case.fleet.ended.values_mut().for_each(|ended| ended.at = at(1)));
     Case::ended().breaks(rule, |case| case.fleet.source = Completeness::Incomplete { reason: String::new() });
     Case::ended().breaks(rule, |case| {

@@ -229,7 +229,7 @@ pub(super) enum ValidateFormat {
 
 #[derive(Debug, Args)]
 pub(super) struct Schema {
-    /// The kind: Environment, Policy or Controller.
+    /// The kind: Environment, PreviewSet, Policy or Controller.
     #[arg(value_name = "KIND", required_unless_present = "write")]
     pub(super) kind: Option<String>,
     /// Write all schemas into this folder.

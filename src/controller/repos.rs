@@ -8,12 +8,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sha2::{Digest, Sha256};
 
 use super::variables::Variables;
-use crate::desired::{
-    Branch, Completeness, NeededListing, PullRequest, RepoListing, RepoName as Repo, needed_listings,
-};
+use crate::desired::{Branch, Completeness, NeededListing, PullRequest, RepoListing, needed_listings};
 use crate::http::{ReadClient, Shared, Token};
 use crate::providers::github::client::{DEFAULT_BASE_URL, GithubError, GithubReader, connection};
-use crate::providers::github::{RepoName, wire};
+use crate::providers::github::wire;
+use crate::resource::RepoName;
 use crate::source::{SharedSource, Snapshot, Source, SourceError};
 use crate::spec::ParsedSpecs;
 use crate::spec::controller::{ControllerGithub, CredentialSource};
@@ -131,17 +130,16 @@ fn settings(specs: &ParsedSpecs) -> ControllerGithub {
 /// What `repo` has. The error says why that is not known, and what to do.
 async fn list(
     reader: &GithubReader,
-    repo: &Repo,
+    repo: &RepoName,
     needed: NeededListing,
     since: DateTime<Utc>,
 ) -> Result<RepoListing, String> {
-    let repo: RepoName = repo.as_str().parse().map_err(|error| format!("{error}"))?;
     let explained = |error: GithubError| format!("{error}; {}", error.advice());
     let mut pulls = Vec::new();
     if needed.pulls {
         // The open ones first: one that is closed between the two requests is in both lists, and counts as open until the next look.
-        let open = reader.open_pulls(&repo).await.map_err(explained)?;
-        let closed = reader.closed_pulls(&repo, since).await.map_err(explained)?;
+        let open = reader.open_pulls(repo).await.map_err(explained)?;
+        let closed = reader.closed_pulls(repo, since).await.map_err(explained)?;
         let numbers: std::collections::BTreeSet<u64> = open.iter().map(|pull| pull.number).collect();
         // They are listed by their last change, and anybody may comment on one that was closed long ago.
         let is_recent = |pull: &wire::PullRequest| pull.closed_at.is_none_or(|at| at >= since);
@@ -150,9 +148,9 @@ async fn list(
     }
     let mut branches = Vec::new();
     if needed.branches {
-        for branch in reader.branches(&repo).await.map_err(explained)? {
+        for branch in reader.branches(repo).await.map_err(explained)? {
             let commit =
-                if needed.activity { Some(reader.commit(&repo, &branch.sha).await.map_err(explained)?) } else { None };
+                if needed.activity { Some(reader.commit(repo, &branch.sha).await.map_err(explained)?) } else { None };
             let active_at = commit.and_then(|commit| commit.committed_at);
             branches.push(Branch { name: branch.name, sha: branch.sha, active_at });
         }

@@ -46,6 +46,8 @@ pub(super) struct Orphan {
     another_writer: Option<String>,
     /// Why nobody wants it.
     reason: String,
+    /// The end of what it was a preview of, if a marker in it names that preview: the name of an app proves nothing.
+    ended: Option<Ended>,
 }
 
 impl Orphan {
@@ -98,7 +100,7 @@ impl Planner<'_> {
             match self.consent_to(orphan) {
                 _ if orphan.released => self.plan_end(orphan, None),
                 // Somebody has closed each of these pull requests: however many they are, nothing was concluded from an absence.
-                _ if self.fleet.ended.contains_key(&orphan.env) => self.plan_end(orphan, None),
+                _ if orphan.ended.is_some() => self.plan_end(orphan, None),
                 Some(hash) => self.plan_end(orphan, Some(&hash)),
                 None => pending.push(orphan),
             }
@@ -170,12 +172,16 @@ impl Planner<'_> {
             return None;
         };
         let asker = self.environment_asking_for(org, &row.name);
+        let ended = env.as_ref().filter(|_| doomed.is_none()).and_then(|marked| self.fleet.ended.get(marked));
         let env =
             env.or_else(|| asker.map(|asker| asker.name.clone())).unwrap_or_else(|| EnvName::new(row.name.as_str()));
         let reason = match doomed {
             Some(doomed) if *doomed != env => return None,
             Some(_) => "a person asked for its end".to_owned(),
-            None => self.reason_unwanted(&env, asker)?,
+            None => {
+                let reason = self.reason_unwanted(&env, asker)?;
+                ended.map_or(reason, |ended| ended.reason.clone())
+            }
         };
         let mut owned: Vec<&Machine> =
             machines.iter().filter(|machine| self.marker_on(machine).is_some()).copied().collect();
@@ -212,6 +218,7 @@ impl Planner<'_> {
             held_since,
             released: held_since.is_none() && says(&released_key()).is_some(),
             bearer: bearer.map(|machine| machine.id.clone()),
+            ended: ended.cloned(),
             foreign: if created_by_us { String::new() } else { self.foreign_content(org, row, &machines, &owned) },
             kept,
             another_writer: self.another_writer(owned.iter().copied()),
@@ -243,10 +250,7 @@ impl Planner<'_> {
             return Some(format!("its environment {}", expired(asker, expiry)));
         }
         match self.fleet.environments.get(env) {
-            None => {
-                let ended = self.fleet.ended.get(env).map(|ended| ended.reason.clone());
-                Some(ended.unwrap_or_else(|| "no spec asks for its environment".to_owned()))
-            }
+            None => Some("no spec asks for its environment".to_owned()),
             Some(Wanted::Broken { .. }) if self.holds(Rule::BrokenSpecStopsCollection) => None,
             Some(Wanted::Broken { .. }) => Some("its spec names no app".to_owned()),
             Some(Wanted::Ready(wanted)) if wanted.paused || wanted.level != Level::Full => None,
@@ -305,7 +309,7 @@ impl Planner<'_> {
     }
 
     fn plan_end(&mut self, orphan: &Orphan, released_by: Option<&str>) {
-        if let Some(ended) = self.fleet.ended.get(&orphan.env) {
+        if let Some(ended) = &orphan.ended {
             self.plan_end_of_preview(orphan, ended);
             return;
         }

@@ -10,7 +10,9 @@ pub mod key;
 pub mod machine;
 pub mod marker;
 pub mod output;
+mod repo;
 pub mod secret_record;
 
 pub use diff::{Change, ChangeKind, FieldChange};
 pub use key::{AppName, ComponentName, EnvName, IpKind, MachineSlot, OrgSlug, OwnerId, ResourceKey, VolumeSlot};
+pub use repo::{RepoName, RepoNameError};

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::AssetError;
-use crate::desired::{Completeness, RepoListing, RepoName};
+use crate::desired::{Completeness, RepoListing};
+use crate::resource::RepoName;
 use crate::spec::SourceFile;
 
 /// All specs of one moment.

@@ -2,10 +2,10 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use hangar::controller::Verdict;
-use hangar::desired::{Completeness, PullRequest, RepoListing, RepoName};
+use hangar::desired::{Completeness, PullRequest, RepoListing};
 use hangar::plan::Reason;
 
-use crate::support::{CONTROLLER, deletes, seconds, small};
+use crate::support::{CONTROLLER, deletes, environment, seconds, small};
 use crate::world::World;
 
 /// A set of previews of `acme/chat` with these lines under `spec`.
@@ -61,7 +61,7 @@ fn epoch() -> DateTime<Utc> {
 
 fn list(world: &mut World, pulls: &[PullRequest]) {
     let listing = RepoListing { pulls: pulls.to_vec(), branches: vec![], completeness: Completeness::Complete };
-    world.repos.insert(RepoName::new("acme/chat"), listing);
+    world.repos.insert("acme/chat".parse().unwrap(), listing);
 }
 
 fn close(pull: &PullRequest, world: &World) -> PullRequest {
@@ -127,7 +127,7 @@ async fn a_listing_that_is_not_whole_deletes_nothing() {
     let reason = "page 2: 502 Bad Gateway";
     for pulls in [vec![], vec![close(&one, &world)], vec![one.clone()]] {
         let completeness = Completeness::Incomplete { reason: reason.into() };
-        world.repos.insert(RepoName::new("acme/chat"), RepoListing { pulls, branches: vec![], completeness });
+        world.repos.insert("acme/chat".parse().unwrap(), RepoListing { pulls, branches: vec![], completeness });
         world.pass_time(seconds(3600)).await;
         world.sim.clear_requests();
         let outcome = world.reconcile().await;
@@ -166,6 +166,28 @@ async fn nobody_is_deleted_for_the_name_of_a_closed_pull_request() {
     world.pass_time(seconds(3600)).await;
     world.reconcile_without_writes().await;
     assert_eq!(world.app_names(), ["other-web", "pr-1-web", "pr-2-web"]);
+}
+
+/// Of an app of ours without a machine nothing says which environment it is of. That it has the name of a closed preview proves
+/// nothing: it goes the way of every orphan.
+#[tokio::test(start_paused = true)]
+async fn an_app_that_only_has_the_name_of_a_closed_preview_has_its_tombstone_and_grace() {
+    let mut world = world("").await;
+    let now = world.clock.now();
+    let apps = "web: {name: pr-1, image: 'registry.fly.io/demo:v1', processes: {app: {count: 0}}}";
+    world.put("empty.yaml", &environment("empty", "", apps));
+    world.converge().await;
+    world.remove("empty.yaml");
+    let closed = close(&pull(now, 1), &world);
+    list(&mut world, &[closed]);
+    world.pass_time(seconds(3600)).await;
+    world.sim.clear_requests();
+    world.reconcile().await;
+    assert_eq!(deletes(&world), Vec::<String>::new());
+    assert_eq!(world.app_names(), ["other-web", "pr-1"]);
+    world.pass_time(seconds(301)).await;
+    world.reconcile().await;
+    assert_eq!(world.app_names(), ["other-web"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use indexmap::IndexMap;
 
 use super::facts::Facts;
-use super::listing::{RepoListing, RepoName};
+use super::listing::RepoListing;
 use super::select::{self, Subject};
 use super::slug::{self, MAX_LABEL, Named};
 use crate::desired::build::Context;
@@ -188,7 +188,7 @@ fn subjects(set: &ParsedPreviewSet, context: &Context<'_>, expansion: &mut Expan
         let found = match source {
             PreviewSource::Github(github) => {
                 let unknown = RepoListing::unknown("the repository was not listed".to_owned());
-                let listing = context.repos.get(&RepoName::new(&github.repo)).unwrap_or(&unknown);
+                let listing = github.repo.parse().ok().and_then(|repo| context.repos.get(&repo)).unwrap_or(&unknown);
                 if let Completeness::Incomplete { reason } = &listing.completeness {
                     let reason = format!("preview set `{}`: {}: {reason}", set.metadata.name, github.repo);
                     expansion.completeness = Completeness::Incomplete { reason };

@@ -5,30 +5,9 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use crate::desired::Completeness;
+use crate::resource::RepoName;
 use crate::spec::ParsedSpecs;
 use crate::spec::preview::PreviewSource;
-
-/// A repository as `owner/name`, in lower case: GitHub does not tell cases apart.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct RepoName(String);
-
-impl RepoName {
-    /// The repository of this name.
-    pub fn new(name: &str) -> Self {
-        Self(name.to_lowercase())
-    }
-
-    /// `owner/name`.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::fmt::Display for RepoName {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str(&self.0)
-    }
-}
 
 /// One pull request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,7 +86,9 @@ pub fn needed_listings(specs: &ParsedSpecs) -> BTreeMap<RepoName, NeededListing>
     for set in &specs.preview_sets {
         for (_, source) in set.spec.all_sources() {
             let PreviewSource::Github(github) = source else { continue };
-            let entry = needed.entry(RepoName::new(&github.repo)).or_default();
+            // One that is none is an error of the spec.
+            let Ok(repo) = github.repo.parse() else { continue };
+            let entry = needed.entry(repo).or_default();
             entry.pulls |= github.pull_requests.is_some();
             entry.branches |= !github.branches.is_empty();
             entry.activity |= set.spec.ttl.as_ref().is_some_and(|ttl| ttl.idle.is_some());

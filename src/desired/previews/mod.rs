@@ -15,7 +15,7 @@ mod slug;
 pub use expand::{Ended, Preview};
 pub(super) use expand::{Expanded, expand, probes};
 pub(super) use facts::Facts;
-pub use listing::{Branch, NeededListing, PullRequest, RepoListing, RepoName, needed_listings};
+pub use listing::{Branch, NeededListing, PullRequest, RepoListing, needed_listings};
 
 #[cfg(test)]
 mod tests;

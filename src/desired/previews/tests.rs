@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::desired::{
-    Branch, Built, Completeness, Context, Environment, PullRequest, RepoListing, RepoName, SecretInputs, SecretValue,
-    Wanted, build,
+    Branch, Built, Completeness, Context, Environment, PullRequest, RepoListing, SecretInputs, SecretValue, Wanted,
+    build,
 };
 use crate::resource::{EnvName, OwnerId};
 use crate::secret::SecretText;
@@ -78,7 +78,7 @@ fn built(files: &[(&str, &str)], listing: Option<RepoListing>) -> Built {
     let assets: BTreeMap<PathBuf, Vec<u8>> =
         files.iter().map(|(path, text)| (PathBuf::from(path), text.as_bytes().to_vec())).collect();
     let env = BTreeMap::from([("KEY".to_owned(), SecretText::new("planted"))]);
-    let repos = listing.map(|listing| (RepoName::new("acme/chat"), listing)).into_iter().collect();
+    let repos = listing.map(|listing| ("acme/chat".parse().unwrap(), listing)).into_iter().collect();
     build(
         &specs,
         &Context {

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::problem::GithubProblem;
 use crate::http::{HttpError, Outcome};
-use crate::providers::github::RepoName;
+use crate::resource::RepoName;
 
 /// A failed call to GitHub.
 #[derive(Debug, Clone)]

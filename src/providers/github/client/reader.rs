@@ -7,10 +7,10 @@ use super::error::{GithubError, Place};
 use super::list::{PER_PAGE, walk, whole};
 use super::pages::{Pages, Route};
 use crate::http::{Call, ReadClient};
-use crate::providers::github::RepoName;
 use crate::providers::github::wire::{
     Account, Branch, ChangedFile, Comment, Commit, Deployment, PullRequest, Repository,
 };
+use crate::resource::RepoName;
 
 /// Reads what one token sees of GitHub. Clones share what they remember.
 #[derive(Debug, Clone)]

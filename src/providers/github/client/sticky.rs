@@ -2,8 +2,8 @@
 
 use super::error::GithubError;
 use super::writer::GithubWriter;
-use crate::providers::github::RepoName;
 use crate::providers::github::wire::Comment;
+use crate::resource::RepoName;
 
 /// What became of the comment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,8 +10,8 @@ use super::{GithubProblem, GithubReader, connection};
 use crate::clock::{SharedClock, VirtualClock};
 use crate::http::transport::{Method, Request, Response, SharedTransport, Transport, TransportError};
 use crate::http::{ReadClient, Shared, Token};
-use crate::providers::github::RepoName;
 use crate::random::Random;
+use crate::resource::RepoName;
 use crate::sim::{Fault, FaultKind, Matcher, NewPull, RepositoryHand, SimConfig, Simulator};
 
 pub(super) fn epoch() -> DateTime<Utc> {

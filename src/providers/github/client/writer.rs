@@ -11,8 +11,8 @@ use super::pages::Pages;
 use super::reader::{GithubReader, call};
 use crate::http::transport::Method;
 use crate::http::{Call, Rate, WriteClient};
-use crate::providers::github::RepoName;
 use crate::providers::github::wire::{Comment, CommitStatus, Deployment, NewDeployment, NewDeploymentStatus};
+use crate::resource::RepoName;
 
 /// GitHub advises a second between writes, of whatever kind.
 const WRITE_RATE: Rate = Rate::new(Duration::from_secs(1), 1);

@@ -1,5 +1,6 @@
 //! The name of a repository, `owner/name`.
 
+use std::cmp::Ordering;
 use std::fmt::{Display, Formatter};
 use std::str::FromStr;
 
@@ -9,11 +10,32 @@ const OWNER_LIMIT: usize = 39;
 /// The longest name of a repository, in characters.
 const NAME_LIMIT: usize = 100;
 
-/// The full name of a repository. GitHub takes it in any case.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// The full name of a repository. It is shown as it was written, and compared as GitHub does: without regard to case.
+#[derive(Debug, Clone)]
 pub struct RepoName {
     owner: String,
     name: String,
+}
+
+impl PartialEq for RepoName {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for RepoName {}
+
+impl PartialOrd for RepoName {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for RepoName {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let key = |repo: &Self| (repo.owner.to_ascii_lowercase(), repo.name.to_ascii_lowercase());
+        key(self).cmp(&key(other))
+    }
 }
 
 /// Why a text is not the name of a repository.
@@ -66,7 +88,8 @@ mod tests {
 
     #[test]
     fn a_name_has_an_owner_and_nothing_that_changes_a_path() {
-        assert_eq!("acme/chat.js".parse::<RepoName>().unwrap().to_string(), "acme/chat.js");
+        assert_eq!("acme/Chat.js".parse::<RepoName>().unwrap().to_string(), "acme/Chat.js");
+        assert_eq!("acme/Chat.js".parse::<RepoName>(), "Acme/chat.js".parse());
         for text in [
             "",
             "chat",
