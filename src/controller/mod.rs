@@ -7,6 +7,8 @@
 //! ```
 
 mod daemon;
+mod feedback;
+mod github;
 mod load;
 mod once;
 mod pass;
@@ -17,6 +19,7 @@ mod session;
 mod variables;
 
 pub use daemon::{Daemon, DaemonError};
+pub use feedback::Feedback;
 pub use load::{LoadError, Loaded, load};
 pub use once::{Once, Outcome, Verdict};
 pub use pass::{BrokenPlan, Planned, Readers, bulk_fingerprint, plan_checked, writers};

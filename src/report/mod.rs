@@ -21,6 +21,7 @@ mod held;
 mod json;
 pub mod live;
 mod markdown;
+mod preview;
 pub mod status;
 mod style;
 mod summary;
@@ -38,7 +39,8 @@ pub use diff_json::{ChangeDocument, EnvironmentDocument, PlanDocument, SideDocum
 pub use diff_markdown::diff_markdown;
 pub use diff_text::diff_text;
 pub use gc::gc_text;
-pub use status::{Status, status_json, status_markdown, status_of, status_overview_text, status_text};
+pub use preview::{PreviewNews, PreviewPhase, PreviewProblem, preview_comment};
+pub use status::{Status, status_json, status_markdown, status_of, status_of_one, status_overview_text, status_text};
 pub use style::Style;
 pub use summary::{EnvironmentSummary, PassSummary, summary_text};
 pub use view::Totals;

@@ -110,6 +110,11 @@ impl Caller {
         self.require(repo, if self.is_app { GithubAccess::Write } else { GithubAccess::Read })
     }
 
+    /// The login of a person. An app's token may not ask for it.
+    pub(crate) fn person(&self) -> Result<&str, Refusal> {
+        if self.is_app { Err(problem(403, "Resource not accessible by integration").into()) } else { self.actor() }
+    }
+
     /// The login, where somebody acts.
     pub(crate) fn actor(&self) -> Result<&str, Refusal> {
         self.login.as_deref().ok_or_else(|| problem(401, "Requires authentication").into())
