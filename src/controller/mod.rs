@@ -7,6 +7,7 @@
 //! ```
 
 mod daemon;
+mod github;
 mod load;
 mod once;
 mod pass;
@@ -17,6 +18,7 @@ mod session;
 mod variables;
 
 pub use daemon::{Daemon, DaemonError};
+pub use github::GithubAccess;
 pub use load::{LoadError, Loaded, load};
 pub use once::{Once, Outcome, Verdict};
 pub use pass::{BrokenPlan, Planned, Readers, bulk_fingerprint, plan_checked, writers};

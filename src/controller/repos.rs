@@ -5,20 +5,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sha2::{Digest, Sha256};
 
+use super::github::GithubAccess;
 use super::variables::Variables;
 use crate::desired::{Branch, Completeness, NeededListing, PullRequest, RepoListing, needed_listings};
-use crate::http::{ReadClient, Shared, Token};
-use crate::providers::github::client::{DEFAULT_BASE_URL, GithubError, GithubReader, connection};
+use crate::http::{ReadClient, Shared};
+use crate::providers::github::client::{GithubError, GithubReader};
 use crate::providers::github::wire;
 use crate::resource::RepoName;
 use crate::source::{SharedSource, Snapshot, Source, SourceError};
 use crate::spec::ParsedSpecs;
-use crate::spec::controller::{ControllerGithub, CredentialSource};
+use crate::spec::controller::ControllerGithub;
 
-/// The environment variable that a GitHub token is read from unless `Controller` says otherwise.
-const GITHUB_TOKEN: &str = "GITHUB_TOKEN";
 /// How often the daemon asks unless `Controller` says otherwise.
 const INTERVAL: Duration = Duration::from_mins(1);
 /// How far back closed pull requests are listed. What was closed before and is still there is an orphan like any other.
@@ -72,25 +70,10 @@ impl WithRepositories {
     }
 
     fn reader(&self, settings: &ControllerGithub) -> Result<GithubReader, String> {
-        let (label, value) = match &settings.token {
-            Some(CredentialSource::FromFile(path)) => (path.clone(), Some(self.variables.file(path)?)),
-            Some(CredentialSource::FromEnv(name)) => (name.clone(), self.variables.variable(name)),
-            None => (GITHUB_TOKEN.to_owned(), self.variables.variable(GITHUB_TOKEN)),
-        };
-        let value = match value {
-            Some(value) => value,
-            None => self.variables.stand_in(&label).map(|_| "sim_github_token".into()).ok_or_else(|| {
-                format!(
-                    "there is no GitHub token: set `{label}`, or name another variable in `Controller`, under `spec.github.token`"
-                )
-            })?,
-        };
-        let token = Token::new(&label, value.expose()).map_err(|error| error.to_string())?;
-        let base_url = settings.base_url.clone().unwrap_or_else(|| DEFAULT_BASE_URL.to_owned());
+        let access = GithubAccess::find(settings, &*self.variables)?;
         // A token that was renewed in place needs a new reader.
-        let key = (base_url.clone(), hex::encode(Sha256::digest(value.expose())));
-        let make = || GithubReader::new(ReadClient::new(connection(&base_url, token, self.shared.clone())));
-        Ok(lock(&self.readers).entry(key).or_insert_with(make).clone())
+        let make = || GithubReader::new(ReadClient::new(access.connect(self.shared.clone())));
+        Ok(lock(&self.readers).entry(access.key()).or_insert_with(make).clone())
     }
 }
 
