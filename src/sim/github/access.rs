@@ -110,6 +110,11 @@ impl Caller {
         self.require(repo, if self.is_app { GithubAccess::Write } else { GithubAccess::Read })
     }
 
+    /// Whether it is an app, which is no user.
+    pub(crate) const fn is_app(&self) -> bool {
+        self.is_app
+    }
+
     /// The login, where somebody acts.
     pub(crate) fn actor(&self) -> Result<&str, Refusal> {
         self.login.as_deref().ok_or_else(|| problem(401, "Requires authentication").into())
