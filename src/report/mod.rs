@@ -21,6 +21,7 @@ mod held;
 mod json;
 pub mod live;
 mod markdown;
+mod problems_markdown;
 pub mod status;
 mod style;
 mod summary;
@@ -28,6 +29,7 @@ mod table;
 pub mod text;
 mod value;
 mod view;
+pub mod workflow;
 
 #[cfg(test)]
 mod fixture;
@@ -35,13 +37,14 @@ mod fixture;
 mod tests;
 
 pub use diff_json::{ChangeDocument, EnvironmentDocument, PlanDocument, SideDocument, StepDocument, diff_json};
-pub use diff_markdown::diff_markdown;
+pub use diff_markdown::{diff_comment, diff_markdown};
 pub use diff_text::diff_text;
 pub use gc::gc_text;
+pub use problems_markdown::problems_markdown;
 pub use status::{Status, status_json, status_markdown, status_of, status_overview_text, status_text};
 pub use style::Style;
 pub use summary::{EnvironmentSummary, PassSummary, summary_text};
-pub use view::Totals;
+pub use view::{Totals, totals};
 
 use serde::Serialize;
 

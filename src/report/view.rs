@@ -121,6 +121,15 @@ pub(super) struct EnvView<'p> {
     pub(super) totals: Totals,
 }
 
+/// How many resources something happens to in all of `plan`.
+pub fn totals(plan: &Plan) -> Totals {
+    let mut totals = Totals::default();
+    for env in environments(plan) {
+        totals.add(&env.totals);
+    }
+    totals
+}
+
 /// The environments of `plan` with what happens in each.
 pub(super) fn environments(plan: &Plan) -> Vec<EnvView<'_>> {
     let mut names: BTreeMap<&EnvName, bool> =
