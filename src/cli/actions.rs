@@ -15,6 +15,7 @@ use crate::desired::{Fleet, Wanted};
 use crate::plan::{Plan, Reason, Standing};
 use crate::report::workflow::{self, Spot};
 use crate::report::{self, RequestCount};
+use crate::resource::EnvName;
 use crate::secret::SecretText;
 use crate::spec::{Diagnostics, Severity};
 
@@ -48,15 +49,24 @@ pub(super) fn annotate_policy(plan: &Plan, fleet: &Fleet) {
         return;
     }
     for withheld in plan.withheld.iter().filter(|withheld| withheld.reason == Reason::PolicyViolation) {
-        let origin = match fleet.environments.get(&withheld.env) {
-            Some(Wanted::Ready(env)) => env.origin.as_str(),
-            Some(Wanted::Broken { .. }) | None => "",
-        };
-        let (file, line) = origin.rsplit_once(':').unwrap_or_default();
-        let file = in_repository(Path::new(file));
-        let line = line.parse().unwrap_or_default();
-        let spot = file.as_deref().map(|file| Spot { file, line, column: 0 });
-        let message = format!("`{}`: {}", withheld.env, withheld.message);
+        annotate_violations(withheld.env.as_str(), &[&withheld.message], fleet);
+    }
+}
+
+/// Shows what the policy does not allow in one environment beside its spec.
+pub(super) fn annotate_violations<V: AsRef<str>>(env: &str, violations: &[V], fleet: &Fleet) {
+    if !are_here() {
+        return;
+    }
+    let origin = match fleet.environments.get(&EnvName::new(env)) {
+        Some(Wanted::Ready(env)) => env.origin.as_str(),
+        Some(Wanted::Broken { .. }) | None => "",
+    };
+    let (file, line) = origin.rsplit_once(':').unwrap_or_default();
+    let file = in_repository(Path::new(file));
+    let spot = file.as_deref().map(|file| Spot { file, line: line.parse().unwrap_or_default(), column: 0 });
+    for violation in violations {
+        let message = format!("`{env}`: {}", violation.as_ref());
         output::command(&workflow::annotation(Severity::Error, "Hangar policy", spot, &message));
     }
 }

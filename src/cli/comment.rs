@@ -7,11 +7,11 @@ use std::path::Path;
 use super::actions;
 use super::args::Selection;
 use super::exit::CliError;
-use super::surroundings::Surroundings;
-use crate::controller::GithubAccess;
-use crate::http::WriteClient;
+use crate::controller::{GithubAccess, Variables};
+use crate::http::{Shared, WriteClient};
 use crate::providers::github::client::{GithubError, GithubProblem, GithubWriter, Sticky};
-use crate::resource::RepoName;
+use crate::resource::{OwnerId, RepoName};
+use crate::spec::ControllerSpec;
 
 /// The author of what is written with the token that a workflow is given.
 const WORKFLOW_AUTHOR: &str = "github-actions[bot]";
@@ -67,17 +67,29 @@ fn number_in_ref() -> Option<u64> {
     variable("GITHUB_REF")?.strip_prefix("refs/pull/")?.split('/').next()?.parse().ok()
 }
 
+/// What a comment is written with.
+pub(super) struct Speaker<'a> {
+    /// The controller's settings.
+    pub(super) settings: Option<&'a ControllerSpec>,
+    /// Where the token is.
+    pub(super) variables: &'a dyn Variables,
+    /// Transport and clock.
+    pub(super) shared: &'a Shared,
+    /// The controller's identity.
+    pub(super) owner: &'a OwnerId,
+}
+
 /// Lets the comment of this controller on `target` say `body`. `kind` tells apart what is kept in comments of their own.
 pub(super) async fn keep(
-    around: &Surroundings,
+    speaker: &Speaker<'_>,
     target: &PullTarget,
     kind: &str,
     selection: &Selection,
     body: &str,
 ) -> Result<Sticky, CliError> {
-    let settings = around.loaded.settings.as_ref().and_then(|settings| settings.github.clone()).unwrap_or_default();
-    let access = GithubAccess::find(&settings, &*around.variables).map_err(CliError::Comment)?;
-    let writer = GithubWriter::new(WriteClient::new(access.connect(around.shared.clone())));
+    let settings = speaker.settings.and_then(|settings| settings.github.clone()).unwrap_or_default();
+    let access = GithubAccess::find(&settings, speaker.variables).map_err(CliError::Comment)?;
+    let writer = GithubWriter::new(WriteClient::new(access.connect(speaker.shared.clone())));
     let explained = |error: GithubError| CliError::Comment(format!("{error}; {}", error.advice()));
     let author = match writer.reader().login().await {
         Ok(login) => login,
@@ -87,14 +99,14 @@ pub(super) async fn keep(
         }
         Err(error) => return Err(explained(error)),
     };
-    let marker = marker(kind, around, selection);
+    let marker = marker(kind, speaker.owner, selection);
     let kept = writer.keep_comment(&target.repo, target.number, &author, &marker, Some(body)).await;
     kept.map_err(explained)
 }
 
 /// The hidden first line: another one for each controller and each part of its specs, so that they do not take turns in one comment.
-fn marker(kind: &str, around: &Surroundings, selection: &Selection) -> String {
-    let mut marker = format!("<!-- hangar {kind} {}", around.loaded.fleet.owner);
+fn marker(kind: &str, owner: &OwnerId, selection: &Selection) -> String {
+    let mut marker = format!("<!-- hangar {kind} {owner}");
     for (name, value) in [("env", &selection.env), ("only", &selection.only)] {
         if let Some(value) = value {
             // These are names in the specs by now, so nothing in them ends a comment.

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use super::actions::{self, Found};
 use super::args::{Diff, Format, Global, Selection, Target};
-use super::comment::PullTarget;
+use super::comment::{PullTarget, Speaker};
 use super::exit::{CliError, Exit};
 use super::surroundings::{Surroundings, style};
-use super::{comment, names, output, reconcile};
+use super::{base, comment, names, output, reconcile};
 use crate::controller::{Planned, Readers, plan_checked};
 use crate::desired::Completeness;
 use crate::plan::{Purpose, Reason, Request};
@@ -15,6 +15,9 @@ use crate::report;
 use crate::resource::EnvName;
 
 pub(super) async fn run(global: &Global, args: &Diff) -> Result<Exit, CliError> {
+    if let Some(reference) = &args.base {
+        return base::run(global, args, reference).await;
+    }
     let comment = args.comment.as_deref().map(PullTarget::find).transpose()?;
     show(global, &args.target, &args.selection, Purpose::Reconcile, &Shown { format: args.format, comment }).await
 }
@@ -59,7 +62,9 @@ pub(super) async fn show(
     let found = Found::in_plan(plan, requests);
     actions::tell(&found)?;
     if let Some(target) = &shown.comment {
-        let kept = comment::keep(&around, target, "diff", selection, &report::diff_comment(plan)).await?;
+        let (settings, owner) = (around.loaded.settings.as_ref(), &around.loaded.fleet.owner);
+        let speaker = Speaker { settings, variables: &*around.variables, shared: &around.shared, owner };
+        let kept = comment::keep(&speaker, target, "diff", selection, &report::diff_comment(plan)).await?;
         output::note(global, &comment::told(target, kept));
     }
     if tell_missing_specs(global, &around) | tell_gaps(global, &planned) {

@@ -2,6 +2,7 @@
 
 mod actions;
 mod args;
+mod base;
 mod comment;
 mod destroy;
 mod diff;

@@ -40,7 +40,7 @@ fn markdown(plan: &Plan, look: &str) -> String {
     for env in &environments {
         totals.add(&env.totals);
     }
-    let mut page = Page { text: String::new(), left: MOST_CHARACTERS.saturating_sub(RESERVE), cut: 0 };
+    let mut page = Page::new();
     let held = held_line(totals);
     let held = if held.is_empty() { held } else { format!(" · {held}") };
     if totals.has_changes() {
@@ -68,16 +68,21 @@ fn markdown(plan: &Plan, look: &str) -> String {
 }
 
 /// A page that is not allowed to grow beyond its limit.
-struct Page {
-    text: String,
+pub(super) struct Page {
+    pub(super) text: String,
     left: usize,
     /// How many things did not fit.
     cut: usize,
 }
 
 impl Page {
+    /// An empty one.
+    pub(super) const fn new() -> Self {
+        Self { text: String::new(), left: MOST_CHARACTERS.saturating_sub(RESERVE), cut: 0 }
+    }
+
     /// Adds `text` if it fits.
-    fn put(&mut self, text: &str) -> bool {
+    pub(super) fn put(&mut self, text: &str) -> bool {
         let length = text.chars().count();
         if length > self.left {
             self.cut = self.cut.saturating_add(1);
@@ -96,13 +101,9 @@ impl Page {
             html(env.name.as_str()),
             standing(env)
         );
-        // The end of the block is paid for first: a cut must not leave it open.
-        if self.left < head.chars().count().saturating_add(FOOT.len()).saturating_add(100) {
-            self.cut = self.cut.saturating_add(1);
+        if !self.begin_block(&head) {
             return;
         }
-        self.left = self.left.saturating_sub(FOOT.len());
-        self.put(&head);
         self.changes(&env.groups);
         if let Some(held) = &env.held {
             let level = code(&format!("level: {}", held.level));
@@ -124,11 +125,25 @@ impl Page {
             let label = format!("note{}:", component_label(notice.component.as_ref()));
             self.put(&item(&label, &notice.message));
         }
+        self.end_block();
+    }
+
+    /// Begins a block to unfold, if it fits. The end of the block is paid for first: a cut must not leave it open.
+    pub(super) fn begin_block(&mut self, head: &str) -> bool {
+        if self.left < head.chars().count().saturating_add(FOOT.len()).saturating_add(100) {
+            self.cut = self.cut.saturating_add(1);
+            return false;
+        }
+        self.left = self.left.saturating_sub(FOOT.len());
+        self.put(head)
+    }
+
+    pub(super) fn end_block(&mut self) {
         self.text.push_str(FOOT);
     }
 
     /// The changes in one fence, as many lines of it as fit.
-    fn changes(&mut self, groups: &[Group<'_>]) {
+    pub(super) fn changes(&mut self, groups: &[Group<'_>]) {
         let mut lines = Vec::new();
         for group in groups {
             let component = group.component.map(|name| format!("{} ", clean(name.as_str()))).unwrap_or_default();
@@ -159,12 +174,17 @@ impl Page {
         self.put(&format!("{}\n", fenced("diff", &lines)));
     }
 
-    fn foot(&mut self, plan: &Plan, look: &str) {
+    /// The note that says that something did not fit, where that is so.
+    pub(super) fn note_cut(&mut self) {
         if self.cut > 0 {
             self.text.push_str(
                 "\n> [!NOTE]\n> This plan is longer than a comment can be, and has been cut. `hangar diff` shows all of it.\n",
             );
         }
+    }
+
+    fn foot(&mut self, plan: &Plan, look: &str) {
+        self.note_cut();
         let commit = plan.commit.as_ref().map(|commit| {
             let short: String = commit.chars().take(12).collect();
             format!("commit {}", code(&short))

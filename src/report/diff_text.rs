@@ -39,6 +39,13 @@ pub fn diff_text(plan: &Plan, style: &Style, requests: RequestCount) -> String {
     text
 }
 
+/// What happens in an app or more, as lines.
+pub(super) fn group_lines(groups: &[Group<'_>], style: Style) -> Vec<String> {
+    let mut out = Text { style, now: DateTime::<Utc>::MIN_UTC, lines: Vec::new() };
+    out.groups(groups);
+    out.lines
+}
+
 struct Text {
     style: Style,
     now: DateTime<Utc>,

@@ -252,7 +252,7 @@ fn is_told_by_key(change: &FieldChange, key: &ResourceKey) -> bool {
 }
 
 /// Puts machines and volumes together to which the same happens for the same reason.
-fn fold<'p>(entries: Vec<Entry<'p>>) -> Vec<Entry<'p>> {
+pub(super) fn fold<'p>(entries: Vec<Entry<'p>>) -> Vec<Entry<'p>> {
     let mut folded: Vec<Entry<'p>> = Vec::new();
     for entry in entries {
         let is_same = |other: &&mut Entry<'p>| {
@@ -294,7 +294,7 @@ impl Entry<'_> {
     /// The resource's name inside its component: `machines app/iad/0–2`, `volume data@app/iad/0`, `shared IPv4`.
     pub(super) fn resource(&self, style: Style) -> String {
         let Some(first) = self.keys.first() else {
-            return String::new();
+            return "settings".to_owned();
         };
         let slots: Vec<&MachineSlot> = self.keys.iter().filter_map(|key| slot(key)).collect();
         let plural = if self.keys.len() > 1 { "s" } else { "" };

@@ -6,6 +6,7 @@
 
 mod actions;
 mod bad_input;
+mod base;
 mod exit_codes;
 mod git;
 mod help;
