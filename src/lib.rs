@@ -27,6 +27,7 @@ pub mod random;
 #[cfg(feature = "controller")]
 pub mod report;
 pub mod resource;
+pub mod review;
 pub mod rules;
 pub mod secret;
 #[cfg(feature = "controller")]

@@ -138,6 +138,12 @@ pub(super) struct Diff {
     /// How the result is printed.
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub(super) format: Format,
+    /// Keep the result in one comment on the pull request: the one that this workflow runs for, or `--comment=owner/repo#42`.
+    #[arg(long, value_name = "PULL REQUEST", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    pub(super) comment: Option<String>,
+    /// Compare with what the specs asked for at this commit, branch or tag instead of what is live: no provider is asked.
+    #[arg(long, value_name = "REF", conflicts_with_all = ["sim", "sim_faults"])]
+    pub(super) base: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -2,18 +2,38 @@
 
 use std::collections::BTreeSet;
 
+use super::actions::{self, Found};
 use super::args::{Diff, Format, Global, Selection, Target};
+use super::comment::{PullTarget, Speaker};
 use super::exit::{CliError, Exit};
 use super::surroundings::{Surroundings, style};
-use super::{names, output, reconcile};
+use super::{base, comment, names, output, reconcile};
 use crate::controller::{Planned, Readers, plan_checked};
 use crate::desired::Completeness;
-use crate::plan::{Purpose, Reason, Request, Standing};
+use crate::plan::{Purpose, Reason, Request};
 use crate::report;
 use crate::resource::EnvName;
 
 pub(super) async fn run(global: &Global, args: &Diff) -> Result<Exit, CliError> {
-    show(global, &args.target, &args.selection, Purpose::Reconcile, args.format).await
+    if let Some(reference) = &args.base {
+        return base::run(global, args, reference).await;
+    }
+    let comment = args.comment.as_deref().map(PullTarget::find).transpose()?;
+    show(global, &args.target, &args.selection, Purpose::Reconcile, &Shown { format: args.format, comment }).await
+}
+
+/// Where a look goes.
+#[derive(Debug, Clone)]
+pub(super) struct Shown {
+    /// How it is printed.
+    pub(super) format: Format,
+    /// The pull request that it is kept on.
+    pub(super) comment: Option<PullTarget>,
+}
+
+impl Shown {
+    /// Only to the terminal.
+    pub(super) const TEXT: Self = Self { format: Format::Text, comment: None };
 }
 
 /// Looks, plans and prints. Only readers are connected, so that nothing can be written.
@@ -22,24 +42,35 @@ pub(super) async fn show(
     target: &Target,
     selection: &Selection,
     purpose: Purpose,
-    format: Format,
+    shown: &Shown,
 ) -> Result<Exit, CliError> {
     let around = Surroundings::open(target).await?;
     reconcile::show_diagnostics(global, &around);
     let request = Request { purpose, dry_run: true, ..names::request(selection, &around)? };
     let planned = look(&around, &request).await?;
     let (style, requests) = (style(global), around.requests());
-    output::result(&match format {
-        Format::Text if request.purpose == Purpose::Collect => report::gc_text(&planned.plan, &style, requests),
-        Format::Text => report::diff_text(&planned.plan, &style, requests),
-        Format::Markdown => report::diff_markdown(&planned.plan, requests),
-        Format::Json => report::diff_json(&planned.plan, requests),
-    });
+    let plan = &planned.plan;
+    match shown.format {
+        Format::Text if request.purpose == Purpose::Collect => {
+            output::result(&report::gc_text(plan, &style, requests));
+        }
+        Format::Text => output::result(&report::diff_text(plan, &style, requests)),
+        Format::Markdown => output::result(&report::diff_markdown(plan, requests)),
+        Format::Json => output::data(&report::diff_json(plan, requests)),
+    }
+    actions::annotate_policy(plan, &around.loaded.fleet);
+    let found = Found::in_plan(plan, requests);
+    actions::tell(&found)?;
+    if let Some(target) = &shown.comment {
+        let (settings, owner) = (around.loaded.settings.as_ref(), &around.loaded.fleet.owner);
+        let speaker = Speaker { settings, variables: &*around.variables, shared: &around.shared, owner };
+        let kept = comment::keep(&speaker, target, "diff", selection, &report::diff_comment(plan)).await?;
+        output::note(global, &comment::told(target, kept));
+    }
     if tell_missing_specs(global, &around) | tell_gaps(global, &planned) {
         return Ok(Exit::Failed);
     }
-    let has_changes = planned.plan.environments.keys().any(|env| planned.plan.standing(env) != Standing::Converged);
-    Ok(if has_changes { Exit::Changes } else { Exit::Ok })
+    Ok(if found.has_changes { Exit::Changes } else { Exit::Ok })
 }
 
 /// One observation and one plan.

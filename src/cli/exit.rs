@@ -80,6 +80,9 @@ pub(super) enum CliError {
     /// Secrets whose values this machine does not have.
     #[error("secrets need values that this machine does not have, so nothing was sent:\n  - {}", .0.join("\n  - "))]
     MissingValues(Vec<String>),
+    /// The comment on a pull request.
+    #[error("the comment was not written: {0}")]
+    Comment(String),
     /// Arguments that do not go together, or name nothing.
     #[error("{0}")]
     Usage(String),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::args::{Format, Gc, Global, Selection};
+use super::args::{Gc, Global, Selection};
 use super::exit::{CliError, Exit};
 use super::surroundings::Surroundings;
 use super::{diff, reconcile};
@@ -14,7 +14,7 @@ const PATIENCE: Duration = Duration::from_mins(3);
 pub(super) async fn run(global: &Global, args: &Gc) -> Result<Exit, CliError> {
     if args.dry_run {
         let everything = Selection { env: None, only: None };
-        return diff::show(global, &args.target, &everything, Purpose::Collect, Format::Text).await;
+        return diff::show(global, &args.target, &everything, Purpose::Collect, &diff::Shown::TEXT).await;
     }
     let around = Surroundings::open(&args.target).await?;
     reconcile::show_diagnostics(global, &around);

@@ -1,6 +1,9 @@
 //! The command line: arguments in, exit code out. One file per subcommand.
 
+mod actions;
 mod args;
+mod base;
+mod comment;
 mod destroy;
 mod diff;
 mod exit;

@@ -1,13 +1,16 @@
 //! Writing for people: results to standard output, errors to standard error; there as JSON where logs are.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::Path;
 
+use super::actions;
 use super::args::{ColorChoice, Global, LogFormat};
 use super::exit::CliError;
 use crate::clock::{Clock as _, SystemClock};
 use crate::controller::LoadError;
+use crate::report::{self, workflow};
 use crate::spec::Diagnostics;
 
 /// Lets colours through, or not, whatever is written from here on.
@@ -20,13 +23,28 @@ pub(super) fn choose_color(global: &Global) {
     choice.write_global();
 }
 
-/// Writes a result. A closed pipe (`hangar diff | head`) is no error.
+/// Writes a result for people. A closed pipe (`hangar diff | head`) is no error.
 pub(super) fn result(text: &str) {
+    data(&harmless(text));
+}
+
+/// Writes a result for programs, as it is.
+pub(super) fn data(text: &str) {
     let mut out = anstream::stdout();
     let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     if let Err(error) = written {
         tracing::debug!(%error, "the output was closed");
     }
+}
+
+/// In a workflow, a line of what people wrote could be taken for a command of ours to the runner.
+fn harmless(text: &str) -> Cow<'_, str> {
+    if actions::are_here() { Cow::Owned(workflow::without_commands(text)) } else { Cow::Borrowed(text) }
+}
+
+/// Writes a command to the runner of a workflow.
+pub(super) fn command(command: &str) {
+    write_to_stderr(command);
 }
 
 /// Writes a note to standard error.
@@ -45,6 +63,10 @@ pub(super) fn json_line(level: &str, fields: &serde_json::Value) {
 }
 
 fn to_stderr(text: &str) {
+    write_to_stderr(&harmless(text));
+}
+
+fn write_to_stderr(text: &str) {
     let mut out = anstream::stderr();
     let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     if let Err(error) = written {
@@ -74,6 +96,7 @@ pub(super) fn error(global: &Global, message: &str) {
 
 /// Writes diagnostics with their lines and carets.
 pub(super) fn diagnostics(global: &Global, problems: &Diagnostics) {
+    actions::annotate(problems);
     if global.log_format == LogFormat::Text {
         return to_stderr(&format!("{}\n", problems.render(colored(global))));
     }
@@ -103,6 +126,9 @@ pub(super) fn cli_error(global: &Global, problem: &CliError) {
     match problem {
         CliError::Load(LoadError::Specs { problems, unavailable }) => {
             diagnostics(global, problems);
+            if let Err(problem) = actions::summarise(&report::problems_markdown(problems, "")) {
+                error(global, &problem.to_string());
+            }
             for reason in unavailable {
                 note(global, &format!("note: a run will need one more thing: {reason}\n"));
             }

@@ -5,7 +5,7 @@ use std::io::IsTerminal as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::args::{Deletions, Format, Global, LogFormat, Reconcile};
+use super::args::{Deletions, Global, LogFormat, Reconcile};
 use super::exit::{CliError, Exit};
 use super::surroundings::{Surroundings, style};
 use super::{diff, names, output, signals, values};
@@ -19,7 +19,7 @@ use crate::resource::{EnvName, OrgSlug};
 
 pub(super) async fn run(global: &Global, args: &Reconcile) -> Result<Exit, CliError> {
     if args.dry_run {
-        return diff::show(global, &args.target, &args.selection, Purpose::Reconcile, Format::Text).await;
+        return diff::show(global, &args.target, &args.selection, Purpose::Reconcile, &diff::Shown::TEXT).await;
     }
     let around = Surroundings::open(&args.target).await?;
     show_diagnostics(global, &around);

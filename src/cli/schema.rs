@@ -21,6 +21,6 @@ pub(super) fn run(args: &Schema) -> Result<Exit, CliError> {
         let known: Vec<&str> = Kind::ALL.iter().map(|kind| kind.name()).collect();
         CliError::Usage(format!("there is no kind `{name}`; the kinds are {}", known.join(", ")))
     })?;
-    output::result(&format!("{:#}\n", schema(kind)));
+    output::data(&format!("{:#}\n", schema(kind)));
     Ok(Exit::Ok)
 }

@@ -24,11 +24,11 @@ pub(super) async fn run(global: &Global, args: &Status) -> Result<Exit, CliError
         }
         statuses.retain(|status| status.name == *asked);
     }
-    output::result(&match args.format {
-        Format::Text => report::status_text(&statuses, now, &style(global), requests),
-        Format::Markdown => report::status_markdown(&statuses, now, requests),
-        Format::Json => report::status_json(&statuses, requests),
-    });
+    match args.format {
+        Format::Text => output::result(&report::status_text(&statuses, now, &style(global), requests)),
+        Format::Markdown => output::result(&report::status_markdown(&statuses, now, requests)),
+        Format::Json => output::data(&report::status_json(&statuses, requests)),
+    }
     Ok(if diff::tell_missing_specs(global, &around) | diff::tell_gaps(global, &planned) {
         Exit::Failed
     } else {

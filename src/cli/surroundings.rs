@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::actions::Masked;
 use super::args::{ColorChoice, Global, Target};
 use super::exit::CliError;
 use super::faults;
 use super::simulator::LocalSimulator;
 use crate::clock::{SharedClock, SystemClock};
-use crate::controller::{Loaded, ProcessEnvironment, Variables, WithRepositories, WithStandIns, load};
+use crate::controller::{GithubAccess, Loaded, ProcessEnvironment, Variables, WithRepositories, WithStandIns, load};
 use crate::execute::Journal;
 use crate::http::{ReqwestTransport, Shared};
 use crate::memory::Memory;
@@ -46,7 +47,7 @@ impl Surroundings {
     /// Loads the specs of `target` and prepares to speak to Fly or the simulator. Nothing is sent.
     pub(super) async fn open(target: &Target) -> Result<Self, CliError> {
         let clock: SharedClock = Arc::new(SystemClock);
-        let process = ProcessEnvironment { root: PathBuf::new() };
+        let process = Masked::new(ProcessEnvironment { root: PathBuf::new() });
         let faults = target.sim_faults.as_deref().map(faults::chosen).transpose()?;
         let simulator =
             if target.sim { Some(LocalSimulator::open(Path::new(STATE), faults.as_ref(), &clock)?) } else { None };
@@ -83,7 +84,17 @@ impl Surroundings {
         let around =
             Self { source, loaded: Arc::new(loaded), variables, shared, simulator, paths: target.paths.clone(), store };
         around.require_organization()?;
+        around.mask_tokens();
         Ok(around)
+    }
+
+    /// Reads every token once, so that each is masked before anything is printed. One that is missing is told where it is needed.
+    fn mask_tokens(&self) {
+        for org in self.loaded.orgs() {
+            drop(self.loaded.token(&org, &*self.variables));
+        }
+        let github = self.loaded.settings.as_ref().and_then(|settings| settings.github.clone()).unwrap_or_default();
+        drop(GithubAccess::find(&github, &*self.variables));
     }
 
     /// Without an organization there is nowhere to look, not even for what is left of earlier environments.

@@ -8,6 +8,7 @@ use crate::desired::{self, Assets, Completeness, Context, Fleet, SecretInputs, W
 use crate::http::{Token, TokenError};
 use crate::policy::Policy;
 use crate::resource::{OrgSlug, OwnerId};
+use crate::review::Asked;
 use crate::secret::SecretText;
 use crate::source::Snapshot;
 use crate::spec::controller::CredentialSource;
@@ -102,6 +103,29 @@ pub fn load(snapshot: &Snapshot, variables: &dyn Variables) -> Result<Loaded, Lo
         stand_ins,
         master_key_problem: secrets.master_key_problem,
     })
+}
+
+/// What the specs of `snapshot` ask for, to be compared with what others ask for: without a single secret or token, and without
+/// asking what repositories have. Warnings, and mistakes that are not those of a document, come beside it.
+pub fn asked(snapshot: &Snapshot) -> Result<(Asked, Diagnostics), LoadError> {
+    let (specs, mut problems) = crate::spec::parse_all(&snapshot.files);
+    let is_unsound = problems.has_errors();
+    let owner = owner_of(&specs);
+    let context = Context {
+        owner: &owner,
+        secrets: &SecretInputs::default(),
+        assets: snapshot,
+        source: &snapshot.completeness,
+        repos: &snapshot.repos,
+        commit: snapshot.commit.as_deref(),
+    };
+    let built = desired::build(&specs, &context);
+    problems.extend(built.diagnostics.clone());
+    problems.finish();
+    if is_unsound {
+        return Err(LoadError::Specs { problems: Box::new(problems), unavailable: BTreeSet::new() });
+    }
+    Ok((Asked::new(specs, built), problems))
 }
 
 impl Assets for Snapshot {

@@ -20,7 +20,8 @@ mod variables;
 
 pub use daemon::{Daemon, DaemonError};
 pub use feedback::Feedback;
-pub use load::{LoadError, Loaded, load};
+pub use github::GithubAccess;
+pub use load::{LoadError, Loaded, asked, load};
 pub use once::{Once, Outcome, Verdict};
 pub use pass::{BrokenPlan, Planned, Readers, bulk_fingerprint, plan_checked, writers};
 pub use queue::{Backoff, Priority, Queue};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::github::{self, Key};
+use super::github::GithubAccess;
 use super::variables::Variables;
 use crate::desired::{Branch, Completeness, NeededListing, PullRequest, RepoListing, needed_listings};
 use crate::http::{ReadClient, Shared};
@@ -29,7 +29,7 @@ pub struct WithRepositories {
     shared: Shared,
     variables: Arc<dyn Variables>,
     /// Readers keep what they were answered, so that asking again costs little: one for each address and token.
-    readers: Mutex<BTreeMap<Key, GithubReader>>,
+    readers: Mutex<BTreeMap<(String, String), GithubReader>>,
     /// How often to ask; nothing as long as no spec needs it.
     interval: Mutex<Option<Duration>>,
 }
@@ -70,9 +70,10 @@ impl WithRepositories {
     }
 
     fn reader(&self, settings: &ControllerGithub) -> Result<GithubReader, String> {
-        let (key, connection) = github::connect(settings, &*self.variables, &self.shared)?;
-        let make = || GithubReader::new(ReadClient::new(connection));
-        Ok(lock(&self.readers).entry(key).or_insert_with(make).clone())
+        let access = GithubAccess::find(settings, &*self.variables)?;
+        // A token that was renewed in place needs a new reader.
+        let make = || GithubReader::new(ReadClient::new(access.connect(self.shared.clone())));
+        Ok(lock(&self.readers).entry(access.key()).or_insert_with(make).clone())
     }
 }
 

@@ -43,6 +43,8 @@ pub struct Built {
     pub fleet: Fleet,
     /// Problems with their places. An environment with an error is [`Wanted::Broken`]; the others are not affected.
     pub diagnostics: Diagnostics,
+    /// What the template of each set of previews makes of an invented pull request of its first repository, by the name of the set.
+    pub templates: BTreeMap<String, Wanted>,
     /// Why values of secrets are not known on this machine, those of broken environments included.
     pub unavailable: BTreeSet<String>,
 }
@@ -60,6 +62,7 @@ pub fn build(specs: &ParsedSpecs, context: &Context<'_>) -> Built {
         unavailable.extend(problems.unavailable);
         environments.insert(name, (parsed.origin.clone(), wanted));
     }
+    let mut templates = BTreeMap::new();
     let (mut source, mut ended) = (context.source.clone(), BTreeMap::new());
     let mut audiences = BTreeMap::new();
     for set in &specs.preview_sets {
@@ -67,6 +70,7 @@ pub fn build(specs: &ParsedSpecs, context: &Context<'_>) -> Built {
         for (probe, facts) in previews::probes(set) {
             let (wanted, problems) = environment::build(&probe, Some(&facts), specs, secrets, context);
             is_sound &= matches!(wanted, Wanted::Ready(_));
+            templates.entry(set.metadata.name.clone()).or_insert(wanted);
             diagnostics.extend(problems.diagnostics);
             unavailable.extend(problems.unavailable);
         }
@@ -117,6 +121,7 @@ pub fn build(specs: &ParsedSpecs, context: &Context<'_>) -> Built {
             fingerprinter: key.filter(|key| key.expose().chars().count() >= MASTER_KEY_MINIMUM).map(Fingerprinter::new),
         },
         diagnostics,
+        templates,
         unavailable,
     }
 }

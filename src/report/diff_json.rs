@@ -217,7 +217,7 @@ impl StepDocument {
 }
 
 impl ChangeDocument {
-    fn of(change: &FieldChange) -> Self {
+    pub(super) fn of(change: &FieldChange) -> Self {
         Self {
             path: change.path.clone(),
             old: change.old.as_ref().map(SideDocument::of),

@@ -1,7 +1,7 @@
 //! A plan as a comment on a pull request.
 
 use super::RequestCount;
-use super::diff_text::{nothing_to_do, warnings};
+use super::diff_text::{held_line, nothing_to_do, warnings};
 use super::held;
 use super::markdown::{code, fenced, html, inline, item};
 use super::style::Style;
@@ -23,17 +23,31 @@ const MOST_VALUE_COLUMNS: usize = 400;
 /// The whole plan as Markdown of at most 65,000 characters: counts, warnings, then each environment to unfold. Whatever a spec
 /// or a provider says in it stays text.
 pub fn diff_markdown(plan: &Plan, requests: RequestCount) -> String {
+    let made_at = plan.made_at.format("%Y-%m-%d %H:%M UTC");
+    markdown(plan, &format!("{} · {made_at}", requests.to_line()))
+}
+
+/// The same for a comment that is edited only when it says something else: without what differs from one look to the next, the
+/// moment and the number of requests.
+pub fn diff_comment(plan: &Plan) -> String {
+    markdown(plan, "")
+}
+
+/// `look` says what it took to find out.
+fn markdown(plan: &Plan, look: &str) -> String {
     let environments = environments(plan);
     let mut totals = Totals::default();
     for env in &environments {
         totals.add(&env.totals);
     }
-    let mut page = Page { text: String::new(), left: MOST_CHARACTERS.saturating_sub(RESERVE), cut: 0 };
+    let mut page = Page::new();
+    let held = held_line(totals);
+    let held = if held.is_empty() { held } else { format!(" · {held}") };
     if totals.has_changes() {
-        page.put(&format!("### Hangar plan: {}\n", totals.to_line()));
+        page.put(&format!("### Hangar plan: {}{held}\n", totals.to_line()));
     } else {
-        let sentence = inline(&nothing_to_do(&environments, &requests.to_line()));
-        page.put(&format!("### Hangar plan: no changes\n\n{sentence}\n"));
+        let sentence = inline(&nothing_to_do(&environments, None));
+        page.put(&format!("### Hangar plan: no changes{held}\n\n{sentence}\n"));
     }
     let warnings = warnings(&environments, Style::PLAIN);
     if !warnings.is_empty() {
@@ -49,21 +63,26 @@ pub fn diff_markdown(plan: &Plan, requests: RequestCount) -> String {
         let names: Vec<String> = quiet.iter().map(|env| code(env.name.as_str())).collect();
         page.put(&format!("\n✓ As desired: {}\n", names.join(", ")));
     }
-    page.foot(plan, requests);
+    page.foot(plan, look);
     page.text
 }
 
 /// A page that is not allowed to grow beyond its limit.
-struct Page {
-    text: String,
+pub(super) struct Page {
+    pub(super) text: String,
     left: usize,
     /// How many things did not fit.
     cut: usize,
 }
 
 impl Page {
+    /// An empty one.
+    pub(super) const fn new() -> Self {
+        Self { text: String::new(), left: MOST_CHARACTERS.saturating_sub(RESERVE), cut: 0 }
+    }
+
     /// Adds `text` if it fits.
-    fn put(&mut self, text: &str) -> bool {
+    pub(super) fn put(&mut self, text: &str) -> bool {
         let length = text.chars().count();
         if length > self.left {
             self.cut = self.cut.saturating_add(1);
@@ -82,13 +101,9 @@ impl Page {
             html(env.name.as_str()),
             standing(env)
         );
-        // The end of the block is paid for first: a cut must not leave it open.
-        if self.left < head.chars().count().saturating_add(FOOT.len()).saturating_add(100) {
-            self.cut = self.cut.saturating_add(1);
+        if !self.begin_block(&head) {
             return;
         }
-        self.left = self.left.saturating_sub(FOOT.len());
-        self.put(&head);
         self.changes(&env.groups);
         if let Some(held) = &env.held {
             let level = code(&format!("level: {}", held.level));
@@ -110,11 +125,25 @@ impl Page {
             let label = format!("note{}:", component_label(notice.component.as_ref()));
             self.put(&item(&label, &notice.message));
         }
+        self.end_block();
+    }
+
+    /// Begins a block to unfold, if it fits. The end of the block is paid for first: a cut must not leave it open.
+    pub(super) fn begin_block(&mut self, head: &str) -> bool {
+        if self.left < head.chars().count().saturating_add(FOOT.len()).saturating_add(100) {
+            self.cut = self.cut.saturating_add(1);
+            return false;
+        }
+        self.left = self.left.saturating_sub(FOOT.len());
+        self.put(head)
+    }
+
+    pub(super) fn end_block(&mut self) {
         self.text.push_str(FOOT);
     }
 
     /// The changes in one fence, as many lines of it as fit.
-    fn changes(&mut self, groups: &[Group<'_>]) {
+    pub(super) fn changes(&mut self, groups: &[Group<'_>]) {
         let mut lines = Vec::new();
         for group in groups {
             let component = group.component.map(|name| format!("{} ", clean(name.as_str()))).unwrap_or_default();
@@ -145,19 +174,26 @@ impl Page {
         self.put(&format!("{}\n", fenced("diff", &lines)));
     }
 
-    fn foot(&mut self, plan: &Plan, requests: RequestCount) {
+    /// The note that says that something did not fit, where that is so.
+    pub(super) fn note_cut(&mut self) {
         if self.cut > 0 {
             self.text.push_str(
                 "\n> [!NOTE]\n> This plan is longer than a comment can be, and has been cut. `hangar diff` shows all of it.\n",
             );
         }
+    }
+
+    fn foot(&mut self, plan: &Plan, look: &str) {
+        self.note_cut();
         let commit = plan.commit.as_ref().map(|commit| {
             let short: String = commit.chars().take(12).collect();
-            format!("commit {} · ", code(&short))
+            format!("commit {}", code(&short))
         });
-        let (commit, requests) = (commit.unwrap_or_default(), requests.to_line());
-        let made_at = plan.made_at.format("%Y-%m-%d %H:%M UTC");
-        let foot = format!("\n<sub>{commit}{requests} · {made_at}</sub>\n");
+        let parts: Vec<&str> = commit.as_deref().into_iter().chain([look]).filter(|part| !part.is_empty()).collect();
+        if parts.is_empty() {
+            return;
+        }
+        let foot = format!("\n<sub>{}</sub>\n", parts.join(" · "));
         self.text.push_str(&foot);
     }
 }

@@ -39,6 +39,13 @@ pub fn diff_text(plan: &Plan, style: &Style, requests: RequestCount) -> String {
     text
 }
 
+/// What happens in an app or more, as lines.
+pub(super) fn group_lines(groups: &[Group<'_>], style: Style) -> Vec<String> {
+    let mut out = Text { style, now: DateTime::<Utc>::MIN_UTC, lines: Vec::new() };
+    out.groups(groups);
+    out.lines
+}
+
 struct Text {
     style: Style,
     now: DateTime<Utc>,
@@ -270,20 +277,21 @@ impl Text {
     }
 
     fn nothing_to_do(&mut self, environments: &[EnvView<'_>], requests: &str) {
-        let text = nothing_to_do(environments, requests);
+        let text = nothing_to_do(environments, Some(requests));
         let is_good = environments.iter().all(|env| env.standing == Standing::Converged);
         self.line(self.style.paint(if is_good { Tone::Good } else { Tone::Held }, text));
     }
 }
 
 /// `Nothing to do: 3 environments are as desired (12 requests, all reads).`
-pub(super) fn nothing_to_do(environments: &[EnvView<'_>], requests: &str) -> String {
+pub(super) fn nothing_to_do(environments: &[EnvView<'_>], requests: Option<&str>) -> String {
+    let requests = requests.map(|requests| format!(" ({requests})")).unwrap_or_default();
     let count = |standing: Standing| environments.iter().filter(|env| env.standing == standing).count();
     let are = |count: usize, singular: &str, many: &str| {
         format!("{} {}", plural(count, "environment"), if count == 1 { singular } else { many })
     };
     if environments.is_empty() {
-        return format!("Nothing to do: there is no environment ({requests}).");
+        return format!("Nothing to do: there is no environment{requests}.");
     }
     let mut parts = Vec::new();
     for (standing, singular, many) in [
@@ -297,7 +305,7 @@ pub(super) fn nothing_to_do(environments: &[EnvView<'_>], requests: &str) -> Str
         }
     }
     let now = if count(Standing::Converged) == environments.len() { "" } else { " now" };
-    format!("Nothing to do{now}: {} ({requests}).", parts.join(", "))
+    format!("Nothing to do{now}: {}{requests}.", parts.join(", "))
 }
 
 /// What a reader must not miss: what is deleted and what is made anew.
@@ -329,7 +337,8 @@ pub(super) fn warnings(environments: &[EnvView<'_>], style: Style) -> Vec<String
     warnings
 }
 
-fn held_line(totals: Totals) -> String {
+/// `2 blocked, 1 waiting`: what there is.
+pub(super) fn held_line(totals: Totals) -> String {
     let parts: Vec<String> = [(totals.blocked, "blocked"), (totals.waiting, "waiting")]
         .into_iter()
         .filter(|(count, _)| *count > 0)

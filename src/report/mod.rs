@@ -22,6 +22,8 @@ mod json;
 pub mod live;
 mod markdown;
 mod preview;
+mod problems_markdown;
+mod review;
 pub mod status;
 mod style;
 mod summary;
@@ -29,6 +31,7 @@ mod table;
 pub mod text;
 mod value;
 mod view;
+pub mod workflow;
 
 #[cfg(test)]
 mod fixture;
@@ -36,14 +39,16 @@ mod fixture;
 mod tests;
 
 pub use diff_json::{ChangeDocument, EnvironmentDocument, PlanDocument, SideDocument, StepDocument, diff_json};
-pub use diff_markdown::diff_markdown;
+pub use diff_markdown::{diff_comment, diff_markdown};
 pub use diff_text::diff_text;
 pub use gc::gc_text;
 pub use preview::{PreviewNews, PreviewPhase, PreviewProblem, preview_comment};
+pub use problems_markdown::problems_markdown;
+pub use review::{Compared, review_json, review_markdown, review_text, review_totals};
 pub use status::{Status, status_json, status_markdown, status_of, status_of_one, status_overview_text, status_text};
 pub use style::Style;
 pub use summary::{EnvironmentSummary, PassSummary, summary_text};
-pub use view::Totals;
+pub use view::{Totals, totals};
 
 use serde::Serialize;
 

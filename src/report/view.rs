@@ -121,6 +121,15 @@ pub(super) struct EnvView<'p> {
     pub(super) totals: Totals,
 }
 
+/// How many resources something happens to in all of `plan`.
+pub fn totals(plan: &Plan) -> Totals {
+    let mut totals = Totals::default();
+    for env in environments(plan) {
+        totals.add(&env.totals);
+    }
+    totals
+}
+
 /// The environments of `plan` with what happens in each.
 pub(super) fn environments(plan: &Plan) -> Vec<EnvView<'_>> {
     let mut names: BTreeMap<&EnvName, bool> =
@@ -249,7 +258,7 @@ fn is_told_by_key(change: &FieldChange, key: &ResourceKey) -> bool {
 }
 
 /// Puts machines and volumes together to which the same happens for the same reason.
-fn fold<'p>(entries: Vec<Entry<'p>>) -> Vec<Entry<'p>> {
+pub(super) fn fold<'p>(entries: Vec<Entry<'p>>) -> Vec<Entry<'p>> {
     let mut folded: Vec<Entry<'p>> = Vec::new();
     for entry in entries {
         let is_same = |other: &&mut Entry<'p>| {
@@ -291,7 +300,7 @@ impl Entry<'_> {
     /// The resource's name inside its component: `machines app/iad/0–2`, `volume data@app/iad/0`, `shared IPv4`.
     pub(super) fn resource(&self, style: Style) -> String {
         let Some(first) = self.keys.first() else {
-            return String::new();
+            return "settings".to_owned();
         };
         let slots: Vec<&MachineSlot> = self.keys.iter().filter_map(|key| slot(key)).collect();
         let plural = if self.keys.len() > 1 { "s" } else { "" };

@@ -80,6 +80,23 @@ pub enum SourceError {
         /// The commit.
         commit: String,
     },
+    /// The files are in no repository, or in one that cannot be read.
+    #[error("cannot compare `{}` with another commit: {reason}", .path.display())]
+    NoRepository {
+        /// The path as it was given, or the repository's own folder.
+        path: PathBuf,
+        /// What git said.
+        reason: String,
+    },
+    /// The repository has no such commit.
+    #[error(
+        "this repository has no commit `{reference}`. A clone that a workflow has made holds only one commit: fetch the other one first, \
+         for example with `git fetch --depth=1 origin main` for `--base FETCH_HEAD`, or check out with `fetch-depth: 0`"
+    )]
+    NoSuchBase {
+        /// What was asked for.
+        reference: String,
+    },
     /// The local copy of the repository cannot be used.
     #[error("cannot {action} the local copy `{}`: {reason}; it can be removed safely and is then fetched again", .path.display())]
     Cache {

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 pub use directory::DirectorySource;
 pub use error::{AssetError, SourceError};
-pub use git::{GitSettings, GitSource};
+pub use git::{GitSettings, GitSource, at_reference};
 pub use settled::WithController;
 pub use snapshot::{Assets, Snapshot};
 

@@ -4,7 +4,9 @@
 #![cfg(feature = "controller")]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends where something it relies on is not so")]
 
+mod actions;
 mod bad_input;
+mod base;
 mod exit_codes;
 mod git;
 mod help;

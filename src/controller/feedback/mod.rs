@@ -19,7 +19,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::Notify;
 
-use super::github::{self, Key};
+use super::github::GithubAccess;
 use super::load::Loaded;
 use super::variables::Variables;
 use crate::desired::Asks;
@@ -60,7 +60,7 @@ struct State {
     wishes: BTreeMap<EnvName, Item>,
     /// What was said last of each preview.
     said: BTreeMap<EnvName, Wish>,
-    voices: BTreeMap<Key, Arc<Voice>>,
+    voices: BTreeMap<(String, String), Arc<Voice>>,
     is_closing: bool,
 }
 
@@ -228,8 +228,9 @@ impl Speaker {
     }
 
     fn voice(&self, settings: &ControllerGithub) -> Result<Arc<Voice>, String> {
-        let (key, connection) = github::connect(settings, &*self.variables, &self.shared)?;
-        let make = || Arc::new(Voice::new(GithubWriter::new(WriteClient::new(connection))));
-        Ok(Arc::clone(self.state().voices.entry(key).or_insert_with(make)))
+        let access = GithubAccess::find(settings, &*self.variables)?;
+        let writer = || GithubWriter::new(WriteClient::new(access.connect(self.shared.clone())));
+        let make = || Arc::new(Voice::new(writer()));
+        Ok(Arc::clone(self.state().voices.entry(access.key()).or_insert_with(make)))
     }
 }

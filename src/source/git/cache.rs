@@ -40,6 +40,11 @@ impl Cache {
         Self { path: folder.join(short_hash(address.public())), kept: format!("refs/hangar/{}", short_hash(reference)) }
     }
 
+    /// A repository that is there, for reading its commits and files.
+    pub(super) fn at(path: PathBuf) -> Self {
+        Self { path, kept: "HEAD".to_owned() }
+    }
+
     pub(super) fn path(&self) -> &Path {
         &self.path
     }

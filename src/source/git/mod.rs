@@ -10,6 +10,7 @@
 
 mod address;
 mod assets;
+mod base;
 mod cache;
 mod program;
 #[cfg(test)]
@@ -25,6 +26,7 @@ use tokio::sync::Mutex;
 
 use address::Address;
 use assets::GitAssets;
+pub use base::at_reference;
 use cache::Cache;
 use program::Git;
 use tree::{Node, Tree};
