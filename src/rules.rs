@@ -78,6 +78,8 @@ rules! {
     IncompleteListingStopsCollection,
     /// Nothing is collected while a source of specs is incomplete.
     IncompleteSourceStopsCollection,
+    /// Nothing that a set of previews may want is collected while what the set is made from is not wholly known.
+    IncompleteSetHoldsItsPreviews,
     /// Nothing is collected while a spec cannot be evaluated, for its apps are not known.
     BrokenSpecStopsCollection,
     /// An app whose existence is not known is not created.

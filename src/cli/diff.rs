@@ -7,7 +7,6 @@ use super::exit::{CliError, Exit};
 use super::surroundings::{Surroundings, style};
 use super::{names, output, reconcile};
 use crate::controller::{Planned, Readers, plan_checked};
-use crate::desired::Completeness;
 use crate::plan::{Purpose, Reason, Request, Standing};
 use crate::report;
 use crate::resource::EnvName;
@@ -60,13 +59,12 @@ pub(super) async fn look(around: &Surroundings, request: &Request) -> Result<Pla
 
 /// Says whether all that is asked for is known, and what is not.
 pub(super) fn tell_missing_specs(global: &Global, around: &Surroundings) -> bool {
-    match &around.loaded.fleet.source {
-        Completeness::Complete => false,
-        Completeness::Incomplete { reason } => {
-            output::error(global, &format!("not all that is asked for is known, so nothing is collected: {reason}"));
-            true
-        }
+    let fleet = &around.loaded.fleet;
+    let collected = if fleet.source.is_complete() { "not everything is collected" } else { "nothing is collected" };
+    for reason in fleet.gaps() {
+        output::error(global, &format!("not all that is asked for is known, so {collected}: {reason}"));
     }
+    fleet.gaps().next().is_some()
 }
 
 /// Says what could not be read or evaluated, and whether there is such a thing: then what is shown is not the whole truth.

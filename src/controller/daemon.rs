@@ -413,7 +413,7 @@ impl Loop {
 
     fn adopt(&mut self, loaded: Loaded, now: DateTime<Utc>) {
         let mut changed = changed(&self.loaded, &loaded);
-        if !self.loaded.is_complete() && loaded.is_complete() {
+        if !self.loaded.incomplete_sources().is_subset(&loaded.incomplete_sources()) {
             // What was kept because it was not known whether anybody wants it.
             changed.extend(self.queue.names().filter(|env| !loaded.fleet.environments.contains_key(*env)).cloned());
         }

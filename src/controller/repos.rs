@@ -102,7 +102,7 @@ impl Source for WithRepositories {
             if let Completeness::Incomplete { reason } = &listing.completeness {
                 tracing::warn!(
                     %repo, reason,
-                    "pull requests and branches could not be listed: no preview is made, and nothing is collected"
+                    "pull requests and branches could not be listed: no preview is made of them, and none is collected"
                 );
             }
         }

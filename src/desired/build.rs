@@ -60,7 +60,7 @@ pub fn build(specs: &ParsedSpecs, context: &Context<'_>) -> Built {
         unavailable.extend(problems.unavailable);
         environments.insert(name, (parsed.origin.clone(), wanted));
     }
-    let (mut source, mut ended) = (context.source.clone(), BTreeMap::new());
+    let (mut sets, mut ended) = (BTreeMap::new(), BTreeMap::new());
     for set in &specs.preview_sets {
         let mut is_sound = true;
         for (probe, facts) in previews::probes(set) {
@@ -71,9 +71,7 @@ pub fn build(specs: &ParsedSpecs, context: &Context<'_>) -> Built {
         }
         let expansion = previews::expand(set, context);
         diagnostics.extend(expansion.problems.diagnostics);
-        if source.is_complete() {
-            source = expansion.completeness;
-        }
+        sets.insert(set.metadata.name.clone(), expansion.set);
         for preview in expansion.previews {
             let name = EnvName::new(&preview.environment.metadata.name);
             if let Some((other, _)) = environments.get(&name) {
@@ -102,7 +100,8 @@ pub fn build(specs: &ParsedSpecs, context: &Context<'_>) -> Built {
         fleet: Fleet {
             owner: context.owner.clone(),
             environments: environments.into_iter().map(|(name, (_, wanted))| (name, wanted)).collect(),
-            source,
+            source: context.source.clone(),
+            sets,
             ended,
             commit: context.commit.map(str::to_owned),
             fingerprinter: key.filter(|key| key.expose().chars().count() >= MASTER_KEY_MINIMUM).map(Fingerprinter::new),

@@ -46,6 +46,9 @@ pub(super) struct Orphan {
     another_writer: Option<String>,
     /// Why nobody wants it.
     reason: String,
+    /// The sets of previews that the machines of ours in it name, each of which names one; nothing where one of them, or there being
+    /// none, leaves it open.
+    pub(super) sets: Option<BTreeSet<String>>,
     /// The end of what it was a preview of, if a marker in it names that preview: the name of an app proves nothing.
     ended: Option<Ended>,
 }
@@ -95,6 +98,7 @@ impl Planner<'_> {
             }
             return;
         }
+        let leaving = self.hold_for_sets(leaving);
         let mut pending = Vec::new();
         for orphan in leaving {
             match self.consent_to(orphan) {
@@ -218,6 +222,7 @@ impl Planner<'_> {
             held_since,
             released: held_since.is_none() && says(&released_key()).is_some(),
             bearer: bearer.map(|machine| machine.id.clone()),
+            sets: self.sets_named_by(owned.iter().copied().chain(listed().iter().copied())),
             ended: ended.cloned(),
             foreign: if created_by_us { String::new() } else { self.foreign_content(org, row, &machines, &owned) },
             kept,

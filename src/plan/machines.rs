@@ -266,6 +266,7 @@ impl Planner<'_> {
         let marker = MachineMarker {
             owner: self.fleet.owner.clone(),
             env: view.env.name.clone(),
+            set: view.env.preview.as_ref().map(|preview| preview.set.clone()),
             app: view.app.name.clone(),
             component: view.app.component.clone(),
             slot: wanted.slot.clone(),

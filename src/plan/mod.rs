@@ -23,6 +23,7 @@ mod proof;
 mod queue;
 mod rollout;
 mod secrets;
+mod sets;
 mod step;
 mod trial;
 mod volumes;

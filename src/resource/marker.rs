@@ -46,6 +46,8 @@ pub struct MachineMarker {
     pub owner: OwnerId,
     /// The environment it belongs to.
     pub env: EnvName,
+    /// The set of previews that its environment is one of.
+    pub set: Option<String>,
     /// The app it was made in.
     pub app: AppName,
     /// The component it is part of.
@@ -93,6 +95,7 @@ impl MachineMarker {
         };
         put("owner", self.owner.to_string());
         put("env", self.env.to_string());
+        put("set", self.set.clone().unwrap_or_default());
         put("app", self.app.to_string());
         put("component", self.component.to_string());
         put("slot", self.slot.to_string());
@@ -112,9 +115,10 @@ impl MachineMarker {
     }
 
     /// All metadata keys that a marker can use: a patch sets those that are absent from it to null.
-    pub const KEYS: [&'static str; 17] = [
+    pub const KEYS: [&'static str; 18] = [
         "owner",
         "env",
+        "set",
         "app",
         "component",
         "slot",
@@ -150,6 +154,7 @@ impl MachineMarker {
         Ok(Self {
             owner: OwnerId::new(required("owner")?),
             env: EnvName::new(required("env")?),
+            set: optional("set").map(str::to_owned),
             app: AppName::new(required("app")?),
             component: ComponentName::new(required("component")?),
             slot: MachineSlot::parse(required("slot")?).ok_or_else(|| unreadable("slot"))?,
@@ -244,6 +249,7 @@ mod tests {
         MachineMarker {
             owner: "acme".into(),
             env: "pr-1".into(),
+            set: Some("chat".to_owned()),
             app: "pr-1-web".into(),
             component: "web".into(),
             slot: MachineSlot { group: "app".into(), region: "iad".into(), ordinal: 1 },

@@ -114,6 +114,7 @@ fn table() -> Vec<(Switch, By, Checker)> {
             explorer(address, Bounds { ticks: 4, specs: 1, ..NONE }, &[], P::NothingWantedDeleted),
             Catches,
         ),
+        rule(R::IncompleteSetHoldsItsPreviews, By::Told(told::set_not_wholly_listed), Catches),
         rule(
             R::BrokenSpecStopsCollection,
             explorer(address, Bounds { ticks: 4, specs: 1, ..NONE }, &[], P::NothingWantedDeleted),

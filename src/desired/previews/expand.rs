@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 
 use super::facts::Facts;
 use super::listing::RepoListing;
+use super::name_pattern::NamePattern;
 use super::select::{self, Subject};
 use super::slug::{self, MAX_LABEL, Named};
 use crate::desired::build::Context;
@@ -39,6 +40,15 @@ pub struct Preview {
     pub place: usize,
 }
 
+/// What is known of one set of previews at this moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PreviewSet {
+    /// Whether everything that its previews are made from is known. If not, there may be more of them than the fleet has.
+    pub completeness: Completeness,
+    /// The names that its previews can have.
+    pub names: NamePattern,
+}
+
 /// A preview whose subject is gone for certain: nothing has to be concluded from an absence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ended {
@@ -67,8 +77,16 @@ pub(in crate::desired) struct Expanded {
 pub(in crate::desired) struct Expansion {
     pub previews: Vec<Expanded>,
     pub ended: Vec<(EnvName, Ended)>,
-    pub completeness: Completeness,
+    pub set: PreviewSet,
     pub problems: Problems,
+}
+
+impl Expansion {
+    /// Notes that not everything is known that previews of `set` are made from.
+    fn lack(&mut self, set: &ParsedPreviewSet, what: &str) {
+        let reason = format!("preview set `{}`: {what}", set.metadata.name);
+        self.set.completeness = Completeness::Incomplete { reason };
+    }
 }
 
 /// The previews of `set`.
@@ -76,12 +94,14 @@ pub(in crate::desired) fn expand(set: &ParsedPreviewSet, context: &Context<'_>) 
     let mut expansion = Expansion {
         previews: Vec::new(),
         ended: Vec::new(),
-        completeness: Completeness::Complete,
+        set: PreviewSet { completeness: Completeness::Complete, names: NamePattern::of(&set.template.metadata.name) },
         problems: Problems::default(),
     };
     for (_, facts) in probes(set) {
         // Whatever name comes of it: mistakes show before there is a preview.
-        let _name = name_with(set, &facts, &mut expansion.problems);
+        if name_with(set, &facts, &mut expansion.problems).is_none() {
+            expansion.lack(set, "the name of its template cannot be evaluated");
+        }
     }
     let subjects = subjects(set, context, &mut expansion);
     let room = room_for_slug(&set.template);
@@ -105,7 +125,12 @@ pub(in crate::desired) fn expand(set: &ParsedPreviewSet, context: &Context<'_>) 
                 expansion.problems.diagnostics.warn(&set.template.origin, NAME, message, Some(help.to_owned()));
             }
         }
-        let Some(name) = name_of(set, &subject, &mut expansion.problems) else {
+        let Some(name) = name_with(set, &subject.facts, &mut expansion.problems) else {
+            // Whatever is live may be this one's.
+            expansion.lack(set, &format!("the name of {} cannot be evaluated", subject.title));
+            continue;
+        };
+        let Some(name) = sound_name(set, name, &subject, &mut expansion.problems) else {
             continue;
         };
         if let Some(closed_at) = subject.closed_at {
@@ -189,9 +214,8 @@ fn subjects(set: &ParsedPreviewSet, context: &Context<'_>, expansion: &mut Expan
             PreviewSource::Github(github) => {
                 let unknown = RepoListing::unknown("the repository was not listed".to_owned());
                 let listing = github.repo.parse().ok().and_then(|repo| context.repos.get(&repo)).unwrap_or(&unknown);
-                if let Completeness::Incomplete { reason } = &listing.completeness {
-                    let reason = format!("preview set `{}`: {}: {reason}", set.metadata.name, github.repo);
-                    expansion.completeness = Completeness::Incomplete { reason };
+                if let Some(reason) = listing.completeness.gap() {
+                    expansion.lack(set, &format!("{}: {reason}", github.repo));
                 }
                 select::of_github(github, listing)
             }
@@ -199,8 +223,7 @@ fn subjects(set: &ParsedPreviewSet, context: &Context<'_>, expansion: &mut Expan
             PreviewSource::File(path) => match items_of_file(set, path, context) {
                 Ok(items) => select::of_list(&items),
                 Err(problem) => {
-                    let reason = format!("preview set `{}`: `{path}` cannot be read", set.metadata.name);
-                    expansion.completeness = Completeness::Incomplete { reason };
+                    expansion.lack(set, &format!("`{path}` cannot be read"));
                     let message = format!("`{path}` cannot be read: {problem}");
                     expansion.problems.error(&set.origin, &format!("{pointer}/file"), message, None);
                     Vec::new()
@@ -228,9 +251,8 @@ fn items_of_file(
     crate::spec::preview::items(&text)
 }
 
-/// The name of the environment that `subject` becomes. Nothing where it has none; then the problem is noted.
-fn name_of(set: &ParsedPreviewSet, subject: &Subject, problems: &mut Problems) -> Option<EnvName> {
-    let name = name_with(set, &subject.facts, problems)?;
+/// `name` as that of the environment that `subject` becomes. Nothing where none can have it; then the problem is noted.
+fn sound_name(set: &ParsedPreviewSet, name: String, subject: &Subject, problems: &mut Problems) -> Option<EnvName> {
     if let Some(problem) = names::label(&name, names::MAX_LABEL) {
         let message = format!("the name `{name}`, made for {}, {problem}", subject.title);
         let help = "`| slug` makes a label of any text, and `branch.slug` is one that fits";

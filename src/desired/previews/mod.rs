@@ -9,13 +9,15 @@
 mod expand;
 mod facts;
 mod listing;
+mod name_pattern;
 mod select;
 mod slug;
 
-pub use expand::{Ended, Preview};
+pub use expand::{Ended, Preview, PreviewSet};
 pub(super) use expand::{Expanded, expand, probes};
 pub(super) use facts::Facts;
 pub use listing::{Branch, NeededListing, PullRequest, RepoListing, needed_listings};
+pub use name_pattern::NamePattern;
 
 #[cfg(test)]
 mod tests;

@@ -232,7 +232,8 @@ fn an_incomplete_listing_makes_the_source_incomplete() {
         (None, "preview set `chat`: acme/Chat: the repository was not listed"),
     ] {
         let built = built(&[("set.yaml", &set(ALL, ""))], listing);
-        assert_eq!(built.fleet.source, Completeness::Incomplete { reason: expected.into() });
+        assert!(built.fleet.source.is_complete());
+        assert_eq!(built.fleet.sets["chat"].completeness, Completeness::Incomplete { reason: expected.into() });
     }
 }
 
@@ -250,7 +251,10 @@ fn a_list_and_a_file_give_parameters() {
     assert_eq!(names(&of_file), ["demo-one", "demo-two"]);
     assert_eq!(ready(&of_file, "demo-one").apps[0].image, "registry.fly.io/chat:1.10");
     let missing = built(&[("set.yaml", &text)], None);
-    assert!(!missing.fleet.source.is_complete() && messages(&missing)[0].contains("`customers.json` cannot be read"));
+    assert!(
+        !missing.fleet.sets["chat"].completeness.is_complete()
+            && messages(&missing)[0].contains("`customers.json` cannot be read")
+    );
 }
 
 #[test]
