@@ -112,6 +112,8 @@ rules! {
     ConsentIsToOneSet,
     /// A source without any environment stops all deletions.
     EmptySourceStopsDeletions,
+    /// A set of previews that names none, though several of it are live, stops the deletion of all that nobody has closed.
+    EmptySetHoldsItsPreviews,
 
     // Protected stays.
     /// What is protected, by its spec, the policy or a mark on the live object, is not deleted.

@@ -231,7 +231,7 @@ fn nothing_is_deleted_that_a_set_may_want_of_which_not_everything_is_known() {
     let rule = "nothing is deleted that a set of previews may want";
     let is_of = |case: &mut Case, set: Option<&str>, silent_names: &str| {
         case.mark(|marker| marker.set = set.map(str::to_owned));
-        let set = |completeness, names| PreviewSet { completeness, names: NamePattern::of(names) };
+        let set = |completeness, names| PreviewSet { completeness, is_empty: false, names: NamePattern::of(names) };
         let incomplete = Completeness::Incomplete { reason: "no answer".to_owned() };
         let silent = set(incomplete, silent_names);
         let whole = set(Completeness::Complete, "go${{ pr.number }}");
@@ -244,6 +244,32 @@ fn nothing_is_deleted_that_a_set_may_want_of_which_not_everything_is_known() {
         case().breaks(rule, |case| is_of(case, Some("whole"), "${{ pr.number }}"));
         let mut case = case();
         is_of(&mut case, Some("whole"), "pr-${{ pr.number }}");
+        assert_eq!(case.broken(), Vec::<&str>::new());
+    }
+}
+
+#[test]
+fn several_previews_of_a_set_that_names_none_are_deleted_only_when_a_person_has_let_them_go() {
+    let rule = "what a set of previews leaves that suddenly names none";
+    let of_set = |case: &mut Case, is_empty: bool, others: &[&str]| {
+        let names = NamePattern::of("${{ branch.slug }}");
+        case.fleet.sets =
+            BTreeMap::from([("chat".to_owned(), PreviewSet { completeness: Completeness::Complete, is_empty, names })]);
+        case.mark(|marker| marker.set = Some("chat".to_owned()));
+        for env in others {
+            let more = machine(&MachineMarker { set: Some("chat".to_owned()), ..marker(env) });
+            scope(&mut case.observed).machines.items.push(more);
+        }
+    };
+    Case::orphan().breaks(rule, |case| of_set(case, true, &["pr-1", "pr-2"]));
+    Case::orphan().breaks(rule, |case| {
+        of_set(case, true, &[]);
+        let held = ("hangar_emptied".to_owned(), "1".to_owned());
+        scope(&mut case.observed).machines.items[0].metadata.extend([held]);
+    });
+    for (is_empty, others) in [(true, &["pr-1"][..]), (true, &["pr-1", "pr-1"]), (false, &["pr-1", "pr-2"])] {
+        let mut case = Case::orphan();
+        of_set(&mut case, is_empty, others);
         assert_eq!(case.broken(), Vec::<&str>::new());
     }
 }

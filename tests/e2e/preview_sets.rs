@@ -2,9 +2,9 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use hangar::desired::{Completeness, PullRequest, RepoListing};
-use hangar::plan::Reason;
+use hangar::plan::{Plan, Reason};
 
-use crate::support::{CONTROLLER, GRACE, deletes, environment, seconds, small};
+use crate::support::{CONTROLLER, GRACE, deletes, environment, seconds, small, withheld};
 use crate::world::World;
 
 /// A set of previews of all pull requests of `acme/<name>`, each of them an environment `<prefix><number>`.
@@ -248,4 +248,137 @@ async fn a_template_whose_name_cannot_be_evaluated_deletes_nothing() {
     world.sim.clear_requests();
     reconcile_for_long(&mut world).await;
     assert_eq!(world.writes(), Vec::<String>::new());
+}
+
+/// A world in which `chat` has these pull requests, and `docs` its two.
+async fn with_chat(numbers: &[u64]) -> World {
+    let mut world = two_sets().await;
+    let chat = open(&world, numbers);
+    list(&mut world, "chat", chat);
+    world.converge().await;
+    world
+}
+
+fn chat_apps(world: &World) -> Vec<String> {
+    world.app_names().into_iter().filter(|app| app.starts_with("chat")).collect()
+}
+
+/// The hash by which what is held is acknowledged, as the message tells it.
+fn hash_in(plan: &Plan) -> String {
+    let held = plan.withheld.iter().find(|held| held.reason == Reason::PreviewsSuddenlyGone).unwrap();
+    let (_, rest) = held.message.split_once("--acknowledge ").unwrap();
+    rest.split('`').next().unwrap().to_owned()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_set_that_suddenly_names_no_preview_loses_none_until_somebody_has_looked() {
+    let mut world = with_chat(&[1, 2, 3]).await;
+    list(&mut world, "chat", vec![]);
+    let docs = closed(&world, &[1, 2]);
+    list(&mut world, "docs", docs);
+    let outcome = world.reconcile().await;
+    assert_eq!(withheld(&outcome.last.plan), [Reason::PreviewsSuddenlyGone]);
+    let message = &outcome.last.plan.withheld[0].message;
+    let expected = "preview set `chat` suddenly names no preview at all, though 3 of its environments are live that nobody has closed; ";
+    assert!(
+        message.starts_with(expected) && message.ends_with("lets exactly this set go: chat-1, chat-2, chat-3"),
+        "{message}"
+    );
+    // What another set has closed goes all the same, and what is held stays, for as long as it takes and without a store.
+    assert_eq!(deletes(&world), ["DELETE /v1/apps/docs-1-web", "DELETE /v1/apps/docs-2-web"]);
+    world.lose_store();
+    reconcile_for_long(&mut world).await;
+    assert_eq!(chat_apps(&world), ["chat-1-web", "chat-2-web", "chat-3-web"]);
+    // Also what is left when somebody has ended two of them by hand.
+    for app in ["chat-1-web", "chat-2-web"] {
+        world.sim.delete_app(app).unwrap();
+    }
+    world.pass_time(seconds(60)).await;
+    reconcile_for_long(&mut world).await;
+    assert_eq!(chat_apps(&world), ["chat-3-web"]);
+    // They are back: nothing is held any more, and nothing reminds of it.
+    let chat = open(&world, &[1, 2, 3]);
+    list(&mut world, "chat", chat);
+    world.converge().await;
+    assert_eq!(world.only_machine("chat-3-web").metadata("hangar_emptied"), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn closed_ones_of_a_suddenly_empty_set_go_and_the_others_stay() {
+    let mut world = with_chat(&[1, 2, 3, 4, 5]).await;
+    let chat = closed(&world, &[1, 2]);
+    list(&mut world, "chat", chat);
+    world.reconcile().await;
+    assert_eq!(deletes(&world), ["DELETE /v1/apps/chat-1-web", "DELETE /v1/apps/chat-2-web"]);
+    reconcile_for_long(&mut world).await;
+    assert_eq!(chat_apps(&world), ["chat-3-web", "chat-4-web", "chat-5-web"]);
+    // Once they are listed as closed, these go too.
+    let chat = closed(&world, &[3, 4, 5]);
+    list(&mut world, "chat", chat);
+    world.reconcile().await;
+    assert_eq!(chat_apps(&world), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_or_two_may_be_the_last_ones() {
+    let mut world = with_chat(&[1, 2]).await;
+    list(&mut world, "chat", vec![]);
+    reconcile_for_long(&mut world).await;
+    assert_eq!(chat_apps(&world), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_among_those_that_came_back_is_an_orphan_like_any_other() {
+    let mut world = with_chat(&[1, 2, 3]).await;
+    list(&mut world, "chat", vec![]);
+    world.reconcile().await;
+    world.lose_store();
+    let chat = open(&world, &[1, 2]);
+    list(&mut world, "chat", chat);
+    world.pass_time(GRACE).await;
+    world.reconcile().await;
+    assert_eq!(deletes(&world), Vec::<String>::new(), "grace comes first");
+    reconcile_for_long(&mut world).await;
+    assert_eq!(chat_apps(&world), ["chat-1-web", "chat-2-web"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn acknowledging_what_an_empty_set_has_left_lets_exactly_that_go() {
+    let mut world = with_chat(&[1, 2, 3]).await;
+    list(&mut world, "chat", vec![]);
+    let outcome = world.reconcile().await;
+    let hash = hash_in(&outcome.last.plan);
+    world.session().journal.change(|memory| memory.acknowledge(&hash)).unwrap();
+    world.reconcile().await;
+    assert_eq!(deletes(&world), Vec::<String>::new(), "grace begins with the consent");
+    world.lose_store();
+    world.pass_time(GRACE).await;
+    world.reconcile().await;
+    assert_eq!(world.app_names(), ["docs-1-web", "docs-2-web", "other-web"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_mark_that_somebody_has_edited_frees_what_an_empty_set_has_left() {
+    let mut world = with_chat(&[1, 2, 3, 4]).await;
+    list(&mut world, "chat", vec![]);
+    world.reconcile().await;
+    for (app, value) in [("chat-1-web", None), ("chat-2-web", Some("nonsense"))] {
+        let id = world.only_machine(app).id;
+        world.edit_metadata(app, &id, &[("hangar_set", value), ("hangar_emptied", None)]);
+    }
+    world.pass_time(seconds(60)).await;
+    reconcile_for_long(&mut world).await;
+    assert_eq!(chat_apps(&world).len(), 4);
+}
+
+/// An app without a machine does not say which set it is of.
+#[tokio::test(start_paused = true)]
+async fn an_app_that_lost_its_machine_waits_with_what_an_empty_set_has_left() {
+    let mut world = with_chat(&[1, 2, 3, 4]).await;
+    let id = world.only_machine("chat-1-web").id;
+    world.sim.delete_machine("chat-1-web", &id).unwrap();
+    list(&mut world, "chat", vec![]);
+    world.pass_time(seconds(60)).await;
+    reconcile_for_long(&mut world).await;
+    assert_eq!(chat_apps(&world).len(), 4);
 }

@@ -142,12 +142,28 @@ pub(crate) fn set_not_wholly_listed(rules: Rules) -> Outcome {
     let mut script = Script::converged(rules, &[&(wanted("one", "") + KEEPER), KEEPER]);
     script.spec(1);
     let completeness = Completeness::Incomplete { reason: "page 2 did not answer".to_owned() };
-    let set = PreviewSet { completeness, names: NamePattern::of("${{ branch.slug }}") };
+    let set = PreviewSet { completeness, is_empty: false, names: NamePattern::of("${{ branch.slug }}") };
     let ended = Ended { set: "previews".to_owned(), at: moment(NOW), reason: "its pull request is closed".to_owned() };
     script.tell(|fleet| {
         fleet.sets.insert("previews".to_owned(), set);
         fleet.ended.insert("one".into(), ended);
     });
+    script.look(rules, |_| ()).harm(deletes_app)
+}
+
+/// A set of three previews suddenly has none.
+pub(crate) fn set_without_previews(rules: Rules) -> Outcome {
+    let set = |items: &str| {
+        let template =
+            "metadata: {name: 'p-${{ params.n }}'}, spec: {fly: {org: acme, region: iad, apps: {web: {image: 'x:1'}}}}";
+        let spec = format!("{{source: {{list: [{items}]}}, template: {{{template}}}}}");
+        format!("---\napiVersion: hangar/v1\nkind: PreviewSet\nmetadata: {{name: previews}}\nspec: {spec}\n{KEEPER}")
+    };
+    let mut script = Script::converged(rules, &[&set("{n: a}, {n: b}, {n: c}"), &set("")]);
+    script.allow(10);
+    script.spec(1);
+    script.pass();
+    script.tick(5);
     script.look(rules, |_| ()).harm(deletes_app)
 }
 

@@ -45,6 +45,8 @@ pub struct Preview {
 pub struct PreviewSet {
     /// Whether everything that its previews are made from is known. If not, there may be more of them than the fleet has.
     pub completeness: Completeness,
+    /// Whether nothing at all was found that could be one of its previews.
+    pub is_empty: bool,
     /// The names that its previews can have.
     pub names: NamePattern,
 }
@@ -94,7 +96,11 @@ pub(in crate::desired) fn expand(set: &ParsedPreviewSet, context: &Context<'_>) 
     let mut expansion = Expansion {
         previews: Vec::new(),
         ended: Vec::new(),
-        set: PreviewSet { completeness: Completeness::Complete, names: NamePattern::of(&set.template.metadata.name) },
+        set: PreviewSet {
+            completeness: Completeness::Complete,
+            is_empty: true,
+            names: NamePattern::of(&set.template.metadata.name),
+        },
         problems: Problems::default(),
     };
     for (_, facts) in probes(set) {
@@ -104,6 +110,7 @@ pub(in crate::desired) fn expand(set: &ParsedPreviewSet, context: &Context<'_>) 
         }
     }
     let subjects = subjects(set, context, &mut expansion);
+    expansion.set.is_empty = subjects.iter().all(|subject| subject.closed_at.is_some());
     let room = room_for_slug(&set.template);
     // Those that were closed keep theirs for as long as they are listed: what they have left must not become another one's.
     let branches = subjects
