@@ -77,6 +77,7 @@ fn marker(env: &str) -> MachineMarker {
         certificates: BTreeSet::new(),
         protect: false,
         retain: false,
+        keep_until: None,
         tombstone: None,
     }
 }

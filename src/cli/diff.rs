@@ -46,7 +46,7 @@ pub(super) async fn look(around: &Surroundings, request: &Request) -> Result<Pla
     let mut memory = around.memory_for_looking();
     let readers = Readers::connect(&around.loaded, &memory, &*around.variables, &around.shared)?;
     let environments: BTreeSet<EnvName> = match (&request.env, &request.purpose) {
-        (Some(env), _) | (None, Purpose::Destroy(env)) => BTreeSet::from([env.clone()]),
+        (Some(env), _) | (None, Purpose::Destroy(env) | Purpose::Extend(env, _)) => BTreeSet::from([env.clone()]),
         (None, Purpose::Collect) => BTreeSet::new(),
         (None, Purpose::Reconcile) => around.loaded.fleet.environments.keys().cloned().collect(),
     };

@@ -14,6 +14,7 @@ mod budget;
 mod collect;
 mod existing;
 mod expiry;
+mod extend;
 mod machines;
 mod missing;
 mod network;
@@ -29,7 +30,7 @@ mod trial;
 mod volumes;
 mod withheld;
 
-pub use expiry::Births;
+pub use expiry::{Births, SOON};
 pub use planner::{Purpose, Request, plan};
 pub use proof::{Evidence, Proof};
 pub use secrets::SecretWrite;

@@ -85,6 +85,8 @@ pub enum Reason {
     CannotCompare,
     /// The environment has reached its end.
     Expired,
+    /// The environment is about to reach its end.
+    ExpiresSoon,
 }
 
 impl fmt::Display for Reason {

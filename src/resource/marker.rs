@@ -76,6 +76,8 @@ pub struct MachineMarker {
     pub protect: bool,
     /// Kept when its environment goes.
     pub retain: bool,
+    /// Whatever its time to live, its environment is kept until then: a person has said so.
+    pub keep_until: Option<DateTime<Utc>>,
     /// Garbage collection found no spec for it at this moment; grace counts from here.
     pub tombstone: Option<DateTime<Utc>>,
 }
@@ -110,12 +112,13 @@ impl MachineMarker {
         put("certificates", join(self.certificates.iter().cloned()));
         put("protect", flag(self.protect));
         put("retain", flag(self.retain));
+        put("keep_until", self.keep_until.map(|at| at.timestamp().to_string()).unwrap_or_default());
         put("tombstone", self.tombstone.map(|at| at.timestamp().to_string()).unwrap_or_default());
         entries
     }
 
     /// All metadata keys that a marker can use: a patch sets those that are absent from it to null.
-    pub const KEYS: [&'static str; 18] = [
+    pub const KEYS: [&'static str; 19] = [
         "owner",
         "env",
         "set",
@@ -133,6 +136,7 @@ impl MachineMarker {
         "certificates",
         "protect",
         "retain",
+        "keep_until",
         "tombstone",
     ];
 
@@ -170,6 +174,9 @@ impl MachineMarker {
             // A protection that cannot be read still protects.
             protect: optional("protect").is_some(),
             retain: optional("retain").is_some(),
+            keep_until: optional("keep_until")
+                .and_then(|text| text.parse().ok())
+                .and_then(|at| DateTime::from_timestamp(at, 0)),
             tombstone: match optional("tombstone") {
                 None => None,
                 Some(text) => Some(
@@ -264,6 +271,7 @@ mod tests {
             certificates: ["a.example.com".to_owned()].into(),
             protect: true,
             retain: false,
+            keep_until: DateTime::from_timestamp(1_700_000_100, 0),
             tombstone: DateTime::from_timestamp(1_700_000_000, 0),
         }
     }

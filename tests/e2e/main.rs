@@ -35,6 +35,7 @@ mod live;
 mod networks;
 mod organizations;
 mod ownership;
+mod preview_life;
 mod preview_sets;
 mod previews;
 mod quarantine;

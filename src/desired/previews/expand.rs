@@ -6,6 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use indexmap::IndexMap;
 
 use super::facts::Facts;
+use super::life::{Life, life};
 use super::listing::RepoListing;
 use super::name_pattern::NamePattern;
 use super::select::{self, Subject};
@@ -156,7 +157,12 @@ pub(in crate::desired) fn expand(set: &ParsedPreviewSet, context: &Context<'_>) 
         }
         names.insert(name.clone(), subject.title.clone());
         let place = expansion.previews.len();
-        expansion.previews.push(expanded(set, &name, subject, place));
+        let (life, problems) = life(set.spec.ttl.as_ref(), &subject);
+        for problem in problems {
+            let help = "write `preview:keep`, or a length of time as in `preview:ttl=7d`";
+            expansion.problems.diagnostics.warn(&set.origin, "/spec", problem, Some(help.to_owned()));
+        }
+        expansion.previews.push(expanded(set, &name, subject, life, place));
     }
     // The name of an open preview is never that of an ended one, whatever its number was.
     expansion.ended.retain(|(name, _)| !names.contains_key(name));
@@ -177,16 +183,12 @@ pub(in crate::desired) fn probes(set: &ParsedPreviewSet) -> Vec<(ParsedEnvironme
     github.map(probe).collect()
 }
 
-fn expanded(set: &ParsedPreviewSet, name: &EnvName, subject: Subject, place: usize) -> Expanded {
+fn expanded(set: &ParsedPreviewSet, name: &EnvName, subject: Subject, life: Life, place: usize) -> Expanded {
     let mut environment = set.template.clone();
     name.as_str().clone_into(&mut environment.metadata.name);
     if subject.is_secretless {
         without_secrets(&mut environment);
     }
-    let idle = set.spec.ttl.as_ref().and_then(|ttl| ttl.idle);
-    let idle_at = idle
-        .zip(subject.active_at)
-        .and_then(|(idle, active_at)| active_at.checked_add_signed(TimeDelta::from_std(idle.to_std()).ok()?));
     Expanded {
         environment,
         preview: Preview {
@@ -198,8 +200,8 @@ fn expanded(set: &ParsedPreviewSet, name: &EnvName, subject: Subject, place: usi
             place,
         },
         facts: subject.facts,
-        idle_at,
-        max_age: set.spec.ttl.as_ref().and_then(|ttl| ttl.max).map(crate::spec::Duration::to_std),
+        idle_at: life.idle_at,
+        max_age: life.max_age,
     }
 }
 

@@ -8,6 +8,7 @@
 
 mod expand;
 mod facts;
+mod life;
 mod listing;
 mod name_pattern;
 mod select;

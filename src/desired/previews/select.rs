@@ -22,6 +22,8 @@ pub(super) struct Subject {
     pub(super) branch: Option<String>,
     pub(super) sha: Option<String>,
     pub(super) facts: Facts,
+    /// The labels of its pull request.
+    pub(super) labels: Vec<String>,
     /// When it began, where that is known: what is older comes first.
     pub(super) since: Option<DateTime<Utc>>,
     /// The newest sign of life.
@@ -57,6 +59,7 @@ pub(super) fn of_github(source: &GithubSource, listing: &RepoListing) -> Vec<Sub
             branch: Some(branch.name.clone()),
             sha: Some(branch.sha.clone()),
             facts,
+            labels: Vec::new(),
             since: None,
             active_at: branch.active_at,
             closed_at: None,
@@ -79,6 +82,7 @@ pub(super) fn of_list(items: &[IndexMap<String, Text>]) -> Vec<Subject> {
             branch: None,
             sha: None,
             facts,
+            labels: Vec::new(),
             since: None,
             active_at: None,
             closed_at: None,
@@ -105,6 +109,7 @@ fn of_pull(source: &GithubSource, pull: &PullRequest) -> Subject {
         branch: Some(branch),
         sha: Some(pull.sha.clone()),
         facts,
+        labels: pull.labels.clone(),
         since: Some(pull.created_at),
         active_at: Some(pull.active_at),
         closed_at: pull.closed_at,
