@@ -37,6 +37,7 @@ fn list(world: &mut World, labels: &[&str], is_closed: bool) {
         created_at: began,
         active_at: began,
         closed_at: is_closed.then(|| world.clock.now()),
+        files: None,
     };
     let listing = RepoListing { pulls: vec![pull], branches: vec![], completeness: Completeness::Complete };
     world.repos.insert("acme/chat".parse().unwrap(), listing);

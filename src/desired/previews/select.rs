@@ -132,8 +132,19 @@ fn of_commit(facts: &mut Facts, branch: &str, sha: &str) {
     facts.set("head.shortSha", sha.chars().take(7).collect::<String>());
 }
 
-/// Whether a pull request gets a preview, or had one until it was closed.
+/// As many files as GitHub lists of one pull request (REST API, "List pull requests files"): there may be more.
+const MOST_FILES: usize = 3000;
+
+/// Whether a pull request gets a preview, or had one until it was closed. Files that are not all known speak for it.
 fn is_selected(filter: &PullRequestFilter, pull: &PullRequest) -> bool {
+    let changes_one = |files: &Vec<String>| files.iter().any(|file| fits(&filter.paths, file));
+    is_candidate(filter, pull)
+        && (filter.paths.is_empty()
+            || pull.files.as_ref().is_none_or(|files| files.len() >= MOST_FILES || changes_one(files)))
+}
+
+/// Whether everything but the files that it changes speaks for a pull request.
+pub(super) fn is_candidate(filter: &PullRequestFilter, pull: &PullRequest) -> bool {
     let has = |label: &String| pull.labels.iter().any(|own| own.eq_ignore_ascii_case(label));
     filter.labels.iter().all(has)
         && !filter.exclude_labels.iter().any(has)
