@@ -31,6 +31,8 @@ pub mod review;
 pub mod rules;
 pub mod secret;
 #[cfg(feature = "controller")]
+pub mod server;
+#[cfg(feature = "controller")]
 pub mod sim;
 #[cfg(feature = "controller")]
 pub mod source;

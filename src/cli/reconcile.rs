@@ -5,6 +5,9 @@ use std::io::IsTerminal as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
 use super::args::{Deletions, Global, LogFormat, Reconcile};
 use super::exit::{CliError, Exit};
 use super::surroundings::{Surroundings, style};
@@ -12,10 +15,13 @@ use super::{diff, names, output, signals, values};
 use crate::controller::{Daemon, Feedback, Once, Outcome, Session, Verdict};
 use crate::desired::Wanted;
 use crate::event::{Event, Observer};
-use crate::execute::Journal;
+use crate::execute::{Journal, Stop, StopReason};
 use crate::plan::{Purpose, Reason, Request, Withheld};
 use crate::report::{self, EnvironmentSummary, PassSummary, Style, live};
 use crate::resource::{EnvName, OrgSlug};
+use crate::secret::SecretText;
+use crate::server::{self, WebhookReceiver};
+use crate::spec::controller::CredentialSource;
 
 pub(super) async fn run(global: &Global, args: &Reconcile) -> Result<Exit, CliError> {
     if args.dry_run {
@@ -110,8 +116,61 @@ async fn forever(
         stop: signals::stop_on_signal(global),
         request,
     };
-    feedback.beside(daemon.run()).await?;
+    let over = daemon.stop.clone();
+    let served = serve(global, &around, over.clone()).await?;
+    let ended = feedback.beside(daemon.run()).await;
+    over.request(StopReason::Stopping);
+    if let Some(served) = served {
+        match served.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "the server ended early"),
+            Err(error) => tracing::warn!(%error, "the server ended early"),
+        }
+    }
+    ended?;
     Ok(Exit::Ok)
+}
+
+/// Serves what the settings ask for, until the run is to end.
+async fn serve(
+    global: &Global,
+    around: &Surroundings,
+    stop: Stop,
+) -> Result<Option<JoinHandle<std::io::Result<()>>>, CliError> {
+    let Some(settings) = around.loaded.settings.as_ref() else { return Ok(None) };
+    let Some(server) = &settings.server else { return Ok(None) };
+    let webhook = settings.github.as_ref().and_then(|github| github.webhook.as_ref());
+    let receiver = match webhook {
+        Some(webhook) => {
+            let secret = webhook_secret(around, &webhook.secret).map_err(CliError::Usage)?;
+            Some(WebhookReceiver::new(secret, around.hints.clone()))
+        }
+        None => None,
+    };
+    let listener = TcpListener::bind(&server.listen).await.map_err(|error| {
+        CliError::Usage(format!(
+            "cannot listen on `{}` (`Controller`, `spec.server.listen`): {error}; is another program there?",
+            server.listen
+        ))
+    })?;
+    let address = listener.local_addr().map_or_else(|_unknown| server.listen.clone(), |address| address.to_string());
+    output::note(global, &format!("listening on {address}\n\n"));
+    let stopped = async move {
+        stop.asked().await;
+    };
+    Ok(Some(tokio::spawn(server::serve(listener, server::router(receiver), stopped))))
+}
+
+/// The secret that webhooks are signed with. The error says what to do.
+fn webhook_secret(around: &Surroundings, source: &CredentialSource) -> Result<SecretText, String> {
+    let (label, value) = match source {
+        CredentialSource::FromFile(path) => (path, Some(around.variables.file(path)?)),
+        CredentialSource::FromEnv(name) => (name, around.variables.variable(name)),
+    };
+    let value = value.filter(|value| !value.expose().trim().is_empty());
+    value.ok_or_else(|| {
+        format!("there is no secret for webhooks in `{label}` (`Controller`, `spec.github.webhook.secret`): make a long random one, and give it to GitHub too")
+    })
 }
 
 /// Shows what is probably not meant in the specs, and what stands in for missing values.

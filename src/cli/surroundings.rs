@@ -11,7 +11,9 @@ use super::exit::CliError;
 use super::faults;
 use super::simulator::LocalSimulator;
 use crate::clock::{SharedClock, SystemClock};
-use crate::controller::{GithubAccess, Loaded, ProcessEnvironment, Variables, WithRepositories, WithStandIns, load};
+use crate::controller::{
+    GithubAccess, Hints, Loaded, ProcessEnvironment, Variables, WithRepositories, WithStandIns, load,
+};
 use crate::execute::Journal;
 use crate::http::{ReqwestTransport, Shared};
 use crate::memory::Memory;
@@ -32,6 +34,8 @@ pub(super) struct Surroundings {
     pub(super) source: Arc<dyn Source>,
     /// What they say.
     pub(super) loaded: Arc<Loaded>,
+    /// Lets the source look before it is time.
+    pub(super) hints: Hints,
     /// Tokens and secret values.
     pub(super) variables: Arc<dyn Variables>,
     /// Transport, clock, generator, request counter.
@@ -72,6 +76,7 @@ impl Surroundings {
         let source = elsewhere.unwrap_or(directory);
         let source = WithRepositories::new(source, shared.clone(), Arc::clone(&variables));
         loaded = load(&source.complete(snapshot).await, &*variables)?;
+        let hints = source.hints();
         let source: Arc<dyn Source> = Arc::new(source);
         let owner = loaded.fleet.owner.to_string();
         let set =
@@ -81,8 +86,16 @@ impl Surroundings {
             (None, Some(path)) => PathBuf::from(path),
             (None, None) => Path::new(STATE).join("hangar.db"),
         };
-        let around =
-            Self { source, loaded: Arc::new(loaded), variables, shared, simulator, paths: target.paths.clone(), store };
+        let around = Self {
+            source,
+            hints,
+            loaded: Arc::new(loaded),
+            variables,
+            shared,
+            simulator,
+            paths: target.paths.clone(),
+            store,
+        };
         around.require_organization()?;
         around.mask_tokens();
         Ok(around)

@@ -9,6 +9,7 @@
 mod daemon;
 mod feedback;
 mod github;
+mod hints;
 mod load;
 mod once;
 mod pass;
@@ -21,6 +22,7 @@ mod variables;
 pub use daemon::{Daemon, DaemonError};
 pub use feedback::Feedback;
 pub use github::GithubAccess;
+pub use hints::Hints;
 pub use load::{LoadError, Loaded, asked, load};
 pub use once::{Once, Outcome, Verdict};
 pub use pass::{BrokenPlan, Planned, Readers, bulk_fingerprint, plan_checked, writers};

@@ -7,6 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::github::GithubAccess;
+use super::hints::Hints;
 use super::variables::Variables;
 use crate::desired::{Branch, Completeness, NeededListing, PullRequest, RepoListing, needed_listings};
 use crate::http::{ReadClient, Shared};
@@ -19,6 +20,10 @@ use crate::spec::controller::ControllerGithub;
 
 /// How often the daemon asks unless `Controller` says otherwise.
 const INTERVAL: Duration = Duration::from_mins(1);
+/// How long further hints are waited for after one.
+const TOGETHER: Duration = Duration::from_secs(1);
+/// How many dates of commits are kept at most.
+const COMMITS_KEPT: usize = 10_000;
 /// How far back closed pull requests are listed. What was closed before and is still there is an orphan like any other.
 const CLOSED_WITHIN: TimeDelta = TimeDelta::days(7);
 
@@ -28,10 +33,14 @@ pub struct WithRepositories {
     specs: SharedSource,
     shared: Shared,
     variables: Arc<dyn Variables>,
+    /// Lets it look before it is time.
+    hints: Hints,
     /// Readers keep what they were answered, so that asking again costs little: one for each address and token.
     readers: Mutex<BTreeMap<(String, String), GithubReader>>,
     /// The files that pull requests have changed which are closed: nothing changes them any more.
     closed_files: Mutex<BTreeMap<(RepoName, u64), Vec<String>>>,
+    /// When commits were made.
+    commits: Mutex<BTreeMap<String, Option<DateTime<Utc>>>>,
     /// How often to ask; nothing as long as no spec needs it.
     interval: Mutex<Option<Duration>>,
 }
@@ -43,10 +52,17 @@ impl WithRepositories {
             specs,
             shared,
             variables,
+            hints: Hints::default(),
             readers: Mutex::default(),
             closed_files: Mutex::default(),
+            commits: Mutex::default(),
             interval: Mutex::default(),
         }
+    }
+
+    /// Where to tell it that something may have changed.
+    pub fn hints(&self) -> Hints {
+        self.hints.clone()
     }
 
     /// Adds to `snapshot` what the repositories have. One that does not answer is in it as incomplete.
@@ -106,6 +122,12 @@ impl WithRepositories {
             lock(&self.closed_files)
                 .retain(|(of, number), _| of != repo || pulls.iter().any(|pull| pull.number == *number));
             for pull in &mut pulls {
+                if needed.activity && pull.closed_at.is_none() {
+                    // When anything changed about it last does not count: what we say in it ourselves would keep it alive.
+                    let pushed_at =
+                        self.committed_at(reader, repo, &pull.sha).await.map_err(|error| explained(&error))?;
+                    pull.active_at = pushed_at.map_or(pull.created_at, |at| at.max(pull.created_at));
+                }
                 if needed.needs_files(pull) {
                     pull.files = Some(self.files(reader, repo, pull).await.map_err(|error| explained(&error))?);
                 }
@@ -114,16 +136,35 @@ impl WithRepositories {
         let mut branches = Vec::new();
         if needed.branches {
             for branch in reader.branches(repo).await.map_err(|error| explained(&error))? {
-                let commit = if needed.activity {
-                    Some(reader.commit(repo, &branch.sha).await.map_err(|error| explained(&error))?)
+                let active_at = if needed.activity {
+                    self.committed_at(reader, repo, &branch.sha).await.map_err(|error| explained(&error))?
                 } else {
                     None
                 };
-                let active_at = commit.and_then(|commit| commit.committed_at);
                 branches.push(Branch { name: branch.name, sha: branch.sha, active_at });
             }
         }
         Ok(RepoListing { pulls, branches, completeness: Completeness::Complete })
+    }
+
+    /// When a commit was made. That never changes, so it is asked once.
+    async fn committed_at(
+        &self,
+        reader: &GithubReader,
+        repo: &RepoName,
+        sha: &str,
+    ) -> Result<Option<DateTime<Utc>>, GithubError> {
+        let known = lock(&self.commits).get(sha).copied();
+        if let Some(at) = known {
+            return Ok(at);
+        }
+        let at = reader.commit(repo, sha).await?.committed_at;
+        let mut commits = lock(&self.commits);
+        if commits.len() >= COMMITS_KEPT {
+            commits.clear();
+        }
+        commits.insert(sha.to_owned(), at);
+        Ok(at)
     }
 
     /// The files that a pull request changes.
@@ -165,10 +206,17 @@ impl Source for WithRepositories {
 
     async fn changed(&self) {
         let interval = *lock(&self.interval);
-        let Some(interval) = interval else { return self.specs.changed().await };
+        let look_again = async {
+            match interval {
+                Some(interval) => self.shared.clock.sleep(interval).await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             () = self.specs.changed() => {}
-            () = self.shared.clock.sleep(interval) => {}
+            () = look_again => {}
+            // Others often follow: what people do comes in several events.
+            () = self.hints.given() => self.shared.clock.sleep(TOGETHER).await,
         }
     }
 

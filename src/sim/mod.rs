@@ -58,6 +58,7 @@ pub use faults::{
 };
 pub use github::{
     CommentView, DeploymentView, GithubAccess, NewPull, PullView, RepositoryHand, SimGithubToken, StatusView,
+    WebhookDelivery,
 };
 pub use inspect::{AddressView, AppView, CertificateView, MachineView, VolumeView};
 pub use log::{RequestListener, RequestRecord};

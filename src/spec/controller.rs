@@ -28,6 +28,9 @@ pub struct ControllerSpec {
     /// How GitHub is reached, where sets of previews come from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub github: Option<ControllerGithub>,
+    /// What the daemon serves over HTTP. Default: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<ServerSpec>,
     /// Where history is kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub store: Option<StoreSpec>,
@@ -130,6 +133,23 @@ pub struct FlyOrganization {
     pub token: CredentialSource,
 }
 
+/// What the daemon serves over HTTP.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ServerSpec {
+    /// Address and port that it listens on, for example `0.0.0.0:8080`; without TLS, which a proxy in front of it adds.
+    #[schemars(example = &"0.0.0.0:8080")]
+    pub listen: String,
+}
+
+/// What GitHub tells by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct GithubWebhook {
+    /// Where the secret comes from that deliveries are signed with, for example `{fromEnv: GITHUB_WEBHOOK_SECRET}`.
+    pub secret: CredentialSource,
+}
+
 /// How GitHub is reached.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -144,6 +164,9 @@ pub struct ControllerGithub {
     /// How often the daemon asks for pull requests and branches, for example `1m`. Default: `1m`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interval: Option<Duration>,
+    /// Takes webhooks at `/webhooks/github` of `server`, so that pull requests are looked at at once. Default: they are not taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub webhook: Option<GithubWebhook>,
 }
 
 /// Where history is kept.

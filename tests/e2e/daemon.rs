@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, Utc};
-use hangar::controller::{Daemon, DaemonError, Feedback};
+use hangar::controller::{Daemon, DaemonError, Feedback, Hints, Variables, WithRepositories};
 use hangar::event::{Event, Observer, What};
 use hangar::execute::{Journal, Stop, StopReason};
 use hangar::http::Shared;
@@ -55,7 +55,28 @@ impl Running {
         Self::start_with(world, transport, observer)
     }
 
+    /// A daemon that looks at repositories itself, and where it is told that something may have changed.
+    pub(crate) fn start_looking(world: World) -> (Self, Hints) {
+        let (transport, observer) = (world.sim.transport(), Arc::<Recorder>::clone(&world.recorder));
+        let mut hints = Hints::default();
+        let running = Self::start_from(world, transport, observer, |specs, shared, variables| {
+            let looking = WithRepositories::new(specs, shared, variables);
+            hints = looking.hints();
+            Arc::new(looking)
+        });
+        (running, hints)
+    }
+
     fn start_with(world: World, transport: SharedTransport, observer: Arc<dyn Observer>) -> Self {
+        Self::start_from(world, transport, observer, |specs, _, _| specs)
+    }
+
+    fn start_from(
+        world: World,
+        transport: SharedTransport,
+        observer: Arc<dyn Observer>,
+        wrap: impl FnOnce(Arc<dyn Source>, Shared, Arc<dyn Variables>) -> Arc<dyn Source>,
+    ) -> Self {
         let source =
             Arc::new(Scripted { now: Mutex::new(Some(world.snapshot())), changed: tokio::sync::Notify::new() });
         let stop = Stop::default();
@@ -68,7 +89,7 @@ impl Running {
         };
         let daemon = Daemon {
             feedback: feedback.clone(),
-            source: Arc::<Scripted>::clone(&source),
+            source: wrap(Arc::<Scripted>::clone(&source), shared.clone(), Arc::new(world.variables.clone())),
             variables: Arc::new(world.variables.clone()),
             shared,
             journal,

@@ -95,7 +95,7 @@ impl Github {
 }
 
 /// The image that the set's template asks for at this commit.
-fn image_of(sha: &str) -> String {
+pub(crate) fn image_of(sha: &str) -> String {
     format!("registry.fly.io/demo:{}", sha.get(..7).unwrap())
 }
 

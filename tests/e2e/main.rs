@@ -46,4 +46,5 @@ mod secrets;
 mod strict;
 mod structure;
 mod support;
+mod webhooks;
 mod world;

@@ -35,7 +35,8 @@ pub struct PullRequest {
     pub url: String,
     /// When it was opened.
     pub created_at: DateTime<Utc>,
-    /// The newest sign of life that is known: a push, or anything else that somebody did with it.
+    /// The newest sign of life: when its newest commit was made, or it was opened, whichever is later. What is said in it does not
+    /// count, because we do that ourselves.
     pub active_at: DateTime<Utc>,
     /// When it was closed or merged, if it was.
     pub closed_at: Option<DateTime<Utc>>,

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::access::GithubAccess;
+use super::hook::Before;
 use super::state::{Head, Home, Pull, Repo};
 use crate::sim::Simulator;
 use crate::sim::edits::EditError;
@@ -411,7 +412,12 @@ impl RepositoryHand {
         let now = self.simulator.now();
         let mut state = self.simulator.present();
         let (repo, ids) = state.world.github.change(&self.name).ok_or_else(|| no_repository(&self.name))?;
-        change(repo, ids, now)
+        let before = repo.hook.is_some().then(|| Before::of(repo));
+        let changed = change(repo, ids, now)?;
+        if let Some(before) = before {
+            before.tell_changes(repo, ids, now);
+        }
+        Ok(changed)
     }
 }
 

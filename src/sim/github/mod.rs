@@ -13,6 +13,7 @@ mod access;
 mod feedback;
 mod hand;
 mod hand_feedback;
+mod hook;
 mod objects;
 mod objects_feedback;
 mod pages;
@@ -23,6 +24,7 @@ mod usage;
 pub use access::{GithubAccess, SimGithubToken};
 pub use hand::{NewPull, PullView, RepositoryHand};
 pub use hand_feedback::{CommentView, DeploymentView, StatusView};
+pub use hook::WebhookDelivery;
 pub(crate) use state::Github;
 
 use std::hash::{DefaultHasher, Hash, Hasher as _};

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::access::GithubAccess;
 use super::feedback::Feedback;
+use super::hook::Hook;
 use super::usage::Usage;
 use crate::sim::world::ids::Ids;
 
@@ -42,6 +43,9 @@ pub(crate) struct Repo {
     pub(super) people: BTreeMap<String, GithubAccess>,
     #[serde(default)]
     pub(super) feedback: Feedback,
+    /// What it tells by itself. A restored world has to be told again to whom.
+    #[serde(skip)]
+    pub(super) hook: Option<Hook>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -126,6 +130,7 @@ impl Github {
             pulls: BTreeMap::new(),
             people: BTreeMap::new(),
             feedback: Feedback::default(),
+            hook: None,
         };
         let sha = repo.commit(&mut self.ids, owner, "Begin", None, now);
         repo.branches.insert("main".to_owned(), sha);

@@ -40,6 +40,21 @@ pub(super) fn check(manifest: &Manifest<ControllerSpec>) -> Vec<Finding> {
         if let Some(token) = &github.token {
             check_credential("/spec/github/token", token, &mut findings);
         }
+        if let Some(webhook) = &github.webhook {
+            check_credential("/spec/github/webhook/secret", &webhook.secret, &mut findings);
+            if spec.server.is_none() {
+                let finding = Finding::error("/spec/github/webhook", "nothing is served that could take webhooks");
+                let finding = finding.at_key().help("add `server: {listen: \"0.0.0.0:8080\"}` beside `github`");
+                findings.push(finding.relies_on(["/spec/server".to_owned()]));
+            }
+        }
+    }
+    if let Some(server) = &spec.server
+        && server.listen.parse::<std::net::SocketAddr>().is_err()
+    {
+        let message = format!("`{}` is not an address and a port", server.listen);
+        let finding = Finding::error("/spec/server/listen", message);
+        findings.push(finding.help("write for example `0.0.0.0:8080`, or `127.0.0.1:8080` for this machine alone"));
     }
     if let Some(fly) = &spec.fly {
         check_address("/spec/fly/baseUrl", fly.base_url.as_deref(), &mut findings);
