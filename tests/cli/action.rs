@@ -33,9 +33,9 @@ fn named(text: &str, prefix: &str) -> BTreeSet<String> {
 /// Runs the step at `index` of the action as its runner does, with these variables.
 fn step(folder: &Folder, index: usize, inputs: &[(&str, &str)]) -> Output {
     let action = action();
-    let step = &action["runs"]["steps"][index];
-    assert_eq!(step["shell"], "bash");
-    folder.write("step.sh", step["run"].as_str().unwrap());
+    let step = action.pointer(&format!("/runs/steps/{index}")).unwrap();
+    assert_eq!(step.get("shell").unwrap(), "bash");
+    folder.write("step.sh", step.get("run").and_then(Value::as_str).unwrap());
     let mut bash = Command::new("bash");
     bash.args(["--noprofile", "--norc", "-e", "-o", "pipefail", "step.sh"]).current_dir(folder.path("")).env_clear();
     let path = format!("{}:/usr/bin:/bin", folder.path("bin").display());
@@ -44,9 +44,9 @@ fn step(folder: &Folder, index: usize, inputs: &[(&str, &str)]) -> Output {
         bash.env(name, folder.path(file));
     }
     bash.env("GITHUB_ACTION_PATH", "/of the action");
-    for (name, expression) in step["env"].as_object().unwrap() {
+    for (name, expression) in step.get("env").and_then(Value::as_object).unwrap() {
         let input = named(expression.as_str().unwrap(), "inputs.").pop_first().unwrap();
-        let default = action["inputs"][&input]["default"].as_str().unwrap();
+        let default = action.pointer(&format!("/inputs/{input}/default")).and_then(Value::as_str).unwrap();
         let given = inputs.iter().find(|(name, _)| *name == input).map_or(default, |(_, value)| value);
         bash.env(name, if given.contains("${{") { "" } else { given });
     }
