@@ -87,6 +87,7 @@ async fn converged_by_loop(world: &mut World, previews: usize) -> (usize, Durati
     let transport = world.metered(false);
     let observer = Arc::new(Convergence::default());
     let daemon = Daemon {
+        feedback: hangar::controller::Feedback::default(),
         source: Arc::new(Fixed(world.snapshot.clone())),
         variables: Arc::new(world.variables.clone()),
         shared: world.shared(Arc::<Metered>::clone(&transport)),

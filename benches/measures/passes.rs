@@ -69,6 +69,7 @@ async fn resync(world: &mut World) -> Value {
     let transport = world.metered(false);
     let stop = Stop::default();
     let daemon = Daemon {
+        feedback: hangar::controller::Feedback::default(),
         source: Arc::new(Fixed(world.snapshot.clone())),
         variables: Arc::new(world.variables.clone()),
         shared: world.shared(Arc::<Metered>::clone(&transport)),

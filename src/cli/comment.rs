@@ -4,17 +4,13 @@
 
 use std::path::Path;
 
-use super::actions;
 use super::args::Selection;
 use super::exit::CliError;
 use crate::controller::{GithubAccess, Variables};
 use crate::http::{Shared, WriteClient};
-use crate::providers::github::client::{GithubError, GithubProblem, GithubWriter, Sticky};
+use crate::providers::github::client::{GithubError, GithubWriter, Sticky};
 use crate::resource::{OwnerId, RepoName};
 use crate::spec::ControllerSpec;
-
-/// The author of what is written with the token that a workflow is given.
-const WORKFLOW_AUTHOR: &str = "github-actions[bot]";
 
 /// The pull request that is commented on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,14 +87,7 @@ pub(super) async fn keep(
     let access = GithubAccess::find(&settings, speaker.variables).map_err(CliError::Comment)?;
     let writer = GithubWriter::new(WriteClient::new(access.connect(speaker.shared.clone())));
     let explained = |error: GithubError| CliError::Comment(format!("{error}; {}", error.advice()));
-    let author = match writer.reader().login().await {
-        Ok(login) => login,
-        // Who is not a person may not ask. In a workflow it is known all the same.
-        Err(error) if actions::are_here() && matches!(error.problem(), GithubProblem::Forbidden { .. }) => {
-            WORKFLOW_AUTHOR.to_owned()
-        }
-        Err(error) => return Err(explained(error)),
-    };
+    let author = writer.author().await.map_err(explained)?;
     let marker = marker(kind, speaker.owner, selection);
     let kept = writer.keep_comment(&target.repo, target.number, &author, &marker, Some(body)).await;
     kept.map_err(explained)

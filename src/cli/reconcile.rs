@@ -9,7 +9,7 @@ use super::args::{Deletions, Global, LogFormat, Reconcile};
 use super::exit::{CliError, Exit};
 use super::surroundings::{Surroundings, style};
 use super::{diff, names, output, signals, values};
-use crate::controller::{Daemon, Once, Outcome, Session, Verdict};
+use crate::controller::{Daemon, Feedback, Once, Outcome, Session, Verdict};
 use crate::desired::Wanted;
 use crate::event::{Event, Observer};
 use crate::execute::Journal;
@@ -53,17 +53,18 @@ pub(super) async fn once(
     let observer = observer(global, around, style, &journal);
     let stop = signals::stop_on_signal(global);
     let loaded = Arc::clone(&around.loaded);
+    let feedback = Feedback::new(around.shared.clone(), Arc::clone(&around.variables));
     let session = Session::open(loaded, &*around.variables, around.shared.clone(), journal.clone(), observer, stop)?;
+    let session = session.reporting_to(feedback.clone());
     let purpose = request.purpose.clone();
-    let outcome = Once::new(&session, request, patience)
-        .run(|first| {
-            // Whoever destroys has seen the plan when they were asked; and what is only held is told at the end.
-            let has_news = !matches!(purpose, Purpose::Destroy(_)) && !first.plan.steps.is_empty();
-            if has_news {
-                output::result(&format!("{}\n", report::diff_text(&first.plan, &style, around.requests())));
-            }
-        })
-        .await?;
+    let run = Once::new(&session, request, patience).run(|first| {
+        // Whoever destroys has seen the plan when they were asked; and what is only held is told at the end.
+        let has_news = !matches!(purpose, Purpose::Destroy(_)) && !first.plan.steps.is_empty();
+        if has_news {
+            output::result(&format!("{}\n", report::diff_text(&first.plan, &style, around.requests())));
+        }
+    });
+    let outcome = feedback.beside(run).await?;
     remember_statuses(around, &journal, &outcome);
     let at = around.shared.clock.now();
     let summary = PassSummary {
@@ -98,16 +99,18 @@ async fn forever(
     let count = around.loaded.fleet.environments.len();
     let (plural, source) = (if count == 1 { "" } else { "s" }, around.source.describe());
     output::note(global, &format!("{count} environment{plural} from {source}; changes are followed until Ctrl-C\n\n"));
+    let feedback = Feedback::new(around.shared.clone(), Arc::clone(&around.variables));
     let daemon = Daemon {
         source: Arc::clone(&around.source),
         variables: Arc::clone(&around.variables),
         shared: around.shared.clone(),
         journal,
         observer,
+        feedback: feedback.clone(),
         stop: signals::stop_on_signal(global),
         request,
     };
-    daemon.run().await?;
+    feedback.beside(daemon.run()).await?;
     Ok(Exit::Ok)
 }
 

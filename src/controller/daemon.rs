@@ -13,6 +13,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::{Id, JoinError, JoinSet};
 
+use super::feedback::Feedback;
 use super::load::{LoadError, Loaded, load};
 use super::queue::{Backoff, Priority, Queue};
 use super::round::{End, Ended, Known, News, Round, said};
@@ -46,6 +47,8 @@ pub struct Daemon {
     pub journal: Journal,
     /// Who is told what happens.
     pub observer: Arc<dyn Observer>,
+    /// Who is told how previews are doing.
+    pub feedback: Feedback,
     /// Ends the loop.
     pub stop: Stop,
     /// What every pass is asked for besides its environments.
@@ -207,7 +210,7 @@ impl Loop {
             Arc::clone(&self.daemon.observer),
         );
         let (session, problems) = match opened {
-            Ok(opened) => opened,
+            Ok((session, problems)) => (session.reporting_to(self.daemon.feedback.clone()), problems),
             Err(error) => {
                 for env in due.iter().chain(&glanced) {
                     self.fail(env, &error.to_string());

@@ -7,6 +7,7 @@
 //! ```
 
 mod daemon;
+mod feedback;
 mod github;
 mod load;
 mod once;
@@ -18,6 +19,7 @@ mod session;
 mod variables;
 
 pub use daemon::{Daemon, DaemonError};
+pub use feedback::Feedback;
 pub use github::GithubAccess;
 pub use load::{LoadError, Loaded, asked, load};
 pub use once::{Once, Outcome, Verdict};

@@ -102,6 +102,10 @@ impl<'s> Once<'s> {
             self.session.remember_consents(&planned.plan)?;
             if let Some(show) = on_first_plan.take() {
                 show(&planned);
+                self.session.feedback.note_absent(&self.session.loaded, &planned.observed);
+                for env in planned.plan.environments.keys() {
+                    self.note(&planned, env);
+                }
             }
             let due: Vec<EnvName> =
                 planned.plan.environments.keys().filter(|env| self.is_due(&planned.plan, env)).cloned().collect();
@@ -228,8 +232,19 @@ impl<'s> Once<'s> {
         }
     }
 
+    /// Leaves what is to be said of a preview.
+    fn note(&self, planned: &Planned, env: &EnvName) {
+        let failures = self.failures.get(env).map_or(&[][..], Vec::as_slice);
+        let Session { loaded, feedback, .. } = self.session;
+        feedback.note(loaded, &planned.plan, &planned.observed, env, failures);
+    }
+
     fn conclude(self, last: Planned) -> Outcome {
         let mut verdicts = BTreeMap::new();
+        let gone = self.deleted.keys().filter(|env| !last.plan.environments.contains_key(*env));
+        for env in last.plan.environments.keys().chain(gone) {
+            self.note(&last, env);
+        }
         for env in last.plan.environments.keys() {
             let verdict = match last.plan.standing(env) {
                 _ if self.failures.contains_key(env) => Verdict::Failed,

@@ -17,7 +17,7 @@ use super::pass::{BrokenPlan, Planned, bulk_fingerprint};
 use super::session::{Session, SessionError};
 use crate::desired::{Environment, Wanted};
 use crate::event::{Event, What};
-use crate::execute::{Report, Stop};
+use crate::execute::{Failure, Report, Stop};
 use crate::observed::{ByApp, Observed};
 use crate::plan::{Births, Purpose, Reason, Request, Standing, plan};
 use crate::resource::{EnvName, OrgSlug, OwnerId};
@@ -111,6 +111,7 @@ pub(super) struct Ended {
 impl Round {
     pub(super) async fn run(self) {
         let mut observed = self.session.readers.list().await;
+        self.session.feedback.note_absent(&self.session.loaded, &observed);
         let now = self.session.shared.clock.now();
         let unwanted = self.unwanted(&observed, now);
         let (unchanged, open): (BTreeSet<EnvName>, BTreeSet<EnvName>) = {
@@ -224,6 +225,7 @@ impl Round {
         let View { planned, listed, births } = view;
         let plan = &planned.plan;
         let standing = plan.standing(env);
+        self.note(planned, env, &[]);
         let report = if standing == Standing::Changes {
             let stop = self.due.get(env).cloned().unwrap_or_default();
             self.session.stopped_by(stop).execute(planned, env).await
@@ -241,6 +243,9 @@ impl Round {
                 message.or_else(|| withheld().next().map(|withheld| withheld.message.clone())),
             );
         }
+        if !report.failed.is_empty() {
+            self.note(planned, env, &report.failed);
+        }
         let wanted = self.wanted(env);
         let converged = wanted.filter(|_| standing == Standing::Converged);
         End::Planned(Box::new(Ended {
@@ -252,6 +257,12 @@ impl Round {
             bulk: converged.and_then(|wanted| bulk_fingerprint(&planned.observed, listed, wanted)),
             expiry: wanted.and_then(|wanted| births.expiry(wanted)),
         }))
+    }
+
+    /// Leaves what is to be said of a preview.
+    fn note(&self, planned: &Planned, env: &EnvName, failures: &[Failure]) {
+        let Session { loaded, feedback, .. } = &self.session;
+        feedback.note(loaded, &planned.plan, &planned.observed, env, failures);
     }
 
     fn finished(&self, env: &EnvName, standing: Standing, message: Option<String>) {

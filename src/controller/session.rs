@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::feedback::Feedback;
 use super::load::{LoadError, Loaded};
 use super::pass::{BrokenPlan, Planned, Readers, former_orgs, plan_checked, writers};
 use super::variables::Variables;
@@ -32,6 +33,8 @@ pub struct Session {
     pub observer: Arc<dyn Observer>,
     /// Says when no new step may begin.
     pub stop: Stop,
+    /// Where it leaves what others are to be told.
+    pub feedback: Feedback,
 }
 
 /// Why a pass could not be made.
@@ -62,7 +65,7 @@ impl Session {
         let former = former_orgs(&loaded, &journal.memory(), variables);
         let readers = Readers::connect_to(&orgs, &former, &loaded, variables, &shared)?;
         let writers = writers(&orgs.union(&former).cloned().collect(), &loaded, variables, &shared)?;
-        Ok(Self { loaded, readers, writers, journal, shared, observer, stop })
+        Ok(Self { loaded, readers, writers, journal, shared, observer, stop, feedback: Feedback::default() })
     }
 
     /// The same, leaving out organizations without a usable token, so that one of them does not keep the others waiting. Returns
@@ -86,7 +89,25 @@ impl Session {
         let former = former_orgs(&loaded, &journal.memory(), variables);
         let readers = Readers::connect_to(&orgs, &former, &loaded, variables, &shared)?;
         let writers = writers(&orgs.union(&former).cloned().collect(), &loaded, variables, &shared)?;
-        Ok((Self { loaded, readers, writers, journal, shared, observer, stop: Stop::default() }, problems))
+        Ok((
+            Self {
+                loaded,
+                readers,
+                writers,
+                journal,
+                shared,
+                observer,
+                stop: Stop::default(),
+                feedback: Feedback::default(),
+            },
+            problems,
+        ))
+    }
+
+    /// The same run, whose previews are reported to `feedback`.
+    #[must_use]
+    pub fn reporting_to(self, feedback: Feedback) -> Self {
+        Self { feedback, ..self }
     }
 
     /// The same run under another stop signal: each environment can be stopped for itself.

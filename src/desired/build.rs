@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::environment;
 use super::graph::{Completeness, Fleet, Wanted};
 use super::inputs::{Assets, SecretInputs};
-use super::previews::{self, Expanded, RepoListing};
+use super::previews::{self, Asks, Expanded, RepoListing};
 use super::problems::Problems;
 use super::secrets::{SecretKeeper, describe};
 use crate::resource::{AppName, EnvName, OwnerId, RepoName};
@@ -64,6 +64,7 @@ pub fn build(specs: &ParsedSpecs, context: &Context<'_>) -> Built {
     }
     let mut templates = BTreeMap::new();
     let (mut source, mut ended) = (context.source.clone(), BTreeMap::new());
+    let mut audiences = BTreeMap::new();
     for set in &specs.preview_sets {
         let mut is_sound = true;
         for (probe, facts) in previews::probes(set) {
@@ -73,7 +74,7 @@ pub fn build(specs: &ParsedSpecs, context: &Context<'_>) -> Built {
             diagnostics.extend(problems.diagnostics);
             unavailable.extend(problems.unavailable);
         }
-        let expansion = previews::expand(set, context);
+        let mut expansion = previews::expand(set, context);
         diagnostics.extend(expansion.problems.diagnostics);
         if source.is_complete() {
             source = expansion.completeness;
@@ -82,6 +83,7 @@ pub fn build(specs: &ParsedSpecs, context: &Context<'_>) -> Built {
             let name = EnvName::new(&preview.environment.metadata.name);
             if let Some((other, _)) = environments.get(&name) {
                 diagnostics.extend(refuse_taken_name(&preview, other));
+                expansion.audiences.retain(|(of, _)| *of != name);
                 continue;
             }
             let (mut wanted, problems) =
@@ -98,8 +100,14 @@ pub fn build(specs: &ParsedSpecs, context: &Context<'_>) -> Built {
             environments.insert(name, (preview.environment.origin, wanted));
         }
         ended.extend(expansion.ended);
+        for (name, audience) in expansion.audiences {
+            if audience.asks == Asks::Preview || !audiences.contains_key(&name) {
+                audiences.insert(name, audience);
+            }
+        }
     }
     ended.retain(|name, _| !environments.contains_key(name));
+    audiences.retain(|name, audience| (audience.asks == Asks::Preview) == environments.contains_key(name));
     diagnostics.extend(refuse_shared_names(&mut environments));
     let key = context.secrets.master_key.as_ref();
     Built {
@@ -108,6 +116,7 @@ pub fn build(specs: &ParsedSpecs, context: &Context<'_>) -> Built {
             environments: environments.into_iter().map(|(name, (_, wanted))| (name, wanted)).collect(),
             source,
             ended,
+            audiences,
             commit: context.commit.map(str::to_owned),
             fingerprinter: key.filter(|key| key.expose().chars().count() >= MASTER_KEY_MINIMUM).map(Fingerprinter::new),
         },

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::previews::{Ended, Preview};
+use super::previews::{Audience, Ended, Preview};
 use crate::resource::{AppName, ComponentName, EnvName, IpKind, MachineSlot, OrgSlug, OwnerId, VolumeSlot};
 use crate::secret::SecretText;
 use crate::template::Fingerprinter;
@@ -43,6 +43,8 @@ pub struct Fleet {
     pub source: Completeness,
     /// Names of previews whose pull requests are known to be closed.
     pub ended: BTreeMap<EnvName, Ended>,
+    /// Whom to tell how previews are doing, those included that are no more.
+    pub audiences: BTreeMap<EnvName, Audience>,
     /// The commit that the specs come from, where they come from git.
     pub commit: Option<String>,
     /// Makes keyed fingerprints of secret values; absent where no master key is at hand (then secrets cannot be compared).

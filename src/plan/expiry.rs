@@ -28,7 +28,7 @@ impl<'o> Births<'o> {
     }
 
     /// Whether any machine of the environment is there.
-    pub(super) fn has(&self, name: &EnvName) -> bool {
+    pub fn has(&self, name: &EnvName) -> bool {
         self.0.keys().any(|(_, env)| *env == name)
     }
 

@@ -11,7 +11,8 @@ pub(super) fn message(withheld: &Withheld, now: DateTime<Utc>) -> String {
     format!("{}{}", named(withheld), until(withheld, now))
 }
 
-fn named(withheld: &Withheld) -> String {
+/// Why something is withheld, with its resource where the message does not name it.
+pub(super) fn named(withheld: &Withheld) -> String {
     let Some(key) = &withheld.key else {
         return withheld.message.clone();
     };

@@ -59,6 +59,17 @@ fn escape(text: &str) -> String {
     escaped
 }
 
+/// Text in a cell of a table: a bar would end it, even between backticks.
+pub(super) fn cell(text: &str) -> String {
+    text.replace('|', "\\|")
+}
+
+/// An address to open. Host names come from specs: shown as text, which GitHub links where it is an address.
+pub(super) fn address(url: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, ':' | '/' | '.' | '-');
+    if url.chars().all(is_plain) { url.to_owned() } else { cell(&inline(url)) }
+}
+
 /// Text for a place where HTML is read and Markdown is not.
 pub(super) fn html(text: &str) -> String {
     clean(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")

@@ -137,10 +137,16 @@ pub(super) fn environments(plan: &Plan) -> Vec<EnvView<'_>> {
     for name in plan.steps.iter().map(|step| &step.env).chain(plan.withheld.iter().map(|withheld| &withheld.env)) {
         names.entry(name).or_insert(false);
     }
-    names.into_iter().map(|(name, is_orphan)| environment(plan, name, is_orphan)).collect()
+    names.into_iter().map(|(name, is_orphan)| view_of(plan, name, is_orphan)).collect()
 }
 
-fn environment<'p>(plan: &'p Plan, name: &'p EnvName, is_orphan: bool) -> EnvView<'p> {
+/// One environment of `plan`, if it is about that.
+pub(super) fn environment<'p>(plan: &'p Plan, name: &EnvName) -> Option<EnvView<'p>> {
+    let (name, kind) = plan.environments.get_key_value(name)?;
+    Some(view_of(plan, name, *kind == EnvironmentKind::Orphan))
+}
+
+fn view_of<'p>(plan: &'p Plan, name: &'p EnvName, is_orphan: bool) -> EnvView<'p> {
     let mut groups: Vec<Group<'p>> = Vec::new();
     for step in plan.steps.iter().filter(|step| step.env == *name) {
         let app = step.key.app();

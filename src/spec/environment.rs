@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::duration::Duration;
 use super::fly::FlySpec;
+use super::report::ReportSpec;
 use super::text::Text;
 
 /// What an environment is made of, how long it lives and how far Hangar may go with it.
@@ -46,6 +47,9 @@ pub struct EnvironmentSpec {
     /// What runs on Fly.io.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fly: Option<FlySpec>,
+    /// Where others are told how it is doing. Only in the template of a `PreviewSet`. Default: nowhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report: Option<ReportSpec>,
 }
 
 impl EnvironmentSpec {

@@ -17,7 +17,7 @@ use super::tree::{self, Node, Shape};
 use super::typed::{self, Lenience};
 
 /// Sections of an environment that are designed and not built.
-const LATER_SECTIONS: [&str; 5] = ["vercel", "neon", "jobs", "checks", "report"];
+const LATER_SECTIONS: [&str; 4] = ["vercel", "neon", "jobs", "checks"];
 
 /// A document that was read, perhaps with problems.
 #[derive(Debug)]

@@ -26,6 +26,7 @@ pub mod preset;
 pub mod preview;
 mod problem;
 mod render;
+pub mod report;
 pub mod schema;
 pub mod secret;
 pub mod service;

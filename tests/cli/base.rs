@@ -97,7 +97,7 @@ fn everything_that_differs_is_shown_and_nobody_is_asked() {
         let ran = folder.run(&format!("diff --base main --format {format} repo/specs")).ended(2);
         insta::assert_snapshot!(
             format!("base_{format}"),
-            ran.out.replace(&full(&folder), "[base]").replace(&base, "[base]")
+            ran.out.replace(&full(&folder), "[full base]").replace(&base, "[base]")
         );
         assert_eq!(ran.err, "");
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, Utc};
-use hangar::controller::{Daemon, DaemonError};
+use hangar::controller::{Daemon, DaemonError, Feedback};
 use hangar::event::{Event, Observer, What};
 use hangar::execute::{Journal, Stop, StopReason};
 use hangar::http::Shared;
@@ -50,7 +50,7 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    fn start(world: World) -> Self {
+    pub(crate) fn start(world: World) -> Self {
         let (transport, observer) = (world.sim.transport(), Arc::<Recorder>::clone(&world.recorder));
         Self::start_with(world, transport, observer)
     }
@@ -60,20 +60,27 @@ impl Running {
             Arc::new(Scripted { now: Mutex::new(Some(world.snapshot())), changed: tokio::sync::Notify::new() });
         let stop = Stop::default();
         let journal = Journal::open(Arc::clone(&world.store), "daemon", world.clock.now()).unwrap();
+        let shared = Shared::new(transport, Arc::clone(&world.clock), Random::from_seed(7));
+        let feedback = if world.tells {
+            Feedback::new(shared.clone(), Arc::new(world.variables.clone()))
+        } else {
+            Feedback::default()
+        };
         let daemon = Daemon {
+            feedback: feedback.clone(),
             source: Arc::<Scripted>::clone(&source),
             variables: Arc::new(world.variables.clone()),
-            shared: Shared::new(transport, Arc::clone(&world.clock), Random::from_seed(7)),
+            shared,
             journal,
             observer,
             stop: stop.clone(),
             request: Request::default(),
         };
-        Self { world, source, stop, task: tokio::spawn(daemon.run()) }
+        Self { world, source, stop, task: tokio::spawn(async move { feedback.beside(daemon.run()).await }) }
     }
 
     /// Lets the daemon read the world's files anew.
-    fn publish(&self) {
+    pub(crate) fn publish(&self) {
         *self.source.now.lock().unwrap() = Some(self.world.snapshot());
         self.source.changed.notify_one();
     }

@@ -9,15 +9,15 @@ use hangar::desired::Completeness;
 use hangar::http::Shared;
 use hangar::http::transport::Method;
 use hangar::random::Random;
-use hangar::sim::{Fault, FaultKind, Matcher, NewPull, SimConfig};
+use hangar::sim::{Fault, FaultKind, GithubAccess, Matcher, NewPull, SimConfig};
 use hangar::source::{Snapshot, Source, SourceError};
 
 use crate::previews::set;
 use crate::support::{CONTROLLER, seconds, small};
 use crate::world::World;
 
-const REPO: &str = "acme/chat";
-const TOKEN: &str = "ghp_planted_0123456789abcdef";
+pub(crate) const REPO: &str = "acme/chat";
+pub(crate) const TOKEN: &str = "ghp_planted_0123456789abcdef";
 
 /// A source that is never asked: a world has its specs itself.
 #[derive(Debug)]
@@ -37,15 +37,26 @@ impl Source for NoSource {
 }
 
 /// A world with a repository, and the eyes that Hangar has for it.
-struct Github {
-    world: World,
-    eyes: WithRepositories,
+pub(crate) struct Github {
+    pub(crate) world: World,
+    pub(crate) eyes: WithRepositories,
 }
 
 impl Github {
     async fn with(more: &str) -> Self {
-        let config = SimConfig::default().with_org("acme", "sim_acme_token").with_repo(REPO, TOKEN);
-        let files = [("hangar.yaml", CONTROLLER), ("other.yaml", &small("other")), ("set.yaml", &set(more))];
+        Self::of_set(&set(more), GithubAccess::Write).await
+    }
+
+    /// The same with this set, and a token that may do this.
+    pub(crate) async fn of_set(set: &str, access: GithubAccess) -> Self {
+        Self::configured(set, |config| config.github_tokens[0].access = access).await
+    }
+
+    /// The same in a simulator that is set up like this.
+    pub(crate) async fn configured(set: &str, change: impl FnOnce(&mut SimConfig)) -> Self {
+        let mut config = SimConfig::default().with_org("acme", "sim_acme_token").with_repo(REPO, TOKEN);
+        change(&mut config);
+        let files = [("hangar.yaml", CONTROLLER), ("other.yaml", &small("other")), ("set.yaml", set)];
         let mut world = World::configured(&files, config);
         world.set("GITHUB_TOKEN", TOKEN);
         world.sim.create_repository(REPO);
@@ -61,13 +72,13 @@ impl Github {
     }
 
     /// Looks at the repository, and reconciles.
-    async fn pass(&mut self) -> Verdict {
+    pub(crate) async fn pass(&mut self) -> Verdict {
         self.world.pass_time(seconds(61)).await;
         self.look().await;
         self.world.reconcile().await.worst()
     }
 
-    async fn look(&mut self) {
+    pub(crate) async fn look(&mut self) {
         self.world.repos = self.eyes.complete(self.world.snapshot()).await.repos;
     }
 

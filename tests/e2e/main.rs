@@ -24,6 +24,7 @@ mod destroy;
 mod diff;
 mod drift;
 mod faults;
+mod feedback;
 mod github;
 mod given;
 mod health;

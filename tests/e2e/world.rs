@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use hangar::clock::{SharedClock, VirtualClock};
-use hangar::controller::{FixedVariables, Loaded, Once, Outcome, Planned, Session, load};
+use hangar::controller::{Feedback, FixedVariables, Loaded, Once, Outcome, Planned, Session, load};
 use hangar::desired::{Completeness, RepoListing};
 use hangar::event::{Event, Observer};
 use hangar::execute::{Journal, Stop};
@@ -67,6 +67,8 @@ pub(crate) struct World {
     pub(crate) repos: BTreeMap<RepoName, RepoListing>,
     /// Specs that are taken as they are, for tests that start many runs from the same ones: reading them takes time.
     pub(crate) read_before: Option<Arc<Loaded>>,
+    /// Whether runs tell GitHub how previews are doing.
+    pub(crate) tells: bool,
     runs: u64,
 }
 
@@ -94,6 +96,7 @@ impl World {
             completeness: Completeness::Complete,
             repos: BTreeMap::new(),
             read_before: None,
+            tells: false,
             runs: 0,
         }
     }
@@ -152,7 +155,13 @@ impl World {
         let journal = Journal::open(Arc::clone(&self.store), &instance, self.clock.now()).unwrap();
         let observer: Arc<dyn Observer> = Arc::<Recorder>::clone(&self.recorder);
         let loaded = self.read_before.clone().unwrap_or_else(|| Arc::new(self.load()));
-        Session::open(loaded, &self.variables, shared, journal, observer, Stop::default()).unwrap()
+        let feedback = if self.tells {
+            Feedback::new(shared.clone(), Arc::new(self.variables.clone()))
+        } else {
+            Feedback::default()
+        };
+        let session = Session::open(loaded, &self.variables, shared, journal, observer, Stop::default()).unwrap();
+        session.reporting_to(feedback)
     }
 
     /// `hangar reconcile --once`.
@@ -164,7 +173,8 @@ impl World {
         // A program that is started anew knows nothing of what the last one has just used of Fly's limits.
         self.pass_time(Duration::from_secs(3)).await;
         let session = self.session();
-        let outcome = Once::new(&session, request, Duration::from_mins(3)).run(|_| ()).await.unwrap();
+        let run = Once::new(&session, request, Duration::from_mins(3)).run(|_| ());
+        let outcome = session.feedback.beside(run).await.unwrap();
         // Whatever else a test asserts: nothing is ever sent faster than Fly documents.
         let limited: Vec<_> = self.sim.requests().into_iter().filter(|request| request.status == Some(429)).collect();
         assert!(limited.is_empty(), "{limited:#?}");

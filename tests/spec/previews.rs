@@ -92,3 +92,30 @@ fn what_is_missing_is_said_once() {
     );
     assert_eq!(problems(&set(SOURCE, "metadata: {}\nspec: {}")), ["7:5 the field `name` is missing"]);
 }
+
+#[test]
+fn a_report_that_nobody_would_get_is_refused() {
+    let with = |report: &str| TEMPLATE.replace("spec:\n", &format!("spec:\n  report: {report}\n"));
+    let all = with("{github: {comment: onFailure, deployment: true, status: preview}}");
+    assert_eq!(sound(&set(SOURCE, &all)).preview_sets.len(), 1);
+    let list = "source: {list: [{a: 1}, {a: 2}]}";
+    let environment = "apiVersion: hangar/v1\nkind: Environment\nmetadata: {name: a}\nspec:\n  report: {github: {comment: true}}\n  fly: {org: acme, region: iad, apps: {web: {image: 'x:1'}}}\n";
+    let found: Vec<Vec<String>> = vec![
+        problems(&set(SOURCE, &with("{}"))),
+        problems(&set(SOURCE, &with("{github: {}}"))),
+        problems(&set(SOURCE, &with("{github: {comment: never, status: ' '}}"))),
+        problems(&set(list, &with("{github: {comment: true}}").replace("pr.number", "params.a"))),
+        problems(environment),
+    ];
+    assert_eq!(
+        found.concat(),
+        [
+            "9:7 `report` says nothing (write for example `report: {github: {comment: true}}`)",
+            "9:16 nothing is reported (write for example `github: {comment: true, deployment: true, status: preview}`)",
+            "9:34 `never` is not one of `true`, `false`, `onFailure`",
+            "9:49 ` ` is not the context of a status: it has 1 to 100 characters",
+            "9:16 these previews come from no GitHub repository (remove it, or add a source `github`)",
+            "5:3 this environment is of no pull request that could be told (remove it; `report` belongs into the template of a `PreviewSet`)",
+        ]
+    );
+}

@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 
 use super::facts::Facts;
 use super::listing::RepoListing;
+use super::report::{Asks, Audience};
 use super::select::{self, Subject};
 use super::slug::{self, MAX_LABEL, Named};
 use crate::desired::build::Context;
@@ -67,6 +68,8 @@ pub(in crate::desired) struct Expanded {
 pub(in crate::desired) struct Expansion {
     pub previews: Vec<Expanded>,
     pub ended: Vec<(EnvName, Ended)>,
+    /// Whom to tell of each preview, and of those that are no more.
+    pub audiences: Vec<(EnvName, Audience)>,
     pub completeness: Completeness,
     pub problems: Problems,
 }
@@ -76,6 +79,7 @@ pub(in crate::desired) fn expand(set: &ParsedPreviewSet, context: &Context<'_>) 
     let mut expansion = Expansion {
         previews: Vec::new(),
         ended: Vec::new(),
+        audiences: Vec::new(),
         completeness: Completeness::Complete,
         problems: Problems::default(),
     };
@@ -108,7 +112,10 @@ pub(in crate::desired) fn expand(set: &ParsedPreviewSet, context: &Context<'_>) 
         let Some(name) = name_of(set, &subject, &mut expansion.problems) else {
             continue;
         };
+        let asks = subject.closed_at.map_or(Asks::Preview, |closed_at| Asks::NoneSince { closed_at });
+        let audience = audience_of(set, &subject, asks).map(|audience| (name.clone(), audience));
         if let Some(closed_at) = subject.closed_at {
+            expansion.audiences.extend(audience);
             let grace = set.spec.grace.map(crate::spec::Duration::to_std).unwrap_or_default();
             let at = closed_at.checked_add_signed(TimeDelta::from_std(grace).unwrap_or_default());
             let reason = format!("{} was closed at {}", subject.title, closed_at.format("%Y-%m-%d %H:%M UTC"));
@@ -122,12 +129,21 @@ pub(in crate::desired) fn expand(set: &ParsedPreviewSet, context: &Context<'_>) 
             expansion.problems.error(&set.template.origin, NAME, message, Some(help.to_owned()));
             continue;
         }
+        expansion.audiences.extend(audience);
         names.insert(name.clone(), subject.title.clone());
         let place = expansion.previews.len();
         expansion.previews.push(expanded(set, &name, subject, place));
     }
     // The name of an open preview is never that of an ended one, whatever its number was.
     expansion.ended.retain(|(name, _)| !names.contains_key(name));
+    let is_current =
+        |(name, audience): &(EnvName, Audience)| audience.asks == Asks::Preview || !names.contains_key(name);
+    expansion.audiences.retain(is_current);
+    for (name, audience) in unselected(set, context, room) {
+        if !names.contains_key(&name) && !expansion.audiences.iter().any(|(other, _)| *other == name) {
+            expansion.audiences.push((name, audience));
+        }
+    }
     expansion
 }
 
@@ -179,6 +195,31 @@ fn without_secrets(environment: &mut ParsedEnvironment) {
     for app in environment.spec.fly.iter_mut().flat_map(|fly| fly.apps.values_mut()) {
         app.secrets.clear();
     }
+}
+
+/// Whom to tell of open pull requests that are not selected (any more), by the names that their previews would have.
+fn unselected(set: &ParsedPreviewSet, context: &Context<'_>, room: usize) -> Vec<(EnvName, Audience)> {
+    let mut found = Vec::new();
+    for (_, source) in set.spec.all_sources() {
+        let PreviewSource::Github(github) = source else { continue };
+        let listing = github.repo.parse().ok().and_then(|repo| context.repos.get(&repo));
+        for mut subject in listing.map(|listing| select::unselected(github, listing)).unwrap_or_default() {
+            let branch = subject.branch.clone().unwrap_or_default();
+            let slugs = slug::slugs([Named { branch: &branch, is_fork: subject.is_secretless }], room);
+            if let Some(slug) = slugs.get(branch.as_str()) {
+                subject.facts.set("branch.slug", &*slug.text);
+            }
+            // Whatever is wrong with its name is nobody's concern.
+            let name = name_of(set, &subject, &mut Problems::default());
+            found.extend(name.zip(audience_of(set, &subject, Asks::None)));
+        }
+    }
+    found
+}
+
+fn audience_of(set: &ParsedPreviewSet, subject: &Subject, asks: Asks) -> Option<Audience> {
+    let how = set.template.spec.report.as_ref()?.github.as_ref()?;
+    Audience::of(&subject.facts, how, asks)
 }
 
 /// Everything that the set's sources name: what is older first, and each pull request or branch once.

@@ -9,6 +9,7 @@
 mod expand;
 mod facts;
 mod listing;
+mod report;
 mod select;
 mod slug;
 
@@ -16,6 +17,7 @@ pub use expand::{Ended, Preview};
 pub(super) use expand::{Expanded, expand, probes};
 pub(super) use facts::Facts;
 pub use listing::{Branch, NeededListing, PullRequest, RepoListing, needed_listings};
+pub use report::{Asks, Audience};
 
 #[cfg(test)]
 mod tests;

@@ -66,6 +66,13 @@ pub(super) fn of_github(source: &GithubSource, listing: &RepoListing) -> Vec<Sub
     subjects
 }
 
+/// Open pull requests of the repository's own that are not selected.
+pub(super) fn unselected(source: &GithubSource, listing: &RepoListing) -> Vec<Subject> {
+    let Some(filter) = &source.pull_requests else { return Vec::new() };
+    let is_one = |pull: &&PullRequest| pull.closed_at.is_none() && !pull.is_fork && !is_selected(filter, pull);
+    listing.pulls.iter().filter(is_one).map(|pull| of_pull(source, pull)).collect()
+}
+
 /// The subjects of a list, in its order.
 pub(super) fn of_list(items: &[IndexMap<String, Text>]) -> Vec<Subject> {
     let subject = |(index, item): (usize, &IndexMap<String, Text>)| {

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::desired::{
-    Branch, Built, Completeness, Context, Environment, PullRequest, RepoListing, SecretInputs, SecretValue, Wanted,
-    build,
+    Asks, Branch, Built, Completeness, Context, Environment, PullRequest, RepoListing, SecretInputs, SecretValue,
+    Wanted, build,
 };
 use crate::resource::{EnvName, OwnerId};
 use crate::secret::SecretText;
@@ -261,4 +261,29 @@ fn mistakes_in_a_template_show_before_there_is_a_preview() {
     for (wrong, meant) in [("branch.nmae", "branch.name"), ("branch.slgu", "branch.slug")] {
         assert!(rendered.contains(wrong) && rendered.contains(&format!("did you mean `{meant}`")), "{rendered}");
     }
+}
+
+#[test]
+fn an_audience_is_that_of_a_preview_or_of_what_was_one() {
+    let source = "{github: {repo: acme/chat, pullRequests: {labels: [preview]}}}";
+    let text = set(source, "").replace("    spec:", "    spec:\n      report: {github: {comment: true}}");
+    let labelled = |number, branch: &str| PullRequest { labels: vec!["preview".into()], ..pull(number, branch) };
+    let closed = |number, branch: &str| PullRequest { closed_at: Some(now()), ..labelled(number, branch) };
+    let pulls = vec![
+        closed(1, "again"),
+        labelled(2, "again"),
+        closed(3, "over"),
+        pull(4, "unlabelled"),
+        PullRequest { is_fork: true, ..labelled(5, "fork") },
+    ];
+    let built = built(&[("set.yaml", &text)], Some(listing(pulls, &[])));
+    let audiences: Vec<_> =
+        built.fleet.audiences.iter().map(|(name, audience)| (name.as_str(), audience.pull, &audience.asks)).collect();
+    let over = Asks::NoneSince { closed_at: now() };
+    assert_eq!(names(&built).len(), 1);
+    let again = names(&built)[0];
+    assert!(audiences.contains(&(again, Some(2), &Asks::Preview)), "{audiences:?}");
+    assert!(audiences.contains(&("chat-over", Some(3), &over)), "{audiences:?}");
+    assert!(audiences.contains(&("chat-unlabelled", Some(4), &Asks::None)), "{audiences:?}");
+    assert!(!audiences.iter().any(|(_, pull, _)| *pull == Some(5)), "{audiences:?}");
 }

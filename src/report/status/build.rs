@@ -15,12 +15,24 @@ use crate::plan::{Plan, Reason, Stance, Standing, Withheld};
 use crate::report::summary::urls_of;
 use crate::report::text::{plural, span};
 use crate::report::view::{self, EnvView};
-use crate::resource::{AppName, ComponentName, OrgSlug, OwnerId};
+use crate::resource::{AppName, ComponentName, EnvName, OrgSlug, OwnerId};
 
 /// Where every environment of `plan` stands, by name. `fleet` and `observed` are what the plan was made of, `now` is the moment
 /// that ages count to and, for conditions without a past, the moment since when they hold.
 pub fn status_of(fleet: &Fleet, plan: &Plan, observed: &Observed, now: DateTime<Utc>) -> Vec<Status> {
     view::environments(plan).iter().map(|view| Builder { fleet, plan, observed, now }.status(view)).collect()
+}
+
+/// The same of one environment; nothing if the plan is not about it.
+pub fn status_of_one(
+    fleet: &Fleet,
+    plan: &Plan,
+    observed: &Observed,
+    name: &EnvName,
+    now: DateTime<Utc>,
+) -> Option<Status> {
+    let view = view::environment(plan, name)?;
+    Some(Builder { fleet, plan, observed, now }.status(&view))
 }
 
 struct Builder<'a> {

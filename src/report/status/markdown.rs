@@ -7,7 +7,7 @@ use super::{ComponentStatus, Status};
 use crate::plan::{Stance, Standing};
 use crate::report::RequestCount;
 use crate::report::held;
-use crate::report::markdown::{code, inline, item};
+use crate::report::markdown::{address, cell, code, item};
 use crate::report::text::moment;
 
 /// All environments as a table, then what keeps any of them from being as desired.
@@ -52,11 +52,6 @@ fn row(status: &Status, now: DateTime<Utc>) -> String {
     format!("| {} |", cells.join(" | "))
 }
 
-/// A bar would end the cell, even between backticks.
-fn cell(text: &str) -> String {
-    text.replace('|', "\\|")
-}
-
 const fn standing(status: &Status) -> &'static str {
     match status.standing {
         Standing::Converged if status.orphan => "kept",
@@ -77,12 +72,5 @@ fn images(components: &[ComponentStatus]) -> String {
 
 fn urls(components: &[ComponentStatus]) -> String {
     let urls = components.iter().flat_map(|component| &component.urls);
-    // Host names come from the spec: shown as text, which GitHub links where it is an address.
-    urls.map(|url| if url.chars().all(is_address) { url.clone() } else { cell(&inline(url)) })
-        .collect::<Vec<_>>()
-        .join("<br>")
-}
-
-const fn is_address(c: char) -> bool {
-    c.is_ascii_alphanumeric() || matches!(c, ':' | '/' | '.' | '-')
+    urls.map(|url| address(url)).collect::<Vec<_>>().join("<br>")
 }

@@ -10,7 +10,7 @@ mod text;
 #[cfg(test)]
 mod tests;
 
-pub use build::status_of;
+pub use build::{status_of, status_of_one};
 pub use markdown::status_markdown;
 pub use text::{status_overview_text, status_text};
 

@@ -110,9 +110,9 @@ impl Caller {
         self.require(repo, if self.is_app { GithubAccess::Write } else { GithubAccess::Read })
     }
 
-    /// Whether it is an app, which is no user.
-    pub(crate) const fn is_app(&self) -> bool {
-        self.is_app
+    /// The login of a person. An app's token may not ask for it.
+    pub(crate) fn person(&self) -> Result<&str, Refusal> {
+        if self.is_app { Err(problem(403, "Resource not accessible by integration").into()) } else { self.actor() }
     }
 
     /// The login, where somebody acts.

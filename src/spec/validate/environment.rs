@@ -19,6 +19,11 @@ pub(super) const TTL_BOUNDS: (StdDuration, StdDuration) =
 pub(super) fn check(manifest: &Manifest<EnvironmentSpec>, broken: &Broken) -> Vec<Finding> {
     let mut findings = Vec::new();
     check_name(&manifest.metadata, &mut findings);
+    if manifest.spec.report.is_some() {
+        let finding =
+            Finding::error("/spec/report", "this environment is of no pull request that could be told").at_key();
+        findings.push(finding.help("remove it; `report` belongs into the template of a `PreviewSet`"));
+    }
     findings.extend(check_spec(manifest, broken));
     findings
 }

@@ -9,8 +9,13 @@ use crate::spec::manifest::Draft;
 use crate::spec::positions::child;
 use crate::spec::preview::{GithubSource, PreviewSetSpec, PreviewSource};
 
+use crate::spec::report::ReportSpec;
+
 use super::environment::{TTL_BOUNDS, check_name, check_spec};
 use super::names;
+
+/// The longest context of a commit status that is taken, in characters; it is shown in one line of a pull request.
+const LONGEST_CONTEXT: usize = 100;
 
 pub(super) fn check(manifest: &Manifest<PreviewSetSpec>, template: Option<&Draft>) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -84,6 +89,31 @@ fn check_life(pointer: &str, duration: Duration, findings: &mut Vec<Finding>) {
     }
 }
 
+/// Reports that nobody would ever get.
+fn check_report(manifest: &Manifest<PreviewSetSpec>, report: &ReportSpec, findings: &mut Vec<Finding>) {
+    const REPORT: &str = "/spec/template/spec/report";
+    let Some(github) = &report.github else {
+        let finding = Finding::error(REPORT, "`report` says nothing");
+        findings.push(finding.help("write for example `report: {github: {comment: true}}`"));
+        return;
+    };
+    let pointer = format!("{REPORT}/github");
+    if github.is_silent() {
+        let finding = Finding::error(&pointer, "nothing is reported");
+        findings.push(finding.help("write for example `github: {comment: true, deployment: true, status: preview}`"));
+    }
+    let is_github = |source: &PreviewSource| matches!(source, PreviewSource::Github(_));
+    if !manifest.spec.all_sources().any(|(_, source)| is_github(source)) {
+        let finding = Finding::error(&pointer, "these previews come from no GitHub repository").at_key();
+        findings.push(finding.help("remove it, or add a source `github`"));
+    }
+    let is_context = |context: &str| !context.trim().is_empty() && context.chars().count() <= LONGEST_CONTEXT;
+    if let Some(context) = github.status.as_deref().filter(|context| !is_context(context)) {
+        let message = format!("`{context}` is not the context of a status: it has 1 to {LONGEST_CONTEXT} characters");
+        findings.push(Finding::error(child(&pointer, "status"), message));
+    }
+}
+
 fn check_template(manifest: &Manifest<PreviewSetSpec>, template: Option<&Draft>, findings: &mut Vec<Finding>) {
     const NAME: &str = "/spec/template/metadata/name";
     let name = &manifest.spec.template.metadata.name;
@@ -106,6 +136,9 @@ fn check_template(manifest: &Manifest<PreviewSetSpec>, template: Option<&Draft>,
         let pointer = format!("/spec/template/spec/{field}");
         let finding = Finding::error(pointer, format!("`{field}` belongs to the set, not to its template")).at_key();
         findings.push(finding.help("write `ttl: {idle: 72h, max: 14d}` beside `template`"));
+    }
+    if let Some(report) = &spec.report {
+        check_report(manifest, report, findings);
     }
     let Some(draft) = template else { return };
     if let Some(Document::Environment(environment)) = &draft.document {

@@ -18,8 +18,8 @@ mod writer;
 pub use error::{GithubError, Place};
 pub use problem::GithubProblem;
 pub use reader::GithubReader;
-pub use sticky::Sticky;
-pub use writer::{Deleted, GithubWriter};
+pub use sticky::{Author, Sticky};
+pub use writer::{Deleted, GithubWriter, cut};
 
 use crate::http::{Connection, Shared, Token};
 

@@ -6,9 +6,11 @@ use serde::de::DeserializeOwned;
 use super::error::{GithubError, Place};
 use super::list::{PER_PAGE, walk, whole};
 use super::pages::{Pages, Route};
+use super::problem::GithubProblem;
 use crate::http::{Call, ReadClient};
 use crate::providers::github::wire::{
-    Account, Branch, ChangedFile, Comment, Commit, Deployment, PullRequest, Repository,
+    Account, Branch, ChangedFile, Comment, Commit, Deployment, KnownDeploymentStatus, KnownStatus, PullRequest,
+    Repository,
 };
 use crate::resource::RepoName;
 
@@ -108,6 +110,44 @@ impl GithubReader {
         let first = list(call(ACTION, repo, &["deployments"])).query("environment", environment);
         let route = Route { action: ACTION, place: Place::object(repo, environment) };
         whole(&self.pages, &route, &first, |one: &Deployment| one.id).await
+    }
+
+    /// What is said of a commit, the latest of each context: every page of them, or an error.
+    pub async fn statuses(&self, repo: &RepoName, sha: &str) -> Result<Vec<KnownStatus>, GithubError> {
+        const ACTION: &str = "list commit statuses";
+        let route = Route { action: ACTION, place: Place::object(repo, sha) };
+        let first = list(call(ACTION, repo, &["commits", sha, "statuses"]));
+        let mut statuses = whole(&self.pages, &route, &first, |status: &KnownStatus| status.id).await?;
+        // Newest first; contexts are compared without regard to case.
+        statuses.sort_by_key(|status| std::cmp::Reverse(status.id));
+        let mut seen = std::collections::BTreeSet::new();
+        statuses.retain(|status| seen.insert(status.context.to_lowercase()));
+        Ok(statuses)
+    }
+
+    /// What was said of a deployment last; nothing if nothing was.
+    pub async fn deployment_status(
+        &self,
+        repo: &RepoName,
+        id: u64,
+    ) -> Result<Option<KnownDeploymentStatus>, GithubError> {
+        const ACTION: &str = "read deployment status";
+        let route = Route { action: ACTION, place: Place::object(repo, &id.to_string()) };
+        // Newest first.
+        let call = call(ACTION, repo, &["deployments", &id.to_string(), "statuses"]).query("per_page", "1");
+        let page = self.pages.read::<Vec<KnownDeploymentStatus>>(&route, call, |_| true).await?;
+        Ok(page.content.first().cloned())
+    }
+
+    /// Whether deployments have an environment of this name.
+    pub async fn has_environment(&self, repo: &RepoName, name: &str) -> Result<bool, GithubError> {
+        const ACTION: &str = "read environment";
+        let call = call(ACTION, repo, &["environments", name]);
+        match self.one::<serde::de::IgnoredAny>(ACTION, Place::object(repo, name), call).await {
+            Ok(_) => Ok(true),
+            Err(error) if matches!(error.problem(), GithubProblem::NotVisible { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// The login of the account that a person's token acts for. An app's token, and that of a workflow, may not ask (`Forbidden`).

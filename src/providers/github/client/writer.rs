@@ -160,7 +160,7 @@ impl GithubWriter {
 }
 
 /// As much of a description as GitHub takes.
-fn cut(text: &str) -> String {
+pub fn cut(text: &str) -> String {
     if text.chars().count() <= LONGEST_DESCRIPTION {
         return text.to_owned();
     }

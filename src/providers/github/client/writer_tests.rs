@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::tests::{World, chat, epoch, world, world_of};
-use super::{Deleted, GithubWriter, Sticky, connection};
+use super::{Author, Deleted, GithubWriter, Sticky, connection};
 use crate::http::transport::Method;
 use crate::http::{Shared, Token, WriteClient};
 use crate::providers::github::wire::{CommitStatus, DeploymentState, NewDeployment, NewDeploymentStatus, StatusState};
@@ -12,6 +12,10 @@ use crate::sim::{Fault, FaultKind, GithubAccess, Matcher, NewPull};
 
 const MARKER: &str = "<!-- hangar acme -->";
 const SELF: &str = "hangar-bot";
+
+fn own_author() -> Author {
+    Author::Login(SELF.to_owned())
+}
 
 fn writer(world: &World) -> GithubWriter {
     let shared = Shared::new(world.sim.transport(), Arc::clone(&world.clock), Random::from_seed(1));
@@ -26,7 +30,7 @@ async fn one_comment_is_kept_up_to_date() {
     let number = world.repo.open_pull(NewPull::from_branch("login")).unwrap();
     // Somebody copies the marker before the first comment is there.
     world.repo.comment(number, "eve", &format!("{MARKER}\nmine")).unwrap();
-    let keep = async |body| writer.keep_comment(&chat(), number, SELF, MARKER, body).await.unwrap();
+    let keep = async |body| writer.keep_comment(&chat(), number, &own_author(), MARKER, body).await.unwrap();
     assert_eq!(keep(None).await, Sticky::Absent);
     let Sticky::Created(id) = keep(Some("one")).await else { panic!() };
     assert_eq!(keep(Some("one\r\n")).await, Sticky::Unchanged(id));
@@ -43,7 +47,7 @@ async fn one_comment_is_kept_up_to_date() {
     keep(None).await;
     let post = Matcher::new(Method::Post, "/repos/acme/chat/issues/1/comments");
     world.sim.inject(Fault::once(post, FaultKind::ResetAfter));
-    let error = writer.keep_comment(&chat(), number, SELF, MARKER, Some("three")).await.unwrap_err();
+    let error = writer.keep_comment(&chat(), number, &own_author(), MARKER, Some("three")).await.unwrap_err();
     assert!(error.may_have_had_effect(), "{error}");
     assert!(matches!(keep(Some("three")).await, Sticky::Unchanged(_)));
     // Two runs have commented at once.

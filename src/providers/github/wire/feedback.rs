@@ -58,8 +58,25 @@ pub struct CommitStatus {
     pub target_url: Option<String>,
 }
 
+/// What was said of a commit.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct KnownStatus {
+    /// Its id; later ones are higher.
+    pub id: u64,
+    /// How it is.
+    pub state: StatusState,
+    /// In which context.
+    pub context: String,
+    /// A short text.
+    #[serde(default)]
+    pub description: Option<String>,
+    /// Where more is told.
+    #[serde(default)]
+    pub target_url: Option<String>,
+}
+
 /// How a commit is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StatusState {
     /// Not decided yet.
@@ -111,6 +128,19 @@ pub struct NewDeploymentStatus {
     /// Where more is told.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log_url: Option<String>,
+}
+
+/// What was said of a deployment.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct KnownDeploymentStatus {
+    /// How it is.
+    pub state: DeploymentState,
+    /// A short text.
+    #[serde(default)]
+    pub description: String,
+    /// Where it can be looked at; empty if nobody said.
+    #[serde(default)]
+    pub environment_url: Option<String>,
 }
 
 /// How a deployment is.

@@ -5,7 +5,8 @@ mod pull;
 mod repository;
 
 pub use feedback::{
-    Account, Comment, CommitStatus, Deployment, DeploymentState, NewDeployment, NewDeploymentStatus, StatusState,
+    Account, Comment, CommitStatus, Deployment, DeploymentState, KnownDeploymentStatus, KnownStatus, NewDeployment,
+    NewDeploymentStatus, StatusState,
 };
 pub(super) use pull::ChangedFile;
 pub use pull::{Base, Head, PullRequest};

@@ -55,6 +55,7 @@ pub(super) fn route(github: &mut Github, asked: &Asked<'_>, full_name: &str, bel
         (Get, ["deployments", id, "statuses"]) => statuses(repo, asked, id),
         (Post, ["deployments", id, "statuses"]) => set_status(repo, asked, id),
         (Get, ["environments"]) => Ok(environments(repo, asked)),
+        (Get, ["environments", name]) => environment(repo, asked, name),
         (Delete, ["environments", name]) => delete_environment(repo, asked, name),
         _ => return None,
     })
@@ -175,6 +176,11 @@ fn environments(repo: &Repo, asked: &Asked<'_>) -> Reply {
     let shown = repo.feedback.environments.iter().map(|(name, since)| objects.environment(repo, name, *since));
     let shown: Vec<Value> = shown.collect();
     Reply::ok(json!({"total_count": shown.len(), "environments": shown}))
+}
+
+fn environment(repo: &Repo, asked: &Asked<'_>, name: &str) -> Answer {
+    let since = repo.feedback.environments.get(name).ok_or_else(not_found)?;
+    Ok(Reply::ok(Objects::new(&asked.base).environment(repo, name, *since)))
 }
 
 fn delete_environment(repo: &mut Repo, asked: &Asked<'_>, name: &str) -> Answer {

@@ -19,10 +19,7 @@ pub(super) fn route(github: &mut Github, asked: &Asked<'_>, path: &[&str]) -> An
     let objects = Objects::new(&asked.base);
     match (asked.call.method, path) {
         (Method::Get, ["rate_limit"]) => Ok(usage::overview(github.usage.numbers(&asked.caller, asked.call.now))),
-        (Method::Get, ["user"]) if asked.caller.is_app() => {
-            Err(problem(403, "Resource not accessible by integration").into())
-        }
-        (Method::Get, ["user"]) => Ok(Reply::ok(objects.account(asked.caller.actor()?))),
+        (Method::Get, ["user"]) => Ok(Reply::ok(objects.account(asked.caller.person()?))),
         (method, ["repos", owner, name, below @ ..]) => {
             let full_name = format!("{owner}/{name}");
             let repo = github.find(&full_name).filter(|repo| asked.caller.access_to(repo).is_some());

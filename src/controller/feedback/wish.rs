@@ -1,0 +1,170 @@
+//! What is to be said of a preview, by what a pass has found: decided here, without asking anybody.
+
+use chrono::{DateTime, Utc};
+
+use crate::desired::{Asks, Audience, Fleet};
+use crate::execute::Failure;
+use crate::observed::Observed;
+use crate::plan::{Plan, Reason, Standing};
+use crate::providers::github::client::cut;
+use crate::providers::github::wire::{DeploymentState, StatusState};
+use crate::report::{PreviewNews, PreviewPhase, PreviewProblem, Status, preview_comment, status_of_one};
+use crate::resource::EnvName;
+use crate::spec::report::CommentOn;
+
+/// What is to be said of one preview.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Wish {
+    pub(super) env: EnvName,
+    pub(super) audience: Audience,
+    pub(super) phase: PreviewPhase,
+    /// Whether something did not work.
+    pub(super) has_problems: bool,
+    /// What the comment is to say.
+    pub(super) comment: Saying,
+    /// What is to be said of the commit: how it is, in which words, and where it can be looked at.
+    pub(super) status: Option<(StatusState, String, Option<String>)>,
+    pub(super) deployment: Option<Deploying>,
+}
+
+/// What is to become of the comment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Saying {
+    /// None is wanted, and one that is there is not touched.
+    Nothing,
+    /// There is to be one that says this.
+    This(String),
+    /// If there is one, it is to say this.
+    ThisIfThere(String),
+    /// There is to be none.
+    Gone,
+}
+
+/// What is to be said of deployments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Deploying {
+    /// The commit is deployed, or on its way.
+    Is { state: DeploymentState, description: String, url: Option<String> },
+    /// Nothing is deployed any more.
+    Over,
+}
+
+/// What a pass knows of one environment.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pass<'a> {
+    pub(super) fleet: &'a Fleet,
+    pub(super) plan: &'a Plan,
+    pub(super) observed: &'a Observed,
+    /// What did not work.
+    pub(super) failures: &'a [Failure],
+    pub(super) now: DateTime<Utc>,
+}
+
+impl Wish {
+    /// Whether this says only that what did not work is tried again, which is nothing new to whoever reads `last`.
+    pub(super) fn is_another_try_after(&self, last: &Self) -> bool {
+        self.phase == PreviewPhase::Deploying && last.has_problems && self.audience == last.audience
+    }
+}
+
+impl Pass<'_> {
+    /// What is to be said of `env` after this pass. Nothing if nobody wants to know, or there is nothing to say.
+    pub(super) fn wish(&self, env: &EnvName) -> Option<Wish> {
+        let audience = self.fleet.audiences.get(env)?;
+        let status = status_of_one(self.fleet, self.plan, self.observed, env, self.now);
+        let phase = match (&audience.asks, &status) {
+            (Asks::Preview, status) => phase(status.as_ref()?, self.failures),
+            (_, None) => PreviewPhase::Deleted,
+            (_, Some(status)) if status.standing == Standing::Converged => PreviewPhase::Kept,
+            (_, Some(_)) => PreviewPhase::Deleting,
+        };
+        let problems: Vec<PreviewProblem> = self.failures.iter().map(problem).collect();
+        Some(wish(env, audience, phase, status.as_ref(), &problems))
+    }
+}
+
+/// What is to be said of `env`, of which nothing is left.
+pub(super) fn deleted(env: &EnvName, audience: &Audience) -> Wish {
+    wish(env, audience, PreviewPhase::Deleted, None, &[])
+}
+
+fn wish(
+    env: &EnvName,
+    audience: &Audience,
+    phase: PreviewPhase,
+    status: Option<&Status>,
+    problems: &[PreviewProblem],
+) -> Wish {
+    let news = PreviewNews { name: env, sha: &audience.sha, phase, status, problems, notes: &[] };
+    let text = || preview_comment(&news);
+    let comment = match (audience.how.comment, phase) {
+        (CommentOn::Never, _) => Saying::Nothing,
+        (CommentOn::Failure, PreviewPhase::Failed) => Saying::This(text()),
+        (CommentOn::Failure, PreviewPhase::Ready | PreviewPhase::Deleted) => Saying::Gone,
+        (CommentOn::Failure, _) | (_, PreviewPhase::Deleting | PreviewPhase::Deleted) => Saying::ThisIfThere(text()),
+        (CommentOn::Always, _) => Saying::This(text()),
+    };
+    let url = status.and_then(|status| status.components.iter().find_map(|component| component.urls.first()).cloned());
+    let description = description(phase, status, problems);
+    let state = match phase {
+        PreviewPhase::Queued | PreviewPhase::Deploying | PreviewPhase::Waiting => Some(StatusState::Pending),
+        PreviewPhase::Ready => Some(StatusState::Success),
+        PreviewPhase::Failed => Some(StatusState::Failure),
+        PreviewPhase::Deleting | PreviewPhase::Deleted | PreviewPhase::Kept => None,
+    };
+    let is = |state| Some(Deploying::Is { state, description: description.clone(), url: url.clone() });
+    let deployment = match phase {
+        PreviewPhase::Queued => is(DeploymentState::Queued),
+        PreviewPhase::Deploying => is(DeploymentState::InProgress),
+        PreviewPhase::Waiting => is(DeploymentState::Pending),
+        PreviewPhase::Ready => is(DeploymentState::Success),
+        PreviewPhase::Failed => is(DeploymentState::Failure),
+        PreviewPhase::Deleting | PreviewPhase::Kept => None,
+        PreviewPhase::Deleted => Some(Deploying::Over),
+    };
+    Wish {
+        env: env.clone(),
+        audience: audience.clone(),
+        phase,
+        has_problems: !problems.is_empty(),
+        comment,
+        status: audience.how.status.as_ref().and(state).map(|state| (state, description.clone(), url.clone())),
+        deployment: deployment.filter(|_| audience.how.deployment),
+    }
+}
+
+/// How far a preview is that there is to be.
+fn phase(status: &Status, failures: &[Failure]) -> PreviewPhase {
+    if !failures.is_empty() {
+        let is_final = failures.iter().any(|failure| !failure.transient);
+        return if is_final { PreviewPhase::Failed } else { PreviewPhase::Waiting };
+    }
+    match status.standing {
+        Standing::Converged => PreviewPhase::Ready,
+        Standing::Changes => PreviewPhase::Deploying,
+        Standing::Blocked => PreviewPhase::Failed,
+        Standing::Waiting if status.withheld.iter().all(|withheld| withheld.reason == Reason::Queued) => {
+            PreviewPhase::Queued
+        }
+        Standing::Waiting => PreviewPhase::Waiting,
+    }
+}
+
+fn problem(failure: &Failure) -> PreviewProblem {
+    PreviewProblem {
+        step: format!("{} {}", failure.step.action, failure.step.key),
+        reason: failure.reason.clone(),
+        message: failure.message.clone(),
+    }
+}
+
+/// One line that says the same as the comment.
+fn description(phase: PreviewPhase, status: Option<&Status>, problems: &[PreviewProblem]) -> String {
+    let why = match (problems.first(), status.and_then(|status| status.withheld.first())) {
+        (Some(problem), _) => Some(format!("{}: {}", problem.reason, problem.step)),
+        (None, Some(withheld)) => Some(withheld.reason.to_string()),
+        (None, None) => None,
+    };
+    // As GitHub will give it back.
+    cut(&why.map_or_else(|| phase.word().to_owned(), |why| format!("{} ({why})", phase.word())))
+}
