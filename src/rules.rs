@@ -78,6 +78,8 @@ rules! {
     IncompleteListingStopsCollection,
     /// Nothing is collected while a source of specs is incomplete.
     IncompleteSourceStopsCollection,
+    /// Nothing that a set of previews may want is collected while what the set is made from is not wholly known.
+    IncompleteSetHoldsItsPreviews,
     /// Nothing is collected while a spec cannot be evaluated, for its apps are not known.
     BrokenSpecStopsCollection,
     /// An app whose existence is not known is not created.
@@ -110,6 +112,8 @@ rules! {
     ConsentIsToOneSet,
     /// A source without any environment stops all deletions.
     EmptySourceStopsDeletions,
+    /// A set of previews that names none, though several of it are live, stops the deletion of all that nobody has closed.
+    EmptySetHoldsItsPreviews,
 
     // Protected stays.
     /// What is protected, by its spec, the policy or a mark on the live object, is not deleted.

@@ -208,6 +208,7 @@ fn repositories(specs: &ParsedSpecs) -> BTreeMap<RepoName, RepoListing> {
         created_at: now(),
         active_at: now(),
         closed_at: None,
+        files: None,
     };
     let branch = Branch { name: "feature/x".to_owned(), sha: pull.sha.clone(), active_at: Some(now()) };
     let fork = PullRequest { number: 8, is_fork: true, branch: String::new(), ..pull.clone() };

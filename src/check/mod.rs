@@ -154,6 +154,14 @@ impl Checker<'_> {
                     self.orphan_rules_hold(step),
                     "an orphan is deleted only on complete listings, complete specs and after grace from its tombstone",
                 );
+                rule(
+                    self.is_no_incomplete_sets(step),
+                    "nothing is deleted that a set of previews may want of which not everything is known",
+                );
+                rule(
+                    self.is_not_suddenly_gone(step),
+                    "what a set of previews leaves that suddenly names none is deleted only when a person has let it go",
+                );
                 rule(self.is_within_budget(step), "no more is deleted than the budget allows or a person has let go");
             }
             Some(Verb::Create) => {
@@ -327,6 +335,45 @@ impl Checker<'_> {
                 .any(|secret| secret.name == marker::TOMBSTONE_SECRET && secret.created_at == Some(*since));
         let grace = chrono::TimeDelta::from_std(self.policy.grace).unwrap_or(chrono::TimeDelta::MAX);
         complete && stands && since.checked_add_signed(grace).is_some_and(|until| until <= self.plan.made_at)
+    }
+
+    /// Whether no set of previews may want an orphan without its being known: a marker in it says that it is of another set, and its
+    /// environment has no name of theirs.
+    fn is_no_incomplete_sets(&self, step: &Step) -> bool {
+        let evidence = step.action.proof().map(crate::plan::Proof::evidence);
+        if !matches!(evidence, Some(Evidence::Orphan { .. } | Evidence::Ended { .. })) {
+            return true;
+        }
+        let machines = self.machines_of(step.key.app()).filter(|machine| machine.is_live());
+        let marked: BTreeSet<Option<&str>> = machines
+            .filter_map(|machine| machine.owned_by(&self.fleet.owner))
+            .map(|marker| marker.set.as_deref())
+            .collect();
+        let is_whole = |name: &str| self.fleet.sets.get(name).is_some_and(|set| set.completeness.is_complete());
+        let is_of_a_whole_set = !marked.is_empty() && marked.iter().all(|name| name.is_some_and(is_whole));
+        let mut incomplete = self.fleet.sets.values().filter(|set| !set.completeness.is_complete());
+        incomplete.all(|set| is_of_a_whole_set && !set.names.can_be(&step.env))
+    }
+
+    /// Whether an orphan that nobody has let go is not one of several that a set has left which names no preview any more.
+    fn is_not_suddenly_gone(&self, step: &Step) -> bool {
+        let Some(proof) = step.action.proof().filter(|proof| proof.unit().is_some()) else { return true };
+        let machines: Vec<_> = self.machines_of(step.key.app()).filter(|machine| machine.is_live()).collect();
+        let markers = machines.iter().filter_map(|machine| machine.owned_by(&self.fleet.owner));
+        let sets: BTreeSet<&String> = markers.filter_map(|marker| marker.set.as_ref()).collect();
+        let mut emptied = sets.into_iter().filter(|name| self.fleet.sets.get(*name).is_some_and(|set| set.is_empty));
+        let is_held = machines.iter().any(|machine| machine.metadata.contains_key("hangar_emptied"));
+        !matches!(proof.evidence(), Evidence::Orphan { .. })
+            || !emptied.any(|set| is_held || self.left_by(set).len() >= 3)
+    }
+
+    /// The environments of a set that are live, though nobody asks for them or has closed what they show.
+    fn left_by(&self, set: &String) -> BTreeSet<&EnvName> {
+        let listed = self.observed.scopes.values().flat_map(|scope| &scope.machines.items);
+        let live = listed.filter(|machine| machine.is_live());
+        let marked = live.filter_map(|machine| machine.owned_by(&self.fleet.owner));
+        let envs = marked.filter(|marker| marker.set.as_ref() == Some(set)).map(|marker| &marker.env);
+        envs.filter(|env| !self.fleet.environments.contains_key(*env) && !self.fleet.ended.contains_key(*env)).collect()
     }
 
     /// Whether the deletions that nobody has let go are no more than the budget's absolute limit, within its window.

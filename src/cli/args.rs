@@ -78,6 +78,8 @@ pub(super) enum Command {
     Status(Status),
     /// Deletes one environment, whether or not a spec asks for it.
     Destroy(Destroy),
+    /// Keeps one environment for a while, whatever its time to live.
+    Extend(Extend),
     /// Collects what is ours and no spec asks for, after its grace.
     Gc(Gc),
     /// Checks specs; sends nothing.
@@ -201,6 +203,18 @@ pub(super) struct Destroy {
     /// Do not ask.
     #[arg(long)]
     pub(super) yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Extend {
+    /// The environment.
+    #[arg(value_name = "ENV")]
+    pub(super) env: String,
+    /// How long it is kept from now on, such as `48h`.
+    #[arg(value_name = "DURATION")]
+    pub(super) length: String,
+    #[command(flatten)]
+    pub(super) target: Target,
 }
 
 #[derive(Debug, Args)]

@@ -9,7 +9,6 @@ use super::exit::{CliError, Exit};
 use super::surroundings::{Surroundings, style};
 use super::{base, comment, names, output, reconcile};
 use crate::controller::{Planned, Readers, plan_checked};
-use crate::desired::Completeness;
 use crate::plan::{Purpose, Reason, Request};
 use crate::report;
 use crate::resource::EnvName;
@@ -78,7 +77,7 @@ pub(super) async fn look(around: &Surroundings, request: &Request) -> Result<Pla
     let mut memory = around.memory_for_looking();
     let readers = Readers::connect(&around.loaded, &memory, &*around.variables, &around.shared)?;
     let environments: BTreeSet<EnvName> = match (&request.env, &request.purpose) {
-        (Some(env), _) | (None, Purpose::Destroy(env)) => BTreeSet::from([env.clone()]),
+        (Some(env), _) | (None, Purpose::Destroy(env) | Purpose::Extend(env, _)) => BTreeSet::from([env.clone()]),
         (None, Purpose::Collect) => BTreeSet::new(),
         (None, Purpose::Reconcile) => around.loaded.fleet.environments.keys().cloned().collect(),
     };
@@ -91,13 +90,12 @@ pub(super) async fn look(around: &Surroundings, request: &Request) -> Result<Pla
 
 /// Says whether all that is asked for is known, and what is not.
 pub(super) fn tell_missing_specs(global: &Global, around: &Surroundings) -> bool {
-    match &around.loaded.fleet.source {
-        Completeness::Complete => false,
-        Completeness::Incomplete { reason } => {
-            output::error(global, &format!("not all that is asked for is known, so nothing is collected: {reason}"));
-            true
-        }
+    let fleet = &around.loaded.fleet;
+    let collected = if fleet.source.is_complete() { "not everything is collected" } else { "nothing is collected" };
+    for reason in fleet.gaps() {
+        output::error(global, &format!("not all that is asked for is known, so {collected}: {reason}"));
     }
+    fleet.gaps().next().is_some()
 }
 
 /// Says what could not be read or evaluated, and whether there is such a thing: then what is shown is not the whole truth.

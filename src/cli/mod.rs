@@ -7,6 +7,7 @@ mod comment;
 mod destroy;
 mod diff;
 mod exit;
+mod extend;
 mod faults;
 mod gc;
 mod names;
@@ -61,6 +62,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, exit::CliError> {
         Command::Reconcile(args) => reconcile::run(global, &args).await,
         Command::Status(args) => status::run(global, &args).await,
         Command::Destroy(args) => destroy::run(global, &args).await,
+        Command::Extend(args) => extend::run(global, &args).await,
         Command::Gc(args) => gc::run(global, &args).await,
         Command::Validate(args) => validate::run(global, &args).await,
         Command::Schema(args) => schema::run(&args),

@@ -23,7 +23,7 @@ use crate::desired::{Completeness, Wanted};
 use crate::event::{Event, Observer, What};
 use crate::execute::{Journal, Stop, StopReason};
 use crate::http::Shared;
-use crate::plan::{Request, Standing};
+use crate::plan::{Request, SOON, Standing};
 use crate::resource::EnvName;
 use crate::source::Source;
 
@@ -370,7 +370,9 @@ impl Loop {
         match &ended.bulk {
             Some(bulk) => {
                 let fresh_until = later(now, deep);
-                let fresh_until = ended.expiry.map_or(fresh_until, |expiry| expiry.min(fresh_until));
+                // In time for the word that it ends soon, too.
+                let soon = ended.expiry.and_then(|expiry| expiry.checked_sub_signed(SOON)).filter(|soon| *soon > now);
+                let fresh_until = soon.or(ended.expiry).map_or(fresh_until, |at| at.min(fresh_until));
                 let known = Known { bulk: bulk.clone(), fresh_until, expiry: ended.expiry };
                 self.known.insert(env.clone(), known);
             }
@@ -416,7 +418,7 @@ impl Loop {
 
     fn adopt(&mut self, loaded: Loaded, now: DateTime<Utc>) {
         let mut changed = changed(&self.loaded, &loaded);
-        if !self.loaded.is_complete() && loaded.is_complete() {
+        if !self.loaded.incomplete_sources().is_subset(&loaded.incomplete_sources()) {
             // What was kept because it was not known whether anybody wants it.
             changed.extend(self.queue.names().filter(|env| !loaded.fleet.environments.contains_key(*env)).cloned());
         }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::variables::Variables;
-use crate::desired::{self, Assets, Completeness, Context, Fleet, SecretInputs, Wanted, needed_inputs};
+use crate::desired::{self, Assets, Context, Fleet, SecretInputs, Wanted, needed_inputs};
 use crate::http::{Token, TokenError};
 use crate::policy::Policy;
 use crate::resource::{OrgSlug, OwnerId};
@@ -231,8 +231,11 @@ impl Loaded {
         format!("make one with `openssl rand -hex 32`, keep it, and put it into {place}")
     }
 
-    /// Whether every source answered completely.
-    pub const fn is_complete(&self) -> bool {
-        matches!(self.fleet.source, Completeness::Complete)
+    /// The sources that did not answer completely: none is that of the specs, the others are sets of previews.
+    pub fn incomplete_sources(&self) -> BTreeSet<Option<&str>> {
+        let sets = self.fleet.sets.iter().filter(|(_, set)| !set.completeness.is_complete());
+        let sets = sets.map(|(name, _)| Some(name.as_str()));
+        let specs = (!self.fleet.source.is_complete()).then_some(None);
+        sets.chain(specs).collect()
     }
 }

@@ -142,7 +142,7 @@ impl<'s> Once<'s> {
     fn environments(&self) -> BTreeSet<EnvName> {
         match (&self.request.env, &self.request.purpose) {
             (_, Purpose::Collect) => BTreeSet::new(),
-            (_, Purpose::Destroy(env)) | (Some(env), _) => BTreeSet::from([env.clone()]),
+            (_, Purpose::Destroy(env) | Purpose::Extend(env, _)) | (Some(env), _) => BTreeSet::from([env.clone()]),
             (None, Purpose::Reconcile) => self.session.loaded.fleet.environments.keys().cloned().collect(),
         }
     }

@@ -30,6 +30,8 @@ pub struct WithRepositories {
     variables: Arc<dyn Variables>,
     /// Readers keep what they were answered, so that asking again costs little: one for each address and token.
     readers: Mutex<BTreeMap<(String, String), GithubReader>>,
+    /// The files that pull requests have changed which are closed: nothing changes them any more.
+    closed_files: Mutex<BTreeMap<(RepoName, u64), Vec<String>>>,
     /// How often to ask; nothing as long as no spec needs it.
     interval: Mutex<Option<Duration>>,
 }
@@ -37,7 +39,14 @@ pub struct WithRepositories {
 impl WithRepositories {
     /// The specs of `specs`, whose repositories are reached through `shared` with the tokens in `variables`.
     pub fn new(specs: SharedSource, shared: Shared, variables: Arc<dyn Variables>) -> Self {
-        Self { specs, shared, variables, readers: Mutex::default(), interval: Mutex::default() }
+        Self {
+            specs,
+            shared,
+            variables,
+            readers: Mutex::default(),
+            closed_files: Mutex::default(),
+            interval: Mutex::default(),
+        }
     }
 
     /// Adds to `snapshot` what the repositories have. One that does not answer is in it as incomplete.
@@ -59,7 +68,7 @@ impl WithRepositories {
             let settings = &settings;
             async move {
                 let listing = match self.reader(settings) {
-                    Ok(reader) => list(&reader, &repo, needed, since).await,
+                    Ok(reader) => self.list(&reader, &repo, &needed, since).await,
                     Err(reason) => Err(reason),
                 };
                 (repo, listing.unwrap_or_else(RepoListing::unknown))
@@ -75,6 +84,68 @@ impl WithRepositories {
         let make = || GithubReader::new(ReadClient::new(access.connect(self.shared.clone())));
         Ok(lock(&self.readers).entry(access.key()).or_insert_with(make).clone())
     }
+
+    /// What `repo` has. The error says why that is not known, and what to do.
+    async fn list(
+        &self,
+        reader: &GithubReader,
+        repo: &RepoName,
+        needed: &NeededListing,
+        since: DateTime<Utc>,
+    ) -> Result<RepoListing, String> {
+        let mut pulls = Vec::new();
+        if needed.pulls {
+            // The open ones first: one that is closed between the two requests is in both lists, and counts as open until the next look.
+            let open = reader.open_pulls(repo).await.map_err(|error| explained(&error))?;
+            let closed = reader.closed_pulls(repo, since).await.map_err(|error| explained(&error))?;
+            let numbers: std::collections::BTreeSet<u64> = open.iter().map(|pull| pull.number).collect();
+            // They are listed by their last change, and anybody may comment on one that was closed long ago.
+            let is_recent = |pull: &wire::PullRequest| pull.closed_at.is_none_or(|at| at >= since);
+            let closed = closed.into_iter().filter(|pull| !numbers.contains(&pull.number) && is_recent(pull));
+            pulls = closed.chain(open).map(pull).collect();
+            lock(&self.closed_files)
+                .retain(|(of, number), _| of != repo || pulls.iter().any(|pull| pull.number == *number));
+            for pull in &mut pulls {
+                if needed.needs_files(pull) {
+                    pull.files = Some(self.files(reader, repo, pull).await.map_err(|error| explained(&error))?);
+                }
+            }
+        }
+        let mut branches = Vec::new();
+        if needed.branches {
+            for branch in reader.branches(repo).await.map_err(|error| explained(&error))? {
+                let commit = if needed.activity {
+                    Some(reader.commit(repo, &branch.sha).await.map_err(|error| explained(&error))?)
+                } else {
+                    None
+                };
+                let active_at = commit.and_then(|commit| commit.committed_at);
+                branches.push(Branch { name: branch.name, sha: branch.sha, active_at });
+            }
+        }
+        Ok(RepoListing { pulls, branches, completeness: Completeness::Complete })
+    }
+
+    /// The files that a pull request changes.
+    async fn files(
+        &self,
+        reader: &GithubReader,
+        repo: &RepoName,
+        pull: &PullRequest,
+    ) -> Result<Vec<String>, GithubError> {
+        let key = (repo.clone(), pull.number);
+        if pull.closed_at.is_none() {
+            lock(&self.closed_files).remove(&key);
+            return reader.changed_files(repo, pull.number).await;
+        }
+        let known = lock(&self.closed_files).get(&key).cloned();
+        if let Some(files) = known {
+            return Ok(files);
+        }
+        let files = reader.changed_files(repo, pull.number).await?;
+        lock(&self.closed_files).insert(key, files.clone());
+        Ok(files)
+    }
 }
 
 #[async_trait::async_trait]
@@ -85,7 +156,7 @@ impl Source for WithRepositories {
             if let Completeness::Incomplete { reason } = &listing.completeness {
                 tracing::warn!(
                     %repo, reason,
-                    "pull requests and branches could not be listed: no preview is made, and nothing is collected"
+                    "pull requests and branches could not be listed: no preview is made of them, and none is collected"
                 );
             }
         }
@@ -110,35 +181,9 @@ fn settings(specs: &ParsedSpecs) -> ControllerGithub {
     specs.controller.as_ref().and_then(|controller| controller.spec.github.clone()).unwrap_or_default()
 }
 
-/// What `repo` has. The error says why that is not known, and what to do.
-async fn list(
-    reader: &GithubReader,
-    repo: &RepoName,
-    needed: NeededListing,
-    since: DateTime<Utc>,
-) -> Result<RepoListing, String> {
-    let explained = |error: GithubError| format!("{error}; {}", error.advice());
-    let mut pulls = Vec::new();
-    if needed.pulls {
-        // The open ones first: one that is closed between the two requests is in both lists, and counts as open until the next look.
-        let open = reader.open_pulls(repo).await.map_err(explained)?;
-        let closed = reader.closed_pulls(repo, since).await.map_err(explained)?;
-        let numbers: std::collections::BTreeSet<u64> = open.iter().map(|pull| pull.number).collect();
-        // They are listed by their last change, and anybody may comment on one that was closed long ago.
-        let is_recent = |pull: &wire::PullRequest| pull.closed_at.is_none_or(|at| at >= since);
-        let closed = closed.into_iter().filter(|pull| !numbers.contains(&pull.number) && is_recent(pull));
-        pulls = closed.chain(open).map(pull).collect();
-    }
-    let mut branches = Vec::new();
-    if needed.branches {
-        for branch in reader.branches(repo).await.map_err(explained)? {
-            let commit =
-                if needed.activity { Some(reader.commit(repo, &branch.sha).await.map_err(explained)?) } else { None };
-            let active_at = commit.and_then(|commit| commit.committed_at);
-            branches.push(Branch { name: branch.name, sha: branch.sha, active_at });
-        }
-    }
-    Ok(RepoListing { pulls, branches, completeness: Completeness::Complete })
+/// What went wrong, and what to do.
+fn explained(error: &GithubError) -> String {
+    format!("{error}; {}", error.advice())
 }
 
 fn pull(pull: wire::PullRequest) -> PullRequest {
@@ -156,6 +201,7 @@ fn pull(pull: wire::PullRequest) -> PullRequest {
         created_at: pull.created_at,
         active_at: pull.updated_at,
         closed_at: if pull.open { None } else { pull.closed_at.or(Some(pull.updated_at)) },
+        files: None,
     }
 }
 

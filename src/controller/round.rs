@@ -19,7 +19,7 @@ use crate::desired::{Environment, Wanted};
 use crate::event::{Event, What};
 use crate::execute::{Failure, Report, Stop};
 use crate::observed::{ByApp, Observed};
-use crate::plan::{Births, Purpose, Reason, Request, Standing, plan};
+use crate::plan::{Births, Notice, Purpose, Reason, Request, Standing, plan};
 use crate::resource::{EnvName, OrgSlug, OwnerId};
 
 /// What is known of an environment that was converged when it was last looked at closely.
@@ -232,6 +232,7 @@ impl Round {
         } else {
             Report::default()
         };
+        let is_soon = |notice: &&Notice| notice.env == *env && notice.reason == Reason::ExpiresSoon;
         let withheld = || plan.withheld.iter().filter(|withheld| withheld.env == *env);
         let message = report.failed.first().map(|failure| failure.message.clone());
         let failed = !report.failed.is_empty() || report.unknown > 0;
@@ -240,7 +241,9 @@ impl Round {
             self.finished(
                 env,
                 standing,
-                message.or_else(|| withheld().next().map(|withheld| withheld.message.clone())),
+                message
+                    .or_else(|| withheld().next().map(|withheld| withheld.message.clone()))
+                    .or_else(|| plan.notices.iter().find(is_soon).map(|notice| notice.message.clone())),
             );
         }
         if !report.failed.is_empty() {

@@ -63,8 +63,7 @@ pub fn build(specs: &ParsedSpecs, context: &Context<'_>) -> Built {
         environments.insert(name, (parsed.origin.clone(), wanted));
     }
     let mut templates = BTreeMap::new();
-    let (mut source, mut ended) = (context.source.clone(), BTreeMap::new());
-    let mut audiences = BTreeMap::new();
+    let (mut sets, mut ended, mut audiences) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
     for set in &specs.preview_sets {
         let mut is_sound = true;
         for (probe, facts) in previews::probes(set) {
@@ -76,9 +75,7 @@ pub fn build(specs: &ParsedSpecs, context: &Context<'_>) -> Built {
         }
         let mut expansion = previews::expand(set, context);
         diagnostics.extend(expansion.problems.diagnostics);
-        if source.is_complete() {
-            source = expansion.completeness;
-        }
+        sets.insert(set.metadata.name.clone(), expansion.set);
         for preview in expansion.previews {
             let name = EnvName::new(&preview.environment.metadata.name);
             if let Some((other, _)) = environments.get(&name) {
@@ -114,7 +111,8 @@ pub fn build(specs: &ParsedSpecs, context: &Context<'_>) -> Built {
         fleet: Fleet {
             owner: context.owner.clone(),
             environments: environments.into_iter().map(|(name, (_, wanted))| (name, wanted)).collect(),
-            source,
+            source: context.source.clone(),
+            sets,
             ended,
             audiences,
             commit: context.commit.map(str::to_owned),

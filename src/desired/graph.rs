@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::previews::{Audience, Ended, Preview};
+use super::previews::{Audience, Ended, Preview, PreviewSet};
 use crate::resource::{AppName, ComponentName, EnvName, IpKind, MachineSlot, OrgSlug, OwnerId, VolumeSlot};
 use crate::secret::SecretText;
 use crate::template::Fingerprinter;
@@ -30,6 +30,14 @@ impl Completeness {
     pub const fn is_complete(&self) -> bool {
         matches!(self, Self::Complete)
     }
+
+    /// What is missing and why, if anything is.
+    pub fn gap(&self) -> Option<&str> {
+        match self {
+            Self::Complete => None,
+            Self::Incomplete { reason } => Some(reason),
+        }
+    }
 }
 
 /// Everything that one controller is asked for.
@@ -39,8 +47,10 @@ pub struct Fleet {
     pub owner: OwnerId,
     /// The environments by name.
     pub environments: BTreeMap<EnvName, Wanted>,
-    /// Whether all sources answered completely.
+    /// Whether all sources of specs answered completely. What previews are made from is in `sets`.
     pub source: Completeness,
+    /// The sets of previews by name.
+    pub sets: BTreeMap<String, PreviewSet>,
     /// Names of previews whose pull requests are known to be closed.
     pub ended: BTreeMap<EnvName, Ended>,
     /// Whom to tell how previews are doing, those included that are no more.
@@ -49,6 +59,14 @@ pub struct Fleet {
     pub commit: Option<String>,
     /// Makes keyed fingerprints of secret values; absent where no master key is at hand (then secrets cannot be compared).
     pub fingerprinter: Option<Fingerprinter>,
+}
+
+impl Fleet {
+    /// What is not known of all that is asked for, and why: the specs, or what a set of previews is made from.
+    pub fn gaps(&self) -> impl Iterator<Item = &str> {
+        let parts = std::iter::once(&self.source).chain(self.sets.values().map(|set| &set.completeness));
+        parts.filter_map(Completeness::gap)
+    }
 }
 
 /// An environment that a spec asks for.

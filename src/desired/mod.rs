@@ -27,4 +27,7 @@ pub use graph::{
     Wanted,
 };
 pub use inputs::{Assets, NeededInputs, SecretInputs, needed_inputs};
-pub use previews::{Asks, Audience, Branch, Ended, NeededListing, Preview, PullRequest, RepoListing, needed_listings};
+pub use previews::{
+    Asks, Audience, Branch, Ended, NamePattern, NeededListing, Preview, PreviewSet, PullRequest, RepoListing,
+    needed_listings,
+};

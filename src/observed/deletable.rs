@@ -44,6 +44,9 @@ pub fn problem_with_deleting(
     if expected.needs_tombstone && is_marked("held") {
         return Some("its deletion is held, because there were too many".to_owned());
     }
+    if expected.needs_tombstone && is_marked("emptied") {
+        return Some("its deletion is held, because its set suddenly names no preview".to_owned());
+    }
     let has_tombstone = owned.iter().any(|marker| marker.tombstone.is_some()) || is_named(TOMBSTONE_SECRET);
     if expected.needs_tombstone && !has_tombstone {
         return Some("its tombstone has been taken away, so somebody wants it again".to_owned());

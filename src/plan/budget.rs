@@ -38,6 +38,11 @@ pub(super) fn held_key() -> String {
     format!("{PREFIX}held")
 }
 
+/// The metadata key that says since when the deletion of an app is held because its set of previews names none any more.
+pub(super) fn emptied_key() -> String {
+    format!("{PREFIX}emptied")
+}
+
 /// The metadata key that says by which consent a held deletion goes on.
 pub(super) fn released_key() -> String {
     format!("{PREFIX}released")
@@ -50,6 +55,11 @@ impl Planner<'_> {
         let Some((reason, message)) = self.too_many(pending, &units) else {
             return Judgement::Within;
         };
+        self.held_or_released(pending, reason, &message)
+    }
+
+    /// Holds these for this reason, unless a person has consented to exactly them.
+    pub(super) fn held_or_released(&self, pending: &[&Orphan], reason: Reason, message: &str) -> Judgement {
         if self.request.allow_mass_delete {
             return Judgement::Released { by: "mass".to_owned() };
         }
@@ -58,6 +68,7 @@ impl Planner<'_> {
         if self.memory.acknowledged.contains_key(&hash) || any {
             return Judgement::Released { by: hash };
         }
+        let units: BTreeSet<String> = pending.iter().map(|orphan| self.unit(orphan)).collect();
         let message = format!("{message}. `hangar gc --acknowledge {hash}` lets exactly this set go: {}", join(&units));
         Judgement::Held { reason, message }
     }
@@ -71,17 +82,14 @@ impl Planner<'_> {
 
     /// What is to be remembered of acknowledged sets. A hash stands for the set that it names now, or, where no set has it, for none;
     /// and consent ends for what is wanted again.
-    pub(super) fn acknowledged_after(
-        &self,
-        orphans: &[Orphan],
-        pending: &[&Orphan],
-        judgement: &Judgement,
-    ) -> Acknowledged {
+    pub(super) fn acknowledged_after(&self, orphans: &[Orphan], judged: &[(Vec<&Orphan>, Judgement)]) -> Acknowledged {
         let mut acknowledged = self.memory.acknowledged.clone();
-        if let Judgement::Released { by } = judgement
-            && let Some(members) = acknowledged.get_mut(by)
-        {
-            members.extend(pending.iter().map(|orphan| orphan.member()));
+        for (group, judgement) in judged {
+            if let Judgement::Released { by } = judgement
+                && let Some(members) = acknowledged.get_mut(by)
+            {
+                members.extend(group.iter().map(|orphan| orphan.member()));
+            }
         }
         let orphans: BTreeSet<String> = orphans.iter().map(Orphan::member).collect();
         for members in acknowledged.values_mut() {
@@ -131,11 +139,15 @@ impl Planner<'_> {
     }
 
     /// Plans the mark by which a held deletion stays held.
-    pub(super) fn plan_held_mark(&mut self, orphan: &Orphan) {
-        let Some(id) = orphan.bearer.as_ref().filter(|_| orphan.held_since.is_none()) else { return };
-        let metadata = BTreeMap::from([(held_key(), Some(self.now.timestamp().to_string())), (released_key(), None)]);
-        let reason = "too many deletions at once: it stays until a person has looked";
-        self.plan_mark(orphan, id, metadata, reason.to_owned());
+    pub(super) fn plan_held_mark(&mut self, orphan: &Orphan, why: Reason) {
+        let of_its_set = why == Reason::PreviewsSuddenlyGone;
+        let (key, since) =
+            if of_its_set { (emptied_key(), orphan.emptied_since) } else { (held_key(), orphan.held_since) };
+        let Some(id) = orphan.bearer.as_ref().filter(|_| since.is_none()) else { return };
+        let metadata = BTreeMap::from([(key, Some(self.now.timestamp().to_string())), (released_key(), None)]);
+        let what = if of_its_set { "its set suddenly names no preview" } else { "too many deletions at once" };
+        let reason = format!("{what}: it stays until a person has looked");
+        self.plan_mark(orphan, id, metadata, reason);
     }
 
     /// What counts once towards the budget: an environment, or an app that its environment no longer has.

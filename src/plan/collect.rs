@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 
 use super::EnvironmentKind;
-use super::budget::{Judgement, held_key, released_key};
+use super::budget::{Judgement, emptied_key, held_key, released_key};
 use super::expiry::expired;
 use super::planner::{Place, Planner, plural};
 use super::proof::{Evidence, Obstacle};
@@ -35,6 +35,8 @@ pub(super) struct Orphan {
     tombstone: Option<DateTime<Utc>>,
     /// Since when its deletion is held because there were too many.
     pub(super) held_since: Option<DateTime<Utc>>,
+    /// Since when its deletion is held because its set of previews names none any more.
+    pub(super) emptied_since: Option<DateTime<Utc>>,
     /// Whether a person has let its deletion go on all the same.
     released: bool,
     /// The machine that carries, or will carry, the tombstone; none where the app has no machine of ours.
@@ -46,6 +48,9 @@ pub(super) struct Orphan {
     another_writer: Option<String>,
     /// Why nobody wants it.
     reason: String,
+    /// The sets of previews that the machines of ours in it name, each of which names one; nothing where one of them, or there being
+    /// none, leaves it open.
+    pub(super) sets: Option<BTreeSet<String>>,
     /// The end of what it was a preview of, if a marker in it names that preview: the name of an app proves nothing.
     ended: Option<Ended>,
 }
@@ -95,6 +100,7 @@ impl Planner<'_> {
             }
             return;
         }
+        let leaving = self.hold_for_sets(leaving);
         let mut pending = Vec::new();
         for orphan in leaving {
             match self.consent_to(orphan) {
@@ -105,17 +111,25 @@ impl Planner<'_> {
                 None => pending.push(orphan),
             }
         }
+        let (mut judged, pending) = self.judge_emptied_sets(pending);
         let judgement = self.judge(&pending);
-        self.plan.acknowledged = Some(self.acknowledged_after(&orphans, &pending, &judgement));
+        judged.push((pending, judgement));
+        self.plan.acknowledged = Some(self.acknowledged_after(&orphans, &judged));
+        for (group, judgement) in judged {
+            self.plan_ends(group, judgement);
+        }
+    }
+
+    fn plan_ends(&mut self, group: Vec<&Orphan>, judgement: Judgement) {
         match judgement {
-            Judgement::Within => pending.into_iter().for_each(|orphan| self.plan_end(orphan, None)),
-            Judgement::Released { by } => pending.into_iter().for_each(|orphan| self.plan_end(orphan, Some(&by))),
+            Judgement::Within => group.into_iter().for_each(|orphan| self.plan_end(orphan, None)),
+            Judgement::Released { by } => group.into_iter().for_each(|orphan| self.plan_end(orphan, Some(&by))),
             Judgement::Held { reason, message } => {
-                for env in pending.iter().map(|orphan| &orphan.env).collect::<BTreeSet<_>>() {
+                for env in group.iter().map(|orphan| &orphan.env).collect::<BTreeSet<_>>() {
                     self.block(env, None, None, reason, message.clone());
                 }
-                for orphan in pending {
-                    self.plan_held_mark(orphan);
+                for orphan in group {
+                    self.plan_held_mark(orphan, reason);
                 }
             }
         }
@@ -192,10 +206,13 @@ impl Planner<'_> {
         let by_secret =
             secrets.iter().find(|secret| secret.name == TOMBSTONE_SECRET).and_then(|secret| secret.created_at);
         let says = |key: &str| owned.iter().find_map(|machine| machine.metadata.get(key));
-        let held_since = says(&held_key()).map(|at| {
-            let at = at.parse().ok().and_then(|at| DateTime::from_timestamp(at, 0));
-            at.unwrap_or(DateTime::<Utc>::MIN_UTC)
-        });
+        let since = |key: &str| {
+            says(key).map(|at| {
+                let at = at.parse().ok().and_then(|at| DateTime::from_timestamp(at, 0));
+                at.unwrap_or(DateTime::<Utc>::MIN_UTC)
+            })
+        };
+        let (held_since, emptied_since) = (since(&held_key()), since(&emptied_key()));
         // A protection counts on whatever machine it stands, also beside a marker that cannot be read.
         let is_marked = |key: &str, name: &str| {
             machines.iter().any(|machine| machine.metadata.contains_key(key))
@@ -216,8 +233,10 @@ impl Planner<'_> {
             created_by_us,
             tombstone: if bearer.is_some() { by_machine } else { by_secret },
             held_since,
-            released: held_since.is_none() && says(&released_key()).is_some(),
+            emptied_since,
+            released: held_since.is_none() && emptied_since.is_none() && says(&released_key()).is_some(),
             bearer: bearer.map(|machine| machine.id.clone()),
+            sets: self.sets_named_by(owned.iter().copied().chain(listed().iter().copied())),
             ended: ended.cloned(),
             foreign: if created_by_us { String::new() } else { self.foreign_content(org, row, &machines, &owned) },
             kept,
@@ -319,8 +338,12 @@ impl Planner<'_> {
             return;
         };
         if let (Some(by), Some(id)) = (released_by, &orphan.bearer) {
-            let metadata = BTreeMap::from([(released_key(), Some(by.to_owned())), (held_key(), None)]);
-            self.plan_mark(orphan, id, metadata, "a person has let its deletion go on".to_owned());
+            self.plan_mark(orphan, id, released(by), "a person has let its deletion go on".to_owned());
+            return;
+        }
+        if let (Some(_), Some(id)) = (orphan.emptied_since, &orphan.bearer) {
+            let metadata = BTreeMap::from([(emptied_key(), None)]);
+            self.plan_mark(orphan, id, metadata, "its set is not empty any more".to_owned());
             return;
         }
         match self.grace_is_over(since, Rule::GraceOfOrphans) {
@@ -354,7 +377,7 @@ impl Planner<'_> {
         if let Some(id) = &orphan.bearer {
             let mut metadata = self.tombstone_patch();
             if let Some(by) = released_by {
-                metadata.extend([(released_key(), Some(by.to_owned())), (held_key(), None)]);
+                metadata.extend(released(by));
             }
             self.plan_mark(orphan, id, metadata, reason);
             return;
@@ -413,4 +436,9 @@ impl Planner<'_> {
             Err(obstacle) => self.withhold(&place, &key, &format!("delete app `{}`", orphan.app), obstacle),
         }
     }
+}
+
+/// The marks of what a person, by the consent `by`, has let go.
+fn released(by: &str) -> BTreeMap<String, Option<String>> {
+    BTreeMap::from([(released_key(), Some(by.to_owned())), (held_key(), None), (emptied_key(), None)])
 }

@@ -266,6 +266,7 @@ impl Planner<'_> {
         let marker = MachineMarker {
             owner: self.fleet.owner.clone(),
             env: view.env.name.clone(),
+            set: view.env.preview.as_ref().map(|preview| preview.set.clone()),
             app: view.app.name.clone(),
             component: view.app.component.clone(),
             slot: wanted.slot.clone(),
@@ -281,6 +282,7 @@ impl Planner<'_> {
             protect: view.app.protect || self.policy.keeps(view.env),
             // A level that forbids deletion outlives the lines that set it.
             retain: view.is_retained() || view.env.level != Level::Full,
+            keep_until: self.births.kept_until(view.env).filter(|until| *until > self.now),
             tombstone: None,
         };
         let owned = view.owned.iter();

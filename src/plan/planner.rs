@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
-use super::expiry::{Births, expired};
+use super::expiry::{Births, SOON, expired, expires_soon};
 use super::proof::Obstacle;
 use super::step::{Action, Step, StepId};
 use super::withheld::{Effect, HeldChange, Notice, Reason, Stance, Withheld};
@@ -45,6 +45,8 @@ pub enum Purpose {
     Collect,
     /// Tear down one environment because a person asked for it.
     Destroy(EnvName),
+    /// Keep one environment until a moment, whatever its time to live, because a person asked for it.
+    Extend(EnvName, DateTime<Utc>),
 }
 
 /// Makes the plan. Pure: the same arguments yield the same plan.
@@ -90,6 +92,7 @@ pub fn plan(
             planner.hold_by_gates();
         }
         Purpose::Destroy(env) => planner.destroy(env),
+        Purpose::Extend(env, until) => planner.extend(env, *until),
     }
     planner.select();
     planner.plan
@@ -168,6 +171,9 @@ impl<'a> Planner<'a> {
             // The end of its life is collection's business.
             self.notice(&env.name, None, Reason::Expired, expired(env, at));
             return;
+        }
+        if let Some(at) = self.expiry(env).filter(|at| at.signed_duration_since(self.now) <= SOON) {
+            self.notice(&env.name, None, Reason::ExpiresSoon, expires_soon(env, at));
         }
         let violations = self.policy.violations(env);
         if !violations.is_empty() {

@@ -29,6 +29,8 @@ pub enum Reason {
     SourceIncomplete,
     /// A source that had environments has none.
     SourceSuddenlyEmpty,
+    /// A set of previews that had several has none.
+    PreviewsSuddenlyGone,
     /// A write of our own may still take effect, or may not show yet.
     OwnWritePending,
     /// The store was empty, so an earlier run may still have requests under way.
@@ -83,6 +85,8 @@ pub enum Reason {
     CannotCompare,
     /// The environment has reached its end.
     Expired,
+    /// The environment is about to reach its end.
+    ExpiresSoon,
 }
 
 impl fmt::Display for Reason {

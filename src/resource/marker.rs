@@ -46,6 +46,8 @@ pub struct MachineMarker {
     pub owner: OwnerId,
     /// The environment it belongs to.
     pub env: EnvName,
+    /// The set of previews that its environment is one of.
+    pub set: Option<String>,
     /// The app it was made in.
     pub app: AppName,
     /// The component it is part of.
@@ -74,6 +76,8 @@ pub struct MachineMarker {
     pub protect: bool,
     /// Kept when its environment goes.
     pub retain: bool,
+    /// Whatever its time to live, its environment is kept until then: a person has said so.
+    pub keep_until: Option<DateTime<Utc>>,
     /// Garbage collection found no spec for it at this moment; grace counts from here.
     pub tombstone: Option<DateTime<Utc>>,
 }
@@ -93,6 +97,7 @@ impl MachineMarker {
         };
         put("owner", self.owner.to_string());
         put("env", self.env.to_string());
+        put("set", self.set.clone().unwrap_or_default());
         put("app", self.app.to_string());
         put("component", self.component.to_string());
         put("slot", self.slot.to_string());
@@ -107,14 +112,16 @@ impl MachineMarker {
         put("certificates", join(self.certificates.iter().cloned()));
         put("protect", flag(self.protect));
         put("retain", flag(self.retain));
+        put("keep_until", self.keep_until.map(|at| at.timestamp().to_string()).unwrap_or_default());
         put("tombstone", self.tombstone.map(|at| at.timestamp().to_string()).unwrap_or_default());
         entries
     }
 
     /// All metadata keys that a marker can use: a patch sets those that are absent from it to null.
-    pub const KEYS: [&'static str; 17] = [
+    pub const KEYS: [&'static str; 19] = [
         "owner",
         "env",
+        "set",
         "app",
         "component",
         "slot",
@@ -129,6 +136,7 @@ impl MachineMarker {
         "certificates",
         "protect",
         "retain",
+        "keep_until",
         "tombstone",
     ];
 
@@ -150,6 +158,7 @@ impl MachineMarker {
         Ok(Self {
             owner: OwnerId::new(required("owner")?),
             env: EnvName::new(required("env")?),
+            set: optional("set").map(str::to_owned),
             app: AppName::new(required("app")?),
             component: ComponentName::new(required("component")?),
             slot: MachineSlot::parse(required("slot")?).ok_or_else(|| unreadable("slot"))?,
@@ -165,6 +174,9 @@ impl MachineMarker {
             // A protection that cannot be read still protects.
             protect: optional("protect").is_some(),
             retain: optional("retain").is_some(),
+            keep_until: optional("keep_until")
+                .and_then(|text| text.parse().ok())
+                .and_then(|at| DateTime::from_timestamp(at, 0)),
             tombstone: match optional("tombstone") {
                 None => None,
                 Some(text) => Some(
@@ -244,6 +256,7 @@ mod tests {
         MachineMarker {
             owner: "acme".into(),
             env: "pr-1".into(),
+            set: Some("chat".to_owned()),
             app: "pr-1-web".into(),
             component: "web".into(),
             slot: MachineSlot { group: "app".into(), region: "iad".into(), ordinal: 1 },
@@ -258,6 +271,7 @@ mod tests {
             certificates: ["a.example.com".to_owned()].into(),
             protect: true,
             retain: false,
+            keep_until: DateTime::from_timestamp(1_700_000_100, 0),
             tombstone: DateTime::from_timestamp(1_700_000_000, 0),
         }
     }

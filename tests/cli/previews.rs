@@ -52,6 +52,12 @@ fn a_pull_request_becomes_an_environment_and_its_end_takes_it_away() {
     shown.says(&["chat-feature-login", "pull request acme/chat#1"]).never_says(&["ghp_"]);
     let json = folder.run("status --format json").ended(0).json();
     assert_eq!(json["environments"][0]["preview"]["subject"], "pull request acme/chat#1");
+    let extended = folder.run("extend chat-feature-login 48h").ended(0);
+    extended.says(&["chat-feature-login is to be kept until ", "Converged: 1 environment is as desired (1 change"]);
+    let marks = &server.sim.machines("chat-feature-login-web")[0];
+    assert!(marks.metadata("hangar_keep_until").is_some() && marks.metadata("hangar_set") == Some("chat"));
+    folder.run("extend chat-feature-logon 48h").ended(1).says(&["did you mean `chat-feature-login`"]);
+    folder.run("extend chat-feature-login 48").ended(1).says(&["write `48s` for seconds"]);
     repo.merge(number).unwrap();
     // The store is younger than the quarantine, so that is all that can be seen here.
     folder.run("gc --dry-run").says(&["delete app `chat-feature-login-web`", "Quarantine"]);

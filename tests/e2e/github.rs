@@ -168,6 +168,65 @@ async fn whatever_is_wrong_with_a_listing_nothing_is_deleted() {
     assert_eq!(github.world.app_names().len(), 3);
 }
 
+/// The requests for changed files since the log was cleared, with their answers.
+fn asked_for_files(github: &Github) -> Vec<(String, Option<u16>)> {
+    github.asked().into_iter().filter(|(path, _)| path.ends_with("/files")).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn changed_files_choose_pull_requests_and_only_candidates_are_asked_for_them() {
+    let mut github = Github::with("").await;
+    github.world.edit("set.yaml", "pullRequests: {}", "pullRequests: {paths: ['web/**'], excludeLabels: [wip]}");
+    let repo = github.world.sim.repository(REPO);
+    let web = repo.open_pull(NewPull::from_branch("web").changing(&["web/main.ts"])).unwrap();
+    let docs = repo.open_pull(NewPull::from_branch("docs").changing(&["docs/web/a.md"])).unwrap();
+    repo.open_pull(NewPull::from_branch("wip").changing(&["web/x"]).labelled("wip")).unwrap();
+    repo.open_pull(NewPull::from_fork("eve", "evil").changing(&["web/x"])).unwrap();
+    github.world.sim.clear_requests();
+    assert_eq!(github.pass().await, Verdict::Converged);
+    let app = format!("pr-{web}-web");
+    assert_eq!(github.world.app_names(), ["other-web", app.as_str()]);
+    let of = |number: u64| format!("/repos/acme/chat/pulls/{number}/files");
+    assert_eq!(asked_for_files(&github), [(of(web), Some(200)), (of(docs), Some(200))]);
+    github.world.sim.clear_requests();
+    github.look().await;
+    assert_eq!(asked_for_files(&github), [(of(web), Some(304)), (of(docs), Some(304))]);
+    // Of a closed one nothing changes any more: it is asked once.
+    repo.close(web).unwrap();
+    assert_eq!(github.pass().await, Verdict::Converged);
+    assert_eq!(github.world.app_names(), ["other-web"]);
+    github.world.sim.clear_requests();
+    github.look().await;
+    assert_eq!(asked_for_files(&github), [(of(docs), Some(304))]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn files_that_could_not_be_listed_delete_nothing() {
+    let mut github = Github::with("").await;
+    github.world.edit("set.yaml", "pullRequests: {}", "pullRequests: {paths: ['web/**']}");
+    let repo = github.world.sim.repository(REPO);
+    let numbers: Vec<u64> = ["a", "b"]
+        .iter()
+        .map(|name| repo.open_pull(NewPull::from_branch(name).changing(&["web/main.ts"])).unwrap())
+        .collect();
+    github.pass().await;
+    let before = github.world.app_names();
+    assert_eq!(before.len(), 3);
+    repo.close(numbers[0]).unwrap();
+    repo.push_to_pull(numbers[1]).unwrap();
+    let files = Matcher::new(Method::Get, &format!("/repos/acme/chat/pulls/{}/files", numbers[1]));
+    github.world.sim.inject(Fault::always(files, FaultKind::unavailable()));
+    for _ in 0..3 {
+        assert_eq!(github.pass().await, Verdict::Waiting);
+        assert!(!github.completeness().is_complete());
+        github.world.pass_time(seconds(301)).await;
+    }
+    assert_eq!(github.world.app_names(), before);
+    github.world.sim.clear_faults();
+    github.pass().await;
+    assert_eq!(github.world.app_names().len(), 2);
+}
+
 /// A month of 200 pull requests in the office hours of a small team, with listings that fail at times: at every look that was
 /// answered, each open pull request within the limit has exactly its environment, and no other has one.
 #[tokio::test(start_paused = true)]

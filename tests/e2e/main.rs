@@ -36,6 +36,8 @@ mod live;
 mod networks;
 mod organizations;
 mod ownership;
+mod preview_life;
+mod preview_sets;
 mod previews;
 mod quarantine;
 mod replies;

@@ -114,6 +114,7 @@ fn table() -> Vec<(Switch, By, Checker)> {
             explorer(address, Bounds { ticks: 4, specs: 1, ..NONE }, &[], P::NothingWantedDeleted),
             Catches,
         ),
+        rule(R::IncompleteSetHoldsItsPreviews, By::Told(told::set_not_wholly_listed), Catches),
         rule(
             R::BrokenSpecStopsCollection,
             explorer(address, Bounds { ticks: 4, specs: 1, ..NONE }, &[], P::NothingWantedDeleted),
@@ -148,6 +149,7 @@ fn table() -> Vec<(Switch, By, Checker)> {
         rule(R::BudgetLatches, By::Told(told::held_set_becomes_smaller), Silent),
         rule(R::ConsentIsToOneSet, By::Told(told::another_set_is_let_go), Silent),
         rule(R::EmptySourceStopsDeletions, By::Told(told::source_without_environments), Silent),
+        rule(R::EmptySetHoldsItsPreviews, By::Told(told::set_without_previews), Catches),
         rule(R::ProtectedStays, By::Told(told::protected_and_gone), Catches),
         rule(R::RetainedStays, By::Told(told::retained_and_gone), Catches),
         rule(R::UnsetFieldsStay, By::Told(told::field_set_by_hand), Silent),

@@ -2,7 +2,7 @@
 //! no harm under all of them, and harm without the one that it is about.
 
 use chrono::TimeDelta;
-use hangar::desired::{Completeness, Ended};
+use hangar::desired::{Completeness, Ended, NamePattern, PreviewSet};
 use hangar::memory::{Note, NoteOutcome, Verb};
 use hangar::observed::Presence;
 use hangar::plan::Action;
@@ -134,6 +134,36 @@ pub(crate) fn pull_request_just_closed(rules: Rules) -> Outcome {
     let (set, reason) = ("previews".to_owned(), "its pull request is closed".to_owned());
     let ended = Ended { set, at: moment(NOW + TICK), reason };
     script.tell(|fleet| drop(fleet.ended.insert("one".into(), ended)));
+    script.look(rules, |_| ()).harm(deletes_app)
+}
+
+/// A preview's pull request is closed, and another one that may be open by now could not be listed.
+pub(crate) fn set_not_wholly_listed(rules: Rules) -> Outcome {
+    let mut script = Script::converged(rules, &[&(wanted("one", "") + KEEPER), KEEPER]);
+    script.spec(1);
+    let completeness = Completeness::Incomplete { reason: "page 2 did not answer".to_owned() };
+    let set = PreviewSet { completeness, is_empty: false, names: NamePattern::of("${{ branch.slug }}") };
+    let ended = Ended { set: "previews".to_owned(), at: moment(NOW), reason: "its pull request is closed".to_owned() };
+    script.tell(|fleet| {
+        fleet.sets.insert("previews".to_owned(), set);
+        fleet.ended.insert("one".into(), ended);
+    });
+    script.look(rules, |_| ()).harm(deletes_app)
+}
+
+/// A set of three previews suddenly has none.
+pub(crate) fn set_without_previews(rules: Rules) -> Outcome {
+    let set = |items: &str| {
+        let template =
+            "metadata: {name: 'p-${{ params.n }}'}, spec: {fly: {org: acme, region: iad, apps: {web: {image: 'x:1'}}}}";
+        let spec = format!("{{source: {{list: [{items}]}}, template: {{{template}}}}}");
+        format!("---\napiVersion: hangar/v1\nkind: PreviewSet\nmetadata: {{name: previews}}\nspec: {spec}\n{KEEPER}")
+    };
+    let mut script = Script::converged(rules, &[&set("{n: a}, {n: b}, {n: c}"), &set("")]);
+    script.allow(10);
+    script.spec(1);
+    script.pass();
+    script.tick(5);
     script.look(rules, |_| ()).harm(deletes_app)
 }
 

@@ -50,6 +50,11 @@ impl Script {
         change(&mut self.engine.specs.variants[usize::from(self.spec)].fleet);
     }
 
+    /// Raises the deletion budget.
+    pub(crate) const fn allow(&mut self, deletions: usize) {
+        self.engine.specs.policy.budget.max_deletions = deletions;
+    }
+
     pub(crate) fn tick(&mut self, count: usize) {
         for _ in 0..count {
             self.world = self.engine.later_world(self.world);

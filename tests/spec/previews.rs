@@ -26,7 +26,7 @@ spec:
 fn a_set_with_every_field_is_sound() {
     let specs = sound(&set(
         "sources:
-  - github: {repo: acme/chat, branches: ['feature/**'], pullRequests: {labels: [a], excludeLabels: [b], drafts: false, authors: [c], base: [main], forks: noSecrets}}
+  - github: {repo: acme/chat, branches: ['feature/**'], pullRequests: {labels: [a], excludeLabels: [b], drafts: false, authors: [c], base: [main], paths: ['web/**'], forks: noSecrets}}
   - list: [{a: 1, b: true}]
   - file: more.json
 ttl: {idle: 72h, max: 14d}
@@ -74,6 +74,13 @@ spec:
             "17:52 unknown field `coutn` (did you mean `count`?)",
         ]
     );
+}
+
+#[test]
+fn a_path_that_is_no_pattern_is_refused_at_its_place() {
+    let text = set("source: {github: {repo: acme/chat, pullRequests: {paths: ['web/**', '{a']}}}", TEMPLATE);
+    let problems = problems(&text);
+    assert!(problems.len() == 1 && problems[0].starts_with("5:71 `{a` is not a pattern: "), "{problems:?}");
 }
 
 #[test]

@@ -6,7 +6,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use indexmap::IndexMap;
 
 use super::facts::Facts;
+use super::life::{Life, life};
 use super::listing::RepoListing;
+use super::name_pattern::NamePattern;
 use super::report::{Asks, Audience};
 use super::select::{self, Subject};
 use super::slug::{self, MAX_LABEL, Named};
@@ -40,6 +42,17 @@ pub struct Preview {
     pub place: usize,
 }
 
+/// What is known of one set of previews at this moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PreviewSet {
+    /// Whether everything that its previews are made from is known. If not, there may be more of them than the fleet has.
+    pub completeness: Completeness,
+    /// Whether nothing at all was found that could be one of its previews.
+    pub is_empty: bool,
+    /// The names that its previews can have.
+    pub names: NamePattern,
+}
+
 /// A preview whose subject is gone for certain: nothing has to be concluded from an absence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ended {
@@ -70,8 +83,16 @@ pub(in crate::desired) struct Expansion {
     pub ended: Vec<(EnvName, Ended)>,
     /// Whom to tell of each preview, and of those that are no more.
     pub audiences: Vec<(EnvName, Audience)>,
-    pub completeness: Completeness,
+    pub set: PreviewSet,
     pub problems: Problems,
+}
+
+impl Expansion {
+    /// Notes that not everything is known that previews of `set` are made from.
+    fn lack(&mut self, set: &ParsedPreviewSet, what: &str) {
+        let reason = format!("preview set `{}`: {what}", set.metadata.name);
+        self.set.completeness = Completeness::Incomplete { reason };
+    }
 }
 
 /// The previews of `set`.
@@ -80,14 +101,21 @@ pub(in crate::desired) fn expand(set: &ParsedPreviewSet, context: &Context<'_>) 
         previews: Vec::new(),
         ended: Vec::new(),
         audiences: Vec::new(),
-        completeness: Completeness::Complete,
+        set: PreviewSet {
+            completeness: Completeness::Complete,
+            is_empty: true,
+            names: NamePattern::of(&set.template.metadata.name),
+        },
         problems: Problems::default(),
     };
     for (_, facts) in probes(set) {
         // Whatever name comes of it: mistakes show before there is a preview.
-        let _name = name_with(set, &facts, &mut expansion.problems);
+        if name_with(set, &facts, &mut expansion.problems).is_none() {
+            expansion.lack(set, "the name of its template cannot be evaluated");
+        }
     }
     let subjects = subjects(set, context, &mut expansion);
+    expansion.set.is_empty = subjects.iter().all(|subject| subject.closed_at.is_some());
     let room = room_for_slug(&set.template);
     // Those that were closed keep theirs for as long as they are listed: what they have left must not become another one's.
     let branches = subjects
@@ -109,7 +137,12 @@ pub(in crate::desired) fn expand(set: &ParsedPreviewSet, context: &Context<'_>) 
                 expansion.problems.diagnostics.warn(&set.template.origin, NAME, message, Some(help.to_owned()));
             }
         }
-        let Some(name) = name_of(set, &subject, &mut expansion.problems) else {
+        let Some(name) = name_with(set, &subject.facts, &mut expansion.problems) else {
+            // Whatever is live may be this one's.
+            expansion.lack(set, &format!("the name of {} cannot be evaluated", subject.title));
+            continue;
+        };
+        let Some(name) = sound_name(set, name, &subject, &mut expansion.problems) else {
             continue;
         };
         let asks = subject.closed_at.map_or(Asks::Preview, |closed_at| Asks::NoneSince { closed_at });
@@ -132,7 +165,12 @@ pub(in crate::desired) fn expand(set: &ParsedPreviewSet, context: &Context<'_>) 
         expansion.audiences.extend(audience);
         names.insert(name.clone(), subject.title.clone());
         let place = expansion.previews.len();
-        expansion.previews.push(expanded(set, &name, subject, place));
+        let (life, problems) = life(set.spec.ttl.as_ref(), &subject);
+        for problem in problems {
+            let help = "write `preview:keep`, or a length of time as in `preview:ttl=7d`";
+            expansion.problems.diagnostics.warn(&set.origin, "/spec", problem, Some(help.to_owned()));
+        }
+        expansion.previews.push(expanded(set, &name, subject, life, place));
     }
     // The name of an open preview is never that of an ended one, whatever its number was.
     expansion.ended.retain(|(name, _)| !names.contains_key(name));
@@ -161,16 +199,12 @@ pub(in crate::desired) fn probes(set: &ParsedPreviewSet) -> Vec<(ParsedEnvironme
     github.map(probe).collect()
 }
 
-fn expanded(set: &ParsedPreviewSet, name: &EnvName, subject: Subject, place: usize) -> Expanded {
+fn expanded(set: &ParsedPreviewSet, name: &EnvName, subject: Subject, life: Life, place: usize) -> Expanded {
     let mut environment = set.template.clone();
     name.as_str().clone_into(&mut environment.metadata.name);
     if subject.is_secretless {
         without_secrets(&mut environment);
     }
-    let idle = set.spec.ttl.as_ref().and_then(|ttl| ttl.idle);
-    let idle_at = idle
-        .zip(subject.active_at)
-        .and_then(|(idle, active_at)| active_at.checked_add_signed(TimeDelta::from_std(idle.to_std()).ok()?));
     Expanded {
         environment,
         preview: Preview {
@@ -182,8 +216,8 @@ fn expanded(set: &ParsedPreviewSet, name: &EnvName, subject: Subject, place: usi
             place,
         },
         facts: subject.facts,
-        idle_at,
-        max_age: set.spec.ttl.as_ref().and_then(|ttl| ttl.max).map(crate::spec::Duration::to_std),
+        idle_at: life.idle_at,
+        max_age: life.max_age,
     }
 }
 
@@ -210,7 +244,9 @@ fn unselected(set: &ParsedPreviewSet, context: &Context<'_>, room: usize) -> Vec
                 subject.facts.set("branch.slug", &*slug.text);
             }
             // Whatever is wrong with its name is nobody's concern.
-            let name = name_of(set, &subject, &mut Problems::default());
+            let problems = &mut Problems::default();
+            let name = name_with(set, &subject.facts, problems);
+            let name = name.and_then(|name| sound_name(set, name, &subject, problems));
             found.extend(name.zip(audience_of(set, &subject, Asks::None)));
         }
     }
@@ -230,9 +266,8 @@ fn subjects(set: &ParsedPreviewSet, context: &Context<'_>, expansion: &mut Expan
             PreviewSource::Github(github) => {
                 let unknown = RepoListing::unknown("the repository was not listed".to_owned());
                 let listing = github.repo.parse().ok().and_then(|repo| context.repos.get(&repo)).unwrap_or(&unknown);
-                if let Completeness::Incomplete { reason } = &listing.completeness {
-                    let reason = format!("preview set `{}`: {}: {reason}", set.metadata.name, github.repo);
-                    expansion.completeness = Completeness::Incomplete { reason };
+                if let Some(reason) = listing.completeness.gap() {
+                    expansion.lack(set, &format!("{}: {reason}", github.repo));
                 }
                 select::of_github(github, listing)
             }
@@ -240,8 +275,7 @@ fn subjects(set: &ParsedPreviewSet, context: &Context<'_>, expansion: &mut Expan
             PreviewSource::File(path) => match items_of_file(set, path, context) {
                 Ok(items) => select::of_list(&items),
                 Err(problem) => {
-                    let reason = format!("preview set `{}`: `{path}` cannot be read", set.metadata.name);
-                    expansion.completeness = Completeness::Incomplete { reason };
+                    expansion.lack(set, &format!("`{path}` cannot be read"));
                     let message = format!("`{path}` cannot be read: {problem}");
                     expansion.problems.error(&set.origin, &format!("{pointer}/file"), message, None);
                     Vec::new()
@@ -269,9 +303,8 @@ fn items_of_file(
     crate::spec::preview::items(&text)
 }
 
-/// The name of the environment that `subject` becomes. Nothing where it has none; then the problem is noted.
-fn name_of(set: &ParsedPreviewSet, subject: &Subject, problems: &mut Problems) -> Option<EnvName> {
-    let name = name_with(set, &subject.facts, problems)?;
+/// `name` as that of the environment that `subject` becomes. Nothing where none can have it; then the problem is noted.
+fn sound_name(set: &ParsedPreviewSet, name: String, subject: &Subject, problems: &mut Problems) -> Option<EnvName> {
     if let Some(problem) = names::label(&name, names::MAX_LABEL) {
         let message = format!("the name `{name}`, made for {}, {problem}", subject.title);
         let help = "`| slug` makes a label of any text, and `branch.slug` is one that fits";

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
+use super::select::is_candidate;
 use crate::desired::Completeness;
 use crate::resource::RepoName;
 use crate::spec::ParsedSpecs;
-use crate::spec::preview::PreviewSource;
+use crate::spec::preview::{PreviewSource, PullRequestFilter};
 
 /// One pull request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +39,8 @@ pub struct PullRequest {
     pub active_at: DateTime<Utc>,
     /// When it was closed or merged, if it was.
     pub closed_at: Option<DateTime<Utc>>,
+    /// The paths of the files that it changes, where they were asked for.
+    pub files: Option<Vec<String>>,
 }
 
 /// One branch.
@@ -70,7 +73,7 @@ impl RepoListing {
 }
 
 /// What has to be listed of one repository.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct NeededListing {
     /// Pull requests.
     pub pulls: bool,
@@ -78,6 +81,15 @@ pub struct NeededListing {
     pub branches: bool,
     /// When the commits at the heads of branches were made.
     pub activity: bool,
+    /// The filters that ask which files a pull request changes.
+    by_files: Vec<PullRequestFilter>,
+}
+
+impl NeededListing {
+    /// Whether it has to be known which files a pull request changes: nothing else speaks against its preview.
+    pub fn needs_files(&self, pull: &PullRequest) -> bool {
+        self.by_files.iter().any(|filter| is_candidate(filter, pull))
+    }
 }
 
 /// What the sets of previews ask for, so that nothing else has to be listed.
@@ -91,6 +103,7 @@ pub fn needed_listings(specs: &ParsedSpecs) -> BTreeMap<RepoName, NeededListing>
             let entry = needed.entry(repo).or_default();
             entry.pulls |= github.pull_requests.is_some();
             entry.branches |= !github.branches.is_empty();
+            entry.by_files.extend(github.pull_requests.iter().filter(|filter| !filter.paths.is_empty()).cloned());
             entry.activity |= set.spec.ttl.as_ref().is_some_and(|ttl| ttl.idle.is_some());
         }
     }

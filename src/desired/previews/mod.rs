@@ -8,15 +8,18 @@
 
 mod expand;
 mod facts;
+mod life;
 mod listing;
+mod name_pattern;
 mod report;
 mod select;
 mod slug;
 
-pub use expand::{Ended, Preview};
+pub use expand::{Ended, Preview, PreviewSet};
 pub(super) use expand::{Expanded, expand, probes};
 pub(super) use facts::Facts;
 pub use listing::{Branch, NeededListing, PullRequest, RepoListing, needed_listings};
+pub use name_pattern::NamePattern;
 pub use report::{Asks, Audience};
 
 #[cfg(test)]

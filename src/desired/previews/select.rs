@@ -22,6 +22,8 @@ pub(super) struct Subject {
     pub(super) branch: Option<String>,
     pub(super) sha: Option<String>,
     pub(super) facts: Facts,
+    /// The labels of its pull request.
+    pub(super) labels: Vec<String>,
     /// When it began, where that is known: what is older comes first.
     pub(super) since: Option<DateTime<Utc>>,
     /// The newest sign of life.
@@ -57,6 +59,7 @@ pub(super) fn of_github(source: &GithubSource, listing: &RepoListing) -> Vec<Sub
             branch: Some(branch.name.clone()),
             sha: Some(branch.sha.clone()),
             facts,
+            labels: Vec::new(),
             since: None,
             active_at: branch.active_at,
             closed_at: None,
@@ -86,6 +89,7 @@ pub(super) fn of_list(items: &[IndexMap<String, Text>]) -> Vec<Subject> {
             branch: None,
             sha: None,
             facts,
+            labels: Vec::new(),
             since: None,
             active_at: None,
             closed_at: None,
@@ -112,6 +116,7 @@ fn of_pull(source: &GithubSource, pull: &PullRequest) -> Subject {
         branch: Some(branch),
         sha: Some(pull.sha.clone()),
         facts,
+        labels: pull.labels.clone(),
         since: Some(pull.created_at),
         active_at: Some(pull.active_at),
         closed_at: pull.closed_at,
@@ -134,8 +139,19 @@ fn of_commit(facts: &mut Facts, branch: &str, sha: &str) {
     facts.set("head.shortSha", sha.chars().take(7).collect::<String>());
 }
 
-/// Whether a pull request gets a preview, or had one until it was closed.
+/// As many files as GitHub lists of one pull request (REST API, "List pull requests files"): there may be more.
+const MOST_FILES: usize = 3000;
+
+/// Whether a pull request gets a preview, or had one until it was closed. Files that are not all known speak for it.
 fn is_selected(filter: &PullRequestFilter, pull: &PullRequest) -> bool {
+    let changes_one = |files: &Vec<String>| files.iter().any(|file| fits(&filter.paths, file));
+    is_candidate(filter, pull)
+        && (filter.paths.is_empty()
+            || pull.files.as_ref().is_none_or(|files| files.len() >= MOST_FILES || changes_one(files)))
+}
+
+/// Whether everything but the files that it changes speaks for a pull request.
+pub(super) fn is_candidate(filter: &PullRequestFilter, pull: &PullRequest) -> bool {
     let has = |label: &String| pull.labels.iter().any(|own| own.eq_ignore_ascii_case(label));
     filter.labels.iter().all(has)
         && !filter.exclude_labels.iter().any(has)

@@ -60,6 +60,7 @@ fn pull(number: u64, branch: &str) -> PullRequest {
         created_at: now() - TimeDelta::days(100) + TimeDelta::minutes(i64::try_from(number).unwrap()),
         active_at: now() - TimeDelta::hours(1),
         closed_at: None,
+        files: None,
     }
 }
 
@@ -150,6 +151,33 @@ fn filters_choose_and_a_branch_with_a_pull_request_is_one_preview() {
 }
 
 #[test]
+fn changed_files_choose_and_files_that_are_not_all_known_speak_for_a_pull_request() {
+    let source = "{github: {repo: acme/chat, pullRequests: {paths: ['web/**', '*.toml'], excludeLabels: [wip]}}}";
+    let changing = |number, files: &[&str]| PullRequest {
+        files: Some(files.iter().map(|file| (*file).to_owned()).collect()),
+        ..pull(number, &format!("b{number}"))
+    };
+    let mut pulls = vec![
+        changing(1, &["docs/a.md", "web/src/deep/main.ts"]),
+        changing(2, &["fly.toml"]),
+        changing(3, &["api/fly.toml", "webs/x", "web"]),
+        changing(4, &[]),
+        changing(5, &vec!["docs/a.md"; 3000]),
+        PullRequest { labels: vec!["wip".into()], ..changing(6, &["web/x"]) },
+    ];
+    pulls.push(PullRequest { files: None, ..pull(7, "b7") });
+    let text = set(source, "");
+    let built = built(&[("set.yaml", &text)], Some(listing(pulls.clone(), &[])));
+    assert_eq!(names(&built), ["chat-b1", "chat-b2", "chat-b5", "chat-b7"]);
+    // Only those are asked for their files that nothing else speaks against.
+    let specs = parse(&[SourceFile { path: "set.yaml".into(), bytes: text.into_bytes() }]).unwrap();
+    let needed = crate::desired::needed_listings(&specs);
+    let needed = needed.values().next().unwrap();
+    let asked: Vec<u64> = pulls.iter().filter(|pull| needed.needs_files(pull)).map(|pull| pull.number).collect();
+    assert_eq!(asked, [1, 2, 3, 4, 5, 7]);
+}
+
+#[test]
 fn a_fork_has_no_secret_and_never_the_name_of_our_own_branch() {
     let source = "{github: {repo: acme/chat, pullRequests: {forks: noSecrets}}}";
     let fork = PullRequest { is_fork: true, author: "eve".into(), ..pull(8, "login") };
@@ -232,7 +260,8 @@ fn an_incomplete_listing_makes_the_source_incomplete() {
         (None, "preview set `chat`: acme/Chat: the repository was not listed"),
     ] {
         let built = built(&[("set.yaml", &set(ALL, ""))], listing);
-        assert_eq!(built.fleet.source, Completeness::Incomplete { reason: expected.into() });
+        assert!(built.fleet.source.is_complete());
+        assert_eq!(built.fleet.sets["chat"].completeness, Completeness::Incomplete { reason: expected.into() });
     }
 }
 
@@ -250,7 +279,10 @@ fn a_list_and_a_file_give_parameters() {
     assert_eq!(names(&of_file), ["demo-one", "demo-two"]);
     assert_eq!(ready(&of_file, "demo-one").apps[0].image, "registry.fly.io/chat:1.10");
     let missing = built(&[("set.yaml", &text)], None);
-    assert!(!missing.fleet.source.is_complete() && messages(&missing)[0].contains("`customers.json` cannot be read"));
+    assert!(
+        !missing.fleet.sets["chat"].completeness.is_complete()
+            && messages(&missing)[0].contains("`customers.json` cannot be read")
+    );
 }
 
 #[test]

@@ -13,8 +13,7 @@ use super::app::{Scope, validate_app};
 use super::names;
 
 /// Shortest and longest life that can be asked for.
-pub(super) const TTL_BOUNDS: (StdDuration, StdDuration) =
-    (StdDuration::from_mins(1), StdDuration::from_hours(24 * 3650));
+pub const TTL_BOUNDS: (StdDuration, StdDuration) = (StdDuration::from_mins(1), StdDuration::from_hours(24 * 3650));
 
 pub(super) fn check(manifest: &Manifest<EnvironmentSpec>, broken: &Broken) -> Vec<Finding> {
     let mut findings = Vec::new();

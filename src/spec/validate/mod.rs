@@ -15,6 +15,7 @@ mod storage;
 mod together;
 
 pub use app::{Scope, validate_app};
+pub use environment::TTL_BOUNDS;
 
 use super::diagnostic::Diagnostics;
 use super::document::Document;

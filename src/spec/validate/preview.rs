@@ -70,8 +70,10 @@ fn check_github(github: &GithubSource, pointer: &str, findings: &mut Vec<Finding
         let finding = finding.help("add `pullRequests: {}` for all pull requests, or `branches: [\"feature/*\"]`");
         findings.push(finding.relies_on([child(pointer, "pullRequests"), child(pointer, "branches")]));
     }
-    let of_pulls =
-        github.pull_requests.iter().flat_map(|filter| [("base", &filter.base), ("authors", &filter.authors)]);
+    let of_pulls = github
+        .pull_requests
+        .iter()
+        .flat_map(|filter| [("base", &filter.base), ("authors", &filter.authors), ("paths", &filter.paths)]);
     let of_pulls = of_pulls.map(|(field, patterns)| (format!("{pointer}/pullRequests/{field}"), patterns));
     for (pointer, patterns) in of_pulls.chain([(child(pointer, "branches"), &github.branches)]) {
         for (index, pattern) in patterns.iter().enumerate() {

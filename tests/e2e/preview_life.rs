@@ -1,0 +1,188 @@
+//! How long previews live: as their set says, as labels say, and as a person says with `hangar extend`.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use hangar::controller::{Outcome, Verdict};
+use hangar::desired::{Completeness, PullRequest, RepoListing};
+use hangar::plan::{Purpose, Reason, Request};
+
+use crate::previews::set;
+use crate::support::{CONTROLLER, GRACE, environment, notices, seconds, small};
+use crate::world::World;
+
+const HOUR: u64 = 3600;
+
+/// A world with an hour of idleness allowed, a pull request 1 with these labels, and an environment `other` that does not end.
+async fn world(labels: &[&str]) -> World {
+    let set = set("  ttl: {idle: 1h, max: 3h}");
+    let files = [("hangar.yaml", CONTROLLER), ("other.yaml", &small("other")), ("set.yaml", &set)];
+    let mut world = World::with(&files);
+    list(&mut world, labels, false);
+    world.converge().await;
+    world
+}
+
+fn list(world: &mut World, labels: &[&str], is_closed: bool) {
+    let began: DateTime<Utc> = "2026-03-01T12:00:00Z".parse().unwrap();
+    let pull = PullRequest {
+        number: 1,
+        title: String::new(),
+        author: "ada".into(),
+        labels: labels.iter().map(|label| (*label).to_owned()).collect(),
+        is_draft: false,
+        is_fork: false,
+        branch: "change".into(),
+        sha: "aaaaaaaaaaaaaaa".into(),
+        base: "main".into(),
+        url: "https://github.com/acme/chat/pull/1".into(),
+        created_at: began,
+        active_at: began,
+        closed_at: is_closed.then(|| world.clock.now()),
+        files: None,
+    };
+    let listing = RepoListing { pulls: vec![pull], branches: vec![], completeness: Completeness::Complete };
+    world.repos.insert("acme/chat".parse().unwrap(), listing);
+}
+
+async fn extend(world: &mut World, env: &str, hours: i64) -> Outcome {
+    let until = world.clock.now() + TimeDelta::hours(hours);
+    world.run(Request { purpose: Purpose::Extend(env.into(), until), ..Request::default() }).await
+}
+
+/// Whether the preview is there after a run, the grace, and another run.
+async fn is_there_after_grace(world: &mut World) -> bool {
+    world.reconcile().await;
+    world.pass_time(GRACE).await;
+    world.reconcile().await;
+    world.app_names().contains(&"pr-1-web".to_owned())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_label_keeps_a_preview_for_as_long_as_it_is_there() {
+    let mut world = world(&["Preview:Keep"]).await;
+    world.pass_time(seconds(100 * HOUR)).await;
+    assert!(is_there_after_grace(&mut world).await);
+    list(&mut world, &[], false);
+    assert!(!is_there_after_grace(&mut world).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_label_says_how_long_a_preview_lives_and_the_longest_counts() {
+    let mut world = world(&["preview:ttl=2h", "preview:ttl=10h", "bug"]).await;
+    world.pass_time(seconds(9 * HOUR)).await;
+    assert!(is_there_after_grace(&mut world).await);
+    world.pass_time(seconds(HOUR)).await;
+    assert!(!is_there_after_grace(&mut world).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_label_can_make_a_life_shorter() {
+    let mut world = world(&["preview:ttl=10m"]).await;
+    world.pass_time(seconds(601)).await;
+    assert!(!is_there_after_grace(&mut world).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_label_that_cannot_be_read_is_a_warning_and_changes_nothing() {
+    for label in
+        ["preview:ttl=", "preview:ttl=soon", "preview:ttl=7", "preview:ttl=0s", "preview:ttl=99999d", "preview:ttl=-1h"]
+    {
+        let mut world = world(&[label]).await;
+        let problems = world.load().diagnostics.render(false);
+        assert!(problems.contains("warning") && problems.contains(label), "{problems}");
+        world.pass_time(seconds(HOUR / 2)).await;
+        assert!(is_there_after_grace(&mut world).await, "{label}");
+        world.pass_time(seconds(HOUR / 2)).await;
+        assert!(!is_there_after_grace(&mut world).await, "{label}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn extending_keeps_a_preview_that_long_without_any_store_and_no_longer() {
+    let mut world = world(&[]).await;
+    world.sim.clear_requests();
+    let outcome = extend(&mut world, "pr-1", 10).await;
+    assert_eq!(outcome.worst(), Verdict::Converged, "{:#?}", outcome.last.plan);
+    let writes = world.writes();
+    assert!(writes.len() == 1 && writes[0].contains("pr-1-web") && writes[0].contains("metadata"), "{writes:?}");
+    world.reconcile_without_writes().await;
+    world.lose_store();
+    world.pass_time(seconds(9 * HOUR)).await;
+    assert!(is_there_after_grace(&mut world).await);
+    // Less than what was said before changes nothing.
+    extend(&mut world, "pr-1", 0).await;
+    world.pass_time(seconds(HOUR / 2)).await;
+    assert!(is_there_after_grace(&mut world).await);
+    world.pass_time(seconds(HOUR / 2)).await;
+    assert!(!is_there_after_grace(&mut world).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_extended_lives_on_in_new_machines_and_ends_with_its_pull_request() {
+    let mut world = world(&[]).await;
+    extend(&mut world, "pr-1", 10).await;
+    world.edit("set.yaml", "web: {", "web: {count: 2, ");
+    world.reconcile().await;
+    let first = world.sim.machines("pr-1-web").into_iter().find(|machine| machine.name == "app-iad-0").unwrap();
+    world.sim.delete_machine("pr-1-web", &first.id).unwrap();
+    world.edit("set.yaml", "count: 2, ", "");
+    world.pass_time(seconds(121)).await;
+    world.reconcile().await;
+    assert!(world.only_machine("pr-1-web").metadata("hangar_keep_until").is_some());
+    world.pass_time(seconds(5 * HOUR)).await;
+    assert!(is_there_after_grace(&mut world).await);
+    list(&mut world, &[], true);
+    world.reconcile().await;
+    assert_eq!(world.app_names(), ["other-web"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_expired_preview_whose_grace_has_not_passed_can_be_kept() {
+    let mut world = world(&[]).await;
+    world.pass_time(seconds(HOUR)).await;
+    world.reconcile().await;
+    assert!(world.only_machine("pr-1-web").metadata("hangar_tombstone").is_some());
+    extend(&mut world, "pr-1", 5).await;
+    assert!(is_there_after_grace(&mut world).await);
+    assert_eq!(world.only_machine("pr-1-web").metadata("hangar_tombstone"), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mark_that_cannot_be_read_keeps_nothing() {
+    let mut world = world(&[]).await;
+    let id = world.only_machine("pr-1-web").id;
+    world.edit_metadata("pr-1-web", &id, &[("hangar_keep_until", Some("for ever"))]);
+    world.pass_time(seconds(HOUR)).await;
+    assert!(!is_there_after_grace(&mut world).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_extended_that_no_spec_asks_for_or_that_is_left_alone() {
+    let mut world = world(&[]).await;
+    world.put("left.yaml", &environment("left", "pause: true", "web: {image: 'registry.fly.io/demo:v1'}"));
+    world.sim.clear_requests();
+    let outcome = extend(&mut world, "nobodys", 5).await;
+    assert_eq!(outcome.worst(), Verdict::Blocked);
+    extend(&mut world, "left", 5).await;
+    assert_eq!(world.writes(), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_hour_before_its_end_an_environment_says_so() {
+    let mut world = world(&["preview:ttl=2h"]).await;
+    world.put("short.yaml", &environment("short", "ttl: {max: 3h}", "web: {image: 'registry.fly.io/demo:v1'}"));
+    assert_eq!(notices(&world.reconcile().await.last.plan), []);
+    world.pass_time(seconds(HOUR)).await;
+    let plan = world.reconcile_without_writes().await.last.plan;
+    let messages: Vec<&str> = plan.notices.iter().map(|notice| notice.message.as_str()).collect();
+    assert_eq!(notices(&plan), [Reason::ExpiresSoon]);
+    assert_eq!(
+        messages,
+        [
+            "expires at 2026-03-01 14:00 UTC; `hangar extend pr-1 48h`, or the label `preview:keep` on pull request acme/chat#1, keeps it"
+        ]
+    );
+    extend(&mut world, "pr-1", 5).await;
+    world.pass_time(seconds(HOUR)).await;
+    let plan = world.reconcile().await.last.plan;
+    assert_eq!(plan.notices.iter().map(|notice| notice.env.as_str()).collect::<Vec<_>>(), ["short"]);
+}
