@@ -10,6 +10,7 @@ pub mod cli;
 pub mod clock;
 #[cfg(feature = "controller")]
 pub mod controller;
+pub mod cost;
 pub mod desired;
 pub mod event;
 #[cfg(feature = "controller")]

@@ -10,7 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::exit::CliError;
 use super::output;
-use crate::controller::Variables;
+use crate::controller::{Planned, Variables};
+use crate::cost::Cost;
 use crate::desired::{Fleet, Wanted};
 use crate::plan::{Plan, Reason, Standing};
 use crate::report::workflow::{self, Spot};
@@ -93,17 +94,22 @@ pub(super) struct Found {
     /// Whether anything differs, waits or is blocked: the exit code 2.
     pub(super) has_changes: bool,
     pub(super) totals: report::Totals,
+    /// What changes about the monthly cost.
+    pub(super) cost: Cost,
     /// The whole result as Markdown.
     pub(super) markdown: String,
 }
 
 impl Found {
-    /// What is in `plan`.
-    pub(super) fn in_plan(plan: &Plan, requests: RequestCount) -> Self {
+    /// What is in a plan.
+    pub(super) fn in_plan(planned: &Planned, requests: RequestCount) -> Self {
+        let plan = &planned.plan;
+        let cost = report::cost_delta(plan, &planned.observed);
         Self {
+            cost,
             has_changes: plan.environments.keys().any(|env| plan.standing(env) != Standing::Converged),
             totals: report::totals(plan),
-            markdown: report::diff_markdown(plan, requests),
+            markdown: report::diff_markdown(plan, cost, requests),
         }
     }
 }
@@ -126,6 +132,9 @@ pub(super) fn tell(found: &Found) -> Result<(), CliError> {
     ] {
         entries.push_str(&workflow::output(name, &count.to_string()));
     }
+    // Nothing is better than a part that looks like the whole.
+    let cost = if found.cost.is_whole { found.cost.to_number() } else { String::new() };
+    entries.push_str(&workflow::output("cost-delta", &cost));
     entries.push_str(&workflow::output("markdown", &found.markdown));
     append("GITHUB_OUTPUT", &entries)
 }

@@ -51,7 +51,12 @@ pub(super) async fn run(global: &Global, args: &Diff, base: &str) -> Result<Exit
         actions::annotate_violations(&subject.name, &subject.violations, &head.fleet);
     }
     let has_changes = comparison.has_changes();
-    actions::tell(&Found { has_changes, totals: report::review_totals(&comparison), markdown: markdown.clone() })?;
+    actions::tell(&Found {
+        has_changes,
+        totals: report::review_totals(&comparison),
+        cost: comparison.cost,
+        markdown: markdown.clone(),
+    })?;
     if let Some(target) = comment {
         let shared = Shared::new(Arc::new(ReqwestTransport::new()?), clock, Random::from_system());
         let variables = Masked::new(ProcessEnvironment { root: PathBuf::new() });

@@ -49,21 +49,21 @@ pub(super) async fn show(
     let planned = look(&around, &request).await?;
     let (style, requests) = (style(global), around.requests());
     let plan = &planned.plan;
+    let found = Found::in_plan(&planned, requests);
     match shown.format {
         Format::Text if request.purpose == Purpose::Collect => {
             output::result(&report::gc_text(plan, &style, requests));
         }
         Format::Text => output::result(&report::diff_text(plan, &style, requests)),
-        Format::Markdown => output::result(&report::diff_markdown(plan, requests)),
+        Format::Markdown => output::result(&found.markdown),
         Format::Json => output::data(&report::diff_json(plan, requests)),
     }
     actions::annotate_policy(plan, &around.loaded.fleet);
-    let found = Found::in_plan(plan, requests);
     actions::tell(&found)?;
     if let Some(target) = &shown.comment {
         let (settings, owner) = (around.loaded.settings.as_ref(), &around.loaded.fleet.owner);
         let speaker = Speaker { settings, variables: &*around.variables, shared: &around.shared, owner };
-        let kept = comment::keep(&speaker, target, "diff", selection, &report::diff_comment(plan)).await?;
+        let kept = comment::keep(&speaker, target, "diff", selection, &report::diff_comment(plan, found.cost)).await?;
         output::note(global, &comment::told(target, kept));
     }
     if tell_missing_specs(global, &around) | tell_gaps(global, &planned) {

@@ -4,10 +4,12 @@ use super::RequestCount;
 use super::diff_text::{held_line, nothing_to_do, warnings};
 use super::held;
 use super::markdown::{code, fenced, html, inline, item};
+use super::plan_cost;
 use super::style::Style;
 use super::text::{clean, plural, shorten};
 use super::value::Line;
 use super::view::{Entry, EnvView, Group, Kind, Totals, environments};
+use crate::cost::Cost;
 use crate::plan::{Plan, Standing};
 use crate::resource::ComponentName;
 
@@ -20,21 +22,21 @@ const RESERVE: usize = 1_000;
 /// The most columns of one value.
 const MOST_VALUE_COLUMNS: usize = 400;
 
-/// The whole plan as Markdown of at most 65,000 characters: counts, warnings, then each environment to unfold. Whatever a spec
+/// The whole plan as Markdown of at most 65,000 characters: counts, cost, warnings, then each environment to unfold. Whatever a spec
 /// or a provider says in it stays text.
-pub fn diff_markdown(plan: &Plan, requests: RequestCount) -> String {
+pub fn diff_markdown(plan: &Plan, cost: Cost, requests: RequestCount) -> String {
     let made_at = plan.made_at.format("%Y-%m-%d %H:%M UTC");
-    markdown(plan, &format!("{} · {made_at}", requests.to_line()))
+    markdown(plan, cost, &format!("{} · {made_at}", requests.to_line()))
 }
 
 /// The same for a comment that is edited only when it says something else: without what differs from one look to the next, the
 /// moment and the number of requests.
-pub fn diff_comment(plan: &Plan) -> String {
-    markdown(plan, "")
+pub fn diff_comment(plan: &Plan, cost: Cost) -> String {
+    markdown(plan, cost, "")
 }
 
 /// `look` says what it took to find out.
-fn markdown(plan: &Plan, look: &str) -> String {
+fn markdown(plan: &Plan, cost: Cost, look: &str) -> String {
     let environments = environments(plan);
     let mut totals = Totals::default();
     for env in &environments {
@@ -49,6 +51,7 @@ fn markdown(plan: &Plan, look: &str) -> String {
         let sentence = inline(&nothing_to_do(&environments, None));
         page.put(&format!("### Hangar plan: no changes{held}\n\n{sentence}\n"));
     }
+    page.cost(cost);
     let warnings = warnings(&environments, Style::PLAIN);
     if !warnings.is_empty() {
         let lines: Vec<String> = warnings.iter().map(|warning| format!("> - {}", inline(warning))).collect();
@@ -126,6 +129,13 @@ impl Page {
             self.put(&item(&label, &notice.message));
         }
         self.end_block();
+    }
+
+    /// What changes about the monthly cost, where something does.
+    pub(super) fn cost(&mut self, delta: Cost) {
+        if let Some(sentence) = plan_cost::sentence(delta) {
+            self.put(&format!("\n{}\n", inline(&sentence)));
+        }
     }
 
     /// Begins a block to unfold, if it fits. The end of the block is paid for first: a cut must not leave it open.

@@ -21,6 +21,7 @@ mod held;
 mod json;
 pub mod live;
 mod markdown;
+mod plan_cost;
 mod preview;
 mod problems_markdown;
 mod review;
@@ -42,6 +43,7 @@ pub use diff_json::{ChangeDocument, EnvironmentDocument, PlanDocument, SideDocum
 pub use diff_markdown::{diff_comment, diff_markdown};
 pub use diff_text::diff_text;
 pub use gc::gc_text;
+pub use plan_cost::cost_delta;
 pub use preview::{PreviewNews, PreviewPhase, PreviewProblem, preview_comment};
 pub use problems_markdown::problems_markdown;
 pub use review::{Compared, review_json, review_markdown, review_text, review_totals};

@@ -7,6 +7,7 @@ use super::diff_markdown::Page;
 use super::diff_text::{group_lines, held_line};
 use super::json;
 use super::markdown::{code, html, inline};
+use super::plan_cost;
 use super::style::{Style, Tone};
 use super::text::{clean, plural, wrap};
 use super::view::{Entry, Group, Kind as Effect, Totals, fold};
@@ -184,6 +185,9 @@ pub fn review_text(comparison: &Comparison, compared: &Compared, style: &Style) 
     let base = clean(&compared.base);
     let label = style.paint(Tone::Strong, format!("Specs against {base}:"));
     lines.push(format!("{label} {}", conclusion(comparison)));
+    if let Some(sentence) = plan_cost::sentence(comparison.cost) {
+        lines.push(sentence);
+    }
     let foot = format!("commit {}; no provider was asked", compared.short());
     lines.push(style.paint(Tone::Dim, foot));
     format!("{}\n", lines.join("\n"))
@@ -193,6 +197,7 @@ pub fn review_text(comparison: &Comparison, compared: &Compared, style: &Style) 
 pub fn review_markdown(comparison: &Comparison, compared: &Compared) -> String {
     let mut page = Page::new();
     page.put(&format!("### Hangar specs against {}: {}\n", code(&compared.base), conclusion(comparison)));
+    page.cost(comparison.cost);
     if !comparison.warnings.is_empty() {
         let lines: Vec<String> = comparison.warnings.iter().map(|text| format!("> - {}", inline(text))).collect();
         page.put(&format!("\n> [!WARNING]\n{}\n", lines.join("\n")));
@@ -234,6 +239,7 @@ pub fn review_json(comparison: &Comparison, compared: &Compared) -> String {
         in_sync: !comparison.has_changes(),
         subjects: comparison.subjects.iter().map(SubjectDocument::of).collect(),
         totals: review_totals(comparison),
+        cost_delta: comparison.cost.is_whole.then(|| comparison.cost.to_number()),
         warnings: &comparison.warnings,
         notes: &comparison.notes,
     })
@@ -248,6 +254,9 @@ struct ReviewDocument<'c> {
     in_sync: bool,
     subjects: Vec<SubjectDocument<'c>>,
     totals: Totals,
+    /// In dollars a month; absent where a price is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cost_delta: Option<String>,
     warnings: &'c [String],
     notes: &'c [String],
 }

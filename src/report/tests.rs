@@ -2,8 +2,10 @@
 
 use super::fixture::{HOSTILE, SECRET, World, app, environment, hostile, now, rich, troubled};
 use super::*;
+use crate::cost::Cost;
 use std::time::Duration;
 
+const COST: Cost = Cost::ZERO;
 const REQUESTS: RequestCount = RequestCount { reads: 12, writes: 0 };
 const COLOR: Style = Style { color: true, ..Style::PLAIN };
 const ASCII: Style = Style { color: false, unicode: false, width: 80 };
@@ -43,7 +45,10 @@ fn a_plan_without_changes_is_one_line_per_environment() {
 
 #[test]
 fn a_rich_plan_as_a_comment() {
-    insta::assert_snapshot!(diff_markdown(&rich().plan(), REQUESTS));
+    let world = rich();
+    let plan = world.plan();
+    let cost = cost_delta(&plan, &world.observed);
+    insta::assert_snapshot!(diff_markdown(&plan, cost, REQUESTS));
 }
 
 #[test]
@@ -57,12 +62,12 @@ fn a_rich_plan_as_json() {
 fn what_is_held_says_why_and_what_to_do() {
     let plan = troubled().plan();
     insta::assert_snapshot!(diff_text(&plan, &Style::PLAIN, REQUESTS));
-    insta::assert_snapshot!(diff_markdown(&plan, REQUESTS));
+    insta::assert_snapshot!(diff_markdown(&plan, COST, REQUESTS));
 }
 
 #[test]
 fn a_comment_without_changes_is_short() {
-    insta::assert_snapshot!(diff_markdown(&in_sync().plan(), REQUESTS));
+    insta::assert_snapshot!(diff_markdown(&in_sync().plan(), COST, REQUESTS));
 }
 
 #[test]
@@ -165,7 +170,7 @@ fn everything(world: &World) -> Vec<(&'static str, String)> {
     };
     vec![
         ("diff text", diff_text(&plan, &Style::PLAIN, REQUESTS)),
-        ("diff markdown", diff_markdown(&plan, REQUESTS)),
+        ("diff markdown", diff_markdown(&plan, COST, REQUESTS)),
         ("diff json", diff_json(&plan, REQUESTS)),
         ("gc text", gc_text(&plan, &Style::PLAIN, REQUESTS)),
         ("summary text", summary_text(&summary, &Style::PLAIN)),
@@ -202,7 +207,7 @@ fn no_value_steers_a_terminal() {
 
 #[test]
 fn no_value_breaks_out_of_a_comment() {
-    let markdown = diff_markdown(&hostile().plan(), REQUESTS);
+    let markdown = diff_markdown(&hostile().plan(), COST, REQUESTS);
     insta::assert_snapshot!(markdown);
     assert!(outside_of_fences(&markdown).lines().all(|line| !line.contains("<script")), "{markdown}");
     let text = outside_of_fences(&markdown);
@@ -240,7 +245,7 @@ fn a_comment_never_grows_beyond_what_is_accepted() {
         environment(&format!("big-{index}"), vec![web])
     };
     for count in [1_u32, 30, 900] {
-        let markdown = diff_markdown(&World::new((0..count).map(large).collect()).plan(), REQUESTS);
+        let markdown = diff_markdown(&World::new((0..count).map(large).collect()).plan(), COST, REQUESTS);
         let length = markdown.chars().count();
         assert!(length <= diff_markdown::MOST_CHARACTERS, "{count}: {length}");
         assert_eq!(markdown.contains("has been cut"), count > 1, "{count}");

@@ -48,7 +48,7 @@ pub(super) fn objects(old: Option<&Graph>, new: Option<&Graph>) -> Vec<ObjectCha
     for app in &is {
         let before = was.iter().find(|before| before.name == app.name);
         let mut differences = Differences { app, changes: Vec::new() };
-        differences.find(before, written_secrets(old, app), &written_secrets(new, app));
+        differences.find(before, &written_secrets(old, app), &written_secrets(new, app));
         changes.extend(differences.changes);
     }
     for app in was.iter().filter(|app| !is.iter().any(|other| other.name == app.name)) {
@@ -74,13 +74,14 @@ struct Differences<'a> {
 }
 
 impl Differences<'_> {
-    fn find(&mut self, before: Option<&App>, old_secrets: BTreeMap<String, Value>, secrets: &BTreeMap<String, Value>) {
+    fn find(&mut self, before: Option<&App>, old_secrets: &BTreeMap<String, Value>, secrets: &BTreeMap<String, Value>) {
         let (app, none) = (self.app, Value::Object(serde_json::Map::new()));
         let name = || app.name.clone();
         let own = before.map_or_else(|| none.clone(), app_fields);
         let is_new = before.is_none();
         self.add(is_new, ResourceKey::App { app: name() }, settings::changes(&own, &app_fields(app)));
-        let old_secrets = if is_new { BTreeMap::new() } else { old_secrets };
+        let none_yet = BTreeMap::new();
+        let old_secrets = if is_new { &none_yet } else { old_secrets };
         let names: BTreeSet<&String> = old_secrets.keys().chain(secrets.keys()).collect();
         let secret = |name: &String| {
             let (old, new) = (old_secrets.get(name), secrets.get(name));

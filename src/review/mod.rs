@@ -16,6 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use crate::cost::Cost;
 use crate::desired::{Built, Environment, Fleet, Wanted};
 use crate::plan::Effect;
 use crate::policy::Policy;
@@ -54,7 +55,7 @@ impl Asked {
 }
 
 /// What differs between two states.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Comparison {
     /// Everything that there is in one of them or in both: environments first, each kind by name.
     pub subjects: Vec<Subject>,
@@ -62,6 +63,8 @@ pub struct Comparison {
     pub warnings: Vec<String>,
     /// What is not compared, and why, for people.
     pub notes: Vec<String>,
+    /// What changes about the monthly cost of environments, those of pull requests and branches apart.
+    pub cost: Cost,
     /// Environments that are kept when they are no longer asked for.
     kept: BTreeSet<String>,
 }
@@ -110,6 +113,8 @@ pub struct Subject {
     pub objects: Vec<ObjectChange>,
     /// What it asks for and the policy does not allow.
     pub violations: Vec<String>,
+    /// What changes about its monthly cost.
+    pub cost: Cost,
 }
 
 /// What differs in one object of an app.
@@ -128,9 +133,10 @@ pub struct ObjectChange {
 }
 
 impl Comparison {
-    /// Makes the warnings anew, once subjects have been left out.
+    /// Makes the warnings and the sum of costs anew, once subjects have been left out.
     pub fn warn(&mut self) {
         self.warnings = warnings(&self.subjects, &self.kept);
+        self.cost = self.subjects.iter().map(|subject| subject.cost).fold(Cost::ZERO, Cost::plus);
     }
 
     /// Whether anything differs, or cannot be told.
@@ -141,7 +147,13 @@ impl Comparison {
 
 /// Compares what `base` asks for with what `head` asks for.
 pub fn compare(base: &Asked, head: &Asked) -> Comparison {
-    let mut comparison = Comparison::default();
+    let mut comparison = Comparison {
+        subjects: Vec::new(),
+        warnings: Vec::new(),
+        notes: Vec::new(),
+        cost: Cost::ZERO,
+        kept: kept(base),
+    };
     let policy = Policy::from_specs(&head.specs.policies);
     for name in names(base.fleet.environments.keys(), head.fleet.environments.keys()) {
         let (old, new) = (base.fleet.environments.get(&name), head.fleet.environments.get(&name));
@@ -149,6 +161,8 @@ pub fn compare(base: &Asked, head: &Asked) -> Comparison {
         if let Some(Wanted::Ready(environment)) = new {
             subject.violations = policy.violations(environment);
         }
+        let is_kept = subject.fate == Fate::Removed && comparison.kept.contains(&subject.name);
+        subject.cost = if is_kept { Cost::ZERO } else { price(new).minus(price(old)) };
         comparison.subjects.push(subject);
     }
     comparison.subjects.extend(sets(base, head, &policy));
@@ -161,7 +175,6 @@ pub fn compare(base: &Asked, head: &Asked) -> Comparison {
         one.map(|one| (one.metadata.name.clone(), settings::json(&one.spec))).collect()
     };
     comparison.subjects.extend(documents(Kind::Controller, &controller(base), &controller(head)));
-    comparison.kept = kept(base);
     // Nothing is deleted of what is kept, although nobody asks for it.
     for subject in comparison.subjects.iter_mut().filter(|subject| subject.kind == Kind::Environment) {
         if subject.fate == Fate::Removed && comparison.kept.contains(&subject.name) {
@@ -171,6 +184,14 @@ pub fn compare(base: &Asked, head: &Asked) -> Comparison {
     comparison.notes = notes(base, head);
     comparison.warn();
     comparison
+}
+
+fn price(wanted: Option<&Wanted>) -> Cost {
+    match wanted {
+        Some(Wanted::Ready(environment)) => crate::cost::environment(environment),
+        Some(Wanted::Broken { .. }) => Cost::UNKNOWN,
+        None => Cost::ZERO,
+    }
 }
 
 /// The environments whose live objects stay when no spec asks for them any more.
@@ -195,7 +216,7 @@ impl Subject {
             _ => Fate::Same,
         };
         let name = name.to_owned();
-        Self { kind, name, fate, settings: Vec::new(), objects: Vec::new(), violations: Vec::new() }
+        Self { kind, name, fate, settings: Vec::new(), objects: Vec::new(), violations: Vec::new(), cost: Cost::ZERO }
     }
 
     /// What becomes of an environment, or of the template of a set.

@@ -105,10 +105,15 @@ fn a_look_leaves_a_summary_and_outputs() {
     let counts = ["has-changes", "creates", "updates", "replaces", "deletes", "waiting", "blocked"];
     assert_eq!(counts.map(|name| found[name].as_str()), ["true", "2", "0", "0", "0", "0", "0"]);
     assert!(found["markdown"].contains("+ create app demo-web"), "{found:#?}");
+    assert_eq!(found["cost-delta"], "+1.94");
     folder.run("reconcile --once --sim specs").ended(0);
     folder.write("runner/output", "");
     folder.run("diff --sim specs").ended(0);
-    assert_eq!(outputs(&folder)["has-changes"], "false");
+    let found = outputs(&folder);
+    assert_eq!((found["has-changes"].as_str(), found["cost-delta"].as_str()), ("false", "0.00"));
+    // More memory, and an address of its own.
+    folder.edit("specs/demo.yaml", "demo:v1\n", "demo:v1\n        memory: 512MB\n        ips: {v4: true}\n");
+    folder.run("diff --sim --format markdown specs").ended(2).says(&[r"Cost: +\$3.25 a month at list prices"]);
 }
 
 #[test]

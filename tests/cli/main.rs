@@ -4,6 +4,7 @@
 #![cfg(feature = "controller")]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends where something it relies on is not so")]
 
+mod action;
 mod actions;
 mod bad_input;
 mod base;

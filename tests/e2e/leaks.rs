@@ -99,7 +99,7 @@ async fn say_plan(world: &mut World, said: &mut Said) {
     said.add("the plan's debug form", format!("{plan:?} {plan:#?}"));
     said.add("what was observed", format!("{:?}", planned.observed));
     said.add("diff as text", report::diff_text(plan, &Style::default(), requests));
-    said.add("diff as Markdown", report::diff_markdown(plan, requests));
+    said.add("diff as Markdown", report::diff_markdown(plan, hangar::cost::Cost::ZERO, requests));
     said.add("diff as JSON", report::diff_json(plan, requests));
     let loaded = world.load();
     said.add("the fleet's debug form", format!("{loaded:?}"));

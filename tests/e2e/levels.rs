@@ -197,7 +197,10 @@ async fn a_diff_shows_the_changes_that_a_level_withholds() {
         let requests = RequestCount { reads: 7, writes: 0 };
         let json: serde_json::Value = serde_json::from_str(&report::diff_json(&plan, requests)).unwrap();
         assert_eq!(json["withheld"][0]["change"]["level"], level);
-        for shown in [report::diff_text(&plan, &Style::default(), requests), report::diff_markdown(&plan, requests)] {
+        for shown in [
+            report::diff_text(&plan, &Style::default(), requests),
+            report::diff_markdown(&plan, hangar::cost::Cost::ZERO, requests),
+        ] {
             for text in [&format!("`level: {level}`"), action, "machine app/iad/0", field.0, field.1] {
                 assert!(shown.contains(text), "{level}: no `{text}` in\n{shown}");
             }
