@@ -6,6 +6,7 @@ use super::held;
 use super::markdown::{address, cell, code, fenced, inline, item};
 use super::status::{AppPresence, ComponentStatus, Status};
 use super::text::clean_lines;
+use crate::cost::Cost;
 use crate::plan::Stance;
 use crate::resource::EnvName;
 
@@ -81,6 +82,8 @@ pub struct PreviewNews<'a> {
     pub name: &'a EnvName,
     /// The commit that it is to show.
     pub sha: &'a str,
+    /// What it costs a month, if that is known.
+    pub cost: Option<Cost>,
     /// How far it is.
     pub phase: PreviewPhase,
     /// Where it stands; nothing where nothing of it is left.
@@ -99,7 +102,7 @@ pub fn preview_comment(news: &PreviewNews<'_>) -> String {
             blocks.push(table(status));
         }
         if !status.orphan {
-            blocks.push(facts(status, news.sha));
+            blocks.push(facts(status, news));
         }
     }
     for problem in news.problems.iter().take(MOST_PROBLEMS) {
@@ -148,11 +151,16 @@ fn state(component: &ComponentStatus) -> String {
     }
 }
 
-fn facts(status: &Status, sha: &str) -> String {
+fn facts(status: &Status, news: &PreviewNews<'_>) -> String {
+    let sha = news.sha;
     let mut facts = vec![format!("Commit {}", code(sha.get(..7).unwrap_or(sha)))];
     let moment = |at: &chrono::DateTime<chrono::Utc>| at.format("%Y-%m-%d %H:%M UTC");
     facts.extend(status.created_at.iter().map(|at| format!("created {}", moment(at))));
     facts.extend(status.expires_at.iter().map(|at| format!("expires {}", moment(at))));
+    if let Some(cost) = news.cost.filter(|cost| !cost.is_nothing()) {
+        let more = if cost.is_whole { "" } else { " and what has no known price" };
+        facts.push(format!("at most {}{more} a month", cost.to_string().trim_start_matches('+')));
+    }
     facts.join(" · ")
 }
 

@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::desired::{Asks, Audience, Fleet};
+use crate::cost::{self, Cost};
+use crate::desired::{Asks, Audience, Fleet, Wanted};
 use crate::execute::Failure;
 use crate::observed::Observed;
 use crate::plan::{Plan, Reason, Standing};
@@ -79,23 +80,27 @@ impl Pass<'_> {
             (_, Some(_)) => PreviewPhase::Deleting,
         };
         let problems: Vec<PreviewProblem> = self.failures.iter().map(problem).collect();
-        Some(wish(env, audience, phase, status.as_ref(), &problems))
+        let cost = match self.fleet.environments.get(env) {
+            Some(Wanted::Ready(wanted)) => Some(cost::environment(wanted)),
+            _ => None,
+        };
+        Some(wish(env, audience, phase, (status.as_ref(), cost), &problems))
     }
 }
 
 /// What is to be said of `env`, of which nothing is left.
 pub(super) fn deleted(env: &EnvName, audience: &Audience) -> Wish {
-    wish(env, audience, PreviewPhase::Deleted, None, &[])
+    wish(env, audience, PreviewPhase::Deleted, (None, None), &[])
 }
 
 fn wish(
     env: &EnvName,
     audience: &Audience,
     phase: PreviewPhase,
-    status: Option<&Status>,
+    (status, cost): (Option<&Status>, Option<Cost>),
     problems: &[PreviewProblem],
 ) -> Wish {
-    let news = PreviewNews { name: env, sha: &audience.sha, phase, status, problems, notes: &[] };
+    let news = PreviewNews { name: env, sha: &audience.sha, cost, phase, status, problems, notes: &[] };
     let text = || preview_comment(&news);
     let comment = match (audience.how.comment, phase) {
         (CommentOn::Never, _) => Saying::Nothing,
