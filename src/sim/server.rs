@@ -247,6 +247,10 @@ impl State {
     /// Answers a read from the past: the world as it was `ago` before the call, or as long ago as is known.
     fn look_back(&mut self, number: u64, mut call: Call, ago: Duration) -> Outcome {
         let then = before(call.now, ago);
+        if github::is_served(&call.segments.iter().map(String::as_str).collect::<Vec<_>>()) {
+            call.envelope.as_of = Some(then);
+            return self.carry_out(number, &call);
+        }
         let past = self.world.past(then);
         let Some(mut past) = past else { return self.carry_out(number, &call) };
         call.now = then;
@@ -331,6 +335,7 @@ fn admit(
             authorization: incoming.authorization.clone(),
             user_agent: incoming.user_agent.clone(),
             if_none_match: incoming.if_none_match.clone(),
+            as_of: None,
         },
         body: incoming.body.clone(),
         caller,

@@ -417,6 +417,7 @@ impl RepositoryHand {
         if let Some(before) = before {
             before.tell_changes(repo, ids, now);
         }
+        state.world.record(now);
         Ok(changed)
     }
 }

@@ -1,7 +1,7 @@
 //! As much of GitHub's REST API as previews need, on the router of the rest of the simulator.
 //!
 //! ```text
-//! answer ─> access (who) ─> usage (limits) ─> routes ─> state (repositories, pull requests …)
+//! answer ─> access (who) ─> usage (limits) ─> routes ─> state (repositories, pull requests …), now or in the past
 //!                                               └─ objects, pages: what is shown, and how it is cut into pages
 //! hand ─> state: what people do
 //! ```
@@ -17,6 +17,7 @@ mod hook;
 mod objects;
 mod objects_feedback;
 mod pages;
+mod past;
 mod routes;
 mod state;
 mod usage;
@@ -91,7 +92,8 @@ pub(crate) fn answer(world: &mut World, call: &Call) -> Reply {
     {
         world.github.ensure(&full_name, call.now);
     }
-    let reply = routes::route(&mut world.github, &asked, path).unwrap_or_else(Reply::from);
+    let answer = world.github.as_of(call.envelope.as_of, |github| routes::route(github, &asked, path));
+    let reply = answer.unwrap_or_else(Reply::from);
     let mut reply = unless_known(&asked, reply);
     if !is_free && reply.status != 304 {
         world.github.usage.count(&asked.caller, call.now);

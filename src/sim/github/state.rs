@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use super::access::GithubAccess;
 use super::feedback::Feedback;
 use super::hook::Hook;
+use super::past::Past;
 use super::usage::Usage;
 use crate::sim::world::ids::Ids;
 
@@ -20,6 +21,8 @@ pub(crate) struct Github {
     pub(super) repos: Vec<Repo>,
     #[serde(skip)]
     pub(super) usage: Usage,
+    #[serde(skip)]
+    pub(super) past: Past,
 }
 
 /// A repository.
@@ -107,7 +110,7 @@ impl Default for Github {
 impl Github {
     pub(crate) const fn from_seed(seed: u64) -> Self {
         // Other ids than those of the rest of the platform.
-        Self { ids: Ids::from_seed(seed ^ 0x6769_7468_7562), repos: Vec::new(), usage: Usage::EMPTY }
+        Self { ids: Ids::from_seed(seed ^ 0x6769_7468_7562), repos: Vec::new(), usage: Usage::EMPTY, past: Past::EMPTY }
     }
 
     /// Makes the repository `owner/name` with a branch `main`, unless it is there.
@@ -134,6 +137,7 @@ impl Github {
         };
         let sha = repo.commit(&mut self.ids, owner, "Begin", None, now);
         repo.branches.insert("main".to_owned(), sha);
+        self.past.began(&repo);
         self.repos.push(repo);
     }
 
@@ -152,6 +156,7 @@ impl Github {
     /// The repository to be changed, with what mints ids.
     pub(super) fn change(&mut self, full_name: &str) -> Option<(&mut Repo, &mut Ids)> {
         let repo = self.repos.iter_mut().find(|repo| repo.is_named(full_name))?;
+        self.past.touch();
         Some((repo, &mut self.ids))
     }
 }

@@ -63,6 +63,8 @@ pub(crate) struct Envelope {
     pub(crate) authorization: Option<String>,
     pub(crate) user_agent: Option<String>,
     pub(crate) if_none_match: Option<String>,
+    /// The moment that a read is answered from, if it is not the present.
+    pub(crate) as_of: Option<DateTime<Utc>>,
 }
 
 /// What a fault does to organization-wide listings.

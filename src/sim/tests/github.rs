@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 use super::support::epoch;
 use crate::clock::{SharedClock, VirtualClock};
 use crate::http::transport::{Method, Request, Response};
-use crate::sim::{GithubAccess, NewPull, RepositoryHand, SimConfig, SimGithubToken, Simulator};
+use crate::sim::{
+    Fault, FaultKind, GithubAccess, Matcher, NewPull, RepositoryHand, SimConfig, SimGithubToken, Simulator,
+};
 
 #[path = "../../../tests/contract/github.rs"]
 mod strict;
@@ -443,4 +445,27 @@ async fn deployments_stay_until_they_are_inactive_and_environments_until_an_admi
     assert_eq!((refused.status, &read(&refused).1["message"]), (403, &"Must have admin rights to Repository.".into()));
     assert_eq!(client.with_token("sim_admin").ask(Method::Delete, environment, &[], None).await.status, 204);
     assert_eq!((repo.environments().len(), repo.deployments()[0].state.as_str()), (0, "inactive"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn stale_reads_show_what_was_there_that_long_ago_and_writes_see_the_present() {
+    let (client, repo) = Client::new();
+    client.sim.inject(Fault::always(Matcher::new(Method::Get, "/repos/**"), FaultKind::Stale { seconds: 30 }));
+    let first = repo.open_pull(NewPull::from_branch("first")).unwrap();
+    client.pass(30).await;
+    let second = repo.open_pull(NewPull::from_branch("second")).unwrap();
+    repo.close(first).unwrap();
+    let open = "/repos/acme/chat/pulls?state=open&sort=created&direction=asc";
+    client.pass(29).await;
+    assert_eq!(numbers(&client.get(open).await.1), [first]);
+    assert_eq!(client.get("/repos/acme/chat/pulls/2").await.0, 404);
+    let admin = client.with_token("sim_admin");
+    let (status, _) = admin.send(Method::Post, "/repos/acme/chat/issues/2/comments", json!({"body": "hello"})).await;
+    assert_eq!((status, repo.comments(second).len()), (201, 1));
+    assert_eq!(client.get("/repos/acme/chat/issues/2/comments").await.0, 404);
+    client.pass(1).await;
+    assert_eq!(numbers(&client.get(open).await.1), [second]);
+    assert_eq!(client.get("/repos/acme/chat/issues/2/comments").await.1, json!([]));
+    client.sim.clear_faults();
+    assert_eq!(client.get("/repos/acme/chat/issues/2/comments").await.1[0]["body"], "hello");
 }

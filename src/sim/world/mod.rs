@@ -221,6 +221,7 @@ impl World {
 
     /// Notes what the organization-wide listings will show of this moment, once they have caught up with it.
     pub(crate) fn record(&mut self, at: DateTime<Utc>) {
+        self.github.record(at, before(at, self.memory));
         let memory = self.config.listing_lag.max(self.memory);
         if memory.is_zero() {
             drop(self.apps.take_touched());
@@ -231,6 +232,7 @@ impl World {
 
     /// From now on, keeps the past for so long; with no length at all nothing is kept, and nothing is spent on it.
     pub(crate) fn remember(&mut self, memory: std::time::Duration) {
+        self.github.remember(!memory.is_zero());
         let before = self.config.listing_lag.max(self.memory);
         self.memory = memory;
         let after = self.config.listing_lag.max(memory);
