@@ -469,3 +469,105 @@ fn an_own_write_that_is_long_past_opens_nothing() {
     });
     assert_eq!(case.broken(), Vec::<&str>::new());
 }
+
+#[test]
+fn a_level_holds_back_what_it_says_and_nothing_of_what_a_person_asks_for() {
+    let rule = "a step is within the level";
+    // What is no longer asked for of an environment that is still wanted.
+    let component = || {
+        let part = MachineMarker { app: "kept-old".into(), tombstone: Some(at(-400)), ..marker("kept") };
+        let mut observed = observed(&[marker("kept"), part]);
+        scope(&mut observed).apps.items[1].name = "kept-old".into();
+        let case = Case::of(fleet(&["kept"], ""), observed, &Request::default());
+        assert!(case.plan.steps.iter().any(|step| matches!(step.action, Action::DeleteApp { .. })));
+        case
+    };
+    for level in ["level: noDelete,", "level: createOnly,", "level: observe,"] {
+        component().breaks(rule, |case| case.fleet = fleet(&["kept"], level));
+    }
+    // Creating is what `createOnly` and `noDelete` are for.
+    for level in ["level: noDelete,", "level: createOnly,"] {
+        let mut case = Case::creation();
+        case.fleet = fleet(&["one", "two"], level);
+        assert_eq!(case.broken(), Vec::<&str>::new(), "{level}");
+    }
+    let request = Request { purpose: Purpose::Destroy("gone".into()), ..Request::default() };
+    for more in ["level: observe,", "pause: true,"] {
+        let mut case = Case::of(fleet(&["gone"], ""), observed(&[marker("gone")]), &request);
+        case.fleet = fleet(&["gone"], more);
+        assert_eq!(case.broken(), Vec::<&str>::new(), "{more}");
+    }
+}
+
+#[test]
+fn a_tombstone_in_the_name_of_a_secret_is_judged_as_one_on_a_machine() {
+    let rule = "an orphan is deleted only on complete listings";
+    let network = network_name(&"us".into(), 0);
+    Case::orphan().breaks(rule, |case| case.leave_only(&["OTHER"], &network));
+    Case::orphan().breaks(rule, |case| {
+        case.leave_only(&[marker::TOMBSTONE_SECRET], &network);
+        let detail = scope(&mut case.observed).details.values_mut().next().unwrap();
+        let Reading::Known { value, .. } = &mut detail.secrets else { panic!() };
+        value[0].created_at = Some(at(-401));
+    });
+    // Somebody else's tombstone is none.
+    Case::orphan().breaks("", |case| case.mark(|marker| marker.owner = "them".into()));
+    // At the very end of grace it may go.
+    let mut case = Case::orphan();
+    case.policy.grace = std::time::Duration::from_secs(400);
+    assert_eq!(case.broken(), Vec::<&str>::new());
+}
+
+#[test]
+fn a_person_may_end_what_was_just_changed_and_nothing_that_may_still_change() {
+    let request = Request { purpose: Purpose::Destroy("gone".into()), ..Request::default() };
+    let rule = "nothing is deleted while its key is open";
+    let note = |case: &mut Case, verb, outcome| {
+        let (key, env, detail) = (case.plan.steps[0].key.clone(), "gone".into(), String::new());
+        case.memory.note(Note { key, env, verb, detail, sent_at: at(-10), outcome });
+    };
+    let done = || NoteOutcome::Done { at: at(-5) };
+    let requested = || Case::of(fleet(&["kept"], ""), observed(&[marker("gone"), marker("kept")]), &request);
+    let mut case = requested();
+    note(&mut case, Verb::Update, done());
+    assert_eq!(case.broken(), Vec::<&str>::new());
+    requested().breaks(rule, |case| note(case, Verb::Update, NoteOutcome::Unknown));
+    requested().breaks(rule, |case| note(case, Verb::Create, done()));
+    // Where no person has asked, an answered change is an obstacle as well: a listing may not show it yet.
+    Case::orphan().breaks(rule, |case| note(case, Verb::Update, done()));
+    // What is noted of another object says nothing.
+    let mut case = Case::orphan();
+    note(&mut case, Verb::Update, NoteOutcome::Unknown);
+    case.memory.notes[0].key = ResourceKey::App { app: "kept-web".into() };
+    assert_eq!(case.broken(), Vec::<&str>::new());
+}
+
+#[test]
+fn the_newest_stamp_is_what_counts_of_other_writers() {
+    let rule = "nothing is deleted while another instance";
+    let stamp = |instance: &str, second| Some(WriterStamp { instance: instance.to_owned(), at: at(second) });
+    let beside = |case: &mut Case, first: Option<WriterStamp>, second: Option<WriterStamp>| {
+        case.mark(|marker| marker.writer = first);
+        let mut other = machine(&MachineMarker { writer: second, ..marker("gone") });
+        other.id = "another".to_owned();
+        scope(&mut case.observed).machines.items.push(other);
+    };
+    Case::orphan().breaks(rule, |case| beside(case, stamp("this", -20), stamp("that", -10)));
+    let mut case = Case::orphan();
+    beside(&mut case, stamp("this", -10), stamp("that", -20));
+    assert_eq!(case.broken(), Vec::<&str>::new());
+    // Stamped in the moment that this run began: it was before.
+    let mut case = Case::orphan();
+    case.mark(|marker| marker.writer = stamp("that", -600));
+    assert_eq!(case.broken(), Vec::<&str>::new());
+}
+
+#[test]
+fn what_carries_the_mark_of_another_environment_is_not_deleted() {
+    let rule = "nothing is written where no evidence says that it is ours";
+    Case::orphan().breaks(rule, |case| {
+        let mut other = machine(&MachineMarker { app: "gone-web".into(), ..marker("kept") });
+        other.id = "another".to_owned();
+        scope(&mut case.observed).machines.items.push(other);
+    });
+}

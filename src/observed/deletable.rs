@@ -56,3 +56,126 @@ pub fn problem_with_deleting(
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::observed::MachineState;
+    use crate::resource::marker::{MachineMarker, app_marker_secret, network_name};
+
+    /// A machine of ours in environment `e` with these changes to its metadata; an empty value takes one away.
+    fn machine(changes: &[(&str, &str)]) -> Machine {
+        let ours = [
+            ("hangar_owner", "us"),
+            ("hangar_env", "e"),
+            ("hangar_app", "a"),
+            ("hangar_component", "web"),
+            ("hangar_slot", "app/iad/0"),
+            ("hangar_name", "app-iad-0"),
+        ];
+        let all = ours.iter().chain(changes).map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        let mut metadata: BTreeMap<String, String> = all.collect();
+        metadata.retain(|_, value| !value.is_empty());
+        Machine {
+            app: "a".into(),
+            id: "m".to_owned(),
+            name: "app-iad-0".to_owned(),
+            region: "iad".to_owned(),
+            state: MachineState::Started,
+            version: String::new(),
+            config: None,
+            marker: MachineMarker::parse(&metadata),
+            metadata,
+            image: String::new(),
+            image_digest: None,
+            host_ok: true,
+            checks: Vec::new(),
+            last_exit: None,
+            created_at: None,
+        }
+    }
+
+    /// What keeps an app from being deleted whose orphaned end was planned (or, where `requested`, which a person wants to end).
+    fn problem(
+        network: &str,
+        machines: &[Machine],
+        secrets: &[&str],
+        requested: bool,
+        created: bool,
+    ) -> Option<String> {
+        let app = AppRow { id: "1".to_owned(), name: "a".into(), network: network.to_owned(), status: String::new() };
+        let secret = |name: &&str| Secret { name: (*name).to_owned(), digest: String::new(), created_at: None };
+        let secrets: Vec<Secret> = secrets.iter().map(secret).collect();
+        let expected =
+            Deletable { owner: &"us".into(), needs_tombstone: !requested, created_by_us: created, env: &"e".into() };
+        problem_with_deleting(&app, machines, &secrets, expected)
+    }
+
+    const TOMBSTONE: (&str, &str) = ("hangar_tombstone", "1800000000");
+
+    #[test]
+    fn an_orphan_may_go_while_its_tombstone_stands_on_a_machine_or_as_a_secret() {
+        let network = network_name(&"us".into(), 3);
+        assert_eq!(problem(&network, &[machine(&[TOMBSTONE])], &[], false, true), None);
+        assert_eq!(problem(&network, &[], &[TOMBSTONE_SECRET], false, true), None);
+        assert_eq!(problem(&network, &[machine(&[]), machine(&[TOMBSTONE])], &[], false, true), None);
+        let own = app_marker_secret(&"us".into(), &"a".into());
+        assert_eq!(problem("default", &[], &[&own, TOMBSTONE_SECRET], false, true), None);
+        for machines in [vec![machine(&[])], vec![]] {
+            let problem = problem(&network, &machines, &["OTHER"], false, true).unwrap();
+            assert!(problem.contains("tombstone"), "{problem}");
+        }
+        // Somebody else's mark is no tombstone of ours.
+        let theirs = machine(&[TOMBSTONE, ("hangar_owner", "them")]);
+        assert!(problem(&network, &[machine(&[]), theirs], &[], false, true).unwrap().contains("tombstone"));
+    }
+
+    #[test]
+    fn nothing_goes_that_is_protected_retained_or_held_since() {
+        let network = network_name(&"us".into(), 3);
+        let stranger = |mark: &str| machine(&[("hangar_owner", ""), (mark, "true")]);
+        for (mark, secret, word, also_requested) in [
+            ("hangar_protect", PROTECTED_SECRET, "protected", true),
+            ("hangar_retain", RETAINED_SECRET, "retained", false),
+        ] {
+            let marked = [machine(&[TOMBSTONE, (mark, "true")])];
+            let beside = [machine(&[TOMBSTONE]), stranger(mark)];
+            let named = [machine(&[TOMBSTONE])];
+            for (machines, secrets) in [(&marked[..], &[][..]), (&beside[..], &[][..]), (&named[..], &[secret][..])] {
+                let problem_of = |requested| problem(&network, machines, secrets, requested, true);
+                assert!(problem_of(false).unwrap().contains(word), "{mark}");
+                assert_eq!(problem_of(true).is_some(), also_requested, "{mark}");
+            }
+        }
+        let held = [machine(&[TOMBSTONE, ("hangar_held", "1800000000")])];
+        assert!(problem(&network, &held, &[], false, true).unwrap().contains("held"));
+        assert_eq!(problem(&network, &held, &[], true, true), None, "a person wants it gone");
+    }
+
+    #[test]
+    fn nothing_goes_that_is_another_ones_now() {
+        let network = network_name(&"us".into(), 3);
+        for requested in [false, true] {
+            let elsewhere = machine(&[TOMBSTONE, ("hangar_env", "other")]);
+            assert!(problem(&network, &[elsewhere], &[], requested, true).unwrap().contains("`other`"));
+            let theirs = machine(&[TOMBSTONE, ("hangar_owner", "them")]);
+            assert!(problem(&network, &[theirs], &[TOMBSTONE_SECRET], requested, true).unwrap().contains("owner them"));
+            let unmarked = problem("default", &[], &[TOMBSTONE_SECRET], requested, true);
+            assert!(unmarked.unwrap().contains("no marker of ours"));
+        }
+    }
+
+    #[test]
+    fn an_adopted_app_goes_only_when_everything_in_it_is_ours() {
+        let (ours, unmarked) = (machine(&[TOMBSTONE]), machine(&[("hangar_owner", "")]));
+        assert_eq!(problem("default", &[ours.clone()], &[], false, false), None);
+        let mixed = [ours, unmarked];
+        for requested in [false, true] {
+            assert!(problem("default", &mixed, &[], requested, false).unwrap().contains("not ours"));
+        }
+        // What is in an app that we made goes with it.
+        assert_eq!(problem(&network_name(&"us".into(), 3), &mixed, &[], false, true), None);
+    }
+}
