@@ -86,6 +86,8 @@ rules! {
     PresenceMustBeKnown,
     /// An app of which a part was not read is not changed.
     ReadingsMustBeComplete,
+    /// No volume is created while one that would do is bound to a machine that was not seen.
+    UnseenMachineKeepsItsVolume,
     /// No place of the network pool is given away by an incomplete listing.
     IncompleteListingGivesNoNetwork,
 

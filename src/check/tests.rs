@@ -570,4 +570,54 @@ fn what_carries_the_mark_of_another_environment_is_not_deleted() {
         other.id = "another".to_owned();
         scope(&mut case.observed).machines.items.push(other);
     });
+    // A marker that names another app is a copy, and no evidence.
+    Case::orphan().breaks("", |case| {
+        case.mark(|marker| marker.app = "kept-web".into());
+        let scope = scope(&mut case.observed);
+        scope.machines.items[0].app = "gone-web".into();
+        scope.apps.items[0].network = String::new();
+    });
+}
+
+#[test]
+fn machines_are_destroyed_marked_and_started_only_by_their_own_marker() {
+    let rule = "nothing is written where no evidence says that it is ours";
+    // A surplus machine of a wanted environment.
+    let surplus = || {
+        let mut second = marker("kept");
+        second.slot.ordinal = 1;
+        second.name = second.slot.machine_name();
+        let mut observed = observed(&[marker("kept")]);
+        let scope = scope(&mut observed);
+        scope.machines.items.push(Machine { id: "m-extra".to_owned(), ..machine(&second) });
+        let detail = AppDetail {
+            machines: Reading::Known { value: scope.machines.items.clone(), started_at: at(0) },
+            volumes: Reading::Known { value: Vec::new(), started_at: at(0) },
+            secrets: Reading::Known { value: Vec::new(), started_at: at(0) },
+            ips: Reading::Known { value: Vec::new(), started_at: at(0) },
+            certificates: Reading::Known { value: Vec::new(), started_at: at(0) },
+            ..unread(Presence::Here(scope.apps.items[0].clone()))
+        };
+        scope.details.insert("kept-web".into(), detail);
+        let case = Case::of(fleet(&["kept"], ""), observed, &Request::default());
+        let is_destroyed = |step: &Step| matches!(&step.action, Action::DestroyMachine { id, .. } if id == "m-extra");
+        assert!(case.plan.steps.iter().any(is_destroyed), "{:#?}", case.plan);
+        case
+    };
+    let change = |case: &mut Case, change: fn(&mut Vec<Machine>)| {
+        let scope = scope(&mut case.observed);
+        change(&mut scope.machines.items);
+        let detail = scope.details.values_mut().next().unwrap();
+        let Reading::Known { value, .. } = &mut detail.machines else { panic!() };
+        change(value);
+    };
+    surplus().breaks(rule, |case| change(case, |machines| machines.truncate(1)));
+    surplus().breaks(rule, |case| change(case, |machines| machines[1].marker = None));
+    // Marks of an orphan, on a machine that lost its marker.
+    let marking = || {
+        let case = Case::of(fleet(&["kept"], ""), observed(&[marker("gone"), marker("kept")]), &Request::default());
+        assert!(matches!(case.plan.steps[0].action, Action::MarkMachine { .. }));
+        case
+    };
+    marking().breaks(rule, |case| scope(&mut case.observed).machines.items[0].marker = None);
 }

@@ -286,3 +286,43 @@ fn a_mark_on_an_app_stays_open_while_listings_may_not_show_it() {
     settle(&mut memory, here(), 61);
     assert!(memory.open_note(&app(), at(61), Timing::FLY).is_none());
 }
+
+#[test]
+fn a_persons_end_waits_for_what_may_still_happen_and_not_for_what_has() {
+    let end = |memory: &Memory, now: i64| memory.open_note_for_end(&app(), at(now), Timing::FLY).map(|note| note.verb);
+    for verb in [Verb::Create, Verb::Update, Verb::Delete] {
+        let mut memory = noted(app(), verb, "");
+        assert_eq!((end(&memory, 119), end(&memory, 120)), (Some(verb), None), "no answer");
+        memory.conclude(&app(), verb, Conclusion::Done { at: at(20), id: None });
+        let open = (verb != Verb::Update).then_some(verb);
+        assert_eq!((end(&memory, 79), end(&memory, 80)), (open, None), "answered");
+        assert!(memory.open_note(&app(), at(79), Timing::FLY).is_some(), "for everything else its key is open");
+    }
+    // A note of another object says nothing of this one, and of several the one counts that lasts longest.
+    assert_eq!(end(&noted(machine_key(), Verb::Create, "launch"), 10), None);
+    let mut memory = noted(app(), Verb::Update, "");
+    add_note(&mut memory, app(), Verb::Delete, "");
+    memory.conclude(&app(), Verb::Delete, Conclusion::Done { at: at(1), id: None });
+    assert_eq!((end(&memory, 60), end(&memory, 61)), (Some(Verb::Update), Some(Verb::Update)));
+}
+
+#[test]
+fn only_an_attempt_to_make_an_app_that_had_no_answer_is_evidence_that_we_made_it() {
+    assert!(noted(app(), Verb::Create, "").has_created(&"a".into(), "1"));
+    for verb in [Verb::Update, Verb::Delete] {
+        assert!(!noted(app(), verb, "").has_created(&"a".into(), "1"), "{verb:?}");
+    }
+    assert!(!noted(app(), Verb::Create, "").has_created(&"b".into(), "1"));
+    assert!(!noted(machine_key(), Verb::Create, "").has_created(&"a".into(), "1"));
+}
+
+#[test]
+fn the_name_of_an_app_that_we_deleted_is_known_for_as_long_as_a_request_may_take_effect() {
+    let mut memory = noted(app(), Verb::Delete, "");
+    memory.conclude(&app(), Verb::Delete, Conclusion::Done { at: at(10), id: None });
+    let freed = |memory: &mut Memory, now| {
+        settle(memory, unread(Presence::Elsewhere), now);
+        memory.freed.len()
+    };
+    assert_eq!((freed(&mut memory, 129), freed(&mut memory, 130)), (1, 0));
+}

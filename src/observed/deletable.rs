@@ -170,7 +170,7 @@ mod tests {
     #[test]
     fn an_adopted_app_goes_only_when_everything_in_it_is_ours() {
         let (ours, unmarked) = (machine(&[TOMBSTONE]), machine(&[("hangar_owner", "")]));
-        assert_eq!(problem("default", &[ours.clone()], &[], false, false), None);
+        assert_eq!(problem("default", std::slice::from_ref(&ours), &[], false, false), None);
         let mixed = [ours, unmarked];
         for requested in [false, true] {
             assert!(problem("default", &mixed, &[], requested, false).unwrap().contains("not ours"));

@@ -114,7 +114,7 @@ impl Planner<'_> {
                 message: format!("the host of machine {} does not answer, so what it mounts is not known", holder.id),
                 until: None,
             }),
-            None => match taken_by_unseen(view, volume) {
+            None => match taken_by_unseen(view, volume).filter(|_| self.holds(Rule::UnseenMachineKeepsItsVolume)) {
                 Some(obstacle) => Err(obstacle),
                 None => self.may_create(&key, view.born_here),
             },

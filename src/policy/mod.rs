@@ -229,5 +229,66 @@ mod tests {
         assert!(budget.is_exceeded(4, 0, 12), "33 % of 12");
         assert!(!budget.is_exceeded(3, 0, 12));
         assert!(budget.is_exceeded(2, 2, 10), "4 of the 12 that there were");
+        assert!(!budget.is_exceeded(6, 0, 20), "exactly 30 %");
+    }
+
+    /// An environment with two machines of 256 MB and a volume of 2 GB each.
+    fn environment() -> Environment {
+        let yaml = "apiVersion: hangar/v1\nkind: Environment\nmetadata: {name: demo}\nspec: {fly: {org: acme, region: iad, apps: {web: {image: 'x:1', count: 2, volumes: {data: {mount: /data, size: 2GB}}}}}}\n";
+        let file = crate::spec::SourceFile { path: "a.yaml".into(), bytes: yaml.as_bytes().to_vec() };
+        let specs = crate::spec::parse(&[file]).unwrap();
+        let context = crate::desired::Context {
+            owner: &"us".into(),
+            secrets: &crate::desired::SecretInputs::default(),
+            assets: &std::collections::BTreeMap::new(),
+            source: &crate::desired::Completeness::Complete,
+            repos: &std::collections::BTreeMap::new(),
+            commit: None,
+        };
+        let fleet = crate::desired::build(&specs, &context).fleet;
+        match fleet.environments.into_values().next() {
+            Some(crate::desired::Wanted::Ready(env)) => *env,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// A policy with one limit.
+    type Limit = fn(u64) -> Policy;
+
+    #[test]
+    fn a_limit_may_be_reached_and_not_passed() {
+        let env = environment();
+        let count = |policy: &Policy| policy.violations(&env).len();
+        let limits: [(u64, Limit); 4] = [
+            (2, |most| Policy { max_machines_per_environment: usize::try_from(most).ok(), ..Policy::default() }),
+            (2, |most| Policy { max_machines_per_app: usize::try_from(most).ok(), ..Policy::default() }),
+            (2, |most| Policy { max_volume_gb: Some(most), ..Policy::default() }),
+            (256, |most| Policy { max_memory_mb: Some(most), ..Policy::default() }),
+        ];
+        for (asked, limit) in limits {
+            assert_eq!(count(&limit(asked)), 0, "{asked}");
+            assert!(count(&limit(asked - 1)) > 0, "{asked}");
+            assert_eq!(count(&limit(asked + 1)), 0, "{asked}");
+        }
+    }
+
+    #[test]
+    fn what_is_listed_is_allowed_and_nothing_else() {
+        let env = environment();
+        let set = |word: &str| BTreeSet::from([word.to_owned()]);
+        for (word, policy, allowed) in [
+            ("acme", Policy { orgs: set("acme"), ..Policy::default() }, true),
+            ("elsewhere", Policy { orgs: set("elsewhere"), ..Policy::default() }, false),
+            ("iad", Policy { regions: set("iad"), ..Policy::default() }, true),
+            ("ams", Policy { regions: set("ams"), ..Policy::default() }, false),
+            ("shared-cpu-1x", Policy { sizes: set("shared-cpu-1x"), ..Policy::default() }, true),
+            ("performance-1x", Policy { sizes: set("performance-1x"), ..Policy::default() }, false),
+            ("x:*", Policy { images: vec!["x:*".to_owned()], ..Policy::default() }, true),
+            ("y:*", Policy { images: vec!["y:*".to_owned()], ..Policy::default() }, false),
+        ] {
+            let violations = policy.violations(&env);
+            assert_eq!(violations.is_empty(), allowed, "{word}: {violations:?}");
+            assert!(violations.iter().all(|text| text.contains(word)), "it says what is allowed: {violations:?}");
+        }
     }
 }

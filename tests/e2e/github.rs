@@ -227,6 +227,29 @@ async fn files_that_could_not_be_listed_delete_nothing() {
     assert_eq!(github.world.app_names().len(), 2);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_stale_listing_delays_and_does_nothing_else() {
+    let mut github = Github::with("").await;
+    let repo = github.world.sim.repository(REPO);
+    let first = repo.open_pull(NewPull::from_branch("first")).unwrap();
+    github.pass().await;
+    let stale = FaultKind::Stale { seconds: 100 };
+    github.world.sim.inject(Fault::always(Matcher::new(Method::Get, "/repos/**"), stale));
+    repo.close(first).unwrap();
+    let second = repo.open_pull(NewPull::from_branch("second")).unwrap();
+    github.world.sim.clear_requests();
+    assert_eq!(github.pass().await, Verdict::Converged);
+    assert_eq!((github.world.app_names(), github.world.writes()), (names_of(&[first]), vec![]));
+    assert_eq!(github.pass().await, Verdict::Converged);
+    assert_eq!(github.world.app_names(), names_of(&[second]));
+}
+
+/// The apps that are live beside these previews.
+fn names_of(pulls: &[u64]) -> Vec<String> {
+    let previews = pulls.iter().map(|number| format!("pr-{number}-web"));
+    std::iter::once("other-web".to_owned()).chain(previews).collect()
+}
+
 /// A month of 200 pull requests in the office hours of a small team, with listings that fail at times: at every look that was
 /// answered, each open pull request within the limit has exactly its environment, and no other has one.
 #[tokio::test(start_paused = true)]

@@ -130,6 +130,7 @@ fn table() -> Vec<(Switch, By, Checker)> {
             explorer(address, Bounds { partial: 1, ticks: 3, ..NONE }, &[], P::OneForEachSlot),
             Silent,
         ),
+        rule(R::UnseenMachineKeepsItsVolume, By::Told(told::volume_bound_to_an_unseen_machine), Silent),
         rule(R::IncompleteListingGivesNoNetwork, By::Told(told::network_by_an_incomplete_listing), Silent),
         rule(R::TombstoneFirst, explorer(address, Bounds { specs: 1, ticks: 4, ..NONE }, &[], P::Converges), Catches),
         rule(

@@ -4,7 +4,7 @@
 use chrono::TimeDelta;
 use hangar::desired::{Completeness, Ended, NamePattern, PreviewSet};
 use hangar::memory::{Note, NoteOutcome, Verb};
-use hangar::observed::Presence;
+use hangar::observed::{Presence, Reading};
 use hangar::plan::Action;
 use hangar::resource::ResourceKey;
 use hangar::rules::Rules;
@@ -70,6 +70,19 @@ pub(crate) fn volume_made_by_hand(rules: Rules) -> Outcome {
         });
     });
     script.look(rules, |_| ()).harm(|step| matches!(&step.action, Action::DeleteVolume { .. }))
+}
+
+/// The volume's machine came to be between the reading of the machines and that of the volumes.
+pub(crate) fn volume_bound_to_an_unseen_machine(rules: Rules) -> Outcome {
+    let script = Script::converged(rules, &[&wanted("one", "volumes: {data: {size: 1GB, mount: /data}}")]);
+    let looked = script.look(rules, |observed| {
+        let scope = scope(observed);
+        scope.machines.items.clear();
+        if let Reading::Known { value, .. } = &mut scope.details.get_mut(&"one-web".into()).unwrap().machines {
+            value.clear();
+        }
+    });
+    looked.harm(|step| matches!(step.action, Action::CreateVolume { .. }))
 }
 
 /// The apps were not listed completely, and a new environment needs a private network of its own.
@@ -179,7 +192,7 @@ pub(crate) fn survivors_by_order_of_listing(rules: Rules) -> Outcome {
     let script = two_in_a_slot(rules);
     let looked = script.look(rules, |observed| {
         let detail = scope(observed).details.get_mut(&"one-web".into()).unwrap();
-        if let hangar::observed::Reading::Known { value, .. } = &mut detail.machines {
+        if let Reading::Known { value, .. } = &mut detail.machines {
             value.reverse();
         }
     });
@@ -327,8 +340,8 @@ pub(crate) fn listed_after_the_answer(rules: Rules) -> Outcome {
     deleted_and_still_listed(rules, TimeDelta::days(1).num_seconds())
 }
 
-fn unread<T>() -> hangar::observed::Reading<T> {
-    hangar::observed::Reading::Unknown { reason: "the app is not there".to_owned() }
+fn unread<T>() -> Reading<T> {
+    Reading::Unknown { reason: "the app is not there".to_owned() }
 }
 
 fn empty<T>(completeness: Completeness) -> hangar::observed::Listing<T> {
