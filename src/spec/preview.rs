@@ -91,7 +91,6 @@ pub struct PullRequestFilter {
     /// It changes a file whose path is one of these, with `*` for any text without `/` and `**` for any text, for example
     /// `["web/**", "*.toml"]`. Default: any. Each pull request that everything else applies to is asked for its files.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(example = &["web/**"])]
     pub paths: Vec<String>,
     /// What happens with pull requests from forks, whose authors need no rights in the repository: they get no preview (`deny`), or one
     /// without any secret (`noSecrets`). Default: `deny`.
