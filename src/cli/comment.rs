@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::args::Selection;
 use super::exit::CliError;
-use crate::controller::{GithubAccess, Variables};
+use crate::controller::{AppTokens, GithubAccess, Variables};
 use crate::http::{Shared, WriteClient};
 use crate::providers::github::client::{GithubError, GithubWriter, Sticky};
 use crate::resource::{OwnerId, RepoName};
@@ -84,7 +84,9 @@ pub(super) async fn keep(
     body: &str,
 ) -> Result<Sticky, CliError> {
     let settings = speaker.settings.and_then(|settings| settings.github.clone()).unwrap_or_default();
-    let access = GithubAccess::find(&settings, speaker.variables).map_err(CliError::Comment)?;
+    let tokens = AppTokens::default();
+    let access = GithubAccess::find(&settings, speaker.variables, speaker.shared, &tokens).await;
+    let access = access.map_err(CliError::Comment)?;
     let writer = GithubWriter::new(WriteClient::new(access.connect(speaker.shared.clone())));
     let explained = |error: GithubError| CliError::Comment(format!("{error}; {}", error.advice()));
     let author = writer.author().await.map_err(explained)?;

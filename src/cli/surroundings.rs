@@ -107,7 +107,7 @@ impl Surroundings {
             drop(self.loaded.token(&org, &*self.variables));
         }
         let github = self.loaded.settings.as_ref().and_then(|settings| settings.github.clone()).unwrap_or_default();
-        drop(GithubAccess::find(&github, &*self.variables));
+        GithubAccess::read_token(&github, &*self.variables);
     }
 
     /// Without an organization there is nowhere to look, not even for what is left of earlier environments.

@@ -6,6 +6,7 @@
 //! Readers ─────> Observed ──┘        (pass)
 //! ```
 
+mod credentials;
 mod daemon;
 mod feedback;
 mod github;
@@ -19,6 +20,7 @@ mod round;
 mod session;
 mod variables;
 
+pub use credentials::AppTokens;
 pub use daemon::{Daemon, DaemonError};
 pub use feedback::Feedback;
 pub use github::GithubAccess;

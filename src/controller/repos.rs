@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::credentials::AppTokens;
 use super::github::GithubAccess;
 use super::hints::Hints;
 use super::variables::Variables;
@@ -33,6 +34,7 @@ pub struct WithRepositories {
     specs: SharedSource,
     shared: Shared,
     variables: Arc<dyn Variables>,
+    tokens: AppTokens,
     /// Lets it look before it is time.
     hints: Hints,
     /// Readers keep what they were answered, so that asking again costs little: one for each address and token.
@@ -52,6 +54,7 @@ impl WithRepositories {
             specs,
             shared,
             variables,
+            tokens: AppTokens::default(),
             hints: Hints::default(),
             readers: Mutex::default(),
             closed_files: Mutex::default(),
@@ -80,23 +83,21 @@ impl WithRepositories {
         let since =
             self.shared.clock.now().checked_sub_signed(CLOSED_WITHIN.checked_add(&grace).unwrap_or(CLOSED_WITHIN));
         let since = since.unwrap_or(DateTime::<Utc>::MIN_UTC);
-        let listings = needed.into_iter().map(|(repo, needed)| {
-            let settings = &settings;
-            async move {
-                let listing = match self.reader(settings) {
-                    Ok(reader) => self.list(&reader, &repo, &needed, since).await,
-                    Err(reason) => Err(reason),
-                };
-                (repo, listing.unwrap_or_else(RepoListing::unknown))
-            }
+        let reader = &self.reader(&settings).await;
+        let listings = needed.into_iter().map(|(repo, needed)| async move {
+            let listing = match reader {
+                Ok(reader) => self.list(reader, &repo, &needed, since).await,
+                Err(reason) => Err(reason.clone()),
+            };
+            (repo, listing.unwrap_or_else(RepoListing::unknown))
         });
         snapshot.repos = futures::future::join_all(listings).await.into_iter().collect();
         snapshot
     }
 
-    fn reader(&self, settings: &ControllerGithub) -> Result<GithubReader, String> {
-        let access = GithubAccess::find(settings, &*self.variables)?;
-        // A token that was renewed in place needs a new reader.
+    async fn reader(&self, settings: &ControllerGithub) -> Result<GithubReader, String> {
+        let access = GithubAccess::find(settings, &*self.variables, &self.shared, &self.tokens).await?;
+        // A token that was renewed needs a new reader.
         let make = || GithubReader::new(ReadClient::new(access.connect(self.shared.clone())));
         Ok(lock(&self.readers).entry(access.key()).or_insert_with(make).clone())
     }

@@ -1,5 +1,7 @@
 //! API tokens and the `Authorization` header made from them.
 
+use sha2::{Digest as _, Sha256};
+
 use crate::secret::SecretText;
 
 /// A provider's API token, with the name under which people know it.
@@ -46,6 +48,11 @@ impl Token {
     /// The name under which people know this token. Not secret.
     pub fn label(&self) -> &str {
         &self.label
+    }
+
+    /// Tells this token from another one without showing it: a hash.
+    pub fn fingerprint(&self) -> String {
+        hex::encode(Sha256::digest(self.value.expose()))
     }
 
     /// The token itself.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::github::{GithubAccess, SimGithubToken};
+use super::github::{GithubAccess, SimGithubApp, SimGithubToken};
 
 /// What a token may do in its organization.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,6 +102,8 @@ pub struct SimConfig {
     pub repos: Vec<String>,
     /// The tokens that GitHub accepts.
     pub github_tokens: Vec<SimGithubToken>,
+    /// The GitHub Apps that are installed.
+    pub github_apps: Vec<SimGithubApp>,
     /// Accept every organization slug and GitHub repository, and every token that starts with `sim_` for all of them (for
     /// demonstrations).
     pub open_orgs: bool,
@@ -165,6 +167,7 @@ impl Default for SimConfig {
             tokens: Vec::new(),
             repos: Vec::new(),
             github_tokens: Vec::new(),
+            github_apps: Vec::new(),
             open_orgs: false,
             rate_limits: true,
             latency: Duration::ZERO,

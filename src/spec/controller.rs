@@ -161,12 +161,27 @@ pub struct ControllerGithub {
     /// Where the token comes from. It needs to read pull requests and contents. Default: environment variable `GITHUB_TOKEN`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<CredentialSource>,
+    /// The GitHub App that asks, instead of a token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app: Option<GithubApp>,
     /// How often the daemon asks for pull requests and branches, for example `1m`. Default: `1m`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interval: Option<Duration>,
     /// Takes webhooks at `/webhooks/github` of `server`, so that pull requests are looked at at once. Default: they are not taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub webhook: Option<GithubWebhook>,
+}
+
+/// A GitHub App that is installed in the repositories. It needs to read pull requests and contents.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct GithubApp {
+    /// The App's id, as its settings show it.
+    pub id: u64,
+    /// The id of the installation: the number at the end of the installation's address.
+    pub installation: u64,
+    /// Where the App's private key comes from: the text of the `.pem` file.
+    pub private_key: CredentialSource,
 }
 
 /// Where history is kept.

@@ -26,6 +26,7 @@ mod drift;
 mod faults;
 mod feedback;
 mod github;
+mod github_app;
 mod given;
 mod health;
 mod lag;

@@ -364,3 +364,20 @@ fn policies_and_controllers_have_rules_too() {
         ]
     );
 }
+
+#[test]
+fn a_github_app_and_a_token_exclude_each_other_and_its_key_comes_from_elsewhere() {
+    let text = "apiVersion: hangar/v1
+kind: Controller
+metadata: {name: acme}
+spec:
+  owner: acme
+  github:
+    token: {fromEnv: GITHUB_TOKEN}
+    app: {id: 7, installation: 11, privateKey: {fromEnv: '-----BEGIN'}}
+";
+    let problems = problems(text);
+    assert_eq!(problems.len(), 2, "{problems:?}");
+    assert!(problems[0].starts_with("8:5 `app` and `token` exclude each other"), "{problems:?}");
+    assert!(problems[1].starts_with("8:58 this is not the name of an environment variable"), "{problems:?}");
+}

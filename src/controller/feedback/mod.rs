@@ -19,6 +19,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::Notify;
 
+use super::credentials::AppTokens;
 use super::github::GithubAccess;
 use super::load::Loaded;
 use super::variables::Variables;
@@ -50,6 +51,7 @@ pub struct Feedback(Option<Arc<Speaker>>);
 struct Speaker {
     shared: Shared,
     variables: Arc<dyn Variables>,
+    tokens: AppTokens,
     state: Mutex<State>,
     news: Notify,
 }
@@ -79,7 +81,7 @@ impl Feedback {
     /// Tells GitHub, reached through `shared` with the tokens in `variables`. The default tells nobody.
     pub fn new(shared: Shared, variables: Arc<dyn Variables>) -> Self {
         let (state, news) = (Mutex::default(), Notify::new());
-        Self(Some(Arc::new(Speaker { shared, variables, state, news })))
+        Self(Some(Arc::new(Speaker { shared, variables, tokens: AppTokens::default(), state, news })))
     }
 
     /// Takes in what a pass knows of one environment: what it has planned, and what did not work.
@@ -195,7 +197,7 @@ impl Speaker {
 
     async fn tell(&self, item: Item) {
         let env = item.wish.env.clone();
-        let result = match self.voice(&item.settings) {
+        let result = match self.voice(&item.settings).await {
             Ok(voice) => say::say(&voice, &item.owner, &item.wish).await.map_err(|error| {
                 (error.is_transient() || error.may_have_had_effect(), format!("{error}; {}", error.advice()))
             }),
@@ -227,8 +229,8 @@ impl Speaker {
         }
     }
 
-    fn voice(&self, settings: &ControllerGithub) -> Result<Arc<Voice>, String> {
-        let access = GithubAccess::find(settings, &*self.variables)?;
+    async fn voice(&self, settings: &ControllerGithub) -> Result<Arc<Voice>, String> {
+        let access = GithubAccess::find(settings, &*self.variables, &self.shared, &self.tokens).await?;
         let writer = || GithubWriter::new(WriteClient::new(access.connect(self.shared.clone())));
         let make = || Arc::new(Voice::new(writer()));
         Ok(Arc::clone(self.state().voices.entry(access.key()).or_insert_with(make)))

@@ -149,6 +149,16 @@ pub(crate) fn identify(config: &SimConfig, made: &Tokens, header: Option<&str>, 
             access: known.access,
         });
     }
+    if let Some(app) = config.github_apps.iter().find(|app| app.has_given(token, now)) {
+        return Some(Caller {
+            key,
+            login: Some(format!("app-{}[bot]", app.id)),
+            hourly: PERSON_LIMIT,
+            is_app: true,
+            repos: Some(app.repos.clone()),
+            access: GithubAccess::Write,
+        });
+    }
     (config.open_orgs && token.starts_with("sim_")).then(|| Caller {
         key,
         login: Some("hangar-bot".to_owned()),

@@ -10,6 +10,7 @@
 //! see, ETags whose `304` is free of the hourly limit, next pages that are found only by `Link`, at addresses that a client cannot guess.
 
 mod access;
+mod apps;
 mod feedback;
 mod hand;
 mod hand_feedback;
@@ -23,6 +24,7 @@ mod state;
 mod usage;
 
 pub use access::{GithubAccess, SimGithubToken};
+pub use apps::SimGithubApp;
 pub use hand::{NewPull, PullView, RepositoryHand};
 pub use hand_feedback::{CommentView, DeploymentView, StatusView};
 pub use hook::WebhookDelivery;
@@ -49,7 +51,7 @@ pub(crate) fn serves(path: &str) -> bool {
 /// The same, by its segments.
 pub(crate) fn is_served(segments: &[&str]) -> bool {
     let below = segments.strip_prefix(&ENTERPRISE).unwrap_or(segments);
-    matches!(below, ["repos" | "repositories", ..] | ["user" | "rate_limit"])
+    matches!(below, ["repos" | "repositories", ..] | ["user" | "rate_limit"] | ["app", "installations", ..])
 }
 
 /// A request to GitHub, and who sent it.
@@ -69,10 +71,15 @@ pub(crate) fn answer(world: &mut World, call: &Call) -> Reply {
         );
     }
     let header = call.envelope.authorization.as_deref();
+    let segments: Vec<&str> = call.segments.iter().map(String::as_str).collect();
+    if let (Method::Post, ["app", "installations", id, "access_tokens"]) =
+        (call.method, segments.strip_prefix(&ENTERPRISE).unwrap_or(&segments))
+    {
+        return apps::access_token(&world.config, call, id);
+    }
     let Some(caller) = access::identify(&world.config, &world.tokens, header, call.now) else {
         return problem(401, "Bad credentials");
     };
-    let segments: Vec<&str> = call.segments.iter().map(String::as_str).collect();
     let (path, base) = match segments.strip_prefix(&ENTERPRISE) {
         Some(path) => (path, format!("{}/api/v3", call.envelope.base)),
         None => (segments.as_slice(), call.envelope.base.clone()),

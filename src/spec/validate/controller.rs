@@ -40,6 +40,13 @@ pub(super) fn check(manifest: &Manifest<ControllerSpec>) -> Vec<Finding> {
         if let Some(token) = &github.token {
             check_credential("/spec/github/token", token, &mut findings);
         }
+        if let Some(app) = &github.app {
+            check_credential("/spec/github/app/privateKey", &app.private_key, &mut findings);
+            if github.token.is_some() {
+                let finding = Finding::error("/spec/github/app", "`app` and `token` exclude each other").at_key();
+                findings.push(finding.help("keep one of them"));
+            }
+        }
         if let Some(webhook) = &github.webhook {
             check_credential("/spec/github/webhook/secret", &webhook.secret, &mut findings);
             if spec.server.is_none() {

@@ -7,6 +7,7 @@
 //! A list is never returned in part: whoever decides by it what to delete must not mistake a missing page for closed pull requests.
 //! What has not changed since the last look is answered with 304, which does not count towards the hourly limit.
 
+mod app;
 mod error;
 mod list;
 mod pages;
@@ -15,6 +16,7 @@ mod reader;
 mod sticky;
 mod writer;
 
+pub use app::{AppKey, AppKeyError};
 pub use error::{GithubError, Place};
 pub use problem::GithubProblem;
 pub use reader::GithubReader;

@@ -11,7 +11,9 @@ use super::pages::Pages;
 use super::reader::{GithubReader, call};
 use crate::http::transport::Method;
 use crate::http::{Call, Rate, WriteClient};
-use crate::providers::github::wire::{Comment, CommitStatus, Deployment, NewDeployment, NewDeploymentStatus};
+use crate::providers::github::wire::{
+    Comment, CommitStatus, Deployment, InstallationToken, NewDeployment, NewDeploymentStatus,
+};
 use crate::resource::RepoName;
 
 /// GitHub advises a second between writes, of whatever kind.
@@ -135,6 +137,15 @@ impl GithubWriter {
     pub async fn delete_environment(&self, repo: &RepoName, name: &str) -> Result<Deleted, GithubError> {
         let call = call("delete environment", repo, &["environments", name]);
         self.delete(call, Place::object(repo, name)).await
+    }
+
+    /// A token for the repositories of one installation. The connection has to act as the App, with what [`AppKey`](super::AppKey)
+    /// has signed. Another one takes nothing from the first, so it is safe to ask again.
+    pub async fn installation_token(&self, installation: u64) -> Result<InstallationToken, GithubError> {
+        let id = installation.to_string();
+        let segments = ["app", "installations", &id, "access_tokens"];
+        let call = Call::new("get a token of the App's installation", "", &segments).json(&json!({})).replay_safe();
+        self.send(Method::Post, call, Place::default()).await
     }
 
     async fn send<T: DeserializeOwned>(&self, method: Method, call: Call, place: Place) -> Result<T, GithubError> {

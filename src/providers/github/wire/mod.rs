@@ -1,9 +1,11 @@
 //! What GitHub answers, as far as it is read. Fields that are not named here are passed over.
 
+mod app;
 mod feedback;
 mod pull;
 mod repository;
 
+pub use app::InstallationToken;
 pub use feedback::{
     Account, Comment, CommitStatus, Deployment, DeploymentState, KnownDeploymentStatus, KnownStatus, NewDeployment,
     NewDeploymentStatus, StatusState,

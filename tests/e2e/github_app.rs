@@ -1,0 +1,122 @@
+//! Asking GitHub as an App: a key instead of a token.
+
+use std::sync::Arc;
+
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
+use aws_lc_rs::rsa::KeySize;
+use aws_lc_rs::signature::{KeyPair as _, RsaKeyPair};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hangar::controller::{Verdict, WithRepositories};
+use hangar::desired::Completeness;
+use hangar::http::Shared;
+use hangar::random::Random;
+use hangar::sim::{NewPull, SimConfig, SimGithubApp};
+use hangar::source::{Snapshot, Source, SourceError};
+
+use crate::previews::set;
+use crate::support::{CONTROLLER, seconds};
+use crate::world::World;
+
+const REPO: &str = "acme/chat";
+const KEY: &str = "APP_KEY";
+
+#[derive(Debug)]
+struct NoSource;
+
+#[async_trait::async_trait]
+impl Source for NoSource {
+    async fn load(&self) -> Result<Snapshot, SourceError> {
+        unreachable!("a world has its specs itself")
+    }
+
+    async fn changed(&self) {}
+
+    fn describe(&self) -> String {
+        "a test".to_owned()
+    }
+}
+
+fn pem(title: &str, der: &[u8]) -> String {
+    let body: Vec<char> = STANDARD.encode(der).chars().collect();
+    let lines: Vec<String> = body.chunks(64).map(|line| line.iter().collect()).collect();
+    format!("-----BEGIN {title}-----\n{}\n-----END {title}-----\n", lines.join("\n"))
+}
+
+/// A key in both forms that there are, and its public half.
+fn key() -> (String, String, Vec<u8>) {
+    let pair = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
+    let pkcs8 = AsDer::<Pkcs8V1Der<'_>>::as_der(&pair).unwrap().as_ref().to_vec();
+    // PKCS#8 wraps PKCS#1 behind a head that is always the same for a key of this size.
+    let pkcs1 = pkcs8[26..].to_vec();
+    (pem("RSA PRIVATE KEY", &pkcs1), pem("PRIVATE KEY", &pkcs8), pair.public_key().as_ref().to_vec())
+}
+
+/// A world whose repository only App 7 sees, by its installation 11; and what is asked of GitHub as `app` says.
+fn world(key: &str, public_key: Vec<u8>, app: &str) -> (World, WithRepositories) {
+    let app_of_sim = SimGithubApp { id: 7, installation: 11, public_key, repos: vec![REPO.to_owned()] };
+    let mut config = SimConfig::default().with_org("acme", "sim_acme_token");
+    config.github_apps.push(app_of_sim);
+    let controller = format!("{CONTROLLER}  github: {{app: {app}}}\n");
+    let mut world = World::configured(&[("hangar.yaml", &controller), ("set.yaml", &set(""))], config);
+    world.set(KEY, key);
+    world.sim.create_repository(REPO);
+    let shared = Shared::new(world.sim.transport(), Arc::clone(&world.clock), Random::from_seed(7));
+    let eyes = WithRepositories::new(Arc::new(NoSource), shared, Arc::new(world.variables.clone()));
+    (world, eyes)
+}
+
+const APP: &str = "{id: 7, installation: 11, privateKey: {fromEnv: APP_KEY}}";
+
+async fn look(world: &mut World, eyes: &WithRepositories) -> Completeness {
+    world.repos = eyes.complete(world.snapshot()).await.repos;
+    world.repos.values().next().unwrap().completeness.clone()
+}
+
+/// How many tokens were asked for since the log was cleared.
+fn exchanges(world: &World) -> usize {
+    world.writes().iter().filter(|write| *write == "POST /app/installations/11/access_tokens").count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_app_makes_previews_and_renews_its_token_before_it_ends() {
+    let (pkcs1, pkcs8, public) = key();
+    for key in [pkcs1, pkcs8] {
+        let (mut world, eyes) = world(&key, public.clone(), APP);
+        world.sim.repository(REPO).open_pull(NewPull::from_branch("one")).unwrap();
+        assert_eq!(look(&mut world, &eyes).await, Completeness::Complete);
+        assert_eq!(exchanges(&world), 1);
+        assert_eq!(world.reconcile().await.worst(), Verdict::Converged);
+        assert_eq!(world.app_names(), ["pr-1-web"]);
+        world.sim.clear_requests();
+        // The same token for as long as it is good, and a new one in time: GitHub would refuse the old one after an hour.
+        for (minutes, expected) in [(40, 0), (15, 1), (40, 0), (3 * 60, 1)] {
+            world.pass_time(seconds(minutes * 60)).await;
+            world.sim.clear_requests();
+            assert_eq!(look(&mut world, &eyes).await, Completeness::Complete, "{minutes}");
+            assert_eq!(exchanges(&world), expected, "{minutes}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_app_that_github_does_not_know_deletes_nothing_and_says_what_to_check() {
+    let (key_of_app, _, public) = key();
+    let (other, _, _) = key();
+    let body = key_of_app.lines().nth(3).unwrap().to_owned();
+    for (key, app, expected) in [
+        (other.as_str(), APP, "check the App's id, its key and the installation"),
+        (key_of_app.as_str(), &APP.replace("id: 7", "id: 8"), "check the App's id, its key and the installation"),
+        (key_of_app.as_str(), &APP.replace("11", "12"), "check the App's id, its key and the installation"),
+        ("no key", APP, "it is not a private key in PEM form"),
+        (key_of_app.replace("RSA PRIVATE", "EC PRIVATE").as_str(), APP, "it is not a private key in PEM form"),
+        (key_of_app.replace(&body, "AAAA").as_str(), APP, "it is not an RSA key"),
+        (key_of_app.as_str(), &APP.replace("APP_KEY", "NO_SUCH_KEY"), "`spec.github.app.privateKey`"),
+    ] {
+        let (mut world, eyes) = world(key, public.clone(), app);
+        world.sim.repository(REPO).open_pull(NewPull::from_branch("one")).unwrap();
+        let Completeness::Incomplete { reason } = look(&mut world, &eyes).await else { panic!("{app}") };
+        assert!(reason.contains(expected), "{reason}");
+        assert!(!reason.contains(&body) && !reason.contains("eyJ"), "{reason}");
+    }
+}
