@@ -21,7 +21,7 @@ pub(crate) const TOKEN: &str = "ghp_planted_0123456789abcdef";
 
 /// A source that is never asked: a world has its specs itself.
 #[derive(Debug)]
-struct NoSource;
+pub(crate) struct NoSource;
 
 #[async_trait::async_trait]
 impl Source for NoSource {

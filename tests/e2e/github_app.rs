@@ -12,30 +12,13 @@ use hangar::desired::Completeness;
 use hangar::http::Shared;
 use hangar::random::Random;
 use hangar::sim::{NewPull, SimConfig, SimGithubApp};
-use hangar::source::{Snapshot, Source, SourceError};
 
+use crate::github::{NoSource, REPO};
 use crate::previews::set;
 use crate::support::{CONTROLLER, seconds};
 use crate::world::World;
 
-const REPO: &str = "acme/chat";
 const KEY: &str = "APP_KEY";
-
-#[derive(Debug)]
-struct NoSource;
-
-#[async_trait::async_trait]
-impl Source for NoSource {
-    async fn load(&self) -> Result<Snapshot, SourceError> {
-        unreachable!("a world has its specs itself")
-    }
-
-    async fn changed(&self) {}
-
-    fn describe(&self) -> String {
-        "a test".to_owned()
-    }
-}
 
 fn pem(title: &str, der: &[u8]) -> String {
     let body: Vec<char> = STANDARD.encode(der).chars().collect();
