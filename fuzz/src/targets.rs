@@ -145,7 +145,7 @@ pub fn observation(data: &[u8]) {
         let wishes =
             apps.flatten().map(|app| (app.name.clone(), Wish { certificates: true, ..Wish::default() })).collect();
         read_details(&reader, &clock, &fleet.owner, &mut scope, &wishes).await;
-        Observed { scopes: BTreeMap::from([(org, scope)]) }
+        Observed { scopes: BTreeMap::from([(org, scope)]), ..Observed::default() }
     });
     planned(&fleet, &observed, &policy);
 }

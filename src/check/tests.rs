@@ -113,7 +113,7 @@ fn observed(markers: &[MachineMarker]) -> Observed {
         details: BTreeMap::new(),
         out_of_reach: None,
     };
-    Observed { scopes: BTreeMap::from([("acme".into(), scope)]) }
+    Observed { scopes: BTreeMap::from([("acme".into(), scope)]), ..Observed::default() }
 }
 
 fn scope(observed: &mut Observed) -> &mut Scope {

@@ -16,6 +16,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 use super::feedback::Feedback;
 use super::load::{LoadError, Loaded, load};
 use super::queue::{Backoff, Priority, Queue};
+use super::registries::Registries;
 use super::round::{End, Ended, Known, News, Round, said};
 use super::session::{Session, SessionError};
 use super::variables::Variables;
@@ -82,6 +83,7 @@ struct Loop {
     loaded: Arc<Loaded>,
     periods: Periods,
     queue: Queue,
+    registries: Registries,
     known: BTreeMap<EnvName, Known>,
     /// Environments that were looked at before.
     seen: BTreeSet<EnvName>,
@@ -121,6 +123,7 @@ impl Daemon {
             loaded,
             periods,
             queue,
+            registries: Registries::default(),
             known: BTreeMap::new(),
             seen: BTreeSet::new(),
             gated: BTreeSet::new(),
@@ -210,7 +213,9 @@ impl Loop {
             Arc::clone(&self.daemon.observer),
         );
         let (session, problems) = match opened {
-            Ok((session, problems)) => (session.reporting_to(self.daemon.feedback.clone()), problems),
+            Ok((session, problems)) => {
+                (session.reporting_to(self.daemon.feedback.clone()).pacing_by(self.registries.clone()), problems)
+            }
             Err(error) => {
                 for env in due.iter().chain(&glanced) {
                     self.fail(env, &error.to_string());

@@ -29,6 +29,7 @@ mod github;
 mod github_app;
 mod given;
 mod health;
+mod images;
 mod lag;
 mod leaks;
 mod leases;

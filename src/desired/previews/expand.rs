@@ -1,6 +1,7 @@
 //! A set of previews, and what there is to preview, as environments.
 
 use std::path::Path as FilePath;
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use indexmap::IndexMap;
@@ -22,6 +23,8 @@ use crate::spec::validate::names;
 use crate::spec::{ParsedEnvironment, ParsedPreviewSet, Text as WrittenText};
 use crate::template::{Destination, Lookup, Path, Scope, Segment, TemplateErrorKind, Text, evaluate, parse};
 
+/// How long images may be missed unless the set says otherwise. Most builds of a commit take less.
+const IMAGE_DEADLINE: Duration = Duration::from_mins(30);
 /// Where the template's name stands in the document that the template is.
 const NAME: &str = "/metadata/name";
 
@@ -36,6 +39,8 @@ pub struct Preview {
     pub url: Option<String>,
     /// The commit that it shows.
     pub sha: Option<String>,
+    /// How long its images may be missed before that is a failure.
+    pub image_deadline: Duration,
     /// Most previews of its set at once.
     pub limit: Option<usize>,
     /// Its place among the set's previews, the oldest first, from 0.
@@ -73,7 +78,7 @@ pub(in crate::desired) struct Expanded {
     /// When it expires for lack of activity.
     pub idle_at: Option<DateTime<Utc>>,
     /// How long after its creation it ends.
-    pub max_age: Option<std::time::Duration>,
+    pub max_age: Option<Duration>,
 }
 
 /// What a set of previews is at this moment.
@@ -212,6 +217,7 @@ fn expanded(set: &ParsedPreviewSet, name: &EnvName, subject: Subject, life: Life
             subject: subject.title,
             url: subject.url,
             sha: subject.sha,
+            image_deadline: set.spec.image_deadline.map_or(IMAGE_DEADLINE, crate::spec::Duration::to_std),
             limit: set.spec.limit.and_then(|limit| usize::try_from(limit).ok()),
             place,
         },
