@@ -73,7 +73,7 @@ pub fn build(specs: &ParsedSpecs, context: &Context<'_>) -> Built {
             diagnostics.extend(problems.diagnostics);
             unavailable.extend(problems.unavailable);
         }
-        let mut expansion = previews::expand(set, context);
+        let mut expansion = previews::expand(set, context, None);
         diagnostics.extend(expansion.problems.diagnostics);
         sets.insert(set.metadata.name.clone(), expansion.set);
         for preview in expansion.previews {

@@ -37,7 +37,9 @@ fn list(world: &mut World, labels: &[&str], is_closed: bool) {
         created_at: began,
         active_at: began,
         closed_at: is_closed.then(|| world.clock.now()),
+        head_at: None,
         files: None,
+        orders: vec![],
     };
     let listing = RepoListing { pulls: vec![pull], branches: vec![], completeness: Completeness::Complete };
     world.repos.insert("acme/chat".parse().unwrap(), listing);
