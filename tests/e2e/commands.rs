@@ -316,3 +316,20 @@ async fn the_daemon_answers_seconds_after_it_was_told_that_somebody_has_commente
         assert_eq!((answers(&repo, comment), is_there()), (vec![answer.to_owned()], there), "{body}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_comment_extends_by_no_more_than_the_policy_allows() {
+    let report = "      report: {github: {comment: true}}";
+    let (mut github, repo) = world_of(&set("  ttl: {idle: 1h}", report)).await;
+    github.world.put("policy.yaml", &policy("{previews: {maxTtl: 5h}}"));
+    let comment = repo.comment(1, "ann", "/hangar extend 6h").unwrap();
+    github.pass().await;
+    assert_eq!(answers(&repo, comment), ["confused"]);
+    let told = repo.comments(1).into_iter().find(|comment| comment.author == "hangar-bot").unwrap().body;
+    assert!(told.contains("`6h` is longer than the policy lets anybody keep a preview"), "{told}");
+    github.world.pass_time(seconds(HOUR)).await;
+    github.pass().await;
+    github.world.pass_time(GRACE).await;
+    github.pass().await;
+    assert!(!is_there(&github));
+}

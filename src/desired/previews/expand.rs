@@ -187,10 +187,9 @@ pub(in crate::desired) fn expand(
         expansion.audiences.extend(audience);
         names.insert(name.clone(), subject.title.clone());
         let place = expansion.previews.len();
-        let (life, problems) = life(set.spec.ttl.as_ref(), &subject);
+        let (life, problems) = life(set.spec.ttl.as_ref(), &subject, longest);
         for problem in problems {
-            let help = "write `preview:keep`, or a length of time as in `preview:ttl=7d`";
-            expansion.problems.diagnostics.warn(&set.origin, "/spec", problem, Some(help.to_owned()));
+            expansion.problems.diagnostics.warn(&set.origin, "/spec", problem.message, Some(problem.help));
         }
         expansion.previews.push(expanded(set, &name, subject, life, place));
     }
