@@ -208,7 +208,9 @@ fn repositories(specs: &ParsedSpecs) -> BTreeMap<RepoName, RepoListing> {
         created_at: now(),
         active_at: now(),
         closed_at: None,
+        head_at: None,
         files: None,
+        orders: vec![],
     };
     let branch = Branch { name: "feature/x".to_owned(), sha: pull.sha.clone(), active_at: Some(now()) };
     let fork = PullRequest { number: 8, is_fork: true, branch: String::new(), ..pull.clone() };

@@ -78,6 +78,7 @@ fn marker(env: &str) -> MachineMarker {
         protect: false,
         retain: false,
         keep_until: None,
+        redeploy: None,
         tombstone: None,
     }
 }

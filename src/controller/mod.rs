@@ -6,6 +6,7 @@
 //! Readers ─────> Observed ──┘        (pass)
 //! ```
 
+mod comments;
 mod credentials;
 mod daemon;
 mod feedback;

@@ -100,6 +100,10 @@ pub struct PullRequestFilter {
     /// without any secret (`noSecrets`). Default: `deny`.
     #[serde(default)]
     pub forks: Forks,
+    /// Whether people who may write to the repository command its preview by comments: `/hangar status`, `/hangar redeploy`,
+    /// `/hangar extend 48h` or `/hangar destroy` as a line of its own. Default: `false`.
+    #[serde(default)]
+    pub commands: bool,
 }
 
 /// What happens with pull requests from forks.

@@ -16,6 +16,7 @@ mod case_one;
 mod changes;
 mod chat_dev;
 mod collect;
+mod commands;
 mod contract;
 mod costs;
 mod create;

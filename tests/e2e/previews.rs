@@ -52,7 +52,9 @@ pub(crate) fn pull(now: DateTime<Utc>, number: u64) -> PullRequest {
         created_at: epoch() + TimeDelta::minutes(i64::try_from(number).unwrap()),
         active_at: now,
         closed_at: None,
+        head_at: None,
         files: None,
+        orders: vec![],
     }
 }
 
