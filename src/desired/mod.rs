@@ -28,6 +28,6 @@ pub use graph::{
 };
 pub use inputs::{Assets, NeededInputs, SecretInputs, needed_inputs};
 pub use previews::{
-    Asks, Audience, Branch, Ended, NamePattern, NeededListing, Preview, PreviewSet, PullRequest, RepoListing,
-    needed_listings,
+    Asks, Audience, Branch, Ended, NamePattern, NeededListing, Preview, PreviewSet, Provenance, PullRequest,
+    RepoListing, needed_listings,
 };

@@ -9,6 +9,7 @@
 //! ```
 
 mod addresses;
+mod adopt;
 mod app;
 mod budget;
 mod collect;
@@ -30,6 +31,8 @@ mod trial;
 mod volumes;
 mod withheld;
 
+pub use adopt::Adoption;
+pub use collect::Collected;
 pub use expiry::{Births, SOON};
 pub use planner::{Purpose, Request, plan};
 pub use proof::{Evidence, Proof};

@@ -11,6 +11,7 @@ mod facts;
 mod life;
 mod listing;
 mod name_pattern;
+mod provenance;
 mod report;
 mod select;
 mod slug;
@@ -20,6 +21,7 @@ pub(super) use expand::{Expanded, expand, probes};
 pub(super) use facts::Facts;
 pub use listing::{Branch, NeededListing, PullRequest, RepoListing, needed_listings};
 pub use name_pattern::NamePattern;
+pub use provenance::Provenance;
 pub use report::{Asks, Audience};
 
 #[cfg(test)]
