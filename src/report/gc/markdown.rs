@@ -24,7 +24,10 @@ pub fn gc_markdown(collection: &Collection<'_>, requests: RequestCount) -> Strin
     for notice in &plan.notices {
         lines.push(item("kept:", &notice.message).trim_end().to_owned());
     }
-    lines.push(format!("\n<sub>{}</sub>", requests.to_line()));
+    if lines.last().is_some_and(|line| !line.is_empty()) {
+        lines.push(String::new());
+    }
+    lines.push(format!("<sub>{}</sub>", requests.to_line()));
     lines.join("\n") + "\n"
 }
 
