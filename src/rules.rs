@@ -72,6 +72,12 @@ rules! {
     ForeignContentStays,
     /// A volume that nothing mounts is deleted only if this memory saw us make it.
     UnknownVolumesStay,
+    /// An app that says it is another owner's, or may be, is not adopted by a pattern.
+    AdoptionLeavesOthersAlone,
+    /// An app that a spec asks for, or may ask for, is not adopted by a pattern.
+    AdoptionLeavesWantedAlone,
+    /// What is adopted by a pattern is exactly what a person has seen and consented to.
+    AdoptionIsOfOneSet,
 
     // Absence must be proven.
     /// Nothing is collected or destroyed while a listing is incomplete.

@@ -134,7 +134,14 @@ impl Checker<'_> {
         rule(self.level_allows(step), "a step is within the level of its environment");
         rule(self.is_at_rest(step), "nothing is done in an environment that is paused, broken or not allowed");
         rule(self.network_is_free(step), "an isolated environment gets a network of its own");
-        if !matches!(step.action, Action::CreateApp { .. }) {
+        if let Action::AdoptApp { consent, .. } = &step.action {
+            rule(
+                self.is_nobodys(step),
+                "nothing is adopted by a pattern that says it is somebody's, or that is protected",
+            );
+            rule(self.nobody_may_want(step), "nothing is adopted by a pattern that a spec may ask for");
+            rule(self.consents_to_one_set(consent), "what is adopted by a pattern is one set that a person has seen");
+        } else if !matches!(step.action, Action::CreateApp { .. }) {
             rule(self.is_ours(step), "nothing is written where no evidence says that it is ours, except to adopt it");
         }
         match step.action.verb() {
@@ -278,6 +285,66 @@ impl Checker<'_> {
             let is_answered = note.verb == Verb::Update && note.outcome != NoteOutcome::Unknown;
             is_over || (is_requested && is_answered)
         })
+    }
+
+    /// Whether nothing on an app says that it is a controller's, ours included, or that it is to stay.
+    fn is_nobodys(&self, step: &Step) -> bool {
+        let app = step.key.app();
+        let own_network = |row: &AppRow| !row.network.starts_with("hangar-");
+        let is_copy = |marker: &marker::MachineMarker, name: &str| {
+            // A copy names another machine; what names the app itself is an attempt of ours that did not come to its end.
+            marker.owner == self.fleet.owner
+                && (marker.app != *app || marker.name != name || marker.env.as_str() == app.as_str())
+        };
+        let machines_say_nothing = self.machines_of(app).filter(|machine| machine.is_live()).all(|machine| {
+            let is_nobodys = match &machine.marker {
+                None => true,
+                Some(Ok(marker)) => is_copy(marker, &machine.name),
+                Some(Err(_)) => false,
+            };
+            is_nobodys && !["hangar_protect", "hangar_retain"].iter().any(|key| machine.metadata.contains_key(*key))
+        });
+        let were_read = self.details_of(app).any(|detail| detail.machines.known().is_some());
+        let mut secrets = self.details_of(app).map(|detail| detail.secrets.known());
+        let secrets_say_nothing = secrets.all(|secrets| {
+            secrets.is_some_and(|secrets| {
+                !secrets.iter().any(|secret| {
+                    secret.name.starts_with("HANGAR_OWNED_")
+                        || [marker::PROTECTED_SECRET, marker::RETAINED_SECRET].contains(&secret.name.as_str())
+                })
+            })
+        });
+        were_read
+            && machines_say_nothing
+            && secrets_say_nothing
+            && self.rows_of(app).all(own_network)
+            && !self.policy.protects(&step.env)
+    }
+
+    /// Whether everything that is asked for is known, and this app and its environment are not in it.
+    fn nobody_may_want(&self, step: &Step) -> bool {
+        let is_apart = |wanted: &Wanted| match wanted {
+            Wanted::Ready(env) => !env.apps.iter().any(|app| app.name == *step.key.app()),
+            Wanted::Broken { .. } => false,
+        };
+        let scopes_are_whole = self.observed.scopes.values().all(|scope| {
+            scope.apps.completeness.is_complete()
+                && scope.machines.completeness.is_complete()
+                && scope.volumes.completeness.is_complete()
+        });
+        self.fleet.gaps().next().is_none()
+            && scopes_are_whole
+            && self.fleet.environments.values().all(is_apart)
+            && !self.fleet.environments.contains_key(&step.env)
+            && !self.fleet.ended.contains_key(&step.env)
+    }
+
+    fn consents_to_one_set(&self, consent: &str) -> bool {
+        let mut others = self.plan.steps.iter().filter_map(|step| match &step.action {
+            Action::AdoptApp { consent, .. } => Some(consent),
+            _ => None,
+        });
+        !consent.is_empty() && others.all(|other| other == consent)
     }
 
     fn has_no_other_writer(&self, step: &Step) -> bool {

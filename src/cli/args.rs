@@ -224,6 +224,22 @@ pub(super) struct Gc {
     /// Show what would be collected, and do nothing.
     #[arg(long)]
     pub(super) dry_run: bool,
+    /// Show what will have been collected by then, such as `+48h`, if nothing changes; a dry run.
+    #[arg(long, value_name = "+DURATION", conflicts_with_all = ["acknowledge", "allow_mass_delete"])]
+    pub(super) at: Option<String>,
+    /// List apps that look like ours and carry no mark of ours. They are never deleted.
+    #[arg(long, conflicts_with_all = ["at", "adopt", "acknowledge", "allow_mass_delete"])]
+    pub(super) unowned: bool,
+    /// With `--unowned`: names to look for, such as `pr-*-server`, instead of those of the specs.
+    #[arg(long, value_name = "PATTERN", requires = "unowned")]
+    pub(super) pattern: Vec<String>,
+    /// List apps of these names, such as `pr-*-server`, that older tooling has left; with `--acknowledge` and the code of that
+    /// list, mark exactly these as ours, so that they are collected.
+    #[arg(long, value_name = "PATTERN", conflicts_with_all = ["at", "allow_mass_delete"])]
+    pub(super) adopt: Option<String>,
+    /// How the result of a dry run is printed.
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(super) format: Format,
     #[command(flatten)]
     pub(super) deletions: Deletions,
 }

@@ -51,9 +51,6 @@ pub(super) async fn show(
     let plan = &planned.plan;
     let found = Found::in_plan(&planned, requests);
     match shown.format {
-        Format::Text if request.purpose == Purpose::Collect => {
-            output::result(&report::gc_text(plan, &style, requests));
-        }
         Format::Text => output::result(&report::diff_text(plan, &style, requests)),
         Format::Markdown => output::result(&found.markdown),
         Format::Json => output::data(&report::diff_json(plan, requests)),
@@ -78,7 +75,7 @@ pub(super) async fn look(around: &Surroundings, request: &Request) -> Result<Pla
     let readers = Readers::connect(&around.loaded, &memory, &*around.variables, &around.shared)?;
     let environments: BTreeSet<EnvName> = match (&request.env, &request.purpose) {
         (Some(env), _) | (None, Purpose::Destroy(env) | Purpose::Extend(env, _)) => BTreeSet::from([env.clone()]),
-        (None, Purpose::Collect) => BTreeSet::new(),
+        (None, Purpose::Collect | Purpose::Adopt(_)) => BTreeSet::new(),
         (None, Purpose::Reconcile) => around.loaded.fleet.environments.keys().cloned().collect(),
     };
     let mut observed = readers.list().await;

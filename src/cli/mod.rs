@@ -18,6 +18,7 @@ mod signals;
 mod sim;
 mod simulator;
 mod status;
+mod strangers;
 mod surroundings;
 mod validate;
 mod values;

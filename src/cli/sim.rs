@@ -9,6 +9,8 @@ use super::exit::{CliError, Exit};
 use super::faults::{self, RequestLog};
 use super::{output, signals, simulator};
 use crate::clock::{SharedClock, SystemClock};
+use crate::http::ReqwestTransport;
+use crate::http::transport::SharedTransport;
 use crate::sim::{Profile, SimConfig, Simulator};
 
 /// How often the state is saved while serving.
@@ -48,9 +50,11 @@ pub(super) async fn run(args: &Sim) -> Result<Exit, CliError> {
          export FLY_FLAPS_BASE_URL=http://{address} FLY_API_TOKEN=sim_demo\n  hangar reconcile --once PATH\n\n\
          State, requests and faults: http://{address}/_sim/state, /_sim/requests, /_sim/faults. Ctrl-C ends it.\n"
     ));
+    let webhooks: SharedTransport = Arc::new(ReqwestTransport::new()?);
     tokio::select! {
         served = sim.serve(listener) => served.map_err(CliError::io("the simulator stopped serving"))?,
         () = signals::received() => {}
+        () = sim.deliver_webhooks(webhooks) => {}
         () = keep_saving(&sim, args.state.as_deref(), &clock) => {}
     }
     if let Some(file) = &args.state {

@@ -97,7 +97,7 @@ impl<'s> Once<'s> {
     pub async fn run(mut self, on_first_plan: impl FnOnce(&Planned)) -> Result<Outcome, SessionError> {
         let mut on_first_plan = Some(on_first_plan);
         loop {
-            let observed = self.session.observe(&self.environments()).await?;
+            let observed = self.session.observe_for(&self.request, &self.environments()).await?;
             let planned = self.session.plan(observed, &self.request)?;
             self.session.remember_consents(&planned.plan)?;
             if let Some(show) = on_first_plan.take() {
@@ -141,7 +141,7 @@ impl<'s> Once<'s> {
     /// The environments whose details are read: the ones asked for.
     fn environments(&self) -> BTreeSet<EnvName> {
         match (&self.request.env, &self.request.purpose) {
-            (_, Purpose::Collect) => BTreeSet::new(),
+            (_, Purpose::Collect | Purpose::Adopt(_)) => BTreeSet::new(),
             (_, Purpose::Destroy(env) | Purpose::Extend(env, _)) | (Some(env), _) => BTreeSet::from([env.clone()]),
             (None, Purpose::Reconcile) => self.session.loaded.fleet.environments.keys().cloned().collect(),
         }

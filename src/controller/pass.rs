@@ -8,7 +8,7 @@ use super::load::{LoadError, Loaded};
 use super::registries::{Logins, Registries};
 use super::variables::Variables;
 use crate::check::{self, Violation};
-use crate::desired::{Environment, Wanted};
+use crate::desired::{Environment, NamePattern, Wanted};
 use crate::http::{ReadClient, Shared, WriteClient};
 use crate::memory::Memory;
 use crate::observed::{ByApp, Observed, Scope};
@@ -84,7 +84,24 @@ impl Readers {
 
     /// Reads the details of the apps of `environments` into `observed`, and whether images are there that their previews wait for.
     pub async fn read_details(&self, observed: &mut Observed, loaded: &Loaded, environments: &BTreeSet<EnvName>) {
-        let wishes = wishes(loaded, environments);
+        self.read_apps(observed, loaded, environments, &BTreeMap::new()).await;
+    }
+
+    /// The same, and of these apps besides.
+    pub async fn read_apps(
+        &self,
+        observed: &mut Observed,
+        loaded: &Loaded,
+        environments: &BTreeSet<EnvName>,
+        apps: &BTreeMap<OrgSlug, BTreeSet<AppName>>,
+    ) {
+        let mut wishes = wishes(loaded, environments);
+        for (org, names) in apps {
+            let wished = wishes.entry(org.clone()).or_default();
+            for name in names {
+                wished.entry(name.clone()).or_default();
+            }
+        }
         let none = BTreeMap::new();
         let reads = observed.scopes.iter_mut().filter_map(|(org, scope)| {
             let reader = self.by_org.get(org)?;
@@ -94,6 +111,16 @@ impl Readers {
         let _all_read: Vec<()> = futures::future::join_all(reads).await;
         self.registries.look(observed, loaded, environments, &self.logins, &self.shared).await;
     }
+}
+
+/// The listed apps whose names fit one of these patterns.
+pub fn apps_that_fit(observed: &Observed, patterns: &[NamePattern]) -> BTreeMap<OrgSlug, BTreeSet<AppName>> {
+    let fits = |app: &AppName| patterns.iter().any(|pattern| pattern.fits(app.as_str()));
+    let of_scope = |(org, scope): (&OrgSlug, &Scope)| {
+        let apps = scope.apps.items.iter().map(|row| row.name.clone()).filter(fits);
+        (org.clone(), apps.collect())
+    };
+    observed.scopes.iter().map(of_scope).collect()
 }
 
 /// Organizations that no spec names any more, in which something may be left, and for which there is a token.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::feedback::Feedback;
 use super::load::{LoadError, Loaded};
-use super::pass::{BrokenPlan, Planned, Readers, former_orgs, plan_checked, writers};
+use super::pass::{BrokenPlan, Planned, Readers, apps_that_fit, former_orgs, plan_checked, writers};
 use super::registries::Registries;
 use super::variables::Variables;
 use crate::desired::Wanted;
@@ -13,7 +13,7 @@ use crate::event::Observer;
 use crate::execute::{Executor, Journal, Report, Stop};
 use crate::http::Shared;
 use crate::observed::Observed;
-use crate::plan::{Plan, Request};
+use crate::plan::{Plan, Purpose, Request};
 use crate::providers::fly::client::FlyWriter;
 use crate::resource::{EnvName, OrgSlug};
 use crate::store::StoreError;
@@ -128,6 +128,22 @@ impl Session {
     pub async fn observe(&self, environments: &BTreeSet<EnvName>) -> Result<Observed, StoreError> {
         let mut observed = self.readers.list().await;
         self.readers.read_details(&mut observed, &self.loaded, environments).await;
+        self.settle(&observed)?;
+        Ok(observed)
+    }
+
+    /// The same, with the details of whatever else `request` is about.
+    pub async fn observe_for(
+        &self,
+        request: &Request,
+        environments: &BTreeSet<EnvName>,
+    ) -> Result<Observed, StoreError> {
+        let mut observed = self.readers.list().await;
+        let apps = match &request.purpose {
+            Purpose::Adopt(adoption) => apps_that_fit(&observed, std::slice::from_ref(&adoption.pattern)),
+            _ => BTreeMap::new(),
+        };
+        self.readers.read_apps(&mut observed, &self.loaded, environments, &apps).await;
         self.settle(&observed)?;
         Ok(observed)
     }

@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::environment;
 use super::graph::{Completeness, Fleet, Wanted};
 use super::inputs::{Assets, SecretInputs};
-use super::previews::{self, Asks, Expanded, RepoListing};
+use super::previews::{self, Asks, Expanded, NamePattern, RepoListing};
 use super::problems::Problems;
 use super::secrets::{SecretKeeper, describe};
 use crate::resource::{AppName, EnvName, OwnerId, RepoName};
 use crate::spec::controller::CredentialSource;
-use crate::spec::{Diagnostics, Origin, ParsedSpecs};
+use crate::spec::{Diagnostics, Origin, ParsedPreviewSet, ParsedSpecs};
 use crate::template::{Fingerprinter, MASTER_KEY_MINIMUM};
 
 /// What a graph is built from besides the specs.
@@ -66,6 +66,7 @@ pub fn build(specs: &ParsedSpecs, context: &Context<'_>) -> Built {
     let longest = limits.min().map(crate::spec::Duration::to_std);
     let mut templates = BTreeMap::new();
     let (mut sets, mut ended, mut audiences) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+    let (mut provenances, mut app_names) = (BTreeMap::new(), BTreeMap::new());
     for set in &specs.preview_sets {
         let mut is_sound = true;
         for (probe, facts) in previews::probes(set) {
@@ -77,12 +78,14 @@ pub fn build(specs: &ParsedSpecs, context: &Context<'_>) -> Built {
         }
         let mut expansion = previews::expand(set, context, longest);
         diagnostics.extend(expansion.problems.diagnostics);
+        app_names.insert(set.metadata.name.clone(), names_of_apps(set, &expansion.set.names));
         sets.insert(set.metadata.name.clone(), expansion.set);
         for preview in expansion.previews {
             let name = EnvName::new(&preview.environment.metadata.name);
             if let Some((other, _)) = environments.get(&name) {
                 diagnostics.extend(refuse_taken_name(&preview, other));
                 expansion.audiences.retain(|(of, _)| *of != name);
+                expansion.provenances.remove(&name);
                 continue;
             }
             let (mut wanted, problems) =
@@ -99,6 +102,7 @@ pub fn build(specs: &ParsedSpecs, context: &Context<'_>) -> Built {
             environments.insert(name, (preview.environment.origin, wanted));
         }
         ended.extend(expansion.ended);
+        provenances.extend(expansion.provenances);
         for (name, audience) in expansion.audiences {
             if audience.asks == Asks::Preview || !audiences.contains_key(&name) {
                 audiences.insert(name, audience);
@@ -106,6 +110,10 @@ pub fn build(specs: &ParsedSpecs, context: &Context<'_>) -> Built {
         }
     }
     ended.retain(|name, _| !environments.contains_key(name));
+    for parsed in &specs.environments {
+        // The name of what was a preview once may be another environment's.
+        provenances.remove(&EnvName::new(&parsed.metadata.name));
+    }
     audiences.retain(|name, audience| (audience.asks == Asks::Preview) == environments.contains_key(name));
     diagnostics.extend(refuse_shared_names(&mut environments));
     let key = context.secrets.master_key.as_ref();
@@ -117,6 +125,8 @@ pub fn build(specs: &ParsedSpecs, context: &Context<'_>) -> Built {
             sets,
             ended,
             audiences,
+            provenances,
+            app_names,
             commit: context.commit.map(str::to_owned),
             fingerprinter: key.filter(|key| key.expose().chars().count() >= MASTER_KEY_MINIMUM).map(Fingerprinter::new),
         },
@@ -124,6 +134,17 @@ pub fn build(specs: &ParsedSpecs, context: &Context<'_>) -> Built {
         templates,
         unavailable,
     }
+}
+
+/// The names that the apps of a set's previews can have.
+fn names_of_apps(set: &ParsedPreviewSet, env: &NamePattern) -> Vec<NamePattern> {
+    let components = set.template.app_json.iter();
+    let name = |(component, json): (&String, &serde_json::Value)| {
+        let default = || format!("${{{{ env.name }}}}-{component}");
+        let name = json.get("name").and_then(serde_json::Value::as_str).map_or_else(default, str::to_owned);
+        NamePattern::of_app(&name, env)
+    };
+    components.map(name).collect()
 }
 
 /// Where the master key is looked for, for people.

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::previews::{Audience, Ended, Preview, PreviewSet};
+use super::previews::{Audience, Ended, NamePattern, Preview, PreviewSet, Provenance};
 use crate::resource::{AppName, ComponentName, EnvName, IpKind, MachineSlot, OrgSlug, OwnerId, VolumeSlot};
 use crate::secret::SecretText;
 use crate::template::Fingerprinter;
@@ -55,6 +55,10 @@ pub struct Fleet {
     pub ended: BTreeMap<EnvName, Ended>,
     /// Whom to tell how previews are doing, those included that are no more.
     pub audiences: BTreeMap<EnvName, Audience>,
+    /// Where previews come from, those included whose pull requests are known to be closed.
+    pub provenances: BTreeMap<EnvName, Provenance>,
+    /// The names that apps of each set's previews can have.
+    pub app_names: BTreeMap<String, Vec<NamePattern>>,
     /// The commit that the specs come from, where they come from git.
     pub commit: Option<String>,
     /// Makes keyed fingerprints of secret values; absent where no master key is at hand (then secrets cannot be compared).

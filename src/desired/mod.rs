@@ -30,5 +30,5 @@ pub use inputs::{Assets, NeededInputs, SecretInputs, needed_inputs};
 pub(crate) use previews::too_long;
 pub use previews::{
     Answer, AnswerKind, Asks, Audience, Branch, Command, Destroyed, Ended, NamePattern, NeededListing, Order, Preview,
-    PreviewSet, PullRequest, RepoListing, commands, needed_listings,
+    PreviewSet, Provenance, PullRequest, RepoListing, commands, needed_listings,
 };

@@ -198,6 +198,7 @@ impl StepRun<'_> {
             | Action::DestroyMachine { id, .. }
             | Action::ExtendVolume { id, .. }
             | Action::UpdateVolume { id, .. }
+            | Action::AdoptApp { id, .. }
             | Action::DeleteVolume { id, .. } => id.clone(),
             Action::ReleaseIp { address, .. } => address.clone(),
             _ => String::new(),
@@ -279,6 +280,19 @@ impl StepRun<'_> {
                 let mut patch = metadata.clone();
                 patch.insert(format!("{PREFIX}writer"), Some(self.stamp().to_string()));
                 writer.patch_metadata(app.as_str(), id, &patch, None).await?;
+                Ok(Produced::default())
+            }
+            (Action::AdoptApp { id, marks, secret, .. }, _) => {
+                let stamp = (format!("{PREFIX}writer"), Some(self.stamp().to_string()));
+                let marks: apply::Marks = marks
+                    .iter()
+                    .map(|(machine, marks)| {
+                        let marks = marks.clone().into_iter().chain([stamp.clone()]);
+                        (machine.clone(), marks.collect())
+                    })
+                    .collect();
+                let (owner, env) = (&self.executor.owner, &self.step.env);
+                apply::adopt_app(writer, app, apply::Left { id, owner, env }, &marks, secret.as_deref()).await?;
                 Ok(Produced::default())
             }
             (Action::StartMachine { id }, key) => {

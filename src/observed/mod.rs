@@ -3,6 +3,7 @@
 //! Absence can be asked only of a complete answer: [`Listing::absent`] and [`Reading::known`] are the only ways to learn that
 //! something is not there.
 
+pub mod adoptable;
 mod by_app;
 pub mod deletable;
 mod images;

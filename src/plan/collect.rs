@@ -10,7 +10,7 @@ use super::expiry::expired;
 use super::planner::{Place, Planner, plural};
 use super::proof::{Evidence, Obstacle};
 use super::secrets::SecretWrite;
-use super::step::Action;
+use super::step::{Action, Step};
 use super::withheld::Reason;
 use crate::desired::{Ended, Environment, Level, Wanted};
 use crate::memory::{NoteOutcome, Verb};
@@ -20,6 +20,34 @@ use crate::resource::marker::{PREFIX, PROTECTED_SECRET, RETAINED_SECRET, TOMBSTO
 use crate::resource::{AppName, ComponentName, EnvName, FieldChange, OrgSlug, ResourceKey};
 use crate::rules::Rule;
 use crate::secret::SecretText;
+
+/// An app that a collection deletes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Collected {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// The environment it belongs to.
+    pub env: EnvName,
+    /// Its organization.
+    pub org: OrgSlug,
+    /// Its name.
+    pub app: AppName,
+    /// Why.
+    pub reason: String,
+}
+
+impl Collected {
+    /// What `step` deletes at this moment, if that is an app.
+    pub fn by(step: &Step, at: DateTime<Utc>) -> Option<Self> {
+        matches!(step.action, Action::DeleteApp { .. }).then(|| Self {
+            at,
+            env: step.env.clone(),
+            org: step.org.clone(),
+            app: step.key.app().clone(),
+            reason: step.reason.clone(),
+        })
+    }
+}
 
 /// An app of ours that no spec asks for.
 #[derive(Debug)]

@@ -53,6 +53,11 @@ impl<'o> Births<'o> {
         self.0.iter().any(|((_, env), life)| *env == name && life.born.is_some())
     }
 
+    /// When the oldest machine of an environment in `org` was made, whether or not a spec asks for it.
+    pub fn born(&self, org: &OrgSlug, env: &EnvName) -> Option<DateTime<Utc>> {
+        self.0.get(&(org, env))?.born
+    }
+
     /// Until when a person wants `env` kept, as marked on its machines.
     pub fn kept_until(&self, env: &Environment) -> Option<DateTime<Utc>> {
         self.0.get(&(&env.org, &env.name))?.kept_until

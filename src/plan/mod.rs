@@ -9,6 +9,7 @@
 //! ```
 
 mod addresses;
+mod adopt;
 mod app;
 mod budget;
 mod collect;
@@ -31,6 +32,8 @@ mod trial;
 mod volumes;
 mod withheld;
 
+pub use adopt::Adoption;
+pub use collect::Collected;
 pub use expiry::{Births, SOON};
 pub use images::images_to_look_for;
 pub use planner::{Purpose, Request, plan};

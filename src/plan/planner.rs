@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
+use super::adopt::Adoption;
 use super::expiry::{Births, SOON, expired, expires_soon};
 use super::proof::Obstacle;
 use super::step::{Action, Step, StepId};
@@ -45,6 +46,8 @@ pub enum Purpose {
     Collect,
     /// Tear down one environment because a person asked for it.
     Destroy(EnvName),
+    /// Mark apps that older tooling has left as ours, so that they are collected.
+    Adopt(Adoption),
     /// Keep one environment until a moment, whatever its time to live, because a person asked for it.
     Extend(EnvName, DateTime<Utc>),
 }
@@ -92,6 +95,7 @@ pub fn plan(
             planner.hold_by_gates();
         }
         Purpose::Destroy(env) => planner.destroy(env),
+        Purpose::Adopt(adoption) => planner.adopt(adoption),
         Purpose::Extend(env, until) => planner.extend(env, *until),
     }
     planner.select();

@@ -142,6 +142,17 @@ pub enum Action {
         /// Hash of the wanted configuration and secrets, to remember a failure by.
         hash: String,
     },
+    /// Marks an app that somebody else has left as ours.
+    AdoptApp {
+        /// The server's id of the app.
+        id: String,
+        /// What changes in the metadata of each of its machines, by the server's id.
+        marks: BTreeMap<String, BTreeMap<String, Option<String>>>,
+        /// The secret whose name marks it, where it has no machine.
+        secret: Option<String>,
+        /// The code of the set that a person has consented to.
+        consent: String,
+    },
     /// Deletes an app with everything in it.
     DeleteApp {
         /// Why it may go.
@@ -160,6 +171,7 @@ impl Action {
             Self::ExtendVolume { .. } => "extend",
             Self::UpdateVolume { .. } | Self::UpdateMachine { .. } => "update",
             Self::MarkMachine { .. } => "mark",
+            Self::AdoptApp { .. } => "adopt",
             Self::StartMachine { .. } => "start",
             Self::WaitHealthy { .. } => "wait",
             Self::ReleaseIp { .. } => "release",
@@ -182,6 +194,7 @@ impl Action {
             | Self::UpdateVolume { .. }
             | Self::UpdateMachine { .. }
             | Self::MarkMachine { .. }
+            | Self::AdoptApp { .. }
             | Self::StartMachine { .. } => Some(Verb::Update),
             Self::DeleteVolume { .. }
             | Self::ReleaseIp { .. }

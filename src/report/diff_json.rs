@@ -187,7 +187,7 @@ impl PlanDocument {
 }
 
 impl WithheldDocument {
-    fn of(withheld: &Withheld) -> Self {
+    pub(super) fn of(withheld: &Withheld) -> Self {
         let change = withheld.change.as_deref().map(|held| HeldDocument {
             level: held.level,
             action: held.action,

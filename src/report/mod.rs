@@ -26,6 +26,7 @@ mod preview;
 mod problems_markdown;
 mod review;
 pub mod status;
+mod strangers;
 mod style;
 mod summary;
 mod table;
@@ -42,12 +43,15 @@ mod tests;
 pub use diff_json::{ChangeDocument, EnvironmentDocument, PlanDocument, SideDocument, StepDocument, diff_json};
 pub use diff_markdown::{diff_comment, diff_markdown};
 pub use diff_text::diff_text;
-pub use gc::gc_text;
+pub use gc::{Collection, Departure, Goes, gc_json, gc_markdown, gc_text};
 pub use plan_cost::cost_delta;
 pub use preview::{PreviewNews, PreviewPhase, PreviewProblem, preview_comment};
 pub use problems_markdown::problems_markdown;
 pub use review::{Compared, review_json, review_markdown, review_text, review_totals};
 pub use status::{Status, status_json, status_markdown, status_of, status_of_one, status_overview_text, status_text};
+pub use strangers::{
+    Stranger, adoption_code, adoption_json, adoption_text, strangers, unowned_json, unowned_markdown, unowned_text,
+};
 pub use style::Style;
 pub use summary::{EnvironmentSummary, PassSummary, summary_text};
 pub use view::{Totals, totals};

@@ -28,6 +28,11 @@ pub fn cost_delta(plan: &Plan, observed: &Observed) -> Cost {
     delta
 }
 
+/// What an app costs with everything in it. It is not whole where something in it was not read.
+pub(super) fn cost_of_app(observed: &Observed, app: &AppName) -> Cost {
+    Known { observed }.app(app)
+}
+
 fn of_step(step: &Step, known: &Known<'_>) -> Cost {
     let app = step.key.app();
     match &step.action {
@@ -46,6 +51,7 @@ fn of_step(step: &Step, known: &Known<'_>) -> Cost {
         | Action::AddCertificate
         | Action::RemoveCertificate { .. }
         | Action::MarkMachine { .. }
+        | Action::AdoptApp { .. }
         | Action::StartMachine { .. }
         | Action::WaitHealthy { .. } => Cost::ZERO,
     }

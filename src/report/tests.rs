@@ -74,11 +74,21 @@ fn a_comment_without_changes_is_short() {
 fn collection_says_what_goes_when_and_what_stays() {
     let mut world = rich();
     world.request.purpose = crate::plan::Purpose::Collect;
-    insta::assert_snapshot!(gc_text(&world.plan(), &Style::PLAIN, REQUESTS));
+    let plan = world.plan();
+    let collected = collection(&world, &plan);
+    insta::assert_snapshot!(gc_text(&collected, &Style::PLAIN, REQUESTS));
+    insta::assert_snapshot!(gc_markdown(&collected, REQUESTS));
+    insta::assert_snapshot!(gc_json(&collected, REQUESTS));
     let mut world = in_sync();
     world.request.purpose = crate::plan::Purpose::Collect;
     let nothing = "Nothing to collect: a spec asks for everything that is ours (12 requests, all reads).\n";
-    assert_eq!(gc_text(&world.plan(), &Style::PLAIN, REQUESTS), nothing);
+    let plan = world.plan();
+    assert_eq!(gc_text(&collection(&world, &plan), &Style::PLAIN, REQUESTS), nothing);
+}
+
+/// What `plan` of `world` collects.
+fn collection<'p>(world: &World, plan: &'p crate::plan::Plan) -> Collection<'p> {
+    Collection::of(plan, Vec::new(), &world.fleet, &world.observed, world.now, world.policy.grace)
 }
 
 #[test]
@@ -172,7 +182,9 @@ fn everything(world: &World) -> Vec<(&'static str, String)> {
         ("diff text", diff_text(&plan, &Style::PLAIN, REQUESTS)),
         ("diff markdown", diff_markdown(&plan, COST, REQUESTS)),
         ("diff json", diff_json(&plan, REQUESTS)),
-        ("gc text", gc_text(&plan, &Style::PLAIN, REQUESTS)),
+        ("gc text", gc_text(&collection(world, &plan), &Style::PLAIN, REQUESTS)),
+        ("gc markdown", gc_markdown(&collection(world, &plan), REQUESTS)),
+        ("gc json", gc_json(&collection(world, &plan), REQUESTS)),
         ("summary text", summary_text(&summary, &Style::PLAIN)),
         ("status overview", status_overview_text(&status, now(), &Style::PLAIN, REQUESTS)),
         ("status text", status_text(&status, now(), &Style::PLAIN, REQUESTS)),

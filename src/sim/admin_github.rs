@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::edits::EditError;
-use super::{GithubAccess, NewPull, RepositoryHand, Simulator};
+use super::{GithubAccess, NewPull, RepositoryHand, Simulator, WebhookTarget};
 
 /// The routes.
 pub(super) fn routes(simulator: &Simulator) -> Router {
@@ -26,6 +26,7 @@ pub(super) fn routes(simulator: &Simulator) -> Router {
         .route(&below("/branches/{*branch}"), post(push).delete(delete_branch))
         .route(&below("/forks/{owner_of_fork}"), delete(delete_fork))
         .route(&below("/people/{login}"), put(set_permission))
+        .route(&below("/hooks"), get(show_hook).post(add_hook).delete(remove_hook))
         .with_state(simulator.clone())
 }
 
@@ -135,16 +136,41 @@ async fn set_permission(
     })
 }
 
+/// Where the webhook goes, and what became of its newest deliveries.
+async fn show_hook(State(simulator): State<Simulator>, Path((owner, name)): Named) -> Json<Value> {
+    let sent = hand(&simulator, &owner, &name).sent_webhooks();
+    Json(json!(sent.map(|(url, deliveries)| json!({"url": url, "deliveries": deliveries}))))
+}
+
+async fn add_hook(State(simulator): State<Simulator>, Path((owner, name)): Named, body: Bytes) -> Response {
+    let target = match serde_json::from_slice::<WebhookTarget>(&body) {
+        Ok(target) => target,
+        Err(error) => return wrong(&error.to_string()),
+    };
+    if let Some(problem) = target.problem() {
+        return wrong(&problem);
+    }
+    // Whoever adds one means a repository, whether or not somebody has asked for it before.
+    simulator.create_repository(&format!("{owner}/{name}"));
+    done(hand(&simulator, &owner, &name).add_webhook_to(target).map(|()| json!({"ok": true})))
+}
+
+async fn remove_hook(State(simulator): State<Simulator>, Path((owner, name)): Named) -> Response {
+    done(hand(&simulator, &owner, &name).remove_webhook().map(|()| json!({"ok": true})))
+}
+
 /// Reads the body, whatever content type it was sent with, and acts on it. An empty one counts as `{}`.
 fn with<T: DeserializeOwned>(body: &Bytes, act: impl FnOnce(T) -> Result<Value, EditError>) -> Response {
     let body: &[u8] = if body.is_empty() { b"{}" } else { body };
     match serde_json::from_slice(body) {
         Ok(value) => done(act(value)),
-        Err(error) => {
-            let problem = json!({"error": format!("the body is not what is expected here: {error}")});
-            (StatusCode::BAD_REQUEST, Json(problem)).into_response()
-        }
+        Err(error) => wrong(&error.to_string()),
     }
+}
+
+fn wrong(problem: &str) -> Response {
+    let problem = json!({"error": format!("the body is not what is expected here: {problem}")});
+    (StatusCode::BAD_REQUEST, Json(problem)).into_response()
 }
 
 fn done(outcome: Result<Value, EditError>) -> Response {

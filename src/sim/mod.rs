@@ -58,8 +58,8 @@ pub use faults::{
     Profile,
 };
 pub use github::{
-    CommentView, DeploymentView, GithubAccess, NewPull, PullView, RepositoryHand, SimGithubApp, SimGithubToken,
-    StatusView, WebhookDelivery,
+    CommentView, DeploymentView, GithubAccess, NewPull, PullView, RepositoryHand, SentWebhook, SimGithubApp,
+    SimGithubToken, StatusView, WebhookDelivery, WebhookTarget,
 };
 pub use inspect::{AddressView, AppView, CertificateView, MachineView, VolumeView};
 pub use log::{RequestListener, RequestRecord};

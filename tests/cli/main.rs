@@ -13,6 +13,7 @@ mod git;
 mod help;
 mod interrupted;
 mod json_logs;
+mod leftovers;
 mod previews;
 mod schema;
 mod secrets;
@@ -21,3 +22,4 @@ mod story;
 #[path = "../contract/strict.rs"]
 mod strict;
 mod support;
+mod webhooks;

@@ -117,6 +117,16 @@ fn create_look_change_remove_and_destroy() {
         "✓ other  as desired",
     ]);
     folder.run("gc --sim --dry-run").ended(2).says(&["In grace", "demo", "Collect: 1 in grace"]);
+    folder.run("gc --sim --at +1h").ended(2).says(&["Deleted by", "demo  app demo-web", "no spec asks", "a month"]);
+    let later = folder.run("gc --sim --at +1h --format json").ended(2).json();
+    assert_eq!((&later["version"], &later["environments"][0]["name"]), (&1.into(), &"demo".into()));
+    assert_eq!(later["environments"][0]["goes"], "at");
+    let now = folder.run("gc --sim --dry-run --format json").ended(2).json();
+    assert_eq!(now["environments"][0]["apps"], serde_json::json!(["demo-web"]));
+    let markdown = folder.run("gc --sim --dry-run --format markdown").ended(2).says(&["| environment | goes | age |"]);
+    fits_a_comment(&markdown);
+    folder.run("gc --sim --at 1h").ended(1).says(&["`--at 1h`: write how long from now, as in `+48h`"]);
+    folder.run("gc --sim --format json").ended(1).says(&["`--format` is for dry runs"]);
     folder.run("status --sim --env demo").ended(0).says(&["no spec", "demo-web"]);
     folder.run("destroy --sim --env other").ended(1).says(&[
         "- delete   app other-web",

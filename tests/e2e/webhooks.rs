@@ -1,14 +1,16 @@
 //! What GitHub tells by itself makes the daemon look sooner, and nothing but that: whatever of it is lost, doubled, late or forged.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 
 use axum::body::Body;
 use axum::http::Request;
 use hangar::controller::Hints;
+use hangar::http::transport::{Response, Transport, TransportError};
 use hangar::random::Random;
 use hangar::secret::SecretText;
 use hangar::server::{WebhookReceiver, router};
-use hangar::sim::{GithubAccess, NewPull, RepositoryHand, WebhookDelivery};
+use hangar::sim::{GithubAccess, NewPull, RepositoryHand, WebhookDelivery, WebhookTarget};
 use tower::ServiceExt as _;
 
 use crate::daemon::Running;
@@ -79,6 +81,76 @@ async fn a_pull_request_has_its_preview_seconds_after_it_was_opened() {
     world.deliver_all().await;
     world.daemon.pass(20).await;
     assert_eq!(world.previews(), Vec::<String>::new());
+}
+
+/// An address at which the daemon's receiver answers.
+#[derive(Debug)]
+struct Address {
+    receiver: axum::Router,
+    /// The ids that arrived, in order.
+    arrived: Mutex<Vec<String>>,
+}
+
+#[async_trait::async_trait]
+impl Transport for Address {
+    async fn send(&self, sent: hangar::http::transport::Request) -> Result<Response, TransportError> {
+        let mut request = Request::post("/webhooks/github");
+        for (name, value) in &sent.headers {
+            request = request.header(name, value);
+        }
+        self.arrived.lock().unwrap().push(sent.headers[3].1.clone());
+        let answer = self.receiver.clone().oneshot(request.body(Body::from(sent.body)).unwrap()).await.unwrap();
+        Ok(Response { status: answer.status().as_u16(), headers: vec![], body: bytes::Bytes::new() })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn deliveries_to_an_address_are_signed_and_fail_as_often_as_they_are_told_to() {
+    for (lost, doubled, reordered) in
+        [(0.0, 0.0, 0.0), (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0), (0.3, 0.3, 0.3)]
+    {
+        let world = World::with("1h", "").await;
+        let url = "http://127.0.0.1:8080/webhooks/github".to_owned();
+        let target = WebhookTarget { url, secret: SECRET.to_owned(), lost, doubled, reordered };
+        assert_eq!(target.problem(), None);
+        world.repo.add_webhook_to(target).unwrap();
+        for number in 0..20 {
+            world.repo.open_pull(NewPull::from_branch(&format!("b{number}"))).unwrap();
+        }
+        let (sim, receiver) = (&world.daemon.world.sim, world.receiver.clone());
+        let address = Arc::new(Address { receiver, arrived: Mutex::default() });
+        tokio::select! {
+            () = sim.deliver_webhooks(Arc::<Address>::clone(&address)) => {}
+            () = world.daemon.world.clock.sleep(std::time::Duration::from_secs(10)) => {}
+        }
+        let arrived = address.arrived.lock().unwrap().clone();
+        let (_, sent) = world.repo.sent_webhooks().unwrap();
+        let losses = sent.iter().filter(|delivery| delivery.outcome == "lost").count();
+        assert!(sent.iter().all(|delivery| ["200", "202", "lost"].contains(&delivery.outcome.as_str())), "{sent:?}");
+        // A ping, a push and an opening for each pull request.
+        let told = 1 + 2 * 20;
+        match (lost, doubled, reordered) {
+            (0.0, 0.0, _) => assert_eq!((arrived.len(), losses), (told, 0)),
+            (1.0, _, _) => assert_eq!((arrived.len(), losses), (0, told)),
+            (_, 1.0, _) => assert_eq!((arrived.len(), losses), (2 * told, 0)),
+            _ => {
+                let mut sorted = arrived.clone();
+                sorted.sort();
+                assert!(losses > 0 && arrived.len() > told - losses && arrived != sorted, "{losses} {arrived:?}");
+            }
+        }
+    }
+    let elsewhere = |url: &str| WebhookTarget { url: url.to_owned(), ..WebhookTarget::default() }.problem();
+    for url in [
+        "http://example.com/hook",
+        "https://127.0.0.1/",
+        "file:///etc/passwd",
+        "nonsense",
+        "http://127.0.0.1.example.com",
+    ] {
+        assert!(elsewhere(url).is_some(), "{url}");
+    }
+    assert_eq!(elsewhere("http://localhost:1/x").or(elsewhere("http://[::1]:1/x")), None);
 }
 
 /// What a delivery says counts for nothing: a true one about something that has not happened changes nothing.

@@ -103,6 +103,9 @@ fn table() -> Vec<(Switch, By, Checker)> {
             Catches,
         ),
         rule(R::ForeignContentStays, By::Told(told::adopted_app_with_foreign_machines), Silent),
+        rule(R::AdoptionLeavesOthersAlone, By::Told(told::left_with_anothers_mark), Catches),
+        rule(R::AdoptionLeavesWantedAlone, By::Told(told::left_and_wanted), Catches),
+        rule(R::AdoptionIsOfOneSet, By::Told(told::left_and_not_seen), Silent),
         rule(R::UnknownVolumesStay, By::Told(told::volume_made_by_hand), Silent),
         rule(
             R::IncompleteListingStopsCollection,

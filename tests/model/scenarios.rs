@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use hangar::desired::{Completeness, Ended, NamePattern, PreviewSet};
 use hangar::memory::{Note, NoteOutcome, Verb};
 use hangar::observed::{Presence, Reading};
-use hangar::plan::Action;
+use hangar::plan::{Action, Adoption, Purpose};
 use hangar::resource::ResourceKey;
 use hangar::rules::Rules;
 
@@ -55,6 +55,40 @@ pub(crate) fn adopted_app_with_foreign_machines(rules: Rules) -> Outcome {
     script.pass();
     script.tick(4);
     script.look(rules, |_| ()).harm(deletes_app)
+}
+
+/// What comes of the adoption of what fits `pattern`, where `app` was left without a machine and with these secrets.
+fn adopting(
+    rules: Rules,
+    spec: &str,
+    (app, secrets): (&str, &[&str]),
+    pattern: &str,
+    consent: Option<&str>,
+) -> Outcome {
+    let mut world = World::default();
+    let mut left = world.new_app("", true);
+    left.secrets.extend(secrets.iter().map(|name| ((*name).to_owned(), ("digest".to_owned(), NOW))));
+    world.apps.insert(app.to_owned(), left);
+    let script = Script::converged_in(rules, &[spec], world);
+    let pattern = NamePattern::written(pattern).unwrap();
+    let purpose = Purpose::Adopt(Adoption { pattern, consent: consent.map(str::to_owned) });
+    let looked = script.look_for(purpose, consent.is_none(), rules);
+    looked.harm(|step| matches!(step.action, Action::AdoptApp { .. }))
+}
+
+/// Older tooling has left an app that another controller has marked.
+pub(crate) fn left_with_anothers_mark(rules: Rules) -> Outcome {
+    adopting(rules, KEEPER, ("left-web", &["HANGAR_OWNED_0123456789ABCDEF"]), "left-*", None)
+}
+
+/// An app that a spec asks for fits the pattern, and is not ours.
+pub(crate) fn left_and_wanted(rules: Rules) -> Outcome {
+    adopting(rules, &(wanted("one", "") + KEEPER), ("one-web", &[]), "one-*", None)
+}
+
+/// A person has seen another list.
+pub(crate) fn left_and_not_seen(rules: Rules) -> Outcome {
+    adopting(rules, KEEPER, ("left-web", &[]), "left-*", Some("0123456789ab"))
 }
 
 /// Somebody has made a volume in our app by hand.

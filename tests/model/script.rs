@@ -3,7 +3,7 @@
 use hangar::desired::Fleet;
 use hangar::memory::Memory;
 use hangar::observed::Observed;
-use hangar::plan::{Action, Plan, Request, Step, plan};
+use hangar::plan::{Action, Plan, Purpose, Request, Step, plan};
 use hangar::resource::OrgSlug;
 use hangar::rules::Rules;
 
@@ -103,9 +103,25 @@ impl Script {
         see(&mut observed);
         let mut memory = self.engine.memory(self.memory).clone();
         settle(&mut memory, rules, &observed, fleet, policy);
-        let request = Request { rules, ..Request::default() };
-        let plan = plan(fleet, &observed, &memory, policy, &request, now());
-        let objections = hangar::check::check(&plan, fleet, &observed, &memory, policy);
+        self.plan_of(observed, &memory, &Request { rules, ..Request::default() })
+    }
+
+    /// A plan for something else than to reconcile.
+    pub(crate) fn look_for(&self, purpose: Purpose, dry_run: bool, rules: Rules) -> Looked {
+        let Specs { variants, policy } = &self.engine.specs;
+        let fleet = &variants[usize::from(self.spec)].fleet;
+        let world = self.engine.worlds.get(self.world);
+        let observed = observe(world, world, Missing::Nothing, fleet);
+        let mut memory = self.engine.memory(self.memory).clone();
+        settle(&mut memory, rules, &observed, fleet, policy);
+        self.plan_of(observed, &memory, &Request { purpose, dry_run, rules, ..Request::default() })
+    }
+
+    fn plan_of(&self, observed: Observed, memory: &Memory, request: &Request) -> Looked {
+        let Specs { variants, policy } = &self.engine.specs;
+        let fleet = &variants[usize::from(self.spec)].fleet;
+        let plan = plan(fleet, &observed, memory, policy, request, now());
+        let objections = hangar::check::check(&plan, fleet, &observed, memory, policy);
         Looked { plan, objects: !objections.is_empty() }
     }
 }

@@ -5,10 +5,11 @@ use crate::edits;
 use crate::scene::{Scene, killed};
 use crate::support::QUARANTINE;
 use crate::world::World;
+use hangar::desired::{Branch, Completeness, PullRequest, RepoListing};
 use hangar::sim::SimConfig;
 
 /// The examples under `specs/`. A new folder there has to be taken up here.
-const EXAMPLES: [&str; 1] = ["chat-dev"];
+const EXAMPLES: [&str; 3] = ["chat-dev", "chat-dev-previews", "reify"];
 
 fn chat_dev() -> (World, SimConfig) {
     let mut config = SimConfig::default();
@@ -80,4 +81,113 @@ async fn an_update_of_every_class_of_field_of_chat_dev_killed_anywhere_ends_as_i
 #[tokio::test(start_paused = true)]
 async fn the_teardown_of_chat_dev_killed_anywhere_ends_as_if_it_had_not_been() {
     println!("shown: chat-dev, teardown: {} points", taken_down().await.every_point(&killed(false), false).await);
+}
+
+/// An example whose environments are made from what a repository has.
+struct Previews {
+    folder: &'static str,
+    orgs: &'static [(&'static str, &'static str)],
+    repo: &'static str,
+}
+
+const CHAT_DEV_PREVIEWS: Previews = Previews {
+    folder: "specs/chat-dev-previews",
+    orgs: &[("chat-dev-previews", "FLY_API_TOKEN_PREVIEWS")],
+    repo: "chat-dev/chat-dev",
+};
+
+const REIFY: Previews = Previews {
+    folder: "specs/reify",
+    orgs: &[
+        ("reify-production", "FLY_API_TOKEN_PRODUCTION"),
+        ("reify-staging", "FLY_API_TOKEN_STAGING"),
+        ("personal", "FLY_API_TOKEN_PERSONAL"),
+    ],
+    repo: "reify/reify",
+};
+
+/// What has happened in the repository.
+#[derive(Clone, Copy, PartialEq)]
+enum Work {
+    Opened,
+    Pushed,
+    Closed,
+}
+
+impl Previews {
+    /// An empty platform but for somebody else's app in each organization, and a repository with a pull request.
+    fn world(&self) -> (World, SimConfig) {
+        let config = self
+            .orgs
+            .iter()
+            .fold(SimConfig::default(), |config, (org, _)| config.with_org(org, &format!("sim_{org}_token")));
+        let mut world = World::configured(&[], config.clone());
+        world.files = crate::given::folder(self.folder);
+        for (org, variable) in self.orgs {
+            world.set(variable, &format!("sim_{org}_token"));
+            let name = format!("theirs-in-{org}");
+            world.sim.create_app(org, &name, "").unwrap();
+            let machine = serde_json::json!({"image": "registry.fly.io/theirs:v1"});
+            world.sim.create_machine(&name, &machine, "iad").unwrap();
+        }
+        world.set("HANGAR_MASTER_KEY_PREVIEWS", "planted-key-of-previews-0123456789abcdef");
+        world.set("CHAT_DEV_WORKER_TOKEN_PREVIEWS", "planted-worker-token");
+        self.list(&mut world, Work::Opened);
+        (world, config)
+    }
+
+    fn list(&self, world: &mut World, work: Work) {
+        let now = world.clock.now();
+        let sha = if work == Work::Opened { "a".repeat(40) } else { "b".repeat(40) };
+        let pull = PullRequest {
+            number: 7,
+            title: "Log in".into(),
+            author: "ada".into(),
+            labels: vec![],
+            is_draft: false,
+            is_fork: false,
+            branch: "feature/login".into(),
+            sha: sha.clone(),
+            base: "main".into(),
+            url: "https://github.com/pull/7".into(),
+            created_at: now,
+            active_at: now,
+            closed_at: (work == Work::Closed).then_some(now),
+            files: None,
+        };
+        let branches = vec![Branch { name: "main".into(), sha, active_at: Some(now) }];
+        let listing = RepoListing { pulls: vec![pull], branches, completeness: Completeness::Complete };
+        world.repos.insert(self.repo.parse().unwrap(), listing);
+    }
+
+    fn created(&self) -> Scene {
+        let (world, config) = self.world();
+        Scene::of(&world, &config).edited(|_| ())
+    }
+
+    /// About to follow `work`, long after everything was created.
+    async fn after(&self, work: Work) -> Scene {
+        let (mut world, config) = self.world();
+        world.converge().await;
+        world.pass_time(QUARANTINE).await;
+        world.reconcile_without_writes().await;
+        self.list(&mut world, work);
+        Scene::of(&world, &config).edited(|_| ())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_preview_of_chat_dev_killed_anywhere_ends_as_if_it_had_not_been() {
+    let points = CHAT_DEV_PREVIEWS.created().every_point(&killed(false), false).await;
+    let pushed = CHAT_DEV_PREVIEWS.after(Work::Pushed).await.every_point(&killed(false), false).await;
+    let closed = CHAT_DEV_PREVIEWS.after(Work::Closed).await.every_point(&killed(false), false).await;
+    println!("shown: chat-dev-previews: {points} points of its creation, {pushed} of a push, {closed} of its end");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_review_apps_of_reify_killed_anywhere_end_as_if_they_had_not_been() {
+    let points = REIFY.created().every_point(&killed(false), false).await;
+    let pushed = REIFY.after(Work::Pushed).await.every_point(&killed(false), false).await;
+    let closed = REIFY.after(Work::Closed).await.every_point(&killed(false), false).await;
+    println!("shown: reify: {points} points of its creation, {pushed} of a push, {closed} of a review app's end");
 }

@@ -1,5 +1,6 @@
 //! A set of previews, and what there is to preview, as environments.
 
+use std::collections::BTreeMap;
 use std::path::Path as FilePath;
 use std::time::Duration as StdDuration;
 
@@ -11,6 +12,7 @@ use super::life::{Life, life};
 use super::listing::RepoListing;
 use super::name_pattern::NamePattern;
 use super::orders::Destroyed;
+use super::provenance::Provenance;
 use super::report::{Asks, Audience};
 use super::select::{self, Subject};
 use super::slug::{self, MAX_LABEL, Named};
@@ -94,6 +96,8 @@ pub(in crate::desired) struct Expansion {
     pub ended: Vec<(EnvName, Ended)>,
     /// Whom to tell of each preview, and of those that are no more.
     pub audiences: Vec<(EnvName, Audience)>,
+    /// Where each preview comes from, and those that have ended.
+    pub provenances: BTreeMap<EnvName, Provenance>,
     pub set: PreviewSet,
     pub problems: Problems,
 }
@@ -116,6 +120,7 @@ pub(in crate::desired) fn expand(
         previews: Vec::new(),
         ended: Vec::new(),
         audiences: Vec::new(),
+        provenances: BTreeMap::new(),
         set: PreviewSet {
             completeness: Completeness::Complete,
             is_empty: true,
@@ -166,6 +171,9 @@ pub(in crate::desired) fn expand(
             (None, None) => Asks::Preview,
         };
         let audience = audience_of(set, &subject, asks).map(|audience| (name.clone(), audience));
+        if subject.closed_at.is_none() || !names.contains_key(&name) {
+            expansion.provenances.insert(name.clone(), Provenance::of(&subject));
+        }
         if let Some(closed_at) = subject.closed_at {
             expansion.audiences.extend(audience);
             let grace = set.spec.grace.map(crate::spec::Duration::to_std).unwrap_or_default();

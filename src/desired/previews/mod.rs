@@ -13,6 +13,7 @@ mod life;
 mod listing;
 mod name_pattern;
 mod orders;
+mod provenance;
 mod report;
 mod select;
 mod slug;
@@ -25,6 +26,7 @@ pub use listing::{Branch, NeededListing, PullRequest, RepoListing, needed_listin
 pub use name_pattern::NamePattern;
 pub(crate) use orders::too_long;
 pub use orders::{Answer, AnswerKind, Destroyed};
+pub use provenance::Provenance;
 pub use report::{Asks, Audience};
 
 #[cfg(test)]

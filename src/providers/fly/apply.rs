@@ -1,5 +1,6 @@
 //! Changes that take more than one call: what is read again before, and what is waited for after.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -9,9 +10,12 @@ use super::client::{AppLookup, Class, Deleted, FlyError, FlyWriter, UpdateMachin
 use super::convert;
 use super::wire;
 use crate::clock::SharedClock;
+use crate::observed::adoptable::problem_with_adopting;
 use crate::observed::deletable::{Deletable, problem_with_deleting};
 use crate::observed::{Machine, Secret};
-use crate::resource::{AppName, MachineSlot, OwnerId};
+use crate::resource::marker::TOMBSTONE_SECRET;
+use crate::resource::{AppName, EnvName, MachineSlot, OwnerId};
+use crate::secret::SecretText;
 
 /// How long a lease lasts if nobody gives it back: a killed run blocks others for no longer.
 const LEASE: Duration = Duration::from_secs(30);
@@ -28,6 +32,14 @@ pub enum ApplyError {
     /// What was read again just before a delete no longer proves that it may go.
     #[error("{object} was not deleted: {problem}")]
     NoLongerProven {
+        /// The object.
+        object: String,
+        /// What has changed since the plan was made.
+        problem: String,
+    },
+    /// What was read again just before it was to be marked as ours is not what the plan was made for.
+    #[error("{object} was not adopted: {problem}")]
+    NotTheSame {
         /// The object.
         object: String,
         /// What has changed since the plan was made.
@@ -51,6 +63,7 @@ impl ApplyError {
         match self {
             Self::Fly(error) => error.reason(),
             Self::NoLongerProven { .. } => "NoLongerProven",
+            Self::NotTheSame { .. } => "NotTheSame",
             Self::Slow { .. } => "Slow",
         }
     }
@@ -60,6 +73,7 @@ impl ApplyError {
         match self {
             Self::Fly(error) => error.class(),
             Self::NoLongerProven { .. } => Class::Transient,
+            Self::NotTheSame { .. } => Class::Permanent,
             Self::Slow { .. } => Class::Unknown,
         }
     }
@@ -90,7 +104,7 @@ async fn update_under_lease(
     app: &AppName,
     id: &str,
     update: &UpdateMachine,
-    nonce: Option<&crate::secret::SecretText>,
+    nonce: Option<&SecretText>,
 ) -> Result<wire::Machine, ApplyError> {
     let machine = writer.update_machine(app.as_str(), id, update, nonce).await?;
     if !update.skip_launch {
@@ -186,6 +200,58 @@ pub async fn delete_app(
     Err(ApplyError::Slow { object: format!("app {app}"), problem: "is still there", after: REMOVAL })
 }
 
+/// What changes in the metadata of machines, by their ids.
+pub type Marks = BTreeMap<String, BTreeMap<String, Option<String>>>;
+
+/// An app that somebody else has left, as the plan has it.
+#[derive(Debug, Clone, Copy)]
+pub struct Left<'l> {
+    /// The server's id.
+    pub id: &'l str,
+    /// Whose it is to be.
+    pub owner: &'l OwnerId,
+    /// The environment that it is to be of.
+    pub env: &'l EnvName,
+}
+
+/// Marks an app as ours that somebody else has left: reads it again, because it must be the one that a person has seen, and nobody's.
+pub async fn adopt_app(
+    writer: &FlyWriter,
+    app: &AppName,
+    left: Left<'_>,
+    marks: &Marks,
+    secret: Option<&str>,
+) -> Result<(), ApplyError> {
+    let changed = |problem: &str| ApplyError::NotTheSame { object: format!("app {app}"), problem: problem.to_owned() };
+    let found = match writer.reader().app(app.as_str()).await? {
+        AppLookup::Ours(found) if found.id == left.id => convert::app(found),
+        _ => return Err(changed("it is gone, or another app has its name")),
+    };
+    let machines = writer.reader().machines(app.as_str()).await?;
+    let machines = machines.into_iter().map(|machine| convert::machine(app, machine)).filter(Machine::is_live);
+    let machines: Vec<Machine> = machines.collect();
+    let secrets = writer.reader().secrets(app.as_str(), None).await?.into_iter().map(convert::secret);
+    let secrets: Vec<Secret> = secrets.collect();
+    let ids: Vec<&String> = machines.iter().map(|machine| &machine.id).collect();
+    if ids.len() != marks.len() || !ids.iter().all(|id| marks.contains_key(*id)) {
+        return Err(changed("its machines are not those that were seen"));
+    }
+    if let Some(problem) = problem_with_adopting(&found, &machines, &secrets, left.owner, left.env) {
+        return Err(changed(&problem));
+    }
+    for (id, patch) in marks {
+        writer.patch_metadata(app.as_str(), id, patch, None).await?;
+    }
+    if let Some(name) = secret {
+        let mark = (name.to_owned(), Some(SecretText::new("1")));
+        // The tombstone of an earlier life says nothing about this one.
+        let stale = secrets.iter().filter(|secret| secret.name == TOMBSTONE_SECRET);
+        let changes = stale.map(|secret| (secret.name.clone(), None)).chain([mark]).collect();
+        let _version = writer.set_secrets(app.as_str(), &changes).await?;
+    }
+    Ok(())
+}
+
 /// Deletes a volume of ours: reads it again, because it must be attached to nothing.
 pub async fn delete_volume(writer: &FlyWriter, app: &AppName, id: &str) -> Result<(), ApplyError> {
     let Some(seen) = writer.reader().volume(app.as_str(), id).await? else { return Ok(()) };
@@ -203,7 +269,7 @@ pub async fn delete_volume(writer: &FlyWriter, app: &AppName, id: &str) -> Resul
 }
 
 /// `config` with `metadata` in it, as the API wants it.
-pub fn with_metadata(config: &Value, metadata: &std::collections::BTreeMap<String, String>) -> Value {
+pub fn with_metadata(config: &Value, metadata: &BTreeMap<String, String>) -> Value {
     let mut config = config.clone();
     if let Value::Object(map) = &mut config {
         map.insert("metadata".to_owned(), serde_json::json!(metadata));

@@ -7,6 +7,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::json;
 use sha2::Sha256;
 
+use super::deliver::Way;
 use super::hand::RepositoryHand;
 use super::objects::moment;
 use super::state::{Pull, Repo};
@@ -18,6 +19,8 @@ use crate::sim::world::ids::Ids;
 pub(super) struct Hook {
     secret: String,
     deliveries: VecDeque<WebhookDelivery>,
+    /// Where they go by themselves.
+    pub(super) way: Option<Way>,
 }
 
 impl std::fmt::Debug for Hook {
@@ -115,7 +118,7 @@ impl RepositoryHand {
     /// Somebody adds a webhook for all events, whose deliveries are signed with `secret`.
     pub fn add_webhook(&self, secret: &str) -> Result<(), EditError> {
         self.change(|repo, ids, now| {
-            repo.hook = Some(Hook { secret: secret.to_owned(), deliveries: VecDeque::new() });
+            repo.hook = Some(Hook { secret: secret.to_owned(), ..Hook::default() });
             tell(repo, ids, ("ping", "", ""), now);
             Ok(())
         })

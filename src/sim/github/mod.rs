@@ -11,6 +11,7 @@
 
 mod access;
 mod apps;
+mod deliver;
 mod feedback;
 mod hand;
 mod hand_feedback;
@@ -25,6 +26,7 @@ mod usage;
 
 pub use access::{GithubAccess, SimGithubToken};
 pub use apps::SimGithubApp;
+pub use deliver::{SentWebhook, WebhookTarget};
 pub use hand::{NewPull, PullView, RepositoryHand};
 pub use hand_feedback::{CommentView, DeploymentView, StatusView};
 pub use hook::WebhookDelivery;
