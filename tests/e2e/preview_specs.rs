@@ -216,7 +216,7 @@ async fn reify_follows_main_releases_and_pull_requests_each_in_its_own_organizat
         team.world.sim.machines("reify").into_iter().map(|machine| machine.region).collect();
     assert_eq!(regions, set(["iad", "sjc"]));
     for machine in team.world.sim.machines("reify") {
-        assert_eq!(machine.config["services"][0]["autostop"], "off");
+        assert_eq!(machine.config["services"][0]["autostop"], false);
     }
     for app in ["reify-staging", "reify-staging-db", &review, &review_db] {
         let service = team.world.only_machine(app).config["services"][0].clone();
