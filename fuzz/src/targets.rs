@@ -210,6 +210,7 @@ fn repositories(specs: &ParsedSpecs) -> BTreeMap<RepoName, RepoListing> {
         closed_at: None,
         head_at: None,
         files: None,
+        approvals: BTreeMap::new(),
         orders: vec![],
     };
     let branch = Branch { name: "feature/x".to_owned(), sha: pull.sha.clone(), active_at: Some(now()) };

@@ -24,7 +24,14 @@ const READ_AGAIN: TimeDelta = TimeDelta::minutes(10);
 #[derive(Debug, Default)]
 pub(super) struct Comments {
     read: Mutex<BTreeMap<(RepoName, u64), Read>>,
-    rights: Mutex<BTreeMap<(RepoName, String), (wire::Rights, DateTime<Utc>)>>,
+    rights: Mutex<BTreeMap<(RepoName, String), Known>>,
+}
+
+/// What somebody may do, and when that was read.
+#[derive(Debug, Clone)]
+struct Known {
+    rights: wire::Rights,
+    at: DateTime<Utc>,
 }
 
 /// The comments of one pull request, as they were last read.
@@ -99,13 +106,14 @@ impl Comments {
         let now = clock.now();
         let key = (repo.clone(), login.to_owned());
         let known = lock(&self.rights).get(&key).cloned();
-        if let Some((rights, _)) = known.filter(|(_, at)| now.signed_duration_since(at) < RIGHTS_KEPT) {
-            return Ok(rights);
+        let is_fresh = |known: &Known| now.signed_duration_since(known.at) < RIGHTS_KEPT;
+        if let Some(known) = known.filter(is_fresh) {
+            return Ok(known.rights);
         }
         let rights = reader.rights(repo, login).await?;
         let mut all = lock(&self.rights);
-        all.retain(|_, (_, at)| now.signed_duration_since(at) < RIGHTS_KEPT);
-        all.insert(key, (rights.clone(), now));
+        all.retain(|_, known| is_fresh(known));
+        all.insert(key, Known { rights: rights.clone(), at: now });
         Ok(rights)
     }
 

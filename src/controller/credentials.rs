@@ -7,8 +7,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sha2::{Digest as _, Sha256};
 
 use super::variables::Variables;
-use crate::http::{Shared, Token, WriteClient};
-use crate::providers::github::client::{AppKey, GithubWriter, connection};
+use crate::http::{ReadClient, Shared, Token, WriteClient};
+use crate::providers::github::client::{AppKey, GithubReader, GithubWriter, connection};
 use crate::secret::SecretText;
 use crate::spec::controller::{ControllerGithub, CredentialSource, GithubApp};
 
@@ -50,6 +50,25 @@ impl AppTokens {
         Token::new(label, value.expose()).map_err(|error| error.to_string())
     }
 
+    /// The login of the account that an App acts by, where the settings name an App. The error says what to do.
+    pub(super) async fn app_login(
+        &self,
+        settings: &ControllerGithub,
+        base_url: &str,
+        variables: &dyn Variables,
+        shared: &Shared,
+    ) -> Result<Option<String>, String> {
+        let Some(app) = &settings.app else { return Ok(None) };
+        let (label, key) = read(Some(&app.private_key), "spec.github.app.privateKey", variables)?;
+        // Whoever stands in for an App is a person's account.
+        let Value::Own(key) = key else { return Ok(None) };
+        let label = format!("GitHub App {} with the key in {label}", app.id);
+        let signed = signed(app, &label, &key, shared)?;
+        let reader = GithubReader::new(ReadClient::new(connection(base_url, signed, shared.clone())));
+        let app = reader.app().await.map_err(|error| format!("{label}: {error}"))?;
+        Ok(Some(format!("{}[bot]", app.slug)))
+    }
+
     /// The token of an App's installation, a new one where the last one is about to end.
     async fn of_app(
         &self,
@@ -67,9 +86,7 @@ impl AppTokens {
         if let Some(token) = known {
             return Ok(token);
         }
-        let wrong = |problem: &dyn std::fmt::Display| format!("{label}: {problem}");
-        let signed = AppKey::read(key).and_then(|key| key.sign(app.id, now)).map_err(|problem| wrong(&problem))?;
-        let signed = Token::new(label, signed.expose()).map_err(|problem| wrong(&problem))?;
+        let signed = signed(app, label, key, shared)?;
         let writer = GithubWriter::new(WriteClient::new(connection(base_url, signed, shared.clone())));
         let given = writer
             .installation_token(app.installation)
@@ -84,6 +101,14 @@ impl AppTokens {
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, (SecretText, DateTime<Utc>)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The token by which an App says who it is. The error says what is wrong with its key.
+fn signed(app: &GithubApp, label: &str, key: &SecretText, shared: &Shared) -> Result<Token, String> {
+    let wrong = |problem: &dyn std::fmt::Display| format!("{label}: {problem}");
+    let now = shared.clock.now();
+    let signed = AppKey::read(key).and_then(|key| key.sign(app.id, now)).map_err(|problem| wrong(&problem))?;
+    Token::new(label, signed.expose()).map_err(|problem| wrong(&problem))
 }
 
 /// A credential from the surroundings.

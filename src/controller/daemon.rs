@@ -496,12 +496,17 @@ fn changed(before: &Loaded, after: &Loaded) -> BTreeSet<EnvName> {
     names.into_iter().filter(|env| all || describe(before, env) != describe(after, env)).cloned().collect()
 }
 
-/// The previews of which somebody has asked something new: there is an answer to be given, whatever else.
+/// The previews of which somebody has asked something new, or whose approval there is something to say of, whatever else.
 fn spoken_to(before: &Loaded, after: &Loaded) -> BTreeSet<EnvName> {
     let answers = |loaded: &Loaded, env: &EnvName| -> BTreeSet<Answer> {
         loaded.fleet.audiences.get(env).into_iter().flat_map(|audience| audience.answers.iter().copied()).collect()
     };
-    let is_news = |env: &&EnvName| !answers(after, env).is_subset(&answers(before, env));
+    let vouch =
+        |loaded: &Loaded, env: &EnvName| loaded.fleet.audiences.get(env).and_then(|audience| audience.vouch.clone());
+    let is_news = |env: &&EnvName| {
+        let vouched = vouch(after, env);
+        !answers(after, env).is_subset(&answers(before, env)) || (vouched.is_some() && vouched != vouch(before, env))
+    };
     after.fleet.audiences.keys().filter(is_news).cloned().collect()
 }
 

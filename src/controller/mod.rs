@@ -6,6 +6,7 @@
 //! Readers ─────> Observed ──┘        (pass)
 //! ```
 
+mod approvals;
 mod comments;
 mod credentials;
 mod daemon;

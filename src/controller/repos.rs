@@ -6,14 +6,15 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::approvals::approvals;
 use super::comments::Comments;
 use super::credentials::AppTokens;
 use super::github::GithubAccess;
 use super::hints::Hints;
 use super::variables::Variables;
-use crate::desired::{Branch, Completeness, NeededListing, PullRequest, RepoListing, needed_listings};
+use crate::desired::{Approval, Branch, Completeness, NeededListing, PullRequest, RepoListing, needed_listings};
 use crate::http::{ReadClient, Shared};
-use crate::providers::github::client::{GithubError, GithubReader};
+use crate::providers::github::client::{GithubError, GithubProblem, GithubReader};
 use crate::providers::github::wire;
 use crate::resource::RepoName;
 use crate::source::{SharedSource, Snapshot, Source, SourceError};
@@ -22,10 +23,14 @@ use crate::spec::controller::ControllerGithub;
 
 /// How often the daemon asks unless `Controller` says otherwise.
 const INTERVAL: Duration = Duration::from_mins(1);
+/// How soon it looks again at what was approved and has to stand for a while.
+const CONFIRMED: Duration = Duration::from_secs(125);
 /// How long further hints are waited for after one.
 const TOGETHER: Duration = Duration::from_secs(1);
 /// How many dates of commits are kept at most.
 const COMMITS_KEPT: usize = 10_000;
+/// How many logins are kept at most; an App has a new token each hour.
+const LOGINS_KEPT: usize = 100;
 /// How far back closed pull requests are listed. What was closed before and is still there is an orphan like any other.
 const CLOSED_WITHIN: TimeDelta = TimeDelta::days(7);
 
@@ -43,6 +48,8 @@ pub struct WithRepositories {
     /// The files that pull requests have changed which are closed: nothing changes them any more.
     closed_files: Mutex<BTreeMap<(RepoName, u64), Vec<String>>>,
     comments: Comments,
+    /// Whose account each token acts by, where that can be told; by address and token.
+    logins: Mutex<BTreeMap<(String, String), Option<String>>>,
     /// When commits were made.
     commits: Mutex<BTreeMap<String, Option<DateTime<Utc>>>>,
     /// How often to ask; nothing as long as no spec needs it.
@@ -61,6 +68,7 @@ impl WithRepositories {
             readers: Mutex::default(),
             closed_files: Mutex::default(),
             comments: Comments::default(),
+            logins: Mutex::default(),
             commits: Mutex::default(),
             interval: Mutex::default(),
         }
@@ -87,14 +95,19 @@ impl WithRepositories {
             self.shared.clock.now().checked_sub_signed(CLOSED_WITHIN.checked_add(&grace).unwrap_or(CLOSED_WITHIN));
         let since = since.unwrap_or(DateTime::<Utc>::MIN_UTC);
         let reader = &self.reader(&settings).await;
+        let settings = &settings;
         let listings = needed.into_iter().map(|(repo, needed)| async move {
             let listing = match reader {
-                Ok(reader) => self.list(reader, &repo, &needed, since).await,
+                Ok(reader) => self.list((reader, settings), &repo, &needed, since).await,
                 Err(reason) => Err(reason.clone()),
             };
             (repo, listing.unwrap_or_else(RepoListing::unknown))
         });
         snapshot.repos = futures::future::join_all(listings).await.into_iter().collect();
+        let pulls = snapshot.repos.values().flat_map(|listing| &listing.pulls);
+        if pulls.flat_map(|pull| pull.approvals.values()).any(is_about_to_be_given) {
+            *lock(&self.interval) = Some(interval.min(CONFIRMED));
+        }
         snapshot
     }
 
@@ -105,10 +118,35 @@ impl WithRepositories {
         Ok(lock(&self.readers).entry(access.key()).or_insert_with(make).clone())
     }
 
+    /// The login that what is written with the token is written by; nothing where GitHub does not tell.
+    async fn own_login(&self, reader: &GithubReader, settings: &ControllerGithub) -> Result<Option<String>, String> {
+        let access = GithubAccess::find(settings, &*self.variables, &self.shared, &self.tokens).await?;
+        // The token of an App is another one each hour, and acts by the same account.
+        let known = lock(&self.logins).get(&access.key()).cloned();
+        if let Some(login) = known {
+            return Ok(login);
+        }
+        let of_app = self.tokens.app_login(settings, &access.base_url, &*self.variables, &self.shared).await?;
+        let login = match of_app {
+            Some(login) => Some(login),
+            None => match reader.login().await {
+                Ok(login) => Some(login),
+                Err(error) if matches!(error.problem(), GithubProblem::Forbidden { .. }) => None,
+                Err(error) => return Err(explained(&error)),
+            },
+        };
+        let mut logins = lock(&self.logins);
+        if logins.len() >= LOGINS_KEPT {
+            logins.clear();
+        }
+        logins.insert(access.key(), login.clone());
+        Ok(login)
+    }
+
     /// What `repo` has. The error says why that is not known, and what to do.
     async fn list(
         &self,
-        reader: &GithubReader,
+        (reader, settings): (&GithubReader, &ControllerGithub),
         repo: &RepoName,
         needed: &NeededListing,
         since: DateTime<Utc>,
@@ -130,6 +168,17 @@ impl WithRepositories {
             lock(&self.closed_files)
                 .retain(|(of, number), _| of != repo || pulls.iter().any(|pull| pull.number == *number));
             for pull in &mut pulls {
+                if needed.needs_files(pull) {
+                    pull.files = Some(self.files(reader, repo, pull).await.map_err(|error| explained(&error))?);
+                }
+                let labels = needed.approval_labels(pull);
+                if !labels.is_empty() {
+                    let own_login = self.own_login(reader, settings).await?;
+                    let asked = (repo, &*pull, labels);
+                    let known =
+                        approvals(reader, &self.shared.clock, &self.comments, own_login.as_deref(), asked).await;
+                    pull.approvals = known.map_err(|error| explained(&error))?;
+                }
                 if needed.needs_comments(pull) {
                     let change = (pull.number, updates.get(&pull.number).copied().unwrap_or(pull.created_at));
                     let orders = self.comments.orders(reader, &self.shared.clock, repo, change).await;
@@ -143,9 +192,6 @@ impl WithRepositories {
                 if needed.activity && pull.closed_at.is_none() {
                     // When anything changed about it last does not count: what we say in it ourselves would keep it alive.
                     pull.active_at = pull.head_at.map_or(pull.created_at, |at| at.max(pull.created_at));
-                }
-                if needed.needs_files(pull) {
-                    pull.files = Some(self.files(reader, repo, pull).await.map_err(|error| explained(&error))?);
                 }
             }
         }
@@ -241,6 +287,10 @@ impl Source for WithRepositories {
     }
 }
 
+const fn is_about_to_be_given(approval: &Approval) -> bool {
+    matches!(approval, Approval::Awaited { vouch: Some(vouch), .. } if vouch.is_approved)
+}
+
 fn settings(specs: &ParsedSpecs) -> ControllerGithub {
     specs.controller.as_ref().and_then(|controller| controller.spec.github.clone()).unwrap_or_default()
 }
@@ -267,6 +317,7 @@ fn pull(pull: wire::PullRequest) -> PullRequest {
         closed_at: if pull.open { None } else { pull.closed_at.or(Some(pull.updated_at)) },
         head_at: None,
         files: None,
+        approvals: BTreeMap::new(),
         orders: Vec::new(),
     }
 }

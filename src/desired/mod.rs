@@ -29,6 +29,7 @@ pub use graph::{
 pub use inputs::{Assets, NeededInputs, SecretInputs, needed_inputs};
 pub(crate) use previews::too_long;
 pub use previews::{
-    Answer, AnswerKind, Asks, Audience, Branch, Command, Destroyed, Ended, NamePattern, NeededListing, Order, Preview,
-    PreviewSet, Provenance, PullRequest, RepoListing, commands, needed_listings,
+    Answer, AnswerKind, Approval, ApprovalEvidence, Asks, Audience, Branch, Command, Destroyed, Ended, NamePattern,
+    NeededListing, Order, Preview, PreviewSet, Provenance, PullEvent, PullRequest, RepoListing, SaidOfCommit, Vouch,
+    commands, judge, needed_listings,
 };

@@ -32,6 +32,8 @@ pub enum PreviewPhase {
     Deleting,
     /// Nothing of it is left.
     Deleted,
+    /// It is from a fork, and nobody has approved its commit.
+    Unapproved,
     /// Nobody asks for it, and something keeps it.
     Kept,
 }
@@ -47,6 +49,7 @@ impl PreviewPhase {
             Self::Failed => "failed",
             Self::Deleting => "being deleted",
             Self::Deleted => "deleted",
+            Self::Unapproved => "waiting for approval",
             Self::Kept => "kept",
         }
     }
@@ -55,6 +58,7 @@ impl PreviewPhase {
     const fn advice(self) -> &'static str {
         match self {
             Self::Deleting | Self::Deleted => "Reopening the pull request brings the preview back.",
+            Self::Unapproved => "Each commit is approved for itself: a push withdraws the approval.",
             Self::Kept => "Whoever runs the controller can delete it.",
             Self::Failed => "A push deploys the new commit; closing the pull request deletes the preview.",
             Self::Queued | Self::Deploying | Self::Waiting | Self::Ready => {

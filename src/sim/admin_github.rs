@@ -72,6 +72,10 @@ struct Details {
     label: String,
     base: String,
     title: String,
+    /// Who does it.
+    login: String,
+    body: String,
+    sha: String,
 }
 
 async fn act(
@@ -88,7 +92,10 @@ async fn act(
             "merge" => repo.merge(number),
             "draft" => repo.set_draft(number, true),
             "ready" => repo.set_draft(number, false),
+            "label" if !details.login.is_empty() => repo.label_as(number, &details.label, &details.login),
             "label" => repo.label(number, &details.label),
+            "comment" => return repo.comment(number, &details.login, &details.body).map(|id| json!({"id": id})),
+            "move" => repo.move_head(number, &details.sha),
             "unlabel" => repo.unlabel(number, &details.label),
             "retarget" => repo.retarget(number, &details.base),
             "retitle" => repo.retitle(number, &details.title),

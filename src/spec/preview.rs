@@ -96,15 +96,30 @@ pub struct PullRequestFilter {
     /// `["web/**", "*.toml"]`. Default: any. Each pull request that everything else applies to is asked for its files.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub paths: Vec<String>,
-    /// What happens with pull requests from forks, whose authors need no rights in the repository: they get no preview (`deny`), or one
-    /// without any secret (`noSecrets`). Default: `deny`.
+    /// What happens with pull requests from forks, whose authors need no rights in the repository: they get no preview (`deny`), one
+    /// without any secret (`noSecrets`), or one like any other for each commit that somebody with the triage role or more has approved by
+    /// a label (`approved`). Default: `deny`.
     #[serde(default)]
     pub forks: Forks,
+    /// The label that approves a commit of a fork, where `forks` is `approved`. Default: `preview:approved`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 50))]
+    pub approval_label: Option<String>,
     /// Whether people who may write to the repository command its preview by comments: `/hangar status`, `/hangar redeploy`,
     /// `/hangar extend 48h` or `/hangar destroy` as a line of its own. Default: `false`.
     #[serde(default)]
     pub commands: bool,
 }
+
+impl PullRequestFilter {
+    /// The label that approves a commit of a fork.
+    pub fn approval_label(&self) -> &str {
+        self.approval_label.as_deref().unwrap_or(APPROVED)
+    }
+}
+
+/// The label that approves a commit of a fork unless the set names another.
+const APPROVED: &str = "preview:approved";
 
 /// What happens with pull requests from forks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -115,6 +130,8 @@ pub enum Forks {
     Deny,
     /// They get an environment without any secret.
     NoSecrets,
+    /// They get an environment for the commit that was approved by a label, and none after the next push.
+    Approved,
 }
 
 /// Limits of a preview's life.

@@ -60,6 +60,32 @@ fn add_what_was_cut_off(root: &mut Value) {
         },
         "required": ["id", "node_id", "user", "content", "created_at"],
     });
+    // Of each kind of event the same is required; some have more.
+    let event = json!({
+        "type": "object",
+        "properties": {
+            "id": {"type": "integer"},
+            "node_id": {"type": "string"},
+            "url": {"type": "string"},
+            "actor": {"$ref": "#/components/schemas/simple-user"},
+            "event": {"type": "string"},
+            "commit_id": {"type": "string", "nullable": true},
+            "commit_url": {"type": "string", "nullable": true},
+            "created_at": {"type": "string"},
+            "label": {
+                "type": "object",
+                "properties": {"name": {"type": "string"}, "color": {"type": "string"}},
+                "required": ["name", "color"],
+            },
+        },
+        "required": ["id", "node_id", "url", "actor", "event", "commit_id", "commit_url", "created_at", "performed_via_github_app"],
+    });
+    root["paths"]["/repos/{owner}/{repo}/issues/{issue_number}/events"] = json!({
+        "get": {
+            "parameters": paging,
+            "responses": {"200": {"content": {"application/json": {"schema": {"type": "array", "items": event}}}}},
+        },
+    });
     let one = json!({"content": {"application/json": {"schema": {"$ref": "#/components/schemas/reaction"}}}});
     let list = json!({"type": "array", "items": {"$ref": "#/components/schemas/reaction"}});
     let body = json!({"type": "object", "properties": {"content": {"type": "string", "enum": contents}}, "required": ["content"]});
@@ -108,7 +134,8 @@ impl Document {
             Some(rest) => format!("/repos/owner/repo{}", rest.trim_start_matches(|c: char| c.is_ascii_digit())),
             None => path.to_owned(),
         };
-        let is_github = ["/repos/", "/user", "/rate_limit"].iter().any(|start| path.starts_with(start));
+        let is_github =
+            path == "/app" || ["/repos/", "/user", "/rate_limit"].iter().any(|start| path.starts_with(start));
         // What is not simulated says so, and who is refused at the door is not told what is behind it.
         if !is_github || matches!(exchange.status, 501 | 401 | 403) {
             return Vec::new();

@@ -93,7 +93,9 @@ async fn a_later_redeploy_brings_back_what_was_destroyed_and_so_does_taking_the_
         assert!(!is_there(&github), "{take_back}");
         github.world.pass_time(seconds(60)).await;
         match take_back {
-            "redeploy" => drop(repo.comment(1, "ann", "/hangar redeploy").unwrap()),
+            "redeploy" => {
+                repo.comment(1, "ann", "/hangar redeploy").unwrap();
+            }
             "delete" => repo.delete_comment(comment).unwrap(),
             _ => repo.edit_comment(comment, "I was wrong.").unwrap(),
         }

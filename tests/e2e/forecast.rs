@@ -1,6 +1,6 @@
 //! What `hangar gc --at` says is what happens: the passes between now and then, on paper.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -50,6 +50,7 @@ fn pull(world: &World, number: u64) -> PullRequest {
         head_at: None,
         closed_at: None,
         files: None,
+        approvals: BTreeMap::new(),
         orders: vec![],
     }
 }

@@ -11,7 +11,7 @@ use hangar::controller::{Verdict, WithRepositories};
 use hangar::desired::Completeness;
 use hangar::http::Shared;
 use hangar::random::Random;
-use hangar::sim::{NewPull, SimConfig, SimGithubApp};
+use hangar::sim::{GithubAccess, NewPull, SimConfig, SimGithubApp};
 
 use crate::github::{NoSource, REPO};
 use crate::previews::set;
@@ -102,4 +102,42 @@ async fn an_app_that_github_does_not_know_deletes_nothing_and_says_what_to_check
         assert!(reason.contains(expected), "{reason}");
         assert!(!reason.contains(&body) && !reason.contains("eyJ"), "{reason}");
     }
+}
+
+/// An App knows its own words by the account that it acts by, also with the token of the next hour.
+#[tokio::test(start_paused = true)]
+async fn an_app_approves_commits_of_forks_by_its_own_statuses_and_by_no_other_apps() {
+    let (key, _, public) = key();
+    let (mut world, eyes) = world(&key, public, APP);
+    world.edit("set.yaml", "pullRequests: {}", "pullRequests: {forks: approved}");
+    world.tells = true;
+    let repo = world.sim.repository(REPO);
+    repo.set_permission("tim", Some(GithubAccess::Triage)).unwrap();
+    let number = repo.open_pull(NewPull::from_fork("eve", "evil")).unwrap();
+    for other in ["app-8[bot]", "app-7"] {
+        let sha = repo.pull(number).unwrap().sha;
+        repo.say_status(&sha, "preview:approved #1", "pending", other).unwrap();
+        world.pass_time(seconds(60)).await;
+        repo.label_as(number, "preview:approved", "tim").unwrap();
+        world.pass_time(seconds(60)).await;
+        repo.say_status(&sha, "preview:approved #1", "success", other).unwrap();
+        for _ in 0..4 {
+            world.pass_time(seconds(61)).await;
+            look(&mut world, &eyes).await;
+            world.reconcile().await;
+            assert_eq!(world.app_names(), Vec::<String>::new(), "{other}");
+        }
+        repo.unlabel(number, "preview:approved").unwrap();
+        repo.push_to_pull(number).unwrap();
+        look(&mut world, &eyes).await;
+        world.reconcile().await;
+        world.pass_time(seconds(3700)).await;
+    }
+    repo.label_as(number, "preview:approved", "tim").unwrap();
+    for _ in 0..4 {
+        world.pass_time(seconds(61)).await;
+        look(&mut world, &eyes).await;
+        world.reconcile().await;
+    }
+    assert_eq!(world.app_names(), ["pr-1-web"]);
 }

@@ -27,6 +27,7 @@ mod drift;
 mod faults;
 mod feedback;
 mod forecast;
+mod forks;
 mod github;
 mod github_app;
 mod given;

@@ -39,6 +39,7 @@ fn list(world: &mut World, labels: &[&str], is_closed: bool) {
         closed_at: is_closed.then(|| world.clock.now()),
         head_at: None,
         files: None,
+        approvals: std::collections::BTreeMap::new(),
         orders: vec![],
     };
     let listing = RepoListing { pulls: vec![pull], branches: vec![], completeness: Completeness::Complete };

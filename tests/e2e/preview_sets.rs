@@ -44,6 +44,7 @@ fn pull(world: &World, number: u64) -> PullRequest {
         closed_at: None,
         head_at: None,
         files: None,
+        approvals: std::collections::BTreeMap::new(),
         orders: vec![],
     }
 }

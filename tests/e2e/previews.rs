@@ -54,6 +54,7 @@ pub(crate) fn pull(now: DateTime<Utc>, number: u64) -> PullRequest {
         closed_at: None,
         head_at: None,
         files: None,
+        approvals: std::collections::BTreeMap::new(),
         orders: vec![],
     }
 }

@@ -153,7 +153,10 @@ impl Previews {
             created_at: now,
             active_at: now,
             closed_at: (work == Work::Closed).then_some(now),
+            head_at: None,
             files: None,
+            approvals: std::collections::BTreeMap::new(),
+            orders: vec![],
         };
         let branches = vec![Branch { name: "main".into(), sha, active_at: Some(now) }];
         let listing = RepoListing { pulls: vec![pull], branches, completeness: Completeness::Complete };

@@ -117,6 +117,8 @@ impl Feedback {
                 }
                 // Somebody has asked something, and perhaps nobody has answered.
                 Asks::Destroyed(_) if !audience.answers.is_empty() => true,
+                // No commit of a fork is approved without our word.
+                Asks::None if audience.vouch.is_some() => true,
                 Asks::NoneSince { .. } | Asks::Destroyed(_) | Asks::None => speaker.has_said_something_of(env),
             };
             if is_news && !births.has(env) {

@@ -8,14 +8,16 @@ use tokio::sync::OnceCell;
 
 use super::wish::{Deploying, Saying, Wish};
 use crate::desired::{Answer, AnswerKind};
-use crate::providers::github::client::{Author, Deleted, GithubError, GithubProblem, GithubWriter};
+use crate::providers::github::client::{Author, Deleted, GithubError, GithubProblem, GithubWriter, cut};
 use crate::providers::github::wire::{
-    CommitStatus, Deployment, DeploymentState, KnownReaction, KnownStatus, NewDeployment, NewDeploymentStatus, Reaction,
+    CommitStatus, Deployment, DeploymentState, KnownReaction, KnownStatus, NewDeployment, NewDeploymentStatus,
+    Reaction, StatusState,
 };
 use crate::resource::{OwnerId, RepoName};
 
 /// Says what `wish` has, as far as it is not said already. What comes first is what others wait for.
 pub(super) async fn say(voice: &Voice, owner: &OwnerId, wish: &Wish) -> Result<(), GithubError> {
+    vouch(&voice.writer, wish).await?;
     set_status(&voice.writer, wish).await?;
     let kept = deploy(&voice.writer, wish).await?;
     comment(voice, owner, wish, kept.as_deref()).await?;
@@ -40,6 +42,35 @@ impl Voice {
     async fn author(&self) -> Result<&Author, GithubError> {
         self.author.get_or_try_init(|| self.writer.author()).await
     }
+}
+
+/// Says of a commit that it is the head of its pull request, and whether it is approved. By this word its head is known later, so it is
+/// given only right after the head was read, and the retries of the call end within the time that `judge` allows for.
+async fn vouch(writer: &GithubWriter, wish: &Wish) -> Result<(), GithubError> {
+    let Some(vouch) = &wish.audience.vouch else { return Ok(()) };
+    let repo = &wish.audience.repo;
+    let state = if vouch.is_approved { StatusState::Success } else { StatusState::Pending };
+    let description = cut(&vouch.description);
+    let all = writer.reader().all_statuses(repo, &vouch.sha).await?;
+    let is_own = |known: &&KnownStatus| {
+        known.creator.as_ref().is_some_and(|creator| creator.login == vouch.by)
+            && known.context.eq_ignore_ascii_case(&vouch.context)
+    };
+    let is_said = all.iter().filter(is_own).max_by_key(|known| known.id).is_some_and(|known| {
+        known.state == state
+            && known.description.as_deref() == Some(description.as_str())
+            && vouch.since.is_none_or(|since| known.created_at >= since)
+    });
+    if is_said {
+        return Ok(());
+    }
+    let pull = writer.reader().pull(repo, vouch.pull).await?;
+    if !pull.open || pull.head.sha != vouch.sha {
+        // The next look knows the new head.
+        return Ok(());
+    }
+    let status = CommitStatus { state, context: vouch.context.clone(), description, target_url: None };
+    writer.set_status(repo, &vouch.sha, &status).await
 }
 
 async fn set_status(writer: &GithubWriter, wish: &Wish) -> Result<(), GithubError> {

@@ -78,7 +78,7 @@ impl Pass<'_> {
         let status = status_of_one(self.fleet, self.plan, self.observed, env, self.now);
         let phase = match (&audience.asks, &status) {
             (Asks::Preview, status) => phase(status.as_ref()?, self.failures),
-            (_, None) => PreviewPhase::Deleted,
+            (_, None) => ended(audience),
             (_, Some(status)) if status.standing == Standing::Converged => PreviewPhase::Kept,
             (_, Some(_)) => PreviewPhase::Deleting,
         };
@@ -93,7 +93,12 @@ impl Pass<'_> {
 
 /// What is to be said of `env`, of which nothing is left.
 pub(super) fn deleted(env: &EnvName, audience: &Audience) -> Wish {
-    wish(env, audience, PreviewPhase::Deleted, (None, None), &[])
+    wish(env, audience, ended(audience), (None, None), &[])
+}
+
+/// How it is with a preview of which nothing is left.
+const fn ended(audience: &Audience) -> PreviewPhase {
+    if audience.vouch.is_some() { PreviewPhase::Unapproved } else { PreviewPhase::Deleted }
 }
 
 fn wish(
@@ -118,7 +123,7 @@ fn wish(
     let comment = match (audience.how.comment, phase) {
         (CommentOn::Never, _) => Saying::Nothing,
         (CommentOn::Failure, PreviewPhase::Failed) => Saying::This(text()),
-        (CommentOn::Failure, PreviewPhase::Ready | PreviewPhase::Deleted) => Saying::Gone,
+        (CommentOn::Failure, PreviewPhase::Ready | PreviewPhase::Deleted | PreviewPhase::Unapproved) => Saying::Gone,
         (CommentOn::Failure, _) | (_, PreviewPhase::Deleting | PreviewPhase::Deleted) => Saying::ThisIfThere(text()),
         (CommentOn::Always, _) => Saying::This(text()),
     };
@@ -128,7 +133,7 @@ fn wish(
         PreviewPhase::Queued | PreviewPhase::Deploying | PreviewPhase::Waiting => Some(StatusState::Pending),
         PreviewPhase::Ready => Some(StatusState::Success),
         PreviewPhase::Failed => Some(StatusState::Failure),
-        PreviewPhase::Deleting | PreviewPhase::Deleted | PreviewPhase::Kept => None,
+        PreviewPhase::Deleting | PreviewPhase::Deleted | PreviewPhase::Unapproved | PreviewPhase::Kept => None,
     };
     let is = |state| Some(Deploying::Is { state, description: description.clone(), url: url.clone() });
     let deployment = match phase {
@@ -138,7 +143,7 @@ fn wish(
         PreviewPhase::Ready => is(DeploymentState::Success),
         PreviewPhase::Failed => is(DeploymentState::Failure),
         PreviewPhase::Deleting | PreviewPhase::Kept => None,
-        PreviewPhase::Deleted => Some(Deploying::Over),
+        PreviewPhase::Deleted | PreviewPhase::Unapproved => Some(Deploying::Over),
     };
     Wish {
         env: env.clone(),

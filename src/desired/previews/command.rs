@@ -56,7 +56,7 @@ fn asked(body: &str) -> Vec<&str> {
     let mut is_hidden = false;
     for line in body.lines() {
         let text = line.trim_start();
-        let indent: usize = line.chars().map_while(|c| width(c)).sum();
+        let indent: usize = line.chars().map_while(width).sum();
         if let Some((mark, length)) = fence {
             let (run, rest) = run_of(text, mark);
             if indent < CODE_INDENT && run >= length && rest.trim().is_empty() {

@@ -14,7 +14,7 @@ use super::name_pattern::NamePattern;
 use super::orders::Destroyed;
 use super::provenance::Provenance;
 use super::report::{Asks, Audience};
-use super::select::{self, Subject};
+use super::select::{self, Awaits, Subject};
 use super::slug::{self, MAX_LABEL, Named};
 use crate::desired::build::Context;
 use crate::desired::graph::Completeness;
@@ -140,7 +140,7 @@ pub(in crate::desired) fn expand(
     // Those that were closed keep theirs for as long as they are listed: what they have left must not become another one's.
     let branches = subjects
         .iter()
-        .filter_map(|subject| Some(Named { branch: subject.branch.as_deref()?, is_fork: subject.is_secretless }));
+        .filter_map(|subject| Some(Named { branch: subject.branch.as_deref()?, is_fork: subject.is_fork }));
     let slugs = slug::slugs(branches, room);
     let mut names: IndexMap<EnvName, String> = IndexMap::new();
     for mut subject in subjects {
@@ -210,7 +210,7 @@ pub(in crate::desired) fn expand(
     let is_current =
         |(name, audience): &(EnvName, Audience)| audience.asks == Asks::Preview || !names.contains_key(name);
     expansion.audiences.retain(is_current);
-    for (name, audience) in unselected(set, context, room) {
+    for (name, audience) in unselected(set, context, room, &mut expansion.problems) {
         if !names.contains_key(&name) && !expansion.audiences.iter().any(|(other, _)| *other == name) {
             expansion.audiences.push((name, audience));
         }
@@ -268,14 +268,23 @@ fn without_secrets(environment: &mut ParsedEnvironment) {
 }
 
 /// Whom to tell of open pull requests that are not selected (any more), by the names that their previews would have.
-fn unselected(set: &ParsedPreviewSet, context: &Context<'_>, room: usize) -> Vec<(EnvName, Audience)> {
+fn unselected(
+    set: &ParsedPreviewSet,
+    context: &Context<'_>,
+    room: usize,
+    told: &mut Problems,
+) -> Vec<(EnvName, Audience)> {
     let mut found = Vec::new();
     for (_, source) in set.spec.all_sources() {
         let PreviewSource::Github(github) = source else { continue };
         let listing = github.repo.parse().ok().and_then(|repo| context.repos.get(&repo));
         for mut subject in listing.map(|listing| select::unselected(github, listing)).unwrap_or_default() {
+            if let Some(Awaits { why, is_refused: true, .. }) = &subject.awaits {
+                let message = format!("{} has no preview: {why}", subject.title);
+                told.diagnostics.warn(&set.origin, "/spec", message, None);
+            }
             let branch = subject.branch.clone().unwrap_or_default();
-            let slugs = slug::slugs([Named { branch: &branch, is_fork: subject.is_secretless }], room);
+            let slugs = slug::slugs([Named { branch: &branch, is_fork: subject.is_fork }], room);
             if let Some(slug) = slugs.get(branch.as_str()) {
                 subject.facts.set("branch.slug", &*slug.text);
             }
@@ -292,12 +301,14 @@ fn unselected(set: &ParsedPreviewSet, context: &Context<'_>, room: usize) -> Vec
 fn audience_of(set: &ParsedPreviewSet, subject: &Subject, asks: Asks) -> Option<Audience> {
     let how = set.template.spec.report.as_ref().and_then(|report| report.github.as_ref());
     let orders = &subject.orders;
-    if how.is_none() && orders.answers.is_empty() {
+    let (why, vouch) = subject.awaits.clone().map(|awaits| (awaits.why, awaits.vouch)).unzip();
+    let vouch = vouch.flatten();
+    if how.is_none() && orders.answers.is_empty() && vouch.is_none() {
         return None;
     }
-    // Who commands is answered, also where nothing else is said.
+    // Who commands is answered, and approval needs our word, also where nothing else is said.
     let audience = Audience::of(&subject.facts, how.unwrap_or(&GithubReport::default()), asks)?;
-    Some(Audience { answers: orders.answers.clone(), note: orders.note.clone(), ..audience })
+    Some(Audience { answers: orders.answers.clone(), note: why.or_else(|| orders.note.clone()), vouch, ..audience })
 }
 
 /// Everything that the set's sources name: what is older first, and each pull request or branch once.

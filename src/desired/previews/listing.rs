@@ -1,15 +1,16 @@
 //! What a repository has at this moment, as far as previews are made from it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
+use super::approval::Approval;
 use super::command::Order;
-use super::select::is_candidate;
+use super::select::{could_be_approved, is_candidate, is_eligible};
 use crate::desired::Completeness;
 use crate::resource::RepoName;
 use crate::spec::ParsedSpecs;
-use crate::spec::preview::{PreviewSource, PullRequestFilter};
+use crate::spec::preview::{Forks, PreviewSource, PullRequestFilter};
 
 /// One pull request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +46,8 @@ pub struct PullRequest {
     pub closed_at: Option<DateTime<Utc>>,
     /// The paths of the files that it changes, where they were asked for.
     pub files: Option<Vec<String>>,
+    /// Whether it is approved, where it is from a fork and that was asked for, by the label that approves, in lower case.
+    pub approvals: BTreeMap<String, Approval>,
     /// What is asked of Hangar in its comments, where they were asked for.
     pub orders: Vec<Order>,
 }
@@ -89,6 +92,8 @@ pub struct NeededListing {
     pub activity: bool,
     /// The filters that ask which files a pull request changes.
     by_files: Vec<PullRequestFilter>,
+    /// The filters that take pull requests of forks once they are approved.
+    approved: Vec<PullRequestFilter>,
     /// The filters whose previews people may command by comments.
     commanded: Vec<PullRequestFilter>,
 }
@@ -96,7 +101,13 @@ pub struct NeededListing {
 impl NeededListing {
     /// Whether it has to be known which files a pull request changes: nothing else speaks against its preview.
     pub fn needs_files(&self, pull: &PullRequest) -> bool {
-        self.by_files.iter().any(|filter| is_candidate(filter, pull))
+        self.by_files.iter().any(|filter| is_eligible(filter, pull))
+    }
+
+    /// The labels, in lower case, that may approve a pull request whose files are known.
+    pub fn approval_labels(&self, pull: &PullRequest) -> BTreeSet<String> {
+        let filters = self.approved.iter().filter(|filter| could_be_approved(filter, pull));
+        filters.map(|filter| filter.approval_label().to_lowercase()).collect()
     }
 
     /// Whether it has to be known what is asked of Hangar in the comments of a pull request.
@@ -117,6 +128,8 @@ pub fn needed_listings(specs: &ParsedSpecs) -> BTreeMap<RepoName, NeededListing>
             entry.pulls |= github.pull_requests.is_some();
             entry.branches |= !github.branches.is_empty();
             entry.by_files.extend(github.pull_requests.iter().filter(|filter| !filter.paths.is_empty()).cloned());
+            let approved = |filter: &&PullRequestFilter| filter.forks == Forks::Approved;
+            entry.approved.extend(github.pull_requests.iter().filter(approved).cloned());
             entry.commanded.extend(github.pull_requests.iter().filter(|filter| filter.commands).cloned());
             entry.activity |= set.spec.ttl.as_ref().is_some_and(|ttl| ttl.idle.is_some());
         }

@@ -6,6 +6,7 @@
 //!
 //! Nothing that a pull request controls is ever read as a template: its values are filled in as they are.
 
+mod approval;
 mod command;
 mod expand;
 mod facts;
@@ -18,6 +19,7 @@ mod report;
 mod select;
 mod slug;
 
+pub use approval::{Approval, ApprovalEvidence, PullEvent, SaidOfCommit, Vouch, judge};
 pub use command::{Command, Order, commands};
 pub use expand::{Ended, Preview, PreviewSet};
 pub(super) use expand::{Expanded, expand, probes};

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
+use super::approval::Vouch;
 use super::facts::Facts;
 use super::orders::{Answer, Destroyed};
 use crate::resource::RepoName;
@@ -24,6 +25,8 @@ pub struct Audience {
     pub answers: Vec<Answer>,
     /// Why the last of them was not done, for people.
     pub note: Option<String>,
+    /// What is to be said of a commit that has no preview before it is approved.
+    pub vouch: Option<Vouch>,
 }
 
 /// Whether something is to have a preview.
@@ -53,6 +56,7 @@ impl Audience {
             asks,
             answers: Vec::new(),
             note: None,
+            vouch: None,
         })
     }
 }

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use globset::GlobBuilder;
 use indexmap::IndexMap;
 
+use super::approval::{Approval, Vouch};
 use super::facts::Facts;
 use super::listing::{PullRequest, RepoListing};
 use super::orders::{Weighed, weigh};
@@ -32,10 +33,25 @@ pub(super) struct Subject {
     pub(super) active_at: Option<DateTime<Utc>>,
     /// When it ended.
     pub(super) closed_at: Option<DateTime<Utc>>,
+    /// Whether anybody can have made it, and chosen its names.
+    pub(super) is_fork: bool,
     /// Whether it may have no secret.
     pub(super) is_secretless: bool,
+    /// Why it is not approved, and what is to be said of that.
+    pub(super) awaits: Option<Awaits>,
     /// What people have asked of it in comments.
     pub(super) orders: Weighed,
+}
+
+/// What is missing to the approval of a pull request from a fork.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Awaits {
+    /// Why it is not approved, for people.
+    pub(super) why: String,
+    /// Whether somebody has tried.
+    pub(super) is_refused: bool,
+    /// What is to be said of the commit.
+    pub(super) vouch: Option<Vouch>,
 }
 
 /// The subjects of a GitHub source: first pull requests by number, then the branches that none of them is made from, by name.
@@ -69,18 +85,24 @@ pub(super) fn of_github(source: &GithubSource, listing: &RepoListing, longest: O
             since: None,
             active_at: branch.active_at,
             closed_at: None,
+            is_fork: false,
             is_secretless: false,
+            awaits: None,
             orders: Weighed::default(),
         });
     }
     subjects
 }
 
-/// Open pull requests of the repository's own that are not selected.
+/// Open pull requests that are not selected: the repository's own, and those of forks that wait for approval.
 pub(super) fn unselected(source: &GithubSource, listing: &RepoListing) -> Vec<Subject> {
     let Some(filter) = &source.pull_requests else { return Vec::new() };
-    let is_one = |pull: &&PullRequest| pull.closed_at.is_none() && !pull.is_fork && !is_selected(filter, pull);
-    listing.pulls.iter().filter(is_one).map(|pull| of_pull(source, pull)).collect()
+    let is_one = |pull: &&PullRequest| {
+        let is_known = !pull.is_fork || could_be_approved(filter, pull);
+        pull.closed_at.is_none() && is_known && !is_selected(filter, pull)
+    };
+    let subject = |pull| Subject { awaits: awaits(filter, pull), ..of_pull(source, pull) };
+    listing.pulls.iter().filter(is_one).map(subject).collect()
 }
 
 /// The subjects of a list, in its order.
@@ -100,7 +122,9 @@ pub(super) fn of_list(items: &[IndexMap<String, Text>]) -> Vec<Subject> {
             since: None,
             active_at: None,
             closed_at: None,
+            is_fork: false,
             is_secretless: false,
+            awaits: None,
             orders: Weighed::default(),
         }
     };
@@ -117,6 +141,10 @@ fn of_pull(source: &GithubSource, pull: &PullRequest) -> Subject {
     facts.set("pr.url", &*pull.url);
     facts.set("base.ref", &*pull.base);
     // A fork's branch may have the name of one of ours, and is another branch all the same.
+    let is_approved = source
+        .pull_requests
+        .as_ref()
+        .is_some_and(|filter| filter.forks == Forks::Approved && approval(filter, pull) == Some(&Approval::Given));
     let branch = if pull.is_fork { format!("{}:{}", pull.author, pull.branch) } else { pull.branch.clone() };
     Subject {
         title: format!("pull request {}#{}", source.repo, pull.number),
@@ -128,7 +156,9 @@ fn of_pull(source: &GithubSource, pull: &PullRequest) -> Subject {
         since: Some(pull.created_at),
         active_at: Some(pull.active_at),
         closed_at: pull.closed_at,
-        is_secretless: pull.is_fork,
+        is_fork: pull.is_fork,
+        is_secretless: pull.is_fork && !is_approved,
+        awaits: None,
         orders: Weighed::default(),
     }
 }
@@ -151,23 +181,51 @@ fn of_commit(facts: &mut Facts, branch: &str, sha: &str) {
 /// As many files as GitHub lists of one pull request (REST API, "List pull requests files"): there may be more.
 const MOST_FILES: usize = 3000;
 
-/// Whether a pull request gets a preview, or had one until it was closed. Files that are not all known speak for it.
+/// Whether a pull request gets a preview, or had one until it was closed.
 fn is_selected(filter: &PullRequestFilter, pull: &PullRequest) -> bool {
-    let changes_one = |files: &Vec<String>| files.iter().any(|file| fits(&filter.paths, file));
-    is_candidate(filter, pull)
-        && (filter.paths.is_empty()
-            || pull.files.as_ref().is_none_or(|files| files.len() >= MOST_FILES || changes_one(files)))
+    is_candidate(filter, pull) && changes_one(filter, pull)
 }
 
-/// Whether everything but the files that it changes speaks for a pull request.
+/// Whether it changes a file that the filter asks for. Files that are not all known speak for it.
+fn changes_one(filter: &PullRequestFilter, pull: &PullRequest) -> bool {
+    let changes_one = |files: &Vec<String>| files.iter().any(|file| fits(&filter.paths, file));
+    filter.paths.is_empty() || pull.files.as_ref().is_none_or(|files| files.len() >= MOST_FILES || changes_one(files))
+}
+
+/// Whether everything but the files that it changes speaks for a pull request. What is closed needs no approval: it gets nothing.
 pub(super) fn is_candidate(filter: &PullRequestFilter, pull: &PullRequest) -> bool {
+    let needs_approval = pull.is_fork && filter.forks == Forks::Approved && pull.closed_at.is_none();
+    is_eligible(filter, pull) && (!needs_approval || approval(filter, pull) == Some(&Approval::Given))
+}
+
+/// Whether it is from a fork, and only an approval may be missing for its preview.
+pub(super) fn could_be_approved(filter: &PullRequestFilter, pull: &PullRequest) -> bool {
+    let is_open_fork = pull.is_fork && pull.closed_at.is_none();
+    is_open_fork && filter.forks == Forks::Approved && is_eligible(filter, pull) && changes_one(filter, pull)
+}
+
+fn approval<'p>(filter: &PullRequestFilter, pull: &'p PullRequest) -> Option<&'p Approval> {
+    pull.approvals.get(&filter.approval_label().to_lowercase())
+}
+
+fn awaits(filter: &PullRequestFilter, pull: &PullRequest) -> Option<Awaits> {
+    match approval(filter, pull)?.clone() {
+        Approval::Awaited { why, is_refused, vouch } if could_be_approved(filter, pull) => {
+            Some(Awaits { why, is_refused, vouch })
+        }
+        _ => None,
+    }
+}
+
+/// Whether everything but the files that it changes, and an approval, speaks for a pull request.
+pub(super) fn is_eligible(filter: &PullRequestFilter, pull: &PullRequest) -> bool {
     let has = |label: &String| pull.labels.iter().any(|own| own.eq_ignore_ascii_case(label));
     filter.labels.iter().all(has)
         && !filter.exclude_labels.iter().any(has)
         && (filter.drafts.unwrap_or(true) || !pull.is_draft)
         && (filter.authors.is_empty() || fits_any_case(&filter.authors, &pull.author))
         && (filter.base.is_empty() || fits(&filter.base, &pull.base))
-        && (!pull.is_fork || filter.forks == Forks::NoSecrets)
+        && (!pull.is_fork || filter.forks != Forks::Deny)
 }
 
 fn fits(patterns: &[String], text: &str) -> bool {

@@ -62,6 +62,7 @@ fn pull(number: u64, branch: &str) -> PullRequest {
         closed_at: None,
         head_at: None,
         files: None,
+        approvals: BTreeMap::new(),
         orders: vec![],
     }
 }

@@ -9,6 +9,7 @@ use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
+use super::objects::Objects;
 use super::problem;
 use crate::sim::config::SimConfig;
 use crate::sim::routes::{Call, Reply};
@@ -55,16 +56,9 @@ impl SimGithubApp {
 
 /// Answers the request for a token of the installation `id`.
 pub(super) fn access_token(config: &SimConfig, call: &Call, id: &str) -> Reply {
-    let header = call.envelope.authorization.as_deref().unwrap_or_default();
-    let Some(signed) = header.strip_prefix("Bearer ") else {
-        return problem(401, "A JSON web token could not be decoded");
-    };
-    let app = match config.github_apps.iter().find_map(|app| Some((app, claims(app, signed)?))) {
-        Some((app, claims)) => match trouble(&claims, call.now.timestamp()) {
-            Some(trouble) => return problem(401, trouble),
-            None => app,
-        },
-        None => return problem(401, "A JSON web token could not be decoded"),
+    let app = match signer(config, call) {
+        Ok(app) => app,
+        Err(trouble) => return problem(401, trouble),
     };
     if app.installation.to_string() != id {
         return problem(404, "Not Found");
@@ -77,6 +71,40 @@ pub(super) fn access_token(config: &SimConfig, call: &Call, id: &str) -> Reply {
         "repository_selection": "selected",
     });
     Reply::with(201, body)
+}
+
+/// Answers who the App is that has signed.
+pub(super) fn show(config: &SimConfig, call: &Call) -> Reply {
+    let app = match signer(config, call) {
+        Ok(app) => app,
+        Err(trouble) => return problem(401, trouble),
+    };
+    let slug = format!("app-{}", app.id);
+    let body = json!({
+        "id": app.id,
+        "slug": slug,
+        "node_id": format!("A_{}", app.id),
+        "owner": Objects::new(&call.envelope.base).user("acme"),
+        "name": slug,
+        "description": null,
+        "external_url": "https://example.com",
+        "html_url": format!("https://github.com/apps/{slug}"),
+        "created_at": "2026-01-01T00:00:00Z",
+        "updated_at": "2026-01-01T00:00:00Z",
+        "permissions": {"contents": "read", "metadata": "read", "pull_requests": "write", "statuses": "write", "deployments": "write"},
+        "events": [],
+    });
+    Reply::ok(body)
+}
+
+/// The App that has signed the token of a request, or what is wrong with it.
+fn signer<'c>(config: &'c SimConfig, call: &Call) -> Result<&'c SimGithubApp, &'static str> {
+    const UNREADABLE: &str = "A JSON web token could not be decoded";
+    let header = call.envelope.authorization.as_deref().unwrap_or_default();
+    let signed = header.strip_prefix("Bearer ").ok_or(UNREADABLE)?;
+    let found = config.github_apps.iter().find_map(|app| Some((app, claims(app, signed)?)));
+    let (app, claims) = found.ok_or(UNREADABLE)?;
+    trouble(&claims, call.now.timestamp()).map_or(Ok(app), Err)
 }
 
 /// What a signed token says, if this App has signed it and names itself.

@@ -173,6 +173,7 @@ impl RepositoryHand {
                 let sha = repo.branches.get(&pull.branch).cloned().unwrap_or_default();
                 (Home::Here, sha)
             };
+            let (author, labels) = (pull.author.clone(), pull.labels.clone());
             let usual = if at == Home::Here { "MEMBER" } else { "NONE" };
             let number = repo.pulls.keys().next_back().copied().unwrap_or_default().saturating_add(1);
             repo.pulls.insert(
@@ -181,10 +182,10 @@ impl RepositoryHand {
                     id: u64::from(ids.number()),
                     number,
                     title,
-                    author: pull.author,
+                    author: author.clone(),
                     association: pull.association.unwrap_or_else(|| usual.to_owned()),
                     draft: pull.draft,
-                    labels: pull.labels,
+                    labels: Vec::new(),
                     head: Head { branch: pull.branch, sha, at },
                     base,
                     base_sha,
@@ -194,8 +195,10 @@ impl RepositoryHand {
                     closed_at: None,
                     merged_at: None,
                     merge_commit: None,
+                    events: Vec::new(),
                 },
             );
+            repo.set_labels(number, &author, &labels, now);
             Ok(number)
         })
     }
@@ -238,18 +241,54 @@ impl RepositoryHand {
         })
     }
 
-    /// Sets a label, unless it is set already.
+    /// The owner of the repository sets a label, unless it is set already.
     pub fn label(&self, number: u64, label: &str) -> Result<(), EditError> {
-        self.change_pull(number, |pull| {
-            if !pull.labels.iter().any(|known| known.eq_ignore_ascii_case(label)) {
-                pull.labels.push(label.to_owned());
-            }
+        self.change(|repo, _, now| {
+            let owner = repo.owner.clone();
+            find(repo, number)?;
+            repo.set_labels(number, &owner, &[label.to_owned()], now);
+            Ok(())
         })
     }
 
-    /// Takes a label away.
+    /// Somebody sets a label, unless it is set already.
+    pub fn label_as(&self, number: u64, label: &str, login: &str) -> Result<(), EditError> {
+        self.change(|repo, _, now| {
+            find(repo, number)?;
+            repo.set_labels(number, login, &[label.to_owned()], now);
+            Ok(())
+        })
+    }
+
+    /// The owner of the repository takes a label away.
     pub fn unlabel(&self, number: u64, label: &str) -> Result<(), EditError> {
-        self.change_pull(number, |pull| pull.labels.retain(|known| !known.eq_ignore_ascii_case(label)))
+        self.change(|repo, _, now| {
+            let owner = repo.owner.clone();
+            find(repo, number)?;
+            repo.take_labels(number, &owner, |known| known == label, now);
+            Ok(())
+        })
+    }
+
+    /// The author of a pull request moves its head to a commit that is there, forward or in any other way.
+    pub fn move_head(&self, number: u64, sha: &str) -> Result<(), EditError> {
+        self.change(|repo, _, now| {
+            if !repo.commits.contains_key(sha) {
+                return Err(EditError::NotFound { what: format!("commit {sha}") });
+            }
+            let pull = find(repo, number)?;
+            let (before, author, here) = (pull.head.sha.clone(), pull.author.clone(), pull.head.at == Home::Here);
+            let branch = pull.head.branch.clone();
+            sha.clone_into(&mut pull.head.sha);
+            pull.updated_at = now;
+            if here {
+                repo.branches.insert(branch, sha.to_owned());
+            }
+            if !repo.is_ancestor(&before, sha) {
+                repo.note(number, &author, "head_ref_force_pushed", None, now);
+            }
+            Ok(())
+        })
     }
 
     /// Makes a pull request a draft, or ready for review.
@@ -278,6 +317,8 @@ impl RepositoryHand {
             let pull = find(repo, number)?;
             if pull.is_open() {
                 (pull.closed_at, pull.updated_at) = (Some(now), now);
+                let author = pull.author.clone();
+                repo.note(number, &author, "closed", None, now);
             }
             Ok(())
         })
@@ -325,6 +366,8 @@ impl RepositoryHand {
                 pull.head.sha.clone_from(tip);
             }
             (pull.closed_at, pull.updated_at) = (None, now);
+            let author = pull.author.clone();
+            repo.note(number, &author, "reopened", None, now);
             Ok(())
         })
     }

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use super::feedback::Status;
 use super::hand::RepositoryHand;
 use crate::sim::edits::EditError;
 
@@ -59,6 +60,24 @@ impl RepositoryHand {
         self.change(|repo, _, now| {
             let what = format!("pull request {number} of {}", repo.full_name());
             repo.comment(number, author, body, now).ok_or(EditError::NotFound { what })
+        })
+    }
+
+    /// Somebody says something of a commit in a context: `pending`, `success`, `failure` or `error`.
+    pub fn say_status(&self, sha: &str, context: &str, state: &str, login: &str) -> Result<(), EditError> {
+        self.change(|repo, _, now| {
+            let status = Status {
+                id: repo.feedback.next_id(),
+                sha: sha.to_owned(),
+                context: context.to_owned(),
+                state: state.to_owned(),
+                description: None,
+                target_url: None,
+                creator: login.to_owned(),
+                at: now,
+            };
+            repo.feedback.statuses.push(status);
+            Ok(())
         })
     }
 

@@ -53,7 +53,7 @@ pub(crate) fn serves(path: &str) -> bool {
 /// The same, by its segments.
 pub(crate) fn is_served(segments: &[&str]) -> bool {
     let below = segments.strip_prefix(&ENTERPRISE).unwrap_or(segments);
-    matches!(below, ["repos" | "repositories", ..] | ["user" | "rate_limit"] | ["app", "installations", ..])
+    matches!(below, ["repos" | "repositories", ..] | ["user" | "rate_limit" | "app"] | ["app", "installations", ..])
 }
 
 /// A request to GitHub, and who sent it.
@@ -78,6 +78,9 @@ pub(crate) fn answer(world: &mut World, call: &Call) -> Reply {
         (call.method, segments.strip_prefix(&ENTERPRISE).unwrap_or(&segments))
     {
         return apps::access_token(&world.config, call, id);
+    }
+    if (call.method, segments.strip_prefix(&ENTERPRISE).unwrap_or(&segments)) == (Method::Get, &["app"][..]) {
+        return apps::show(&world.config, call);
     }
     let Some(caller) = access::identify(&world.config, &world.tokens, header, call.now) else {
         return problem(401, "Bad credentials");

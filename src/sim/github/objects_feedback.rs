@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::feedback::{Comment, Deployment, DeploymentStatus, Reaction, Status};
 use super::objects::{Objects, moment};
-use super::state::{Repo, number_of};
+use super::state::{Event, Repo, number_of};
 
 /// Every reaction that there is.
 pub(super) const REACTIONS: [&str; 8] = ["+1", "-1", "laugh", "confused", "heart", "hooray", "rocket", "eyes"];
@@ -38,6 +38,24 @@ impl Objects<'_> {
         counts.insert("url".to_owned(), Value::from(url));
         counts.insert("total_count".to_owned(), Value::from(comment.reactions.len()));
         Value::Object(counts)
+    }
+
+    pub(super) fn event(&self, repo: &Repo, event: &Event) -> Value {
+        let mut object = json!({
+            "id": event.id,
+            "node_id": format!("EVE_{}", event.id),
+            "url": format!("{}/issues/events/{}", self.repo_url(repo), event.id),
+            "actor": self.user(&event.actor),
+            "event": event.kind,
+            "commit_id": null,
+            "commit_url": null,
+            "created_at": moment(event.at),
+            "performed_via_github_app": null,
+        });
+        if let (Some(label), Some(object)) = (&event.label, object.as_object_mut()) {
+            object.insert("label".to_owned(), json!({"name": label, "color": "ededed"}));
+        }
+        object
     }
 
     pub(super) fn reaction(&self, reaction: &Reaction) -> Value {

@@ -79,6 +79,20 @@ pub(crate) struct Pull {
     pub(super) closed_at: Option<DateTime<Utc>>,
     pub(super) merged_at: Option<DateTime<Utc>>,
     pub(super) merge_commit: Option<String>,
+    /// What happened to it, oldest first.
+    #[serde(default)]
+    pub(super) events: Vec<Event>,
+}
+
+/// Something that happened to a pull request.
+#[derive(Debug, Clone, Hash, Serialize, Deserialize)]
+pub(crate) struct Event {
+    pub(super) id: u64,
+    /// What: `labeled`, `closed`, `head_ref_force_pushed` …
+    pub(super) kind: String,
+    pub(super) actor: String,
+    pub(super) label: Option<String>,
+    pub(super) at: DateTime<Utc>,
 }
 
 /// What a pull request would merge.
@@ -192,11 +206,62 @@ impl Repo {
         sha
     }
 
+    /// Notes that `actor` did something to a pull request, with a label where it was about one.
+    pub(super) fn note(&mut self, number: u64, actor: &str, kind: &str, label: Option<&str>, now: DateTime<Utc>) {
+        let id = self.feedback.next_id();
+        let (kind, actor, label) = (kind.to_owned(), actor.to_owned(), label.map(str::to_owned));
+        if let Some(pull) = self.pulls.get_mut(&number) {
+            pull.events.push(Event { id, kind, actor, label, at: now });
+        }
+    }
+
+    /// Lets `actor` set labels that a pull request does not have yet.
+    pub(super) fn set_labels(&mut self, number: u64, actor: &str, labels: &[String], now: DateTime<Utc>) {
+        for label in labels {
+            let Some(pull) = self.pulls.get_mut(&number) else { return };
+            pull.updated_at = now;
+            if !pull.labels.iter().any(|known| known.eq_ignore_ascii_case(label)) {
+                pull.labels.push(label.clone());
+                self.note(number, actor, "labeled", Some(label), now);
+            }
+        }
+    }
+
+    /// Lets `actor` take away the labels that `goes` says. Returns whether there was one.
+    pub(super) fn take_labels(
+        &mut self,
+        number: u64,
+        actor: &str,
+        goes: impl Fn(&str) -> bool,
+        now: DateTime<Utc>,
+    ) -> bool {
+        let Some(pull) = self.pulls.get_mut(&number) else { return false };
+        let gone: Vec<String> = pull.labels.iter().filter(|label| goes(label)).cloned().collect();
+        pull.labels.retain(|label| !goes(label));
+        pull.updated_at = now;
+        for label in &gone {
+            self.note(number, actor, "unlabeled", Some(label), now);
+        }
+        !gone.is_empty()
+    }
+
     /// The open pull requests from this branch of this repository.
     pub(super) fn pulls_from<'r>(&'r mut self, branch: &'r str) -> impl Iterator<Item = &'r mut Pull> {
         self.pulls
             .values_mut()
             .filter(move |pull| pull.is_open() && pull.head.at == Home::Here && pull.head.branch == branch)
+    }
+
+    /// Whether the commit `older` is `newer`, or one that led to it.
+    pub(super) fn is_ancestor(&self, older: &str, newer: &str) -> bool {
+        let mut at = Some(newer);
+        while let Some(sha) = at {
+            if sha == older {
+                return true;
+            }
+            at = self.commits.get(sha).and_then(|commit| commit.parent.as_deref());
+        }
+        false
     }
 
     /// Whether the default branch has commits that the branch `name` has not.

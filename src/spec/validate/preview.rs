@@ -7,7 +7,7 @@ use crate::spec::duration::Duration;
 use crate::spec::finding::Finding;
 use crate::spec::manifest::Draft;
 use crate::spec::positions::child;
-use crate::spec::preview::{GithubSource, PreviewSetSpec, PreviewSource};
+use crate::spec::preview::{Forks, GithubSource, PreviewSetSpec, PreviewSource, PullRequestFilter};
 
 use crate::spec::report::ReportSpec;
 
@@ -16,6 +16,9 @@ use super::names;
 
 /// The longest context of a commit status that is taken, in characters; it is shown in one line of a pull request.
 const LONGEST_CONTEXT: usize = 100;
+
+/// The longest name of a label at GitHub, in characters.
+const LONGEST_LABEL: usize = 50;
 
 pub(super) fn check(manifest: &Manifest<PreviewSetSpec>, template: Option<&Draft>) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -73,6 +76,9 @@ fn check_github(github: &GithubSource, pointer: &str, findings: &mut Vec<Finding
         let finding = finding.help("add `pullRequests: {}` for all pull requests, or `branches: [\"feature/*\"]`");
         findings.push(finding.relies_on([child(pointer, "pullRequests"), child(pointer, "branches")]));
     }
+    if let Some(filter) = &github.pull_requests {
+        check_approval(filter, &child(pointer, "pullRequests"), findings);
+    }
     let of_pulls = github
         .pull_requests
         .iter()
@@ -85,6 +91,20 @@ fn check_github(github: &GithubSource, pointer: &str, findings: &mut Vec<Finding
                 findings.push(Finding::error(format!("{pointer}/{index}"), message));
             }
         }
+    }
+}
+
+/// A label that approves nothing, or that is no label.
+fn check_approval(filter: &PullRequestFilter, pointer: &str, findings: &mut Vec<Finding>) {
+    let Some(label) = &filter.approval_label else { return };
+    let pointer = child(pointer, "approvalLabel");
+    if filter.forks != Forks::Approved {
+        let finding = Finding::error(&pointer, "nothing asks for this label").at_key();
+        findings.push(finding.help("add `forks: approved`, or remove the label"));
+    }
+    if label.trim().is_empty() || label.chars().count() > LONGEST_LABEL {
+        let message = format!("`{label}` is not a label: it has 1 to {LONGEST_LABEL} characters");
+        findings.push(Finding::error(pointer, message));
     }
 }
 

@@ -9,8 +9,8 @@ use super::pages::{Pages, Route};
 use super::problem::GithubProblem;
 use crate::http::{Call, ReadClient};
 use crate::providers::github::wire::{
-    Account, Branch, ChangedFile, Comment, Commit, Deployment, KnownDeploymentStatus, KnownReaction, KnownStatus,
-    PullRequest, Repository, Rights,
+    Account, App, Branch, ChangedFile, Comment, Commit, Deployment, IssueEvent, KnownDeploymentStatus, KnownReaction,
+    KnownStatus, PullRequest, Repository, Rights,
 };
 use crate::resource::RepoName;
 
@@ -131,12 +131,25 @@ impl GithubReader {
         whole(&self.pages, &route, &first, |one: &Deployment| one.id).await
     }
 
-    /// What is said of a commit, the latest of each context: every page of them, or an error.
-    pub async fn statuses(&self, repo: &RepoName, sha: &str) -> Result<Vec<KnownStatus>, GithubError> {
+    /// Everything that happened to a pull request, oldest first: every page of it, or an error.
+    pub async fn events(&self, repo: &RepoName, number: u64) -> Result<Vec<IssueEvent>, GithubError> {
+        const ACTION: &str = "list events";
+        let first = list(call(ACTION, repo, &["issues", &number.to_string(), "events"]));
+        let route = Route { action: ACTION, place: Place::pull(repo, number) };
+        whole(&self.pages, &route, &first, |event: &IssueEvent| event.id).await
+    }
+
+    /// Everything that was ever said of a commit: every page of it, or an error.
+    pub async fn all_statuses(&self, repo: &RepoName, sha: &str) -> Result<Vec<KnownStatus>, GithubError> {
         const ACTION: &str = "list commit statuses";
         let route = Route { action: ACTION, place: Place::object(repo, sha) };
         let first = list(call(ACTION, repo, &["commits", sha, "statuses"]));
-        let mut statuses = whole(&self.pages, &route, &first, |status: &KnownStatus| status.id).await?;
+        whole(&self.pages, &route, &first, |status: &KnownStatus| status.id).await
+    }
+
+    /// What is said of a commit, the latest of each context: every page of them, or an error.
+    pub async fn statuses(&self, repo: &RepoName, sha: &str) -> Result<Vec<KnownStatus>, GithubError> {
+        let mut statuses = self.all_statuses(repo, sha).await?;
         // Newest first; contexts are compared without regard to case.
         statuses.sort_by_key(|status| std::cmp::Reverse(status.id));
         let mut seen = std::collections::BTreeSet::new();
@@ -174,6 +187,12 @@ impl GithubReader {
         const ACTION: &str = "read who the token acts for";
         let call = Call::new(ACTION, "", &["user"]);
         self.one::<Account>(ACTION, Place::default(), call).await.map(|account| account.login)
+    }
+
+    /// The App that the connection acts as, with what its key has signed.
+    pub async fn app(&self) -> Result<App, GithubError> {
+        const ACTION: &str = "read which App this is";
+        self.one(ACTION, Place::default(), Call::new(ACTION, "", &["app"])).await
     }
 
     async fn one<T: DeserializeOwned + Clone + Send + Sync + 'static>(

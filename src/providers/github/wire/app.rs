@@ -5,6 +5,13 @@ use serde::{Deserialize, Deserializer};
 
 use crate::secret::SecretText;
 
+/// A GitHub App, as it sees itself.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct App {
+    /// Its name in addresses. The account that it acts by is called so too, with `[bot]` behind it.
+    pub slug: String,
+}
+
 /// A token for the repositories of one installation of an App.
 #[derive(Debug, Clone, Deserialize)]
 pub struct InstallationToken {

@@ -73,6 +73,11 @@ pub struct KnownStatus {
     /// Where more is told.
     #[serde(default)]
     pub target_url: Option<String>,
+    /// Who has said it; nothing if the account is gone.
+    #[serde(default)]
+    pub creator: Option<Account>,
+    /// When.
+    pub created_at: DateTime<Utc>,
 }
 
 /// How a commit is.

@@ -1,12 +1,14 @@
 //! What GitHub answers, as far as it is read. Fields that are not named here are passed over.
 
 mod app;
+mod event;
 mod feedback;
 mod people;
 mod pull;
 mod repository;
 
-pub use app::InstallationToken;
+pub use app::{App, InstallationToken};
+pub use event::IssueEvent;
 pub use feedback::{
     Account, Comment, CommitStatus, Deployment, DeploymentState, KnownDeploymentStatus, KnownStatus, NewDeployment,
     NewDeploymentStatus, StatusState,

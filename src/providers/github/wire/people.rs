@@ -8,17 +8,38 @@ use serde::{Deserialize, Serialize};
 pub struct Rights {
     /// Write to it.
     pub write: bool,
+    /// Set labels.
+    pub triage: bool,
 }
 
 #[derive(Deserialize)]
 struct RightsRow {
     /// `admin`, `write`, `read` or `none`, also for a role of the organization's own.
     permission: String,
+    /// The role, by its own name.
+    #[serde(default)]
+    role_name: String,
+    user: Option<Collaborator>,
+}
+
+#[derive(Deserialize)]
+struct Collaborator {
+    #[serde(default)]
+    permissions: Option<Permissions>,
+}
+
+#[derive(Deserialize)]
+struct Permissions {
+    #[serde(default)]
+    triage: bool,
 }
 
 impl From<RightsRow> for Rights {
     fn from(row: RightsRow) -> Self {
-        Self { write: matches!(row.permission.as_str(), "admin" | "maintain" | "write") }
+        let write = matches!(row.permission.as_str(), "admin" | "maintain" | "write");
+        // A role of the organization's own says by its parts what it may.
+        let by_parts = row.user.and_then(|user| user.permissions).is_some_and(|parts| parts.triage);
+        Self { write, triage: write || by_parts || matches!(row.role_name.as_str(), "triage" | "maintain") }
     }
 }
 

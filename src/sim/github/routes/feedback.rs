@@ -61,6 +61,7 @@ pub(super) fn route(github: &mut Github, asked: &Asked<'_>, full_name: &str, bel
         (Post, ["issues", "comments", id, "reactions"]) => react(repo, asked, id),
         (Get, ["issues", number, "comments"]) => comments(repo, asked, number),
         (Post, ["issues", number, "comments"]) => comment(repo, asked, number),
+        (Get, ["issues", number, "events"]) => events(repo, asked, number),
         (Get, ["issues", number, "labels"]) => labels(repo, asked, number),
         (Post | Put, ["issues", number, "labels"]) => set_labels(repo, asked, number),
         (Delete, ["issues", number, "labels", name]) => remove_label(repo, asked, number, name),
@@ -168,6 +169,13 @@ pub(super) fn parse<T: serde::de::DeserializeOwned>(asked: &Asked<'_>) -> Result
     serde_json::from_value(value).map_err(|error| problem(422, &format!("Invalid request. {error}")).into())
 }
 
+fn events(repo: &Repo, asked: &Asked<'_>, number: &str) -> Answer {
+    let number = number_in(repo, number)?;
+    let pull = repo.pulls.get(&number).ok_or_else(not_found)?;
+    let objects = Objects::new(&asked.base);
+    Ok(page(asked, repo, &format!("issues/{number}/events"), &pull.events, |event| objects.event(repo, event)))
+}
+
 fn labels(repo: &Repo, asked: &Asked<'_>, number: &str) -> Answer {
     let number = number_in(repo, number)?;
     let pull = repo.pulls.get(&number).ok_or_else(not_found)?;
@@ -180,29 +188,21 @@ fn set_labels(repo: &mut Repo, asked: &Asked<'_>, number: &str) -> Answer {
     let number = number_in(repo, number)?;
     asked.caller.require(repo, GithubAccess::Triage)?;
     let (Labels::Named { labels: wanted } | Labels::Bare(wanted)) = parse(asked)?;
-    let pull = repo.pulls.get_mut(&number).ok_or_else(not_found)?;
+    let (actor, now) = (asked.caller.actor()?, asked.call.now);
     if asked.call.method == Method::Put {
-        pull.labels.clear();
+        repo.take_labels(number, actor, |label| !wanted.iter().any(|kept| kept.eq_ignore_ascii_case(label)), now);
     }
-    for label in wanted {
-        if !pull.labels.iter().any(|known| known.eq_ignore_ascii_case(&label)) {
-            pull.labels.push(label);
-        }
-    }
-    pull.updated_at = asked.call.now;
+    repo.set_labels(number, actor, &wanted, now);
     shown_labels(repo, asked, number)
 }
 
 fn remove_label(repo: &mut Repo, asked: &Asked<'_>, number: &str, name: &str) -> Answer {
     let number = number_in(repo, number)?;
     asked.caller.require(repo, GithubAccess::Triage)?;
-    let pull = repo.pulls.get_mut(&number).ok_or_else(not_found)?;
-    let before = pull.labels.len();
-    pull.labels.retain(|known| !known.eq_ignore_ascii_case(name));
-    if pull.labels.len() == before {
+    let actor = asked.caller.actor()?;
+    if !repo.take_labels(number, actor, |known| known.eq_ignore_ascii_case(name), asked.call.now) {
         return Err(problem(404, "Label does not exist").into());
     }
-    pull.updated_at = asked.call.now;
     shown_labels(repo, asked, number)
 }
 
