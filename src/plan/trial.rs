@@ -6,9 +6,8 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use serde_json::json;
 
-use super::machines::{Rolling, short_hash};
+use super::machines::{Hashed, Rolling};
 use super::planner::Planner;
 use super::secrets::SecretDecision;
 use super::withheld::{Reason, Stance, Withheld};
@@ -32,7 +31,7 @@ pub(super) struct Doubt {
 pub(super) fn trial_of(wanted: &desired::Machine, secrets: &SecretDecision) -> String {
     let fingerprints: BTreeMap<&String, &String> =
         secrets.record.0.iter().map(|(name, secret)| (name, &secret.fingerprint)).collect();
-    short_hash(&json!({"config": wanted.config, "metadata": wanted.metadata, "secrets": fingerprints}))
+    Hashed { secrets: Some(fingerprints), ..Hashed::of(wanted) }.short()
 }
 
 /// How a machine is not healthy, as far as one look tells.
@@ -84,11 +83,14 @@ impl Planner<'_> {
                 until: Some(rejection.retry_at),
             });
         }
-        let live = live.filter(|live| self.is_as_wanted(rolling, wanted, live))?;
+        let live = live?;
         let problem = match &live.state {
             MachineState::Passing(state) => format!("is {state}"),
             _ => ailment(live, self.now)?,
         };
+        if !self.is_as_wanted(rolling, wanted, live) {
+            return None;
+        }
         Some(Doubt {
             stance: Stance::Waiting,
             reason: Reason::Unhealthy,
