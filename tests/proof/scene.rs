@@ -1,5 +1,6 @@
 //! A moment from which a run can be played again and again, each time with another blow.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
@@ -7,10 +8,11 @@ use std::task::Poll;
 
 use hangar::clock::{SharedClock, VirtualClock};
 use hangar::controller::{FixedVariables, Loaded, Once, Verdict};
+use hangar::desired::RepoListing;
 use hangar::event::Event;
 use hangar::memory::Memory;
 use hangar::plan::Request;
-use hangar::resource::EnvName;
+use hangar::resource::{EnvName, RepoName};
 use hangar::sim::{CrashPoint, Fault, FaultKind, Matcher, RequestRecord, SimConfig, Simulator};
 use hangar::store::{MemoryStore, Store, StoreError, StoredEvent};
 use serde_json::Value;
@@ -53,7 +55,7 @@ impl Store for Mortal {
         self.kept.remove_status(env)
     }
 
-    fn statuses(&self) -> Result<std::collections::BTreeMap<EnvName, Value>, StoreError> {
+    fn statuses(&self) -> Result<BTreeMap<EnvName, Value>, StoreError> {
         self.kept.statuses()
     }
 }
@@ -66,6 +68,8 @@ pub(crate) struct Scene {
     config: SimConfig,
     variables: FixedVariables,
     files: Vec<(String, String)>,
+    /// What repositories have.
+    repos: BTreeMap<RepoName, RepoListing>,
     loaded: Option<Arc<Loaded>>,
 }
 
@@ -79,6 +83,7 @@ impl Scene {
             config: config.clone(),
             variables: world.variables.clone(),
             files: world.files.clone().into_iter().collect(),
+            repos: world.repos.clone(),
             loaded: None,
         }
     }
@@ -97,6 +102,7 @@ impl Scene {
         world.clock = clock;
         world.variables = self.variables.clone();
         world.files = self.files.iter().cloned().collect();
+        world.repos.clone_from(&self.repos);
         world.read_before.clone_from(&self.loaded);
         let kept = Arc::new(MemoryStore::new());
         kept.save(&self.memory).unwrap();
