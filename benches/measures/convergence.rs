@@ -37,6 +37,9 @@ pub(crate) fn section(sizes: &[usize]) -> Section {
             ("wallSeconds", "wall s"),
             ("criticalPathSeconds", "critical path s"),
             ("ratio", "ratio"),
+            ("criticalPathAtFlysRateSeconds", "at Fly's rate s"),
+            ("ratioAtFlysRate", "ratio"),
+            ("heldBy", "steps that waited longest"),
         ],
         rows: rows.collect(),
     }
@@ -47,7 +50,7 @@ pub(crate) fn measure(kind: &str, previews: usize) -> Value {
         let mut world = World::of(previews, 4);
         let loaded = Arc::new(world.load());
         let (plan, times, calls, wall) = converged_once(&mut world, loaded).await;
-        let critical = critical_path(&plan, &times, &calls, &world.config);
+        let critical = CriticalPath::of(&plan, &times, &calls, &world.config);
         let (requests, wall) = match kind {
             "once" => (calls.len(), wall),
             // The same steps and calls, scheduled by the loop with so many workers (4 unless `Controller` says otherwise).
@@ -61,8 +64,12 @@ pub(crate) fn measure(kind: &str, previews: usize) -> Value {
             "steps": plan.steps.len(),
             "requests": requests,
             "wallSeconds": wall.as_secs_f64(),
-            "criticalPathSeconds": critical.as_secs_f64(),
-            "ratio": wall.as_secs_f64() / critical.as_secs_f64(),
+            "criticalPathSeconds": critical.free.as_secs_f64(),
+            "ratio": wall.as_secs_f64() / critical.free.as_secs_f64(),
+            "criticalPathAtFlysRateSeconds": critical.at_flys_rate.as_secs_f64(),
+            "ratioAtFlysRate": wall.as_secs_f64() / critical.at_flys_rate.as_secs_f64(),
+            "heldBy": critical.held_by(),
+            "longestWaits": critical.waits.iter().map(|(action, wait)| (action, wait.as_secs_f64())).collect::<BTreeMap<_, _>>(),
         })
     })
 }
@@ -135,24 +142,76 @@ impl Observer for Convergence {
     }
 }
 
-fn critical_path(plan: &Plan, times: &StepTimes, calls: &[CallSpan], config: &SimConfig) -> Duration {
-    let own = calls_by_step(plan, times, calls);
-    let mut finished: BTreeMap<StepId, Duration> = BTreeMap::new();
-    for step in &plan.steps {
-        let ready = step.after.iter().map(|id| finished[id]).max().unwrap_or_default();
-        let takes = match step.action {
+/// What no scheduling could shorten.
+struct CriticalPath {
+    /// The longest chain of calls, boots and checks, between a first and a last look.
+    free: Duration,
+    /// The same, where apps are created no faster than Fly allows: the last of them comes so late, and what follows it takes at least
+    /// as long as the shortest of all such chains.
+    at_flys_rate: Duration,
+    /// The longest that a step has waited besides its own calls, boots and checks, by what it does.
+    waits: BTreeMap<String, Duration>,
+}
+
+/// Fly's rate for one action on one object: one a second, three at once. A new app is counted for its organization.
+const INTERVAL: Duration = Duration::from_secs(1);
+const BURST: usize = 3;
+
+impl CriticalPath {
+    fn of(plan: &Plan, times: &StepTimes, calls: &[CallSpan], config: &SimConfig) -> Self {
+        let own = calls_by_step(plan, times, calls);
+        let takes = |step: &Step| match step.action {
             // A new machine is prepared for a quarter of the time that it then takes to boot.
             Action::WaitHealthy { .. } => config.boot / 4 + config.boot + config.settle,
             _ => own.get(&step.id).copied().unwrap_or_default(),
         };
-        finished.insert(step.id, ready + takes);
+        // From each step, itself included, to the end of the longest chain that it begins.
+        let mut chains: BTreeMap<StepId, Duration> = BTreeMap::new();
+        for step in plan.steps.iter().rev() {
+            let chain = chains.get(&step.id).copied().unwrap_or_default() + takes(step);
+            chains.insert(step.id, chain);
+            for before in &step.after {
+                let longest = chains.entry(*before).or_default();
+                *longest = chain.max(*longest);
+            }
+        }
+        let creates_app = |step: &&Step| matches!(step.action, Action::CreateApp { .. });
+        let creations: Vec<Duration> = plan.steps.iter().filter(creates_app).map(|step| chains[&step.id]).collect();
+        let queue = INTERVAL * u32::try_from(creations.len().saturating_sub(BURST)).expect("few apps");
+        let queued = queue + creations.iter().min().copied().unwrap_or_default();
+        let longest = chains.values().max().copied().unwrap_or_default();
+        // A look is a listing, page by page, and then what is read of each app, all apps at once. The last look sees every machine.
+        let machines = plan.steps.iter().filter(|step| matches!(step.action, Action::CreateMachine(_))).count();
+        let pages = u32::try_from(machines.div_ceil(config.org_page)).expect("few pages").max(1);
+        let looks = config.latency * 2 + config.latency * (pages + 1);
+        let mut waits: BTreeMap<String, Duration> = BTreeMap::new();
+        for step in &plan.steps {
+            let (began, ended) = times[&step.id];
+            let took = (ended - began).to_std().expect("time goes on");
+            let wait = waits.entry(what(step)).or_default();
+            *wait = took.saturating_sub(takes(step)).max(*wait);
+        }
+        Self { free: looks + longest, at_flys_rate: looks + longest.max(queued), waits }
     }
-    let longest = finished.values().max().copied().unwrap_or_default();
-    // A look is a listing, page by page, and then what is read of each app, all apps at once. The last look sees every machine.
-    let machines = plan.steps.iter().filter(|step| matches!(step.action, Action::CreateMachine(_))).count();
-    let pages = u32::try_from(machines.div_ceil(config.org_page)).expect("few pages").max(1);
-    let (first, last) = (config.latency * 2, config.latency * (pages + 1));
-    first + longest + last
+
+    /// The action whose steps waited longest, if any waited for more than a moment.
+    fn held_by(&self) -> Option<String> {
+        let (action, wait) = self.waits.iter().max_by_key(|(_, wait)| **wait)?;
+        (*wait > Duration::from_secs(1)).then(|| format!("{action}, up to {:.1} s", wait.as_secs_f64()))
+    }
+}
+
+/// What a step does, to what.
+fn what(step: &Step) -> String {
+    let kind = match step.key {
+        ResourceKey::App { .. } => "app",
+        ResourceKey::Secrets { .. } => "secrets",
+        ResourceKey::Volume { .. } => "volume",
+        ResourceKey::Ip { .. } => "address",
+        ResourceKey::Certificate { .. } => "certificate",
+        ResourceKey::Machine { .. } => "machine",
+    };
+    format!("{} {kind}", step.action.name())
 }
 
 /// The time that each step has spent in calls of its own.

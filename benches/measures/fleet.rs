@@ -9,10 +9,11 @@ use chrono::{DateTime, Utc};
 use hangar::clock::{SharedClock, VirtualClock};
 use hangar::controller::{FixedVariables, Loaded, Once, Outcome, Session, Verdict, load};
 use hangar::desired::Completeness;
-use hangar::event::{Observer, Silent};
+use hangar::event::{Event, Observer, Silent};
 use hangar::execute::{Journal, Stop};
 use hangar::http::Shared;
 use hangar::http::transport::SharedTransport;
+use hangar::memory::Memory;
 use hangar::plan::Request;
 use hangar::random::Random;
 use hangar::resource::EnvName;
@@ -20,7 +21,9 @@ use hangar::secret::SecretText;
 use hangar::sim::{SimConfig, Simulator};
 use hangar::source::{AssetError, Assets, Snapshot, Source, SourceError};
 use hangar::spec::SourceFile;
-use hangar::store::{MemoryStore, Store};
+use hangar::store::{SqliteStore, Store, StoreError, StoredEvent};
+use serde_json::Value;
+use tempfile::TempDir;
 
 use crate::meter::Metered;
 
@@ -51,6 +54,7 @@ pub(crate) struct World {
     pub(crate) snapshot: Snapshot,
     pub(crate) variables: FixedVariables,
     pub(crate) store: Arc<dyn Store>,
+    _folder: TempDir,
     runs: u64,
 }
 
@@ -78,7 +82,10 @@ impl World {
             repos: BTreeMap::new(),
             read_at: epoch,
         };
-        Self { clock, config, sim, snapshot, variables, store: Arc::new(MemoryStore::new()), runs: 0 }
+        // As in earnest: a file, in which each write is on disk before it counts.
+        let folder = tempfile::tempdir().expect("a folder can be made");
+        let store = Arc::new(SqliteStore::open(folder.path().join("hangar.db")).expect("a store can be made"));
+        Self { clock, config, sim, snapshot, variables, store, _folder: folder, runs: 0 }
     }
 
     pub(crate) fn load(&self) -> Loaded {
@@ -110,8 +117,10 @@ impl World {
         Session::open(loaded, &self.variables, shared, journal, told, Stop::default()).expect("a session opens")
     }
 
-    /// Creates everything, some environments at a time.
+    /// Creates everything, some environments at a time, and keeps the memory of it only when all is done: what saving costs meanwhile is
+    /// not what is measured.
     pub(crate) async fn converge(&mut self, loaded: &Arc<Loaded>) {
+        let store = std::mem::replace(&mut self.store, Arc::new(Forgetful));
         let session = self.session(Arc::clone(loaded), self.sim.transport(), Arc::new(Silent));
         let names: Vec<&EnvName> = loaded.fleet.environments.keys().collect();
         for some in names.chunks(500) {
@@ -121,7 +130,10 @@ impl World {
             for report in futures::future::join_all(some.iter().map(|env| session.execute(&planned, env))).await {
                 assert!(report.failed.is_empty() && report.unknown == 0, "{report:#?}");
             }
+            self.sim.clear_requests();
         }
+        store.save(&session.journal.memory()).expect("the store can be written");
+        self.store = store;
         self.sim.clear_requests();
         // Whatever Fly does by itself, and our own limits, are at rest.
         self.clock.sleep(Duration::from_mins(5)).await;
@@ -155,6 +167,40 @@ fn files(environments: usize, workers: usize) -> Vec<SourceFile> {
     std::iter::once(file("hangar.yaml".to_owned(), CONTROLLER.replace("WORKERS", &workers.to_string())))
         .chain((0..environments).map(preview))
         .collect()
+}
+
+/// A store that keeps nothing.
+#[derive(Debug)]
+struct Forgetful;
+
+impl Store for Forgetful {
+    fn load(&self) -> Result<Option<Memory>, StoreError> {
+        Ok(None)
+    }
+
+    fn save(&self, _: &Memory) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn append(&self, _: &Event) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn events(&self, _: Option<&EnvName>, _: usize) -> Result<Vec<StoredEvent>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    fn put_status(&self, _: &EnvName, _: &Value) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn remove_status(&self, _: &EnvName) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn statuses(&self) -> Result<BTreeMap<EnvName, Value>, StoreError> {
+        Ok(BTreeMap::new())
+    }
 }
 
 /// The specs refer to no files.

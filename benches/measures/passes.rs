@@ -14,12 +14,11 @@ use crate::meter::{Metered, Span, process_peak};
 use crate::table::Section;
 
 const MB: f64 = 1_000_000.0;
-/// The loop begins with a close look at everything, so many environments at a time. With the default of 4 that alone would take an hour
-/// of processor time for 10,000 environments; it is not what is measured here.
-const WORKERS: usize = 64;
+/// As many as there are by default.
+const WORKERS: usize = 4;
 
 pub(crate) fn section(sizes: &[usize]) -> Section {
-    let kinds = ["once", "resync"];
+    let kinds = ["once", "first look", "resync"];
     let rows =
         kinds.iter().flat_map(|kind| sizes.iter().map(|size| crate::in_child("pass", &[kind, &size.to_string()])));
     Section {
@@ -45,7 +44,7 @@ pub(crate) fn measure(kind: &str, environments: usize) -> Value {
         world.converge(&loaded).await;
         match kind {
             "once" => once_again(&mut world, loaded).await,
-            "resync" => resync(&mut world).await,
+            "first look" | "resync" => by_loop(kind, &mut world).await,
             other => panic!("there is no pass `{other}`"),
         }
     })
@@ -64,8 +63,8 @@ async fn once_again(world: &mut World, loaded: Arc<Loaded>) -> Value {
     row
 }
 
-/// One look of the loop, after it has seen everything once: reading the specs again is part of it.
-async fn resync(world: &mut World) -> Value {
+/// The looks of the loop: the first, in which it sees everything closely, or one after that, reading the specs again included.
+async fn by_loop(kind: &str, world: &mut World) -> Value {
     let transport = world.metered(false);
     let stop = Stop::default();
     let daemon = Daemon {
@@ -78,18 +77,24 @@ async fn resync(world: &mut World) -> Value {
         stop: stop.clone(),
         request: Request::default(),
     };
+    let span = Span::begin();
+    let began = world.clock.now();
     let running = tokio::spawn(daemon.run());
-    // It has looked at everything closely when it has listed nothing for a while; it lists again at the next resync (10 minutes).
-    let listings = |world: &World| world.sim.requests().iter().filter(|request| request.path == "/v1/apps").count();
-    let mut seen = 0;
-    let mut quiet = 0;
+    // It has looked at everything closely when it has asked for nothing for a while; it lists again at the next resync (10 minutes).
+    let (mut seen, mut quiet, mut ended) = (0, 0, began);
     while quiet < 60 {
         world.clock.sleep(Duration::from_secs(1)).await;
-        let now = listings(world);
-        quiet = if now == seen { quiet + 1 } else { 0 };
+        let now = transport.requests();
+        (quiet, ended) = if now == seen { (quiet + 1, ended) } else { (0, world.clock.now()) };
         seen = now;
     }
-    let close_requests = transport.requests();
+    if kind == "first look" {
+        let mut row = row(kind, world, &transport, &span, transport.simulator(), began);
+        row["wallSeconds"] = json!((ended - began).as_seconds_f64());
+        assert_eq!(world.sim.writes(), 0, "there was something to do");
+        running.abort();
+        return row;
+    }
     world.sim.clear_requests();
     let (before, simulator) = (transport.requests(), transport.simulator());
     let span = Span::begin();
@@ -101,10 +106,9 @@ async fn resync(world: &mut World) -> Value {
     world.clock.sleep(Duration::from_secs(20)).await;
     let ended = world.sim.requests().last().expect("there were requests").at + crate::fleet::LATENCY;
     let spent = transport.simulator().saturating_sub(simulator);
-    let mut row = row("resync", world, &transport, &span, spent, began);
+    let mut row = row(kind, world, &transport, &span, spent, began);
     row["requests"] = json!(transport.requests() - before);
     row["wallSeconds"] = json!((ended - began).as_seconds_f64());
-    row["requestsOfTheFirstCloseLook"] = json!(close_requests);
     assert_eq!(world.sim.writes(), 0, "there was something to do");
     assert!(!running.is_finished(), "the loop has ended");
     running.abort();

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use crate::desired::{Fleet, Level, Wanted};
-use crate::memory::{Memory, NoteOutcome, Verb};
+use crate::memory::{Memory, NoteOutcome, NotesByKey, Verb};
 use crate::observed::{AppDetail, AppRow, ByApp, Observed, Presence};
 use crate::plan::{Action, Evidence, Plan, Step, StepId};
 use crate::policy::Policy;
@@ -29,7 +29,7 @@ pub struct Violation {
 
 /// All rules that `plan` breaks.
 pub fn check(plan: &Plan, fleet: &Fleet, observed: &Observed, memory: &Memory, policy: &Policy) -> Vec<Violation> {
-    let checker = Checker { plan, fleet, observed, memory, policy, tables: Tables::of(plan, fleet, observed) };
+    let checker = Checker { plan, fleet, observed, memory, policy, tables: Tables::of(plan, fleet, observed, memory) };
     let mut broken = Vec::new();
     for (index, step) in plan.steps.iter().enumerate() {
         for rule in checker.rules_broken_by(index, step) {
@@ -59,16 +59,18 @@ struct Tables<'c> {
     /// The listed apps that live in a pool place.
     living: BTreeMap<(&'c OrgSlug, u32), Vec<&'c AppRow>>,
     listed: BTreeMap<&'c OrgSlug, ByApp<'c>>,
+    notes: NotesByKey<'c>,
 }
 
 impl<'c> Tables<'c> {
-    fn of(plan: &'c Plan, fleet: &'c Fleet, observed: &'c Observed) -> Self {
+    fn of(plan: &'c Plan, fleet: &'c Fleet, observed: &'c Observed, memory: &'c Memory) -> Self {
         let mut tables = Self {
             by_object: BTreeMap::new(),
             by_app: BTreeMap::new(),
             given: BTreeMap::new(),
             living: BTreeMap::new(),
             listed: ByApp::of_all(observed),
+            notes: NotesByKey::of(memory),
         };
         for (index, step) in plan.steps.iter().enumerate() {
             if let Some(object) = object(step) {
@@ -172,7 +174,7 @@ impl Checker<'_> {
                 rule(self.is_within_budget(step), "no more is deleted than the budget allows or a person has let go");
             }
             Some(Verb::Create) => {
-                let open = self.memory.open_note(&step.key, self.plan.made_at, self.policy.timing).is_some();
+                let open = self.tables.notes.open(&step.key, self.plan.made_at, self.policy.timing).is_some();
                 rule(!open, "nothing is created while its key is open");
                 rule(
                     self.is_minted_once(step),
@@ -280,7 +282,7 @@ impl Checker<'_> {
     /// Whether no write to the object may still take effect. At a person's word, one that was answered is no obstacle.
     fn is_closed(&self, step: &Step) -> bool {
         let is_requested = step.action.proof().is_some_and(|proof| *proof.evidence() == Evidence::Requested);
-        self.memory.notes.iter().filter(|note| note.key == step.key).all(|note| {
+        self.tables.notes.about(&step.key).iter().all(|note| {
             let is_over = note.open_until(self.policy.timing) <= self.plan.made_at;
             let is_answered = note.verb == Verb::Update && note.outcome != NoteOutcome::Unknown;
             is_over || (is_requested && is_answered)

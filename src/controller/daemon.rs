@@ -32,6 +32,9 @@ use crate::source::Source;
 const STOP_WITHIN: Duration = Duration::from_secs(30);
 /// How soon specs that could not be read are tried again, if nothing says that they have changed.
 const READ_AGAIN: Duration = Duration::from_mins(1);
+/// How many environments are looked at closely together at least; of very many, a part, so that all of them are seen in so many looks.
+const SURVEYED: usize = 64;
+const SURVEYS: usize = 32;
 /// How often in a row an environment is planned and carried out at once before it is taken for one that never settles.
 const ROUNDS: u32 = 20;
 
@@ -116,7 +119,7 @@ impl Daemon {
         let mut queue = Queue::new(Backoff::default(), self.shared.random.clone());
         let now = self.shared.clock.now();
         for env in loaded.fleet.environments.keys() {
-            queue.wake(env, Priority::Resync, now);
+            queue.wake(env, Priority::Look, now);
         }
         let (sender, news) = unbounded_channel();
         let mut state = Loop {
@@ -154,7 +157,10 @@ impl Loop {
             tokio::select! {
                 biased;
                 _ = stop.asked() => {}
-                Some(news) = self.news.recv() => self.take(news),
+                Some(news) = self.news.recv() => {
+                    self.take(news);
+                    self.take_waiting_news();
+                }
                 Some(over) = self.passes.join_next_with_id() => self.end_round(over),
                 () = &mut changed => {
                     self.reload().await;
@@ -183,28 +189,30 @@ impl Loop {
         self.daemon.shared.clock.now()
     }
 
-    /// Starts a round for what is due, if there is a worker for it. What would be due for its time alone soon is glanced at with it,
-    /// because one listing serves them all.
+    /// Starts a round for what is due, if there is a worker for it. What is only to be looked at needs none: many are looked at together,
+    /// and only where there is something to do one waits for a worker. What would be due for its time alone soon is glanced at with
+    /// them. One listing serves them all.
     fn start_due(&mut self) {
         let now = self.now();
         let room = self.periods.workers.saturating_sub(self.queue.at_work());
         let due = self.queue.take_due(now, room);
-        if due.is_empty() {
+        let surveyed = self.queue.take_looks(now, SURVEYED.max(self.queue.len().div_ceil(SURVEYS)));
+        if due.is_empty() && surveyed.is_empty() {
             return;
         }
         let near = later(now, self.periods.resync.checked_div(4).unwrap_or_default());
         let glanced = self.queue.take_resyncs(near);
-        self.start(due, glanced);
+        self.start(due, surveyed, glanced);
     }
 
     /// Where no environment is wanted, nothing is ever due; what is left of former ones is found all the same.
     fn look_around(&mut self) {
         if self.queue.is_empty() {
-            self.start(Vec::new(), Vec::new());
+            self.start(Vec::new(), Vec::new(), Vec::new());
         }
     }
 
-    fn start(&mut self, due: Vec<EnvName>, glanced: Vec<EnvName>) {
+    fn start(&mut self, due: Vec<EnvName>, surveyed: Vec<EnvName>, glanced: Vec<EnvName>) {
         let opened = Session::open_where_possible(
             Arc::clone(&self.loaded),
             &*self.daemon.variables,
@@ -217,31 +225,30 @@ impl Loop {
                 (session.reporting_to(self.daemon.feedback.clone()).pacing_by(self.registries.clone()), problems)
             }
             Err(error) => {
-                for env in due.iter().chain(&glanced) {
+                for env in due.iter().chain(&surveyed).chain(&glanced) {
                     self.fail(env, &error.to_string());
                 }
                 return;
             }
         };
-        let mut ready = BTreeMap::new();
-        for env in due {
-            let problem = match self.loaded.fleet.environments.get(&env) {
-                Some(Wanted::Ready(wanted)) => problems.get(&wanted.org),
+        let mut can_be_read = |env: &EnvName| {
+            let problem = match self.loaded.fleet.environments.get(env) {
+                Some(Wanted::Ready(wanted)) => problems.get(&wanted.org).map(ToString::to_string),
                 _ => None,
             };
-            if let Some(problem) = problem {
-                self.fail(&env, &problem.to_string());
-            } else {
-                ready.insert(env, Stop::default());
-            }
-        }
-        self.stops.extend(ready.clone());
-        let all: BTreeSet<EnvName> = ready.keys().chain(&glanced).cloned().collect();
+            problem.inspect(|problem| self.fail(env, problem)).is_none()
+        };
+        let due: Vec<EnvName> = due.into_iter().filter(&mut can_be_read).collect();
+        let surveyed: BTreeSet<EnvName> = surveyed.into_iter().filter(can_be_read).collect();
+        let due: BTreeMap<EnvName, Stop> = due.into_iter().map(|env| (env, Stop::default())).collect();
+        self.stops.extend(due.clone());
+        let all: BTreeSet<EnvName> = due.keys().chain(&surveyed).chain(&glanced).cloned().collect();
         let known = self.known.iter().filter(|(env, _)| all.contains(*env));
         let round = Round {
             session,
             request: self.daemon.request.clone(),
-            due: ready,
+            due,
+            surveyed,
             glanced,
             known: known.map(|(env, known)| (env.clone(), known.clone())).collect(),
             planning: Arc::clone(&self.planning),
@@ -260,7 +267,9 @@ impl Loop {
                 }
             }
             News::Ended { env, end } => {
-                self.under_way.values_mut().for_each(|envs| envs.retain(|other| *other != env));
+                for envs in self.under_way.values_mut() {
+                    envs.remove(&env);
+                }
                 self.stops.remove(&env);
                 match end {
                     End::Unchanged => {
@@ -268,6 +277,7 @@ impl Loop {
                         self.rest(&env, expiry, now);
                     }
                     End::Changed => self.queue.look(&env, now),
+                    End::ToDo => self.queue.finished(&env, Duration::ZERO, Priority::Changed, now),
                     End::Failed { message } => self.fail(&env, &message),
                     End::Planned(ended) => self.put_back(&env, &ended, now),
                 }
@@ -275,11 +285,15 @@ impl Loop {
         }
     }
 
-    /// What a round has not told when it is over, it cannot tell any more.
-    fn end_round(&mut self, over: Result<(Id, ()), JoinError>) {
+    fn take_waiting_news(&mut self) {
         while let Ok(news) = self.news.try_recv() {
             self.take(news);
         }
+    }
+
+    /// What a round has not told when it is over, it cannot tell any more.
+    fn end_round(&mut self, over: Result<(Id, ()), JoinError>) {
+        self.take_waiting_news();
         let id = match over {
             Ok((id, ())) => id,
             Err(error) => {
@@ -372,7 +386,8 @@ impl Loop {
         }
         // Give or take a tenth, so that not everything is looked at closely at once.
         let deep = self.periods.deep.mul_f64(0.9 + 0.2 * self.daemon.shared.random.fraction());
-        match &ended.bulk {
+        // What was planned from specs that have changed meanwhile says nothing of the new ones.
+        match ended.bulk.as_ref().filter(|_| !self.queue.is_woken(env)) {
             Some(bulk) => {
                 let fresh_until = later(now, deep);
                 // In time for the word that it ends soon, too.

@@ -107,8 +107,10 @@ impl<'s> Once<'s> {
                     self.note(&planned, env);
                 }
             }
-            let due: Vec<EnvName> =
-                planned.plan.environments.keys().filter(|env| self.is_due(&planned.plan, env)).cloned().collect();
+            let standings = planned.plan.standings();
+            let changing =
+                planned.plan.environments.keys().filter(|env| standings.get(env) == Some(&Standing::Changes));
+            let due: Vec<EnvName> = changing.filter(|env| !self.has_failed(env)).cloned().collect();
             if due.is_empty() {
                 match self.pause(&planned) {
                     Some(wait) if self.session.stop.requested().is_none() => {
@@ -156,10 +158,6 @@ impl<'s> Once<'s> {
         planned.out_of_reach().any(|(other, _)| org.is_none_or(|org| org == other))
     }
 
-    fn is_due(&self, plan: &Plan, env: &EnvName) -> bool {
-        plan.standing(env) == Standing::Changes && !self.has_failed(env)
-    }
-
     /// Whether something has failed in a way that this run does not try again.
     fn has_failed(&self, env: &EnvName) -> bool {
         self.failures.contains_key(env)
@@ -200,9 +198,10 @@ impl<'s> Once<'s> {
     fn pause(&self, planned: &Planned) -> Option<Duration> {
         let plan = &planned.plan;
         let now = self.session.shared.clock.now();
+        let standings = plan.standings();
         let waiting = plan.withheld.iter().filter(|withheld| {
             // A gate opens when another environment converges, which is not a matter of time alone.
-            plan.standing(&withheld.env) == Standing::Waiting
+            standings.get(&withheld.env) == Some(&Standing::Waiting)
                 && withheld.reason != Reason::GateClosed
                 && !self.has_failed(&withheld.env)
                 && !self.is_out_of_reach(planned, &withheld.env)
@@ -220,13 +219,14 @@ impl<'s> Once<'s> {
 
     /// How long this run has been going on.
     fn spent(&self, now: DateTime<Utc>) -> Duration {
-        between(self.session.journal.memory().started_at, now)
+        between(self.session.journal.read(|memory| memory.started_at), now)
     }
 
     fn tell_waits(&self, plan: &Plan) {
         let now = self.session.shared.clock.now();
-        for env in plan.environments.keys().filter(|env| plan.standing(env) == Standing::Waiting) {
-            let Some(withheld) = plan.withheld.iter().find(|withheld| withheld.env == *env) else { continue };
+        let (standings, withheld) = (plan.standings(), plan.withheld_by_env());
+        for env in plan.environments.keys().filter(|env| standings.get(env) == Some(&Standing::Waiting)) {
+            let Some(withheld) = withheld.get(env).and_then(|all| all.first()) else { continue };
             let what = What::Waiting { message: withheld.message.clone(), until: withheld.until };
             self.session.observer.observe(&Event { at: now, env: env.clone(), what });
         }
@@ -245,8 +245,11 @@ impl<'s> Once<'s> {
         for env in last.plan.environments.keys().chain(gone) {
             self.note(&last, env);
         }
+        let (standings, withheld) = (last.plan.standings(), last.plan.withheld_by_env());
         for env in last.plan.environments.keys() {
-            let verdict = match last.plan.standing(env) {
+            let standing = standings.get(env).copied().unwrap_or(Standing::Converged);
+            let withheld = withheld.get(env).map(Vec::as_slice).unwrap_or_default();
+            let verdict = match standing {
                 _ if self.failures.contains_key(env) => Verdict::Failed,
                 Standing::Waiting if self.is_out_of_reach(&last, env) => Verdict::Failed,
                 Standing::Converged => Verdict::Converged,
@@ -254,23 +257,14 @@ impl<'s> Once<'s> {
                 // Only a stopped run leaves changes undone.
                 Standing::Changes => Verdict::Waiting,
                 Standing::Blocked => {
-                    let is_wrong = last.plan.withheld.iter().any(|withheld| {
-                        withheld.env == *env
-                            && matches!(
-                                withheld.reason,
-                                Reason::RolloutRejected | Reason::SpecBroken | Reason::ImageMissing
-                            )
+                    let is_wrong = withheld.iter().any(|withheld| {
+                        matches!(withheld.reason, Reason::RolloutRejected | Reason::SpecBroken | Reason::ImageMissing)
                     });
                     if is_wrong { Verdict::Failed } else { Verdict::Blocked }
                 }
             };
-            let message = last
-                .plan
-                .withheld
-                .iter()
-                .find(|withheld| withheld.env == *env)
-                .map(|withheld| withheld.message.clone());
-            let what = What::Finished { standing: last.plan.standing(env), message };
+            let message = withheld.first().map(|withheld| withheld.message.clone());
+            let what = What::Finished { standing, message };
             let at = self.session.shared.clock.now();
             self.session.observer.observe(&Event { at, env: env.clone(), what });
             verdicts.insert(env.clone(), verdict);

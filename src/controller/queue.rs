@@ -15,8 +15,15 @@ pub enum Priority {
     First,
     /// A spec has changed, or something is being waited for.
     Changed,
+    /// It was never looked at, or a glance has shown something: there may be nothing to do.
+    Look,
     /// It is only time to look again.
     Resync,
+}
+
+impl Priority {
+    /// The most urgent first.
+    const ALL: [Self; 4] = [Self::First, Self::Changed, Self::Look, Self::Resync];
 }
 
 /// One environment in the queue.
@@ -46,9 +53,14 @@ impl Default for Backoff {
 #[derive(Debug)]
 pub struct Queue {
     entries: BTreeMap<EnvName, Entry>,
+    /// Those that are not taken, in the order in which they are: what is found by going through all of them would be found once for
+    /// each of them.
+    waiting: BTreeSet<(Priority, DateTime<Utc>, EnvName)>,
     at_work: BTreeSet<EnvName>,
     /// Being glanced at, which takes no worker.
     glanced: BTreeSet<EnvName>,
+    /// Being looked at closely together, which takes no worker either.
+    surveyed: BTreeSet<EnvName>,
     /// Woken while at work: due again as soon as the present pass is over.
     woken: BTreeMap<EnvName, Priority>,
     backoff: Backoff,
@@ -60,8 +72,10 @@ impl Queue {
     pub const fn new(backoff: Backoff, random: Random) -> Self {
         Self {
             entries: BTreeMap::new(),
+            waiting: BTreeSet::new(),
             at_work: BTreeSet::new(),
             glanced: BTreeSet::new(),
+            surveyed: BTreeSet::new(),
             woken: BTreeMap::new(),
             backoff,
             random,
@@ -75,39 +89,51 @@ impl Queue {
             *entry = (*entry).min(priority);
             return;
         }
-        let entry = self.entries.entry(env.clone()).or_insert(Entry { due: now, priority, failures: 0 });
-        entry.due = entry.due.min(now);
-        entry.priority = entry.priority.min(priority);
-        entry.failures = 0;
+        let before = self.entries.get(env);
+        let due = before.map_or(now, |entry| entry.due.min(now));
+        let priority = before.map_or(priority, |entry| entry.priority.min(priority));
+        self.enter(env, Entry { due, priority, failures: 0 });
     }
 
-    /// Takes up to `room` environments that are due, the most urgent first. They stay out of the queue until they are finished.
+    /// Takes up to `room` environments that are due, the most urgent first. They stay out of the queue until they are finished. While
+    /// several are looked at together, those that are only to be looked at wait for the next time.
     pub fn take_due(&mut self, now: DateTime<Utc>, room: usize) -> Vec<EnvName> {
-        let mut due: Vec<(Priority, DateTime<Utc>, EnvName)> = self
-            .entries
-            .iter()
-            .filter(|(env, entry)| entry.due <= now && !self.is_taken(env))
-            .map(|(env, entry)| (entry.priority, entry.due, env.clone()))
-            .collect();
-        due.sort();
-        let taken: Vec<EnvName> = due.into_iter().take(room).map(|(_, _, env)| env).collect();
+        let due = Priority::ALL.into_iter().filter(|priority| self.is_served(*priority));
+        let taken: Vec<EnvName> = due.flat_map(|priority| self.due(priority, now)).take(room).cloned().collect();
+        self.take_out(&taken);
         self.at_work.extend(taken.iter().cloned());
+        taken
+    }
+
+    /// Takes up to `most` environments that are due only to be looked at closely: one listing serves them all. Nothing while others
+    /// are looked at in this way. They stay out of the queue until they are finished.
+    pub fn take_looks(&mut self, now: DateTime<Utc>, most: usize) -> Vec<EnvName> {
+        if !self.surveyed.is_empty() {
+            return Vec::new();
+        }
+        let taken: Vec<EnvName> = self.due(Priority::Look, now).take(most).cloned().collect();
+        self.take_out(&taken);
+        self.surveyed.extend(taken.iter().cloned());
         taken
     }
 
     /// Takes every environment whose next look is only for the time that has passed, and comes before `until`: one listing serves
     /// them all. They stay out of the queue until they are finished.
     pub fn take_resyncs(&mut self, until: DateTime<Utc>) -> Vec<EnvName> {
-        let is_near = |entry: &Entry| entry.priority == Priority::Resync && entry.due <= until && entry.failures == 0;
-        let near = self.entries.iter().filter(|(env, entry)| is_near(entry) && !self.is_taken(env));
-        let taken: Vec<EnvName> = near.map(|(env, _)| env.clone()).collect();
+        let taken: Vec<EnvName> = self.due(Priority::Resync, until).cloned().collect();
+        self.take_out(&taken);
         self.glanced.extend(taken.iter().cloned());
         taken
     }
 
-    /// Ends a glance at `env` that has shown something: it is looked at closely as soon as there is a worker.
+    /// Ends a glance at `env` that has shown something: it is looked at closely as soon as may be.
     pub fn look(&mut self, env: &EnvName, now: DateTime<Utc>) {
-        self.put_back(env, Entry { due: now, priority: Priority::Changed, failures: 0 }, now);
+        self.put_back(env, Entry { due: now, priority: Priority::Look, failures: 0 }, now);
+    }
+
+    /// Whether `env` was woken since it was taken, so that what was seen of it is not what there is to be seen now.
+    pub fn is_woken(&self, env: &EnvName) -> bool {
+        self.woken.contains_key(env)
     }
 
     /// Ends a pass of `env` that went well: it is looked at again after `wait`, give or take a tenth, so that not everything comes
@@ -132,9 +158,9 @@ impl Queue {
 
     /// Takes `env` out for good.
     pub fn forget(&mut self, env: &EnvName) {
+        self.take_out(std::slice::from_ref(env));
         self.entries.remove(env);
-        self.at_work.remove(env);
-        self.glanced.remove(env);
+        self.give_back(env);
         self.woken.remove(env);
     }
 
@@ -148,9 +174,10 @@ impl Queue {
         self.entries.keys()
     }
 
-    /// When the next environment that is not at work is due.
+    /// When the next environment is due that is not taken, and that would be taken then.
     pub fn next_due(&self) -> Option<DateTime<Utc>> {
-        self.entries.iter().filter(|(env, _)| !self.is_taken(env)).map(|(_, entry)| entry.due).min()
+        let served = Priority::ALL.into_iter().filter(|priority| self.is_served(*priority));
+        served.filter_map(|priority| self.of(priority).next()).map(|(_, due, _)| *due).min()
     }
 
     /// How many are being worked on.
@@ -169,17 +196,53 @@ impl Queue {
     }
 
     fn is_taken(&self, env: &EnvName) -> bool {
-        self.at_work.contains(env) || self.glanced.contains(env)
+        self.at_work.contains(env) || self.glanced.contains(env) || self.surveyed.contains(env)
+    }
+
+    fn give_back(&mut self, env: &EnvName) {
+        self.at_work.remove(env);
+        self.glanced.remove(env);
+        self.surveyed.remove(env);
+    }
+
+    /// Whether environments of this priority can be taken now.
+    fn is_served(&self, priority: Priority) -> bool {
+        priority != Priority::Look || self.surveyed.is_empty()
+    }
+
+    /// Those of one priority that are not taken, the earliest first.
+    fn of(&self, priority: Priority) -> impl Iterator<Item = &(Priority, DateTime<Utc>, EnvName)> {
+        let first = (priority, DateTime::<Utc>::MIN_UTC, EnvName::new(""));
+        self.waiting.range(first..).take_while(move |(other, _, _)| *other == priority)
+    }
+
+    /// Those of them that are due at `now`.
+    fn due(&self, priority: Priority, now: DateTime<Utc>) -> impl Iterator<Item = &EnvName> {
+        self.of(priority).take_while(move |(_, due, _)| *due <= now).map(|(_, _, env)| env)
+    }
+
+    fn take_out(&mut self, taken: &[EnvName]) {
+        for env in taken {
+            if let Some(entry) = self.entries.get(env) {
+                self.waiting.remove(&(entry.priority, entry.due, env.clone()));
+            }
+        }
+    }
+
+    /// Has `env`, which nobody has taken, wait like this.
+    fn enter(&mut self, env: &EnvName, entry: Entry) {
+        self.take_out(std::slice::from_ref(env));
+        self.waiting.insert((entry.priority, entry.due, env.clone()));
+        self.entries.insert(env.clone(), entry);
     }
 
     fn put_back(&mut self, env: &EnvName, entry: Entry, now: DateTime<Utc>) {
-        self.at_work.remove(env);
-        self.glanced.remove(env);
+        self.give_back(env);
         let entry = match self.woken.remove(env) {
             Some(priority) => Entry { due: now, priority, failures: 0 },
             None => entry,
         };
-        self.entries.insert(env.clone(), entry);
+        self.enter(env, entry);
     }
 }
 
@@ -221,6 +284,26 @@ mod tests {
         queue.wake(&"changed".into(), Priority::Changed, at(1));
         queue.wake(&"new".into(), Priority::First, at(2));
         assert_eq!(queue.take_due(at(3), 2), ["new".into(), "changed".into()]);
+    }
+
+    #[test]
+    fn what_is_only_to_be_looked_at_is_looked_at_together_and_takes_no_worker_meanwhile() {
+        let mut queue = queue();
+        for name in ["a", "b", "c", "d", "e"] {
+            queue.wake(&name.into(), Priority::Look, at(0));
+        }
+        assert_eq!(queue.take_due(at(0), 1), ["a".into()], "a worker that is free does it alone");
+        assert_eq!(queue.take_looks(at(0), 2), ["b".into(), "c".into()]);
+        assert!(queue.take_looks(at(0), 9).is_empty() && queue.take_due(at(0), 9).is_empty());
+        assert_eq!(queue.next_due(), None, "the others wait until these are through, not until a time");
+        queue.wake(&"z".into(), Priority::Changed, at(1));
+        assert_eq!(queue.take_due(at(1), 9), ["z".into()], "whatever has changed does not wait for them");
+        // There is something to do about the one, and nothing about the other.
+        queue.finished(&"b".into(), Duration::ZERO, Priority::Changed, at(2));
+        queue.finished(&"c".into(), Duration::from_mins(10), Priority::Resync, at(2));
+        assert_eq!(queue.take_due(at(2), 1), ["b".into()]);
+        assert_eq!(queue.take_looks(at(2), 9), ["d".into(), "e".into()]);
+        assert_eq!(queue.at_work(), 3, "a, z and b");
     }
 
     #[test]

@@ -41,6 +41,8 @@ pub(super) struct Round {
     pub(super) request: Request,
     /// Environments that are due, each with the signal that stops it.
     pub(super) due: BTreeMap<EnvName, Stop>,
+    /// Environments that are looked at closely, and of which nothing is carried out.
+    pub(super) surveyed: BTreeSet<EnvName>,
     /// Environments at which only the listing is looked at.
     pub(super) glanced: Vec<EnvName>,
     pub(super) known: BTreeMap<EnvName, Known>,
@@ -81,6 +83,8 @@ pub(super) enum End {
     Unchanged,
     /// It does not, and has to be looked at closely.
     Changed,
+    /// It was looked at closely, and there is something to do.
+    ToDo,
     /// It was looked at closely.
     Planned(Box<Ended>),
     /// Nothing could be planned, or something panicked.
@@ -121,7 +125,7 @@ impl Round {
             for env in &self.glanced {
                 self.tell(env, if is_unchanged(env) { End::Unchanged } else { End::Changed });
             }
-            self.due.keys().cloned().partition(|env| is_unchanged(env))
+            self.due.keys().chain(&self.surveyed).cloned().partition(|env| is_unchanged(env))
         };
         for env in &unchanged {
             self.tell(env, End::Unchanged);
@@ -225,6 +229,9 @@ impl Round {
         let View { planned, listed, births } = view;
         let plan = &planned.plan;
         let standing = plan.standing(env);
+        if standing == Standing::Changes && self.surveyed.contains(env) {
+            return End::ToDo;
+        }
         self.note(planned, env, &[]);
         let report = if standing == Standing::Changes {
             let stop = self.due.get(env).cloned().unwrap_or_default();

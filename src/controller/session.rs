@@ -63,7 +63,7 @@ impl Session {
         stop: Stop,
     ) -> Result<Self, SessionError> {
         let orgs = loaded.orgs();
-        let former = former_orgs(&loaded, &journal.memory(), variables);
+        let former = journal.read(|memory| former_orgs(&loaded, memory, variables));
         let readers = Readers::connect_to(&orgs, &former, &loaded, variables, &shared)?;
         let writers = writers(&orgs.union(&former).cloned().collect(), &loaded, variables, &shared)?;
         Ok(Self { loaded, readers, writers, journal, shared, observer, stop, feedback: Feedback::default() })
@@ -87,7 +87,7 @@ impl Session {
                 false
             }
         });
-        let former = former_orgs(&loaded, &journal.memory(), variables);
+        let former = journal.read(|memory| former_orgs(&loaded, memory, variables));
         let readers = Readers::connect_to(&orgs, &former, &loaded, variables, &shared)?;
         let writers = writers(&orgs.union(&former).cloned().collect(), &loaded, variables, &shared)?;
         Ok((
@@ -173,7 +173,7 @@ impl Session {
     /// these may go, whenever each of them can.
     pub fn remember_consents(&self, plan: &Plan) -> Result<(), StoreError> {
         let Some(acknowledged) = &plan.acknowledged else { return Ok(()) };
-        let before = self.journal.memory().acknowledged;
+        let before = self.journal.read(|memory| memory.acknowledged.clone());
         if before == *acknowledged {
             return Ok(());
         }
@@ -193,7 +193,7 @@ impl Session {
         let executor = Executor {
             writers: self.writers.clone(),
             owner: self.loaded.fleet.owner.clone(),
-            instance: self.journal.memory().instance,
+            instance: self.journal.read(|memory| memory.instance.clone()),
             fingerprinter: self.loaded.fleet.fingerprinter.clone(),
             journal: self.journal.clone(),
             clock: Arc::clone(&self.shared.clock),

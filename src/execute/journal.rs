@@ -59,6 +59,11 @@ impl Journal {
         self.lock().clone()
     }
 
+    /// What `read` finds in the memory, of which no copy is made.
+    pub fn read<T>(&self, read: impl FnOnce(&Memory) -> T) -> T {
+        read(&self.lock())
+    }
+
     /// The store beneath.
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.store

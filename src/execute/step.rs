@@ -140,7 +140,7 @@ impl StepRun<'_> {
     /// Whether a name is refused that we ourselves have given up a moment ago: it is free soon.
     fn is_name_just_freed(&self, error: &FlyError) -> bool {
         matches!(error.problem(), FlyProblem::NameTaken { .. })
-            && self.executor.journal.memory().freed.contains_key(self.step.key.app())
+            && self.executor.journal.read(|memory| memory.freed.contains_key(self.step.key.app()))
     }
 
     fn conclude(&self, verb: Verb, result: Result<Produced, ApplyError>) -> Ended {

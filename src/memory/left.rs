@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 
-use super::{Memory, Timing, Verb, add, delta};
+use super::{Birth, Memory, Timing, Verb, add, delta};
 use crate::observed::{Listing, Observed, Presence, Scope};
 use crate::resource::marker::{app_marker_secret, network_slot};
 use crate::resource::{AppName, OrgSlug, OwnerId};
@@ -30,64 +30,71 @@ impl Memory {
     /// Forgets apps and volumes that are certainly gone. Call it when the organizations are remembered: what was made in one that
     /// `observed` does not show may be there still.
     pub fn forget_what_is_gone(&mut self, observed: &Observed, timing: Timing) {
-        let gone = self.born.iter().filter(|(app, birth)| self.is_gone(app, birth.at, observed, timing));
-        for app in gone.map(|(app, _)| app.clone()).collect::<Vec<_>>() {
+        let gone = self.apps_gone(observed, timing);
+        for app in gone {
             self.forget_app(&app);
         }
-        let gone = self.volumes.iter().filter(|(id, app)| self.is_volume_gone(id, app, observed));
+        let made = self.notes.iter().filter(|note| note.verb == Verb::Create);
+        let made: BTreeSet<&str> = made.map(|note| note.detail.as_str()).collect();
+        let gone =
+            self.volumes.iter().filter(|(id, app)| !made.contains(id.as_str()) && is_volume_gone(id, app, observed));
         for id in gone.map(|(id, _)| id.clone()).collect::<Vec<_>>() {
             self.volumes.remove(&id);
         }
     }
 
-    /// Whether no complete listing of any organization that matters shows anything of `app`, and each began so late that it would.
-    fn is_gone(&self, app: &AppName, born: DateTime<Utc>, observed: &Observed, timing: Timing) -> bool {
-        let shown_from = add(born, delta(timing.listing_lag));
-        let is_absent = |scope: &Scope| {
-            scope.apps.absent(|row| row.name == *app)
-                && scope.machines.absent(|machine| machine.app == *app)
-                && scope.volumes.absent(|volume| volume.app == *app)
-                && began(scope) > shown_from
-                && !scope.details.contains_key(app)
+    /// Apps of which no complete listing of any organization that matters shows anything, and each began so late that it would.
+    fn apps_gone(&self, observed: &Observed, timing: Timing) -> Vec<AppName> {
+        let scopes = || observed.scopes.values();
+        let Some(earliest) = scopes().map(began).min() else { return Vec::new() };
+        if !self.organizations.iter().all(|org| observed.scopes.contains_key(org)) || !scopes().all(is_complete) {
+            return Vec::new();
+        }
+        let mut there: BTreeSet<&AppName> = self.notes.iter().map(|note| note.key.app()).collect();
+        for scope in scopes() {
+            there.extend(scope.apps.items.iter().map(|row| &row.name));
+            there.extend(scope.machines.items.iter().map(|machine| &machine.app));
+            there.extend(scope.volumes.items.iter().map(|volume| &volume.app));
+            there.extend(scope.details.keys());
+        }
+        let is_gone = |(app, birth): &(&AppName, &Birth)| {
+            !there.contains(app) && earliest > add(birth.at, delta(timing.listing_lag))
         };
-        !observed.scopes.is_empty()
-            && self.organizations.iter().all(|org| observed.scopes.contains_key(org))
-            && observed.scopes.values().all(is_absent)
-            && !self.notes.iter().any(|note| note.key.app() == app)
+        self.born.iter().filter(is_gone).map(|(app, _)| app.clone()).collect()
     }
+}
 
-    /// Whether neither a direct request nor a complete listing shows the volume. Fly lists a deleted volume for a day, so absence from
-    /// both is no lag; and right after its creation, which a listing may not show, the direct request does.
-    fn is_volume_gone(&self, id: &str, app: &AppName, observed: &Observed) -> bool {
-        let is_noted = self.notes.iter().any(|note| note.verb == Verb::Create && note.detail == id);
-        !is_noted
-            && observed.scopes.values().any(|scope| {
-                let direct = scope.details.get(app).and_then(|detail| detail.volumes.known());
-                direct.is_some_and(|all| all.iter().all(|volume| volume.id != id))
-                    && scope.volumes.absent(|volume| volume.id == id)
-            })
-    }
+/// Whether neither a direct request nor a complete listing shows the volume. Fly lists a deleted volume for a day, so absence from both
+/// is no lag; and right after its creation, which a listing may not show, the direct request does.
+fn is_volume_gone(id: &str, app: &AppName, observed: &Observed) -> bool {
+    observed.scopes.values().any(|scope| {
+        let direct = scope.details.get(app).and_then(|detail| detail.volumes.known());
+        direct.is_some_and(|all| all.iter().all(|volume| volume.id != id))
+            && scope.volumes.absent(|volume| volume.id == id)
+    })
 }
 
 /// Whether something in an organization is ours, or cannot be told not to be.
 fn may_hold_ours(scope: &Scope, owner: &OwnerId) -> bool {
-    let has_machine = scope.machines.items.iter().any(|machine| machine.is_live() && machine.owned_by(owner).is_some());
-    has_machine
-        || scope.apps.items.iter().any(|row| {
-            let detail = scope.details.get(&row.name);
-            if detail.is_some_and(|detail| matches!(detail.presence, Presence::Absent { .. })) {
-                return false;
-            }
-            if network_slot(owner, &row.network).is_some() {
-                return true;
-            }
-            let marker = app_marker_secret(owner, &row.name);
-            match detail.and_then(|detail| detail.secrets.known()) {
-                Some(secrets) => secrets.iter().any(|secret| secret.name == marker),
-                // What has machines, and none of them ours, is somebody else's.
-                None => !scope.machines.items.iter().any(|machine| machine.app == row.name),
-            }
-        })
+    if scope.machines.items.iter().any(|machine| machine.is_live() && machine.owned_by(owner).is_some()) {
+        return true;
+    }
+    let with_machines: BTreeSet<&AppName> = scope.machines.items.iter().map(|machine| &machine.app).collect();
+    scope.apps.items.iter().any(|row| {
+        let detail = scope.details.get(&row.name);
+        if detail.is_some_and(|detail| matches!(detail.presence, Presence::Absent { .. })) {
+            return false;
+        }
+        if network_slot(owner, &row.network).is_some() {
+            return true;
+        }
+        let marker = app_marker_secret(owner, &row.name);
+        match detail.and_then(|detail| detail.secrets.known()) {
+            Some(secrets) => secrets.iter().any(|secret| secret.name == marker),
+            // What has machines, and none of them ours, is somebody else's.
+            None => !with_machines.contains(&row.name),
+        }
+    })
 }
 
 fn is_complete(scope: &Scope) -> bool {

@@ -5,6 +5,7 @@
 
 mod images;
 mod left;
+mod notes;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::observed::Observed;
 use crate::resource::{AppName, EnvName, OrgSlug, ResourceKey};
 use crate::rules::{Rule, Rules};
+pub use notes::NotesByKey;
 
 /// The two numbers that are assumed of a provider (and that the simulator enforces).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -187,25 +189,6 @@ impl Memory {
     /// Until when nothing may be removed and nothing minted twice, if that is still to come.
     pub fn quarantined_until(&self, now: DateTime<Utc>, timing: Timing) -> Option<DateTime<Utc>> {
         self.blank_since.map(|since| add(since, timing.open_for())).filter(|until| now < *until)
-    }
-
-    /// The note that keeps `key` open now, if any; the one that lasts longest.
-    pub fn open_note(&self, key: &ResourceKey, now: DateTime<Utc>, timing: Timing) -> Option<&Note> {
-        self.notes
-            .iter()
-            .filter(|note| note.key == *key && now < note.open_until(timing))
-            .max_by_key(|note| note.open_until(timing))
-    }
-
-    /// The same for the end of what `key` names at a person's word: a change that was answered has had its effect, and ends with the
-    /// object, whether or not a listing shows it yet.
-    pub fn open_note_for_end(&self, key: &ResourceKey, now: DateTime<Utc>, timing: Timing) -> Option<&Note> {
-        let is_answered_change =
-            |note: &Note| note.verb == Verb::Update && matches!(note.outcome, NoteOutcome::Done { .. });
-        self.notes
-            .iter()
-            .filter(|note| note.key == *key && now < note.open_until(timing) && !is_answered_change(note))
-            .max_by_key(|note| note.open_until(timing))
     }
 
     /// Whether a write of ours made the app `app` that the server calls `id`, as far as this memory knows: it saw so, or it has tried

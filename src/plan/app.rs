@@ -343,7 +343,7 @@ impl<'a> Planner<'a> {
             // Whether they are right is recorded on machines. Until there is one, each pass would write them once more.
             return Some((decision, None));
         }
-        if let Some(note) = self.memory.open_note(&key, self.now, self.policy.timing)
+        if let Some(note) = self.notes.open(&key, self.now, self.policy.timing)
             && note.outcome == NoteOutcome::Unknown
             && self.holds(Rule::OpenKeyStopsUpdate)
         {

@@ -165,7 +165,7 @@ impl Planner<'_> {
 
     /// Until when a listing may show an app that we have deleted.
     fn deleted_and_still_listed(&self, orphan: &Orphan) -> Option<DateTime<Utc>> {
-        let note = self.memory.open_note(&orphan.key(), self.now, self.policy.timing)?;
+        let note = self.notes.open(&orphan.key(), self.now, self.policy.timing)?;
         let is_done = note.verb == Verb::Delete
             && matches!(note.outcome, NoteOutcome::Done { .. })
             && self.holds(Rule::DeletedIsNotCountedAgain);
@@ -202,6 +202,11 @@ impl Planner<'_> {
             // The listing lags: a direct request says that it is gone.
             return None;
         }
+        let asker = self.environment_asking_for(org, &row.name);
+        if doomed.is_none() && asker.is_some_and(|asker| self.reason_not_asked(asker).is_none()) {
+            // Most apps are wanted, and whose they are does not matter then.
+            return None;
+        }
         let direct = detail.and_then(|detail| detail.machines.known());
         let listed = || self.listed.get(org).map(|listed| listed.machines(&row.name)).unwrap_or_default();
         let machines: Vec<&Machine> = match direct {
@@ -213,7 +218,6 @@ impl Planner<'_> {
         else {
             return None;
         };
-        let asker = self.environment_asking_for(org, &row.name);
         let ended = env.as_ref().filter(|_| doomed.is_none()).and_then(|marked| self.fleet.ended.get(marked));
         let env =
             env.or_else(|| asker.map(|asker| asker.name.clone())).unwrap_or_else(|| EnvName::new(row.name.as_str()));
@@ -292,9 +296,7 @@ impl Planner<'_> {
     /// Why nobody wants an app of `env` that `asker`'s spec names (or no spec does); nothing where somebody may want it.
     fn reason_unwanted(&self, env: &EnvName, asker: Option<&Environment>) -> Option<String> {
         if let Some(asker) = asker {
-            let may_end = !asker.paused && asker.level == Level::Full;
-            let expiry = self.expiry(asker).filter(|at| *at <= self.now && may_end)?;
-            return Some(format!("its environment {}", expired(asker, expiry)));
+            return self.reason_not_asked(asker);
         }
         match self.fleet.environments.get(env) {
             None => Some("no spec asks for its environment".to_owned()),
@@ -305,6 +307,13 @@ impl Planner<'_> {
             Some(Wanted::Ready(wanted)) if !self.policy.violations(wanted).is_empty() => None,
             Some(Wanted::Ready(_)) => Some("its environment no longer has this component".to_owned()),
         }
+    }
+
+    /// Why nobody wants the apps of an environment that the specs have.
+    fn reason_not_asked(&self, asker: &Environment) -> Option<String> {
+        let may_end = !asker.paused && asker.level == Level::Full;
+        let expiry = self.expiry(asker).filter(|at| *at <= self.now && may_end)?;
+        Some(format!("its environment {}", expired(asker, expiry)))
     }
 
     /// The environment whose spec names this app.

@@ -8,7 +8,7 @@ use super::machines::{Rolling, asked_again, rests};
 use super::planner::Planner;
 use super::proof::Evidence;
 use super::secrets::SecretDecision;
-use super::step::{Action, MachineWrite, StepId};
+use super::step::{Action, StepId};
 use super::trial::ailment;
 use super::withheld::{Effect, HeldChange, Reason, Stance};
 use crate::desired;
@@ -67,7 +67,7 @@ impl Planner<'_> {
         let stale_secrets = stale_secrets(rolling.secrets, marker);
         let redeploy = redeployment(view.env, marker);
         if found.changes.is_empty() && stale_secrets.is_empty() && redeploy.is_none() {
-            self.plan_settled(rolling, wanted, live, marker, &key, found);
+            self.plan_settled(rolling, wanted, live, marker, &key);
             return;
         }
         if !rolling.stuck.is_empty() {
@@ -114,11 +114,10 @@ impl Planner<'_> {
         live: &Machine,
         marker: Option<&MachineMarker>,
         key: &ResourceKey,
-        found: ThreeWay,
     ) {
         let view = rolling.view;
-        let write = self.write(rolling, wanted, found.config, Some(live), live.name.clone(), true);
-        let metadata = metadata_patch(marker, &write, live);
+        let (carried, new_marker) = self.record(rolling, wanted, Some(live), live.name.clone());
+        let metadata = metadata_patch(marker, carried, &new_marker, live);
         if !metadata.is_empty() {
             let reason = if marker.is_some() { "our record of it changes" } else { "it is taken over" };
             let changes = metadata
@@ -262,11 +261,11 @@ fn redeployment(env: &Environment, marker: Option<&MachineMarker>) -> Option<Fie
 /// The metadata keys that differ between what is live and what would be written; writer and launch alone are no difference.
 fn metadata_patch(
     marker: Option<&MachineMarker>,
-    write: &MachineWrite,
+    mut wanted: BTreeMap<String, String>,
+    new_marker: &MachineMarker,
     live: &Machine,
 ) -> BTreeMap<String, Option<String>> {
-    let mut wanted = write.metadata.clone();
-    wanted.extend(write.marker.to_metadata());
+    wanted.extend(new_marker.to_metadata());
     let mut patch = BTreeMap::new();
     for (key, value) in &wanted {
         if live.metadata.get(key) != Some(value) {

@@ -1,6 +1,6 @@
 //! When environments end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -13,7 +13,11 @@ pub const SOON: TimeDelta = TimeDelta::hours(1);
 
 /// What the listed machines of each environment say of its life.
 #[derive(Debug)]
-pub struct Births<'o>(BTreeMap<(&'o OrgSlug, &'o EnvName), Life>);
+pub struct Births<'o> {
+    lives: BTreeMap<(&'o OrgSlug, &'o EnvName), Life>,
+    /// Environments of which a machine is there, in whatever organization.
+    born: BTreeSet<&'o EnvName>,
+}
 
 /// The life of one environment.
 #[derive(Debug, Default)]
@@ -45,22 +49,23 @@ impl<'o> Births<'o> {
                 }
             }
         }
-        Self(births)
+        let born = births.iter().filter(|(_, life)| life.born.is_some()).map(|((_, env), _)| *env).collect();
+        Self { lives: births, born }
     }
 
     /// Whether any machine of the environment is there.
     pub fn has(&self, name: &EnvName) -> bool {
-        self.0.iter().any(|((_, env), life)| *env == name && life.born.is_some())
+        self.born.contains(name)
     }
 
     /// When the oldest machine of an environment in `org` was made, whether or not a spec asks for it.
     pub fn born(&self, org: &OrgSlug, env: &EnvName) -> Option<DateTime<Utc>> {
-        self.0.get(&(org, env))?.born
+        self.lives.get(&(org, env))?.born
     }
 
     /// Until when a person wants `env` kept, as marked on its machines.
     pub fn kept_until(&self, env: &Environment) -> Option<DateTime<Utc>> {
-        self.0.get(&(&env.org, &env.name))?.kept_until
+        self.lives.get(&(&env.org, &env.name))?.kept_until
     }
 
     /// When `env` ends: at its fixed moment, `max_age` after its oldest machine was made, or after too long without a push; and not
@@ -74,7 +79,7 @@ impl<'o> Births<'o> {
     /// The same, whatever a person wants.
     fn end(&self, env: &Environment) -> Option<DateTime<Utc>> {
         let aged = env.max_age.and_then(|age| {
-            let created = self.0.get(&(&env.org, &env.name))?.born?;
+            let created = self.lives.get(&(&env.org, &env.name))?.born?;
             created.checked_add_signed(TimeDelta::from_std(age).ok()?)
         });
         env.expires_at.into_iter().chain(env.idle_at).chain(aged).min()

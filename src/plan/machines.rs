@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 use sha2::Digest as _;
 
 use super::app::{AppView, Progress};
@@ -253,15 +254,28 @@ impl Planner<'_> {
         name: String,
         start: bool,
     ) -> MachineWrite {
+        let (metadata, marker) = self.record(rolling, wanted, live, name);
+        let owned = rolling.view.owned.iter();
+        let min_secrets_version = owned.filter_map(|machine| self.marker_on(machine)?.secrets_version).max();
+        let pending_digests = rolling.secrets.pending.clone();
+        let trial = trial_of(rolling, wanted);
+        MachineWrite { config, metadata, marker, trial, pending_digests, min_secrets_version, start }
+    }
+
+    /// What a machine is to carry besides its configuration: the metadata of the spec and of others, and our marker.
+    pub(super) fn record(
+        &self,
+        rolling: &Rolling<'_>,
+        wanted: &desired::Machine,
+        live: Option<&Machine>,
+        name: String,
+    ) -> (BTreeMap<String, String>, MachineMarker) {
         let view = rolling.view;
         let before = live.and_then(|machine| self.marker_on(machine));
         let set_before = before.and_then(|marker| marker.fields.below("metadata").cloned()).unwrap_or_default();
-        let mut metadata: BTreeMap<String, String> = live
-            .map(|machine| machine.metadata.clone())
-            .unwrap_or_default()
-            .into_iter()
-            .filter(|(key, _)| !key.starts_with(PREFIX) && set_before.below(key).is_none())
-            .collect();
+        let others = live.into_iter().flat_map(|machine| &machine.metadata);
+        let others = others.filter(|(key, _)| !key.starts_with(PREFIX) && set_before.below(key).is_none());
+        let mut metadata: BTreeMap<String, String> = others.map(|(key, value)| (key.clone(), value.clone())).collect();
         metadata.extend(wanted.metadata.clone());
         let marker = MachineMarker {
             owner: self.fleet.owner.clone(),
@@ -273,7 +287,7 @@ impl Planner<'_> {
             name,
             launch: before.map(|marker| marker.launch.clone()).unwrap_or_default(),
             writer: before.and_then(|marker| marker.writer.clone()),
-            hash: short_hash(&json!({"config": wanted.config, "metadata": wanted.metadata})),
+            hash: Hashed::of(wanted).short(),
             fields: fields_of(wanted),
             secrets: rolling.secrets.record.clone(),
             secrets_version: before.and_then(|marker| marker.secrets_version),
@@ -286,11 +300,7 @@ impl Planner<'_> {
             redeploy: before.and_then(|marker| marker.redeploy).max(asked_again(view.env)),
             tombstone: None,
         };
-        let owned = view.owned.iter();
-        let min_secrets_version = owned.filter_map(|machine| self.marker_on(machine)?.secrets_version).max();
-        let pending_digests = rolling.secrets.pending.clone();
-        let trial = trial_of(rolling, wanted);
-        MachineWrite { config, metadata, marker, trial, pending_digests, min_secrets_version, start }
+        (metadata, marker)
     }
 
     /// The metadata that says since when nobody asks for a machine.
@@ -318,9 +328,29 @@ pub(super) fn asked_again(env: &Environment) -> Option<u64> {
     env.preview.as_ref()?.redeploy
 }
 
-/// Hash of a JSON value: 16 hexadecimal characters.
-pub(super) fn short_hash(value: &Value) -> String {
-    hex::encode(sha2::Sha256::digest(value.to_string().as_bytes()).get(..8).unwrap_or_default())
+/// What is wanted of a machine, as hashes of it are taken: as JSON, of which no tree is made first.
+#[derive(Serialize)]
+pub(super) struct Hashed<'w> {
+    pub(super) config: &'w Value,
+    pub(super) metadata: &'w BTreeMap<String, String>,
+    /// Fingerprints by name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) secrets: Option<BTreeMap<&'w String, &'w String>>,
+    /// The last comment that asks for it to be written again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) redeploy: Option<u64>,
+}
+
+impl<'w> Hashed<'w> {
+    pub(super) const fn of(wanted: &'w desired::Machine) -> Self {
+        Self { config: &wanted.config, metadata: &wanted.metadata, secrets: None, redeploy: None }
+    }
+
+    /// 16 hexadecimal characters.
+    pub(super) fn short(&self) -> String {
+        let text = serde_json::to_vec(self).unwrap_or_default();
+        hex::encode(sha2::Sha256::digest(text).get(..8).unwrap_or_default())
+    }
 }
 
 /// Whether a machine is made to rest until something starts it: at its time, or when another machine fails.
@@ -335,11 +365,6 @@ fn may_end(wanted: &desired::Machine) -> bool {
 }
 
 fn fields_of(wanted: &desired::Machine) -> FieldSet {
-    let mut all = wanted.config.clone();
-    if let Value::Object(map) = &mut all
-        && !wanted.metadata.is_empty()
-    {
-        map.insert("metadata".to_owned(), serde_json::json!(wanted.metadata));
-    }
-    FieldSet::of(&all)
+    let fields = FieldSet::of(&wanted.config);
+    if wanted.metadata.is_empty() { fields } else { fields.with("metadata", wanted.metadata.keys()) }
 }

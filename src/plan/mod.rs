@@ -109,6 +109,28 @@ impl Plan {
         }
     }
 
+    /// Where every environment stands that is not converged, for whoever asks for many of them.
+    pub fn standings(&self) -> BTreeMap<&EnvName, Standing> {
+        let mut standings: BTreeMap<&EnvName, Standing> = BTreeMap::new();
+        for withheld in &self.withheld {
+            let standing = standings.entry(&withheld.env).or_insert(Standing::Waiting);
+            if withheld.stance == Stance::Blocked {
+                *standing = Standing::Blocked;
+            }
+        }
+        standings.extend(self.steps.iter().map(|step| (&step.env, Standing::Changes)));
+        standings
+    }
+
+    /// What is withheld, by environment.
+    pub fn withheld_by_env(&self) -> BTreeMap<&EnvName, Vec<&Withheld>> {
+        let mut by_env: BTreeMap<&EnvName, Vec<&Withheld>> = BTreeMap::new();
+        for withheld in &self.withheld {
+            by_env.entry(&withheld.env).or_default().push(withheld);
+        }
+        by_env
+    }
+
     /// The steps of one environment, in order.
     pub fn steps_of<'a>(&'a self, env: &'a EnvName) -> impl Iterator<Item = &'a Step> {
         self.steps.iter().filter(move |step| step.env == *env)

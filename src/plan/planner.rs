@@ -11,7 +11,7 @@ use super::step::{Action, Step, StepId};
 use super::withheld::{Effect, HeldChange, Notice, Reason, Stance, Withheld};
 use super::{EnvironmentKind, Plan, Standing, outputs};
 use crate::desired::{Environment, Fleet, Level, Wanted};
-use crate::memory::{Memory, Verb};
+use crate::memory::{Memory, NotesByKey, Verb};
 use crate::observed::{ByApp, Observed, Presence};
 use crate::policy::Policy;
 use crate::resource::{AppName, ComponentName, EnvName, FieldChange, OrgSlug, ResourceKey};
@@ -68,6 +68,7 @@ pub fn plan(
         policy,
         request,
         now,
+        notes: NotesByKey::of(memory),
         listed: ByApp::of_all(observed),
         births: Births::of(observed, &fleet.owner),
         askers: askers(fleet),
@@ -123,6 +124,8 @@ pub(super) struct Planner<'a> {
     pub(super) policy: &'a Policy,
     pub(super) request: &'a Request,
     pub(super) now: DateTime<Utc>,
+    /// What we ourselves did lately.
+    pub(super) notes: NotesByKey<'a>,
     /// The listings by app.
     pub(super) listed: BTreeMap<&'a OrgSlug, ByApp<'a>>,
     pub(super) births: Births<'a>,
@@ -257,6 +260,10 @@ impl<'a> Planner<'a> {
             }
         }
         if refused.is_empty() {
+            return;
+        }
+        if refused.is_empty() {
+            // To renumber every step once for each environment is what would make many of them slow.
             return;
         }
         let held: Vec<Step> = self.plan.steps.iter().filter(|step| refused.contains(&step.id)).cloned().collect();

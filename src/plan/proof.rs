@@ -143,13 +143,13 @@ impl Planner<'_> {
 
     /// Whether no write of ours to `key` may still be under way or unseen: asked in the name of `rule`.
     pub(super) fn is_settled(&self, key: &ResourceKey, rule: Rule) -> Result<(), Obstacle> {
-        let open = self.memory.open_note(key, self.now, self.policy.timing);
+        let open = self.notes.open(key, self.now, self.policy.timing);
         self.settled(key, open.filter(|_| self.holds(rule)))
     }
 
     /// The same for what a person wants to end.
     fn is_settled_for_end(&self, key: &ResourceKey) -> Result<(), Obstacle> {
-        let open = self.memory.open_note_for_end(key, self.now, self.policy.timing);
+        let open = self.notes.open_for_end(key, self.now, self.policy.timing);
         self.settled(key, open.filter(|_| self.holds(Rule::OpenKeyStopsDeletion)))
     }
 

@@ -6,9 +6,8 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use serde_json::json;
 
-use super::machines::{Rolling, asked_again, short_hash};
+use super::machines::{Hashed, Rolling, asked_again};
 use super::planner::Planner;
 use super::withheld::{Reason, Stance, Withheld};
 use crate::desired;
@@ -31,11 +30,7 @@ pub(super) struct Doubt {
 pub(super) fn trial_of(rolling: &Rolling<'_>, wanted: &desired::Machine) -> String {
     let fingerprints: BTreeMap<&String, &String> =
         rolling.secrets.record.0.iter().map(|(name, secret)| (name, &secret.fingerprint)).collect();
-    let mut tried = json!({"config": wanted.config, "metadata": wanted.metadata, "secrets": fingerprints});
-    if let (Some(comment), Some(tried)) = (asked_again(rolling.view.env), tried.as_object_mut()) {
-        tried.insert("redeploy".to_owned(), comment.into());
-    }
-    short_hash(&tried)
+    Hashed { secrets: Some(fingerprints), redeploy: asked_again(rolling.view.env), ..Hashed::of(wanted) }.short()
 }
 
 /// How a machine is not healthy, as far as one look tells.
@@ -87,11 +82,14 @@ impl Planner<'_> {
                 until: Some(rejection.retry_at),
             });
         }
-        let live = live.filter(|live| self.is_as_wanted(rolling, wanted, live))?;
+        let live = live?;
         let problem = match &live.state {
             MachineState::Passing(state) => format!("is {state}"),
             _ => ailment(live, self.now)?,
         };
+        if !self.is_as_wanted(rolling, wanted, live) {
+            return None;
+        }
         Some(Doubt {
             stance: Stance::Waiting,
             reason: Reason::Unhealthy,

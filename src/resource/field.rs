@@ -3,7 +3,7 @@
 //! The record is kept in machine metadata in a compact, readable form, for example
 //! `env(LOG,PORT)guest(cpus,memory_mb)services(tcp:8080(ports(443(handlers))))`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde_json::Value;
@@ -11,8 +11,11 @@ use serde_json::Value;
 use super::machine::list_key;
 
 /// A set of field paths, as a tree. A node without children is a field that was set whole.
+///
+/// Each level is a list in the order of its names, because there is one of these for every machine that is seen: a map would take
+/// several times the room.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct FieldSet(BTreeMap<String, FieldSet>);
+pub struct FieldSet(Box<[(Box<str>, FieldSet)]>);
 
 impl FieldSet {
     /// All fields that `config` (in normal form) sets.
@@ -23,14 +26,15 @@ impl FieldSet {
     fn of_named(list: &str, value: &Value) -> Self {
         match value {
             Value::Object(map) => {
-                Self(map.iter().map(|(key, item)| (key.clone(), Self::of_named(key, item))).collect())
+                Self::from_entries(map.iter().map(|(key, item)| (key.as_str().into(), Self::of_named(key, item))))
             }
             Value::Array(items) => {
                 let keys: Option<Vec<String>> = items.iter().map(|item| list_key(list, item)).collect();
                 // A list whose elements share keys is compared, and so recorded, as a whole.
                 match keys.filter(|keys| keys.iter().collect::<BTreeSet<_>>().len() == keys.len()) {
                     Some(keys) => {
-                        Self(keys.into_iter().zip(items.iter().map(|item| Self::of_named("", item))).collect())
+                        let below = items.iter().map(|item| Self::of_named("", item));
+                        Self::from_entries(keys.into_iter().map(String::into_boxed_str).zip(below))
                     }
                     None => Self::default(),
                 }
@@ -39,9 +43,27 @@ impl FieldSet {
         }
     }
 
+    /// Of several entries of one name the last one counts.
+    fn from_entries(entries: impl Iterator<Item = (Box<str>, Self)>) -> Self {
+        let mut entries: Vec<_> = entries.collect();
+        entries.reverse();
+        entries.sort_by(|(one, _), (other, _)| one.cmp(other));
+        entries.dedup_by(|(one, _), (other, _)| one == other);
+        Self(entries.into_boxed_slice())
+    }
+
+    /// The same, and below `key` these fields alone, set whole.
+    #[must_use]
+    pub fn with<'n>(self, key: &str, names: impl Iterator<Item = &'n String>) -> Self {
+        let below = Self::from_entries(names.map(|name| (name.as_str().into(), Self::default())));
+        let entries = self.0.into_iter().chain(std::iter::once((key.into(), below)));
+        Self::from_entries(entries)
+    }
+
     /// The fields below `key`, if any field there was set.
     pub fn below(&self, key: &str) -> Option<&Self> {
-        self.0.get(key)
+        let place = self.0.binary_search_by(|(name, _)| (**name).cmp(key)).ok()?;
+        self.0.get(place).map(|(_, below)| below)
     }
 
     /// The part of `config` (in normal form) that these fields are.
@@ -81,21 +103,21 @@ impl FieldSet {
     }
 
     fn parse_level(characters: &mut std::iter::Peekable<std::str::Chars<'_>>, depth: usize) -> Self {
-        let mut set = BTreeMap::new();
+        let mut set = Vec::new();
         let mut name = String::new();
         loop {
             let next = characters.next();
             match next {
                 Some('(') if depth < 32 => {
                     let below = Self::parse_level(characters, depth.saturating_add(1));
-                    set.insert(unescape(&std::mem::take(&mut name)), below);
+                    set.push((unescape(&std::mem::take(&mut name)).into_boxed_str(), below));
                 }
                 Some(',' | ')') | None => {
                     if !name.is_empty() {
-                        set.insert(unescape(&std::mem::take(&mut name)), Self::default());
+                        set.push((unescape(&std::mem::take(&mut name)).into_boxed_str(), Self::default()));
                     }
                     if next != Some(',') {
-                        return Self(set);
+                        return Self::from_entries(set.into_iter());
                     }
                 }
                 Some(other) => name.push(other),

@@ -5,6 +5,7 @@
 //! wanted, what the spec set before and no longer sets goes, and what no spec ever set stays as it is.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use serde_json::{Map, Value};
 
@@ -243,9 +244,30 @@ pub fn three_way(desired: &Value, live: &Value, live_digest: Option<&str>, manag
     let mut changes = Vec::new();
     let context = Context { live_digest };
     let config = context
-        .merge("", "", Some(desired), Some(live), Some(managed), &mut changes)
+        .merge(Path::Root, "", Some(desired), Some(live), Some(managed), &mut changes)
         .unwrap_or_else(|| desired.clone());
     ThreeWay { config, changes }
+}
+
+/// Where in a configuration: written out only where something differs.
+#[derive(Clone, Copy)]
+enum Path<'p> {
+    Root,
+    /// A field of a map.
+    Field(&'p Path<'p>, &'p str),
+    /// The item of a list that has this key.
+    Item(&'p Path<'p>, &'p str),
+}
+
+impl fmt::Display for Path<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Root => Ok(()),
+            Self::Field(Self::Root, name) => f.write_str(name),
+            Self::Field(above, name) => write!(f, "{above}.{name}"),
+            Self::Item(above, key) => write!(f, "{above}[{key}]"),
+        }
+    }
 }
 
 struct Context<'a> {
@@ -255,7 +277,7 @@ struct Context<'a> {
 impl Context<'_> {
     fn merge(
         &self,
-        path: &str,
+        path: Path<'_>,
         name: &str,
         desired: Option<&Value>,
         live: Option<&Value>,
@@ -281,7 +303,7 @@ impl Context<'_> {
             }
             (Some(desired), live) => {
                 if !self.same(path, desired, live) {
-                    changes.push(change(path, live.cloned(), Some(desired.clone())));
+                    changes.push(change(&path.to_string(), live.cloned(), Some(desired.clone())));
                 }
                 Some(desired.clone())
             }
@@ -291,7 +313,7 @@ impl Context<'_> {
     /// A field that the spec does not set: removed where the spec set it before, otherwise left alone.
     fn leave_or_remove(
         &self,
-        path: &str,
+        path: Path<'_>,
         live: &Value,
         managed: Option<&FieldSet>,
         changes: &mut Vec<FieldChange>,
@@ -305,8 +327,9 @@ impl Context<'_> {
                 (!is_empty(&merged)).then_some(merged)
             }
             _ => {
-                if !is_default(path, live) {
-                    changes.push(change(path, Some(live.clone()), None));
+                let path = path.to_string();
+                if !is_default(&path, live) {
+                    changes.push(change(&path, Some(live.clone()), None));
                 }
                 None
             }
@@ -315,7 +338,7 @@ impl Context<'_> {
 
     fn merge_maps(
         &self,
-        path: &str,
+        path: Path<'_>,
         desired: &Map<String, Value>,
         live: &Map<String, Value>,
         managed: Option<&FieldSet>,
@@ -326,9 +349,9 @@ impl Context<'_> {
         keys.sort();
         let mut merged = Map::new();
         for key in keys {
-            let below = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+            let below = Path::Field(&path, key);
             let managed = managed.and_then(|fields| fields.below(key));
-            if let Some(value) = self.merge(&below, key, desired.get(key), live.get(key), managed, changes) {
+            if let Some(value) = self.merge(below, key, desired.get(key), live.get(key), managed, changes) {
                 merged.insert(key.clone(), value);
             }
         }
@@ -338,7 +361,7 @@ impl Context<'_> {
     /// A list that the spec sets is the spec's as a whole: elements it does not have go; inside an element the field rules hold.
     fn merge_lists(
         &self,
-        path: &str,
+        path: Path<'_>,
         name: &str,
         desired: &[Value],
         live: &[Value],
@@ -358,7 +381,7 @@ impl Context<'_> {
             };
             let key = label(counterpart);
             let managed = managed.and_then(|fields| fields.below(&key));
-            merged.extend(self.merge(&format!("{path}[{key}]"), "", Some(item), Some(counterpart), managed, changes));
+            merged.extend(self.merge(Path::Item(&path, &key), "", Some(item), Some(counterpart), managed, changes));
         }
         for item in live.iter().filter(|item| !desired.iter().any(|other| is_same(item, other))) {
             changes.push(change(&format!("{path}[{}]", label(item)), Some(item.clone()), None));
@@ -366,14 +389,16 @@ impl Context<'_> {
         Value::Array(merged)
     }
 
-    fn same(&self, path: &str, desired: &Value, live: Option<&Value>) -> bool {
+    fn same(&self, path: Path<'_>, desired: &Value, live: Option<&Value>) -> bool {
         match (desired, live) {
-            (Value::String(desired), Some(Value::String(live))) if is_image(path) => {
+            (desired, Some(live)) if desired == live => true,
+            (Value::String(desired), Some(Value::String(live))) => {
+                let path = path.to_string();
                 let digest = if path == "image" { self.live_digest } else { None };
-                desired == live || ImageReference::parse(desired).is_satisfied_by(&ImageReference::parse(live), digest)
+                is_image(&path) && ImageReference::parse(desired).is_satisfied_by(&ImageReference::parse(live), digest)
             }
-            (desired, Some(live)) => desired == live || numbers_equal(desired, live),
-            (desired, None) => is_default(path, desired),
+            (desired, Some(live)) => numbers_equal(desired, live),
+            (desired, None) => is_default(&path.to_string(), desired),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A memory as rows, so that only what differs is written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
@@ -25,7 +25,7 @@ pub(super) enum Part {
 }
 
 impl Part {
-    const ALL: [Self; 10] = [
+    pub(super) const ALL: [Self; 10] = [
         Self::Run,
         Self::Note,
         Self::Organization,
@@ -86,8 +86,51 @@ struct Run {
     blank_since: Option<DateTime<Utc>>,
 }
 
-/// The rows of `memory`. Rows that are in `before` keep their position where they can.
-pub(super) fn rows_of(memory: &Memory, before: &Rows) -> serde_json::Result<Rows> {
+/// The parts in which two memories differ. Most of a memory stays as it is from one save to the next, and there is one for each write.
+pub(super) fn parts_that_differ(before: &Memory, after: &Memory) -> BTreeSet<Part> {
+    let differs = |part: &Part| match part {
+        Part::Run => {
+            before.instance != after.instance
+                || before.started_at != after.started_at
+                || before.blank_since != after.blank_since
+        }
+        Part::Note => before.notes != after.notes,
+        Part::Organization => before.organizations != after.organizations,
+        Part::Born => before.born != after.born,
+        Part::Volume => before.volumes != after.volumes,
+        Part::Freed => before.freed != after.freed,
+        Part::Deletion => before.deletions != after.deletions,
+        Part::Acknowledged => before.acknowledged != after.acknowledged,
+        Part::MissingImage => before.missing_images != after.missing_images,
+        Part::Rejection => before.rejections != after.rejections,
+    };
+    Part::ALL.into_iter().filter(differs).collect()
+}
+
+/// Makes `parts` of `memory` like those of `other`.
+pub(super) fn take_over(memory: &mut Memory, other: &Memory, parts: &BTreeSet<Part>) {
+    for part in parts {
+        match part {
+            Part::Run => {
+                memory.instance.clone_from(&other.instance);
+                memory.started_at = other.started_at;
+                memory.blank_since = other.blank_since;
+            }
+            Part::Note => memory.notes.clone_from(&other.notes),
+            Part::Organization => memory.organizations.clone_from(&other.organizations),
+            Part::Born => memory.born.clone_from(&other.born),
+            Part::Volume => memory.volumes.clone_from(&other.volumes),
+            Part::Freed => memory.freed.clone_from(&other.freed),
+            Part::Deletion => memory.deletions.clone_from(&other.deletions),
+            Part::Acknowledged => memory.acknowledged.clone_from(&other.acknowledged),
+            Part::MissingImage => memory.missing_images.clone_from(&other.missing_images),
+            Part::Rejection => memory.rejections.clone_from(&other.rejections),
+        }
+    }
+}
+
+/// The rows of `parts` of `memory`. Rows that are in `before` keep their position where they can.
+pub(super) fn rows_of(memory: &Memory, parts: &BTreeSet<Part>, before: &Rows) -> serde_json::Result<Rows> {
     // Named one by one, so that a new field cannot be forgotten here.
     let Memory {
         instance,
@@ -105,35 +148,42 @@ pub(super) fn rows_of(memory: &Memory, before: &Rows) -> serde_json::Result<Rows
     } = memory;
     let mut rows = Builder::new(before);
     let run = Run { instance: instance.clone(), started_at: *started_at, blank_since: *blank_since };
-    rows.put(Part::Run, String::new(), &run)?;
-    for note in notes {
+    if parts.contains(&Part::Run) {
+        rows.put(Part::Run, String::new(), &run)?;
+    }
+    for note in notes.iter().filter(|_| parts.contains(&Part::Note)) {
         rows.push(Part::Note, &serde_json::to_string(&(&note.key, note.verb))?, note)?;
     }
-    for org in organizations {
+    for org in organizations.iter().filter(|_| parts.contains(&Part::Organization)) {
         rows.put(Part::Organization, org.as_str().to_owned(), &true)?;
     }
-    for (app, birth) in born {
+    for (app, birth) in born.iter().filter(|_| parts.contains(&Part::Born)) {
         rows.put(Part::Born, app.as_str().to_owned(), birth)?;
     }
-    for (id, app) in volumes {
+    for (id, app) in volumes.iter().filter(|_| parts.contains(&Part::Volume)) {
         rows.put(Part::Volume, id.clone(), app)?;
     }
-    for (app, at) in freed {
+    for (app, at) in freed.iter().filter(|_| parts.contains(&Part::Freed)) {
         rows.put(Part::Freed, app.as_str().to_owned(), at)?;
     }
-    for deletion in deletions {
+    for deletion in deletions.iter().filter(|_| parts.contains(&Part::Deletion)) {
         rows.push(Part::Deletion, &serde_json::to_string(deletion)?, deletion)?;
     }
-    for (hash, members) in acknowledged {
+    for (hash, members) in acknowledged.iter().filter(|_| parts.contains(&Part::Acknowledged)) {
         rows.put(Part::Acknowledged, hash.clone(), members)?;
     }
-    for (image, since) in missing_images {
+    for (image, since) in missing_images.iter().filter(|_| parts.contains(&Part::MissingImage)) {
         rows.put(Part::MissingImage, image.clone(), since)?;
     }
-    for (what, rejection) in rejections {
+    for (what, rejection) in rejections.iter().filter(|_| parts.contains(&Part::Rejection)) {
         rows.put(Part::Rejection, what.clone(), rejection)?;
     }
     Ok(rows.rows)
+}
+
+/// The rows of one part.
+fn of_part(rows: &Rows, part: Part) -> impl Iterator<Item = (&RowKey, &Row)> {
+    rows.range(RowKey { part, key: String::new() }..).take_while(move |(key, _)| key.part == part)
 }
 
 struct Builder<'a> {
@@ -146,7 +196,8 @@ struct Builder<'a> {
 
 impl<'a> Builder<'a> {
     fn new(before: &'a Rows) -> Self {
-        let highest = before.values().map(|row| row.position).max().unwrap_or(0);
+        let lists = [Part::Note, Part::Deletion].into_iter().flat_map(|part| of_part(before, part));
+        let highest = lists.map(|(_, row)| row.position).max().unwrap_or(0);
         Self { before, rows: Rows::new(), last_position: BTreeMap::new(), next_position: highest.saturating_add(1) }
     }
 
@@ -232,10 +283,12 @@ pub(super) struct Changes<'a> {
 }
 
 impl<'a> Changes<'a> {
-    pub(super) fn between(before: &'a Rows, after: &'a Rows) -> Self {
+    /// Within `parts`, of which `after` has all rows.
+    pub(super) fn between(parts: &BTreeSet<Part>, before: &'a Rows, after: &'a Rows) -> Self {
+        let before_of_parts = parts.iter().flat_map(|part| of_part(before, *part));
         Self {
             put: after.iter().filter(|(key, row)| before.get(key) != Some(row)).collect(),
-            remove: before.keys().filter(|key| !after.contains_key(key)).collect(),
+            remove: before_of_parts.map(|(key, _)| key).filter(|key| !after.contains_key(key)).collect(),
         }
     }
 

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::error::StoreError;
 use super::lock::{self, WriterLock};
 use super::migrate::{self, identify, migrate};
-use super::rows::{Changes, Part, Row, RowKey, Rows, memory_of, rows_of};
+use super::rows::{Changes, Part, Row, RowKey, Rows, memory_of, parts_that_differ, rows_of, take_over};
 use super::{DEFAULT_HISTORY_LIMIT, Store, StoredEvent};
 use crate::event::Event;
 use crate::memory::Memory;
@@ -38,8 +38,16 @@ pub struct SqliteStore {
 #[derive(Debug)]
 struct Inner {
     connection: Connection,
-    /// The rows of the memory as they are in the file; absent when that is not known.
-    saved: Option<Rows>,
+    /// What is in the file; absent when that is not known.
+    saved: Option<Saved>,
+}
+
+/// A memory as it is in the file.
+#[derive(Debug)]
+struct Saved {
+    rows: Rows,
+    /// The memory that they are of, where it was seen.
+    memory: Option<Memory>,
 }
 
 impl SqliteStore {
@@ -166,24 +174,41 @@ impl Store for SqliteStore {
         let mut inner = self.lock();
         let rows = self.read_rows(&inner.connection)?;
         let memory = memory_of(&rows).map_err(|error| self.damaged(error.to_string()))?;
-        inner.saved = Some(rows);
+        inner.saved = Some(Saved { rows, memory: memory.clone() });
         Ok(memory)
     }
 
     fn save(&self, memory: &Memory) -> Result<(), StoreError> {
         let mut guard = self.lock();
         let inner = &mut *guard;
-        let before = match inner.saved.take() {
-            Some(rows) => rows,
-            None => self.read_rows(&inner.connection)?,
+        let Saved { mut rows, memory: before } = match inner.saved.take() {
+            Some(saved) => saved,
+            None => Saved { rows: self.read_rows(&inner.connection)?, memory: None },
         };
-        let after = rows_of(memory, &before).map_err(|source| StoreError::Encode { what: "the memory", source })?;
-        let changes = Changes::between(&before, &after);
+        let parts = match &before {
+            Some(before) => parts_that_differ(before, memory),
+            None => Part::ALL.into(),
+        };
+        let after =
+            rows_of(memory, &parts, &rows).map_err(|source| StoreError::Encode { what: "the memory", source })?;
+        let changes = Changes::between(&parts, &rows, &after);
         if !changes.is_empty() {
             // After an error `saved` stays empty: what is in the file is read again before it is compared with anything.
             Self::write(&mut inner.connection, &changes).map_err(self.failed("save the memory"))?;
         }
-        inner.saved = Some(after);
+        let gone: Vec<RowKey> = changes.remove.into_iter().cloned().collect();
+        for key in &gone {
+            rows.remove(key);
+        }
+        rows.extend(after);
+        let saved = match before {
+            Some(mut before) => {
+                take_over(&mut before, memory, &parts);
+                before
+            }
+            None => memory.clone(),
+        };
+        inner.saved = Some(Saved { rows, memory: Some(saved) });
         Ok(())
     }
 

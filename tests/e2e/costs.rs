@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use crate::daemon::settled;
-use crate::support::{created, environment, world_of};
+use crate::daemon::{Running, settings, settled};
+use crate::support::{QUARANTINE, created, environment, world_of};
 use crate::world::World;
 
 /// A world in which one app of somebody else has so many machines that the organization has `machines` of them.
@@ -58,4 +58,22 @@ async fn a_run_that_begins_with_nothing_known_reads_four_lists_of_each_app_on_to
     world.converge().await;
     world.reconcile_without_writes().await;
     assert_eq!(world.sim.requests().len(), 3 + 5, "{:?}", counted(&world));
+}
+
+/// A daemon that starts where everything is as it should be looks at all of it closely: in a few listings, however many there are.
+#[tokio::test(start_paused = true)]
+async fn the_first_look_of_the_loop_takes_few_listings() {
+    let names: Vec<String> = (0..100).map(|number| format!("e{number}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut world = created(&names).await;
+    world.put("hangar.yaml", &settings("workers: 2\nresync: 10m\ndeepResync: 30d"));
+    world.pass_time(QUARANTINE).await;
+    world.sim.clear_requests();
+    let daemon = Running::start(world);
+    daemon.pass(300).await;
+    let counts = counted(&daemon.world);
+    assert!(counts["GET /v1/apps"] <= 4, "{counts:#?}");
+    assert_eq!(counts.keys().filter(|path| path.ends_with("-web/machines")).count(), names.len());
+    assert_eq!(counts["GET /v1/apps/e7-web/machines"], 1, "each is read once");
+    assert_eq!(daemon.world.sim.writes(), 0);
 }

@@ -15,7 +15,7 @@ use hangar::sim::{Fault, FaultKind, Matcher, RequestRecord, SimConfig};
 use hangar::source::{Snapshot, Source, SourceError};
 use tokio::task::JoinHandle;
 
-use crate::support::{CONTROLLER, Meddler, QUARANTINE, environment, policy, seconds, small, world_of};
+use crate::support::{CONTROLLER, Meddler, QUARANTINE, created, environment, policy, seconds, small, world_of};
 use crate::world::{Recorder, World};
 
 /// A source that holds what the test gives it.
@@ -133,7 +133,7 @@ impl Running {
     }
 }
 
-fn settings(lines: &str) -> String {
+pub(crate) fn settings(lines: &str) -> String {
     format!("{CONTROLLER}  {}\n", lines.replace('\n', "\n  "))
 }
 
@@ -162,6 +162,19 @@ async fn it_creates_what_is_wanted_and_follows_changed_specs_at_once() {
         (daemon.image("a-web"), daemon.image("b-web")),
         ("registry.fly.io/demo:v2".into(), "registry.fly.io/demo:v1".into())
     );
+}
+
+/// What is seen to be as it should be by specs that have changed meanwhile is not taken for known.
+#[tokio::test(start_paused = true)]
+async fn a_spec_that_changes_while_its_environment_is_looked_at_is_not_missed() {
+    let world = created(&["a"]).await;
+    world.sim.inject(Fault::always(Matcher::new(Method::Get, "/v1/apps/*/machines"), FaultKind::Latency { ms: 5_000 }));
+    let mut daemon = Running::start(world);
+    daemon.pass(2).await;
+    daemon.world.edit("a.yaml", "demo:v1", "demo:v2");
+    daemon.publish();
+    daemon.pass(30).await;
+    assert_eq!(daemon.image("a-web"), "registry.fly.io/demo:v2");
 }
 
 #[tokio::test(start_paused = true)]

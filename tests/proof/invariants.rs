@@ -7,6 +7,8 @@ use hangar::http::transport::Method;
 use hangar::sim::{EditRecord, Exchange, Simulator, Watcher};
 use serde_json::Value;
 
+use crate::pulls::is_wanted;
+
 /// The metadata key that says whose a machine is.
 const OWNER_KEY: &str = "hangar_owner";
 
@@ -161,6 +163,10 @@ impl Seen {
             if simulator.edits().iter().any(by_hand) {
                 self.broken.push(format!("{}: somebody else has just put it there", what()));
             }
+        }
+        if is_write && exchange.method == Method::Delete && below.is_empty() && is_wanted(simulator, name, exchange.at)
+        {
+            self.broken.push(format!("{}: its pull request has been open and unlabelled for minutes", what()));
         }
         let Some(app) = self.before.get(*name).filter(|_| is_write) else { return };
         let mut broken = Vec::new();

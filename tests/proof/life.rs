@@ -8,13 +8,14 @@ use std::sync::Arc;
 
 use hangar::check;
 use hangar::controller::{Once, Outcome, Session, Verdict};
-use hangar::plan::{Request, Standing, plan};
+use hangar::plan::{Reason, Request, Standing, Withheld, plan};
 use hangar::sim::{CrashPoint, Profile, SimConfig};
 use hangar::store::MemoryStore;
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
 
 use crate::invariants::Invariants;
+use crate::pulls::{self, Deed};
 use crate::scene::until;
 use crate::support::{CONTROLLER, GRACE, environment, policy, seconds};
 use crate::world::{MASTER_KEY, World};
@@ -113,10 +114,10 @@ fn put(world: &mut World, fleet: &[Option<Env>]) {
     }
 }
 
-/// Does something by hand to the app number `index` of those that are ours.
-fn meddle(world: &World, index: usize, hand: Hand) {
+/// Does something by hand to the app number `index` of those that are ours. Returns which that is.
+fn meddle(world: &World, index: usize, hand: Hand) -> Option<String> {
     let apps: Vec<String> = world.app_names().into_iter().filter(|app| app != "theirs").collect();
-    let Some(app) = apps.get(index % apps.len().max(1)) else { return };
+    let app = apps.get(index % apps.len().max(1))?;
     let machine = world.sim.machines(app).first().map(|machine| machine.id.clone());
     // What cannot be done is not done.
     let _done_or_not = match (hand, machine) {
@@ -138,6 +139,7 @@ fn meddle(world: &World, index: usize, hand: Hand) {
             world.sim.edit_machine_config(app, &id, |config| config["metadata"]["hangar_slot"] = "nonsense".into())
         }
     };
+    Some(app.clone())
 }
 
 /// What happens in a life, one after the other.
@@ -157,6 +159,8 @@ enum Act {
     Wait(u64),
     /// Two controllers with one owner id run at once.
     Both,
+    /// Something happens to a pull request.
+    Pull(usize, Deed),
 }
 
 /// A whole life.
@@ -183,6 +187,7 @@ pub(crate) fn any_life() -> impl Strategy<Value = Life> {
         1 => Just(Act::LoseStore),
         1 => prop::sample::select(vec![10_u64, 61, 125, 400]).prop_map(Act::Wait),
         1 => Just(Act::Both),
+        4 => (0_usize..3, pulls::deed()).prop_map(|(index, deed)| Act::Pull(index, deed)),
     ];
     let lag = prop::sample::select(vec![0_u64, 0, 5, 30]);
     (fleet(), lag, prop::collection::vec(act, 0..6)).prop_map(|(first, lag, acts)| Life { first, lag, acts })
@@ -204,6 +209,9 @@ struct Living {
     invariants: Arc<Invariants>,
     crash: Option<(u32, CrashPoint, bool)>,
     both: bool,
+    /// Previews in which people have done something by hand.
+    by_hand: BTreeSet<String>,
+    looks: u64,
 }
 
 impl Life {
@@ -232,7 +240,7 @@ impl Life {
 impl Living {
     fn born(life: &Life, seed: u64) -> Self {
         let config = SimConfig { seed, listing_lag: seconds(life.lag), ..SimConfig::default() };
-        let config = config.with_org("acme", "sim_acme_token");
+        let config = pulls::with_repository(config.with_org("acme", "sim_acme_token"));
         let files = [("hangar.yaml", CONTROLLER), ("policy.yaml", &policy("{grace: 1m}"))];
         let mut world = World::configured(&files, config);
         world.sim.create_app("acme", "theirs", "").unwrap();
@@ -240,8 +248,17 @@ impl Living {
         world.sim.create_machine("theirs", &machine, "iad").unwrap();
         world.put("base.yaml", &environment("base", "", "web: {image: 'registry.fly.io/demo:v1'}"));
         put(&mut world, &life.first);
+        pulls::put_set(&mut world);
         let invariants = Invariants::of(&world.sim, "hangar");
-        Self { world, fleet: life.first.clone(), invariants, crash: None, both: false }
+        Self {
+            world,
+            fleet: life.first.clone(),
+            invariants,
+            crash: None,
+            both: false,
+            by_hand: BTreeSet::new(),
+            looks: 0,
+        }
     }
 
     async fn suffer(&mut self, act: &Act) {
@@ -251,7 +268,7 @@ impl Living {
                 put(&mut self.world, &self.fleet);
             }
             Act::Hand(index, hand) => {
-                meddle(&self.world, *index, *hand);
+                self.by_hand.extend(meddle(&self.world, *index, *hand));
                 self.invariants.look_again(&self.world.sim);
             }
             Act::Weather(profile) => {
@@ -262,12 +279,20 @@ impl Living {
             Act::LoseStore => self.world.lose_store(),
             Act::Wait(time) => self.world.pass_time(seconds(*time)).await,
             Act::Both => self.both = true,
+            Act::Pull(index, deed) => pulls::happen(&self.world, *index, *deed),
         }
+    }
+
+    /// Asks the repository for its pull requests, as each run does.
+    async fn look(&mut self) {
+        self.looks += 1;
+        pulls::look(&mut self.world, self.looks).await;
     }
 
     /// One run, or what the weather and a crash leave of it.
     async fn turn(&mut self) {
         self.world.pass_time(seconds(3)).await;
+        self.look().await;
         let session = self.world.session();
         let run = Once::new(&session, Request::default(), seconds(60)).run(|_| ());
         if let Some((at, point, keep_store)) = self.crash.take() {
@@ -303,12 +328,15 @@ impl Living {
 
     /// Reconciles until there is nothing to do but to wait for people, and asserts that the next run has nothing to do either.
     async fn comes_to_rest(&mut self) {
+        self.look().await;
         self.plans_repeat().await;
         let mut outcome = self.run().await;
         for _ in 0..5 {
             assert!(outcome.failures.is_empty(), "{:#?}", outcome.failures);
-            let is_waiting = outcome.verdicts.values().any(|verdict| *verdict == Verdict::Waiting);
-            if !is_waiting {
+            let (verdicts, withheld) = (&outcome.verdicts, &outcome.last.plan.withheld);
+            // For room in the queue nobody has to wait here: there will be none.
+            let passes = |held: &&Withheld| verdicts[&held.env] == Verdict::Waiting && held.reason != Reason::Queued;
+            if !withheld.iter().any(|held| passes(&held)) {
                 break;
             }
             self.world.pass_time(GRACE).await;
@@ -319,10 +347,12 @@ impl Living {
         assert_eq!(outcome.last.plan.steps.len(), 0, "{:#?}", outcome.last.plan.steps);
         assert_eq!(self.world.sim.writes(), writes, "a run that had nothing to do has written");
         self.is_as_wanted(&outcome);
+        pulls::are_as_wanted(&self.world, &outcome, &self.by_hand);
     }
 
     async fn run(&mut self) -> Outcome {
         self.world.pass_time(seconds(3)).await;
+        self.look().await;
         let limited = self.refused_for_speed();
         let session = self.world.session();
         let outcome = Once::new(&session, Request::default(), seconds(180)).run(|_| ()).await.unwrap();
@@ -376,7 +406,7 @@ impl Living {
     /// Neither the master key, nor the token, nor any value of a secret is in any event.
     fn shows_no_secret(&self) {
         let told = format!("{:?}", self.world.recorder.events());
-        let mut planted = vec![MASTER_KEY.to_owned(), "sim_acme_token".to_owned()];
+        let mut planted = vec![MASTER_KEY.to_owned(), "sim_acme_token".to_owned(), pulls::TOKEN.to_owned()];
         for app in self.world.app_names() {
             let values = self.world.sim.secret_names(&app).into_iter();
             planted.extend(

@@ -22,6 +22,8 @@ mod life;
 #[path = "../e2e/live.rs"]
 mod live;
 mod pairs;
+mod previews;
+mod pulls;
 mod scene;
 mod seeds;
 #[path = "../contract/strict.rs"]

@@ -55,7 +55,7 @@ impl Store for Mortal {
         self.kept.remove_status(env)
     }
 
-    fn statuses(&self) -> Result<std::collections::BTreeMap<EnvName, Value>, StoreError> {
+    fn statuses(&self) -> Result<BTreeMap<EnvName, Value>, StoreError> {
         self.kept.statuses()
     }
 }
@@ -68,6 +68,7 @@ pub(crate) struct Scene {
     config: SimConfig,
     variables: FixedVariables,
     files: Vec<(String, String)>,
+    /// What repositories have.
     repos: BTreeMap<RepoName, RepoListing>,
     loaded: Option<Arc<Loaded>>,
 }

@@ -6,9 +6,9 @@ use rusqlite::Connection;
 use serde_json::json;
 
 use super::support::{event, full_memory, machine_key, note};
-use crate::memory::Verb;
+use crate::memory::{Memory, Verb};
 use crate::resource::EnvName;
-use crate::store::rows::{Changes, Rows, rows_of};
+use crate::store::rows::{Changes, Part, Rows, rows_of};
 use crate::store::{SqliteStore, Store, StoreError};
 
 /// What another process would find if this one were killed now: the files as they are, with nothing closed or flushed.
@@ -60,24 +60,58 @@ fn a_save_without_a_load_before_it_replaces_what_an_earlier_run_left() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("h.db");
     SqliteStore::open(&path).unwrap().save(&full_memory()).unwrap();
-    let blank = crate::memory::Memory::blank("run-2", super::support::at(9));
+    let blank = Memory::blank("run-2", super::support::at(9));
     SqliteStore::open(&path).unwrap().save(&blank).unwrap();
     assert_eq!(SqliteStore::open(&path).unwrap().load().unwrap(), Some(blank));
 }
 
 #[test]
 fn one_more_note_writes_one_row() {
+    let all = Part::ALL.into();
     let mut memory = full_memory();
-    let before = rows_of(&memory, &Rows::new()).unwrap();
+    let before = rows_of(&memory, &all, &Rows::new()).unwrap();
     memory.note(note(machine_key(7), Verb::Create, 9));
-    let after = rows_of(&memory, &before).unwrap();
-    let changes = Changes::between(&before, &after);
+    let after = rows_of(&memory, &all, &before).unwrap();
+    let changes = Changes::between(&all, &before, &after);
     assert_eq!((changes.put.len(), changes.remove.len()), (1, 0));
     memory.notes.remove(0);
-    let later = rows_of(&memory, &after).unwrap();
-    let changes = Changes::between(&after, &later);
+    let later = rows_of(&memory, &all, &after).unwrap();
+    let changes = Changes::between(&all, &after, &later);
     assert_eq!((changes.put.len(), changes.remove.len()), (0, 1));
-    assert!(Changes::between(&later, &rows_of(&memory, &later).unwrap()).is_empty());
+    assert!(Changes::between(&all, &later, &rows_of(&memory, &all, &later).unwrap()).is_empty());
+}
+
+#[test]
+fn whatever_part_of_a_memory_changes_is_saved() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("h.db");
+    let full = full_memory();
+    let changes: [fn(&mut Memory); 11] = [
+        |memory| memory.instance.push('x'),
+        |memory| memory.started_at = super::support::at(77),
+        |memory| memory.blank_since = Some(super::support::at(78)),
+        |memory| memory.notes.clear(),
+        |memory| memory.organizations.clear(),
+        |memory| memory.born.clear(),
+        |memory| memory.volumes.clear(),
+        |memory| memory.freed.clear(),
+        |memory| memory.deletions.clear(),
+        |memory| memory.acknowledged.clear(),
+        |memory| memory.rejections.clear(),
+    ];
+    for (index, change) in changes.into_iter().enumerate() {
+        let mut changed = full.clone();
+        change(&mut changed);
+        assert_ne!(changed, full, "{index}");
+        for last in [&changed, &full] {
+            let store = SqliteStore::open(&path).unwrap();
+            for memory in [&full, &changed, last] {
+                store.save(memory).unwrap();
+            }
+            drop(store);
+            assert_eq!(SqliteStore::open(&path).unwrap().load().unwrap().as_ref(), Some(last), "{index}");
+        }
+    }
 }
 
 #[test]
