@@ -5,6 +5,8 @@
 
 mod by_app;
 pub mod deletable;
+#[cfg(test)]
+pub(crate) mod fixture;
 pub mod machine;
 pub mod ownership;
 
