@@ -145,7 +145,7 @@ pub fn observation(data: &[u8]) {
         let wishes =
             apps.flatten().map(|app| (app.name.clone(), Wish { certificates: true, ..Wish::default() })).collect();
         read_details(&reader, &clock, &fleet.owner, &mut scope, &wishes).await;
-        Observed { scopes: BTreeMap::from([(org, scope)]) }
+        Observed { scopes: BTreeMap::from([(org, scope)]), ..Observed::default() }
     });
     planned(&fleet, &observed, &policy);
 }
@@ -208,7 +208,9 @@ fn repositories(specs: &ParsedSpecs) -> BTreeMap<RepoName, RepoListing> {
         created_at: now(),
         active_at: now(),
         closed_at: None,
+        head_at: None,
         files: None,
+        orders: vec![],
     };
     let branch = Branch { name: "feature/x".to_owned(), sha: pull.sha.clone(), active_at: Some(now()) };
     let fork = PullRequest { number: 8, is_fork: true, branch: String::new(), ..pull.clone() };

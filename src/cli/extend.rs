@@ -8,6 +8,7 @@ use super::args::{Deletions, Extend, Global};
 use super::exit::{CliError, Exit};
 use super::surroundings::Surroundings;
 use super::{names, output, reconcile};
+use crate::desired::{Wanted, too_long};
 use crate::plan::{Purpose, Request};
 use crate::spec::validate::TTL_BOUNDS;
 
@@ -23,6 +24,12 @@ pub(super) async fn run(global: &Global, args: &Extend) -> Result<Exit, CliError
     let around = Surroundings::open(&args.target).await?;
     reconcile::show_diagnostics(global, &around);
     let env = names::environment(&args.env, &around)?;
+    let is_preview =
+        matches!(around.loaded.fleet.environments.get(&env), Some(Wanted::Ready(env)) if env.preview.is_some());
+    let longest = around.loaded.policy.max_preview_ttl.filter(|longest| is_preview && length.to_std() > *longest);
+    if let Some(longest) = longest {
+        return Err(CliError::Usage(too_long(length, longest)));
+    }
     let length = TimeDelta::from_std(length.to_std()).unwrap_or(TimeDelta::MAX);
     let until = around.shared.clock.now().checked_add_signed(length);
     let until = until.ok_or_else(|| wrong("it is too long".to_owned()))?;

@@ -16,10 +16,11 @@ use tokio::task::{Id, JoinError, JoinSet};
 use super::feedback::Feedback;
 use super::load::{LoadError, Loaded, load};
 use super::queue::{Backoff, Priority, Queue};
+use super::registries::Registries;
 use super::round::{End, Ended, Known, News, Round, said};
 use super::session::{Session, SessionError};
 use super::variables::Variables;
-use crate::desired::{Completeness, Wanted};
+use crate::desired::{Answer, Completeness, Wanted};
 use crate::event::{Event, Observer, What};
 use crate::execute::{Journal, Stop, StopReason};
 use crate::http::Shared;
@@ -82,6 +83,7 @@ struct Loop {
     loaded: Arc<Loaded>,
     periods: Periods,
     queue: Queue,
+    registries: Registries,
     known: BTreeMap<EnvName, Known>,
     /// Environments that were looked at before.
     seen: BTreeSet<EnvName>,
@@ -121,6 +123,7 @@ impl Daemon {
             loaded,
             periods,
             queue,
+            registries: Registries::default(),
             known: BTreeMap::new(),
             seen: BTreeSet::new(),
             gated: BTreeSet::new(),
@@ -210,7 +213,9 @@ impl Loop {
             Arc::clone(&self.daemon.observer),
         );
         let (session, problems) = match opened {
-            Ok((session, problems)) => (session.reporting_to(self.daemon.feedback.clone()), problems),
+            Ok((session, problems)) => {
+                (session.reporting_to(self.daemon.feedback.clone()).pacing_by(self.registries.clone()), problems)
+            }
             Err(error) => {
                 for env in due.iter().chain(&glanced) {
                     self.fail(env, &error.to_string());
@@ -418,6 +423,7 @@ impl Loop {
 
     fn adopt(&mut self, loaded: Loaded, now: DateTime<Utc>) {
         let mut changed = changed(&self.loaded, &loaded);
+        changed.extend(spoken_to(&self.loaded, &loaded));
         if !self.loaded.incomplete_sources().is_subset(&loaded.incomplete_sources()) {
             // What was kept because it was not known whether anybody wants it.
             changed.extend(self.queue.names().filter(|env| !loaded.fleet.environments.contains_key(*env)).cloned());
@@ -488,6 +494,15 @@ fn changed(before: &Loaded, after: &Loaded) -> BTreeSet<EnvName> {
     let all = before.policy != after.policy || before.fleet.owner != after.fleet.owner;
     let names: BTreeSet<&EnvName> = before.fleet.environments.keys().chain(after.fleet.environments.keys()).collect();
     names.into_iter().filter(|env| all || describe(before, env) != describe(after, env)).cloned().collect()
+}
+
+/// The previews of which somebody has asked something new: there is an answer to be given, whatever else.
+fn spoken_to(before: &Loaded, after: &Loaded) -> BTreeSet<EnvName> {
+    let answers = |loaded: &Loaded, env: &EnvName| -> BTreeSet<Answer> {
+        loaded.fleet.audiences.get(env).into_iter().flat_map(|audience| audience.answers.iter().copied()).collect()
+    };
+    let is_news = |env: &&EnvName| !answers(after, env).is_subset(&answers(before, env));
+    after.fleet.audiences.keys().filter(is_news).cloned().collect()
 }
 
 fn describe(error: &LoadError) -> String {

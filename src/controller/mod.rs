@@ -6,6 +6,7 @@
 //! Readers ─────> Observed ──┘        (pass)
 //! ```
 
+mod comments;
 mod credentials;
 mod daemon;
 mod feedback;
@@ -15,6 +16,7 @@ mod load;
 mod once;
 mod pass;
 mod queue;
+mod registries;
 mod repos;
 mod round;
 mod session;
@@ -29,6 +31,7 @@ pub use load::{LoadError, Loaded, asked, load};
 pub use once::{Once, Outcome, Verdict};
 pub use pass::{BrokenPlan, Planned, Readers, bulk_fingerprint, plan_checked, writers};
 pub use queue::{Backoff, Priority, Queue};
+pub use registries::Registries;
 pub use repos::WithRepositories;
 pub use session::{Session, SessionError};
 pub use variables::{FixedVariables, ProcessEnvironment, Variables, WithStandIns};

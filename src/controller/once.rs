@@ -255,7 +255,11 @@ impl<'s> Once<'s> {
                 Standing::Changes => Verdict::Waiting,
                 Standing::Blocked => {
                     let is_wrong = last.plan.withheld.iter().any(|withheld| {
-                        withheld.env == *env && matches!(withheld.reason, Reason::RolloutRejected | Reason::SpecBroken)
+                        withheld.env == *env
+                            && matches!(
+                                withheld.reason,
+                                Reason::RolloutRejected | Reason::SpecBroken | Reason::ImageMissing
+                            )
                     });
                     if is_wrong { Verdict::Failed } else { Verdict::Blocked }
                 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sha2::Digest as _;
 
 use super::load::{LoadError, Loaded};
+use super::registries::{Logins, Registries};
 use super::variables::Variables;
 use crate::check::{self, Violation};
 use crate::desired::{Environment, Wanted};
@@ -22,6 +23,8 @@ pub struct Readers {
     by_org: BTreeMap<OrgSlug, FlyReader>,
     /// Organizations that no spec names any more.
     former: BTreeSet<OrgSlug>,
+    logins: Logins,
+    registries: Registries,
     shared: Shared,
 }
 
@@ -50,7 +53,14 @@ impl Readers {
             Ok((org.clone(), FlyReader::new(client)))
         };
         let by_org = orgs.union(former).map(connect).collect::<Result<_, LoadError>>()?;
-        Ok(Self { by_org, former: former.clone(), shared: shared.clone() })
+        let logins = Logins::read(loaded, orgs, variables);
+        Ok(Self { by_org, former: former.clone(), logins, registries: Registries::default(), shared: shared.clone() })
+    }
+
+    /// The same, which ask registries as seldom as `registries` says.
+    #[must_use]
+    pub fn pacing_by(self, registries: Registries) -> Self {
+        Self { registries, ..self }
     }
 
     /// Lists every organization in bulk.
@@ -69,10 +79,10 @@ impl Readers {
             );
             false
         });
-        Observed { scopes }
+        Observed { scopes, ..Observed::default() }
     }
 
-    /// Reads the details of the apps of `environments`, into `observed`.
+    /// Reads the details of the apps of `environments` into `observed`, and whether images are there that their previews wait for.
     pub async fn read_details(&self, observed: &mut Observed, loaded: &Loaded, environments: &BTreeSet<EnvName>) {
         let wishes = wishes(loaded, environments);
         let none = BTreeMap::new();
@@ -82,6 +92,7 @@ impl Readers {
             Some(observe::read_details(reader, &self.shared.clock, &loaded.fleet.owner, scope, wanted))
         });
         let _all_read: Vec<()> = futures::future::join_all(reads).await;
+        self.registries.look(observed, loaded, environments, &self.logins, &self.shared).await;
     }
 }
 

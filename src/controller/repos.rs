@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::comments::Comments;
 use super::credentials::AppTokens;
 use super::github::GithubAccess;
 use super::hints::Hints;
@@ -41,6 +42,7 @@ pub struct WithRepositories {
     readers: Mutex<BTreeMap<(String, String), GithubReader>>,
     /// The files that pull requests have changed which are closed: nothing changes them any more.
     closed_files: Mutex<BTreeMap<(RepoName, u64), Vec<String>>>,
+    comments: Comments,
     /// When commits were made.
     commits: Mutex<BTreeMap<String, Option<DateTime<Utc>>>>,
     /// How often to ask; nothing as long as no spec needs it.
@@ -58,6 +60,7 @@ impl WithRepositories {
             hints: Hints::default(),
             readers: Mutex::default(),
             closed_files: Mutex::default(),
+            comments: Comments::default(),
             commits: Mutex::default(),
             interval: Mutex::default(),
         }
@@ -119,15 +122,27 @@ impl WithRepositories {
             // They are listed by their last change, and anybody may comment on one that was closed long ago.
             let is_recent = |pull: &wire::PullRequest| pull.closed_at.is_none_or(|at| at >= since);
             let closed = closed.into_iter().filter(|pull| !numbers.contains(&pull.number) && is_recent(pull));
-            pulls = closed.chain(open).map(pull).collect();
+            let all: Vec<wire::PullRequest> = closed.chain(open).collect();
+            let updates: BTreeMap<u64, DateTime<Utc>> = all.iter().map(|pull| (pull.number, pull.updated_at)).collect();
+            pulls = all.into_iter().map(pull).collect();
+            let is_open = |number| pulls.iter().any(|pull| pull.number == number && pull.closed_at.is_none());
+            self.comments.keep_only(repo, is_open);
             lock(&self.closed_files)
                 .retain(|(of, number), _| of != repo || pulls.iter().any(|pull| pull.number == *number));
             for pull in &mut pulls {
+                if needed.needs_comments(pull) {
+                    let change = (pull.number, updates.get(&pull.number).copied().unwrap_or(pull.created_at));
+                    let orders = self.comments.orders(reader, &self.shared.clock, repo, change).await;
+                    pull.orders = orders.map_err(|error| explained(&error))?;
+                }
+                // Some commands hold until there is a newer commit.
+                if pull.closed_at.is_none() && (needed.activity || !pull.orders.is_empty()) {
+                    pull.head_at =
+                        self.committed_at(reader, repo, &pull.sha).await.map_err(|error| explained(&error))?;
+                }
                 if needed.activity && pull.closed_at.is_none() {
                     // When anything changed about it last does not count: what we say in it ourselves would keep it alive.
-                    let pushed_at =
-                        self.committed_at(reader, repo, &pull.sha).await.map_err(|error| explained(&error))?;
-                    pull.active_at = pushed_at.map_or(pull.created_at, |at| at.max(pull.created_at));
+                    pull.active_at = pull.head_at.map_or(pull.created_at, |at| at.max(pull.created_at));
                 }
                 if needed.needs_files(pull) {
                     pull.files = Some(self.files(reader, repo, pull).await.map_err(|error| explained(&error))?);
@@ -250,10 +265,12 @@ fn pull(pull: wire::PullRequest) -> PullRequest {
         created_at: pull.created_at,
         active_at: pull.updated_at,
         closed_at: if pull.open { None } else { pull.closed_at.or(Some(pull.updated_at)) },
+        head_at: None,
         files: None,
+        orders: Vec::new(),
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::feedback::Feedback;
 use super::load::{LoadError, Loaded};
 use super::pass::{BrokenPlan, Planned, Readers, former_orgs, plan_checked, writers};
+use super::registries::Registries;
 use super::variables::Variables;
 use crate::desired::Wanted;
 use crate::event::Observer;
@@ -110,6 +111,13 @@ impl Session {
         Self { feedback, ..self }
     }
 
+    /// The same run, which asks registries as seldom as `registries` says.
+    #[must_use]
+    pub fn pacing_by(mut self, registries: Registries) -> Self {
+        self.readers = self.readers.pacing_by(registries);
+        self
+    }
+
     /// The same run under another stop signal: each environment can be stopped for itself.
     #[must_use]
     pub fn stopped_by(&self, stop: Stop) -> Self {
@@ -134,6 +142,7 @@ impl Session {
         let lived_in = lived_in.collect();
         self.journal.change(|memory| {
             memory.settle(observed, now, policy.timing, policy.budget.window);
+            memory.note_images(&observed.images, now);
             memory.remember_organizations(observed, &fleet.owner, &lived_in);
             memory.forget_what_is_gone(observed, policy.timing);
         })

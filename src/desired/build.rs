@@ -62,6 +62,8 @@ pub fn build(specs: &ParsedSpecs, context: &Context<'_>) -> Built {
         unavailable.extend(problems.unavailable);
         environments.insert(name, (parsed.origin.clone(), wanted));
     }
+    let limits = specs.policies.iter().filter_map(|policy| policy.spec.previews.as_ref()?.max_ttl);
+    let longest = limits.min().map(crate::spec::Duration::to_std);
     let mut templates = BTreeMap::new();
     let (mut sets, mut ended, mut audiences) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
     for set in &specs.preview_sets {
@@ -73,7 +75,7 @@ pub fn build(specs: &ParsedSpecs, context: &Context<'_>) -> Built {
             diagnostics.extend(problems.diagnostics);
             unavailable.extend(problems.unavailable);
         }
-        let mut expansion = previews::expand(set, context);
+        let mut expansion = previews::expand(set, context, longest);
         diagnostics.extend(expansion.problems.diagnostics);
         sets.insert(set.metadata.name.clone(), expansion.set);
         for preview in expansion.previews {

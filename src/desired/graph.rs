@@ -51,7 +51,7 @@ pub struct Fleet {
     pub source: Completeness,
     /// The sets of previews by name.
     pub sets: BTreeMap<String, PreviewSet>,
-    /// Names of previews whose pull requests are known to be closed.
+    /// Names of previews whose end a person has declared: their pull requests are closed, or a command says so.
     pub ended: BTreeMap<EnvName, Ended>,
     /// Whom to tell how previews are doing, those included that are no more.
     pub audiences: BTreeMap<EnvName, Audience>,

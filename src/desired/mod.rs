@@ -27,7 +27,8 @@ pub use graph::{
     Wanted,
 };
 pub use inputs::{Assets, NeededInputs, SecretInputs, needed_inputs};
+pub(crate) use previews::too_long;
 pub use previews::{
-    Asks, Audience, Branch, Ended, NamePattern, NeededListing, Preview, PreviewSet, PullRequest, RepoListing,
-    needed_listings,
+    Answer, AnswerKind, Asks, Audience, Branch, Command, Destroyed, Ended, NamePattern, NeededListing, Order, Preview,
+    PreviewSet, PullRequest, RepoListing, commands, needed_listings,
 };

@@ -135,6 +135,11 @@ impl ReadClient {
         self.exchange.send(Method::Get, call, Expects::Json).await
     }
 
+    /// Asks whether something is there without reading it, and returns the answer's status and headers.
+    pub async fn probe(&self, call: &Call) -> Result<Response, HttpError> {
+        self.exchange.send(Method::Head, call, Expects::Anything).await
+    }
+
     /// Reads the JSON in `response`, which [`fetch`](Self::fetch) returned for `call`.
     pub fn decode<T: DeserializeOwned>(&self, call: &Call, response: &Response) -> Result<T, HttpError> {
         self.exchange.decode(Method::Get, call, response)

@@ -183,7 +183,10 @@ impl Exchange {
     }
 
     fn request(&self, method: Method, call: &Call, timeout: Duration) -> Request {
-        let mut headers = vec![("authorization".to_owned(), self.connection.token.authorization().expose().to_owned())];
+        let mut headers = Vec::new();
+        if let Some(authorization) = self.connection.token.authorization() {
+            headers.push(("authorization".to_owned(), authorization.expose().to_owned()));
+        }
         if !self.connection.headers.iter().any(|(name, _)| *name == "accept") {
             headers.push(("accept".to_owned(), "application/json".to_owned()));
         }

@@ -123,6 +123,7 @@ impl Failed {
 const fn method(method: Method) -> reqwest::Method {
     match method {
         Method::Get => reqwest::Method::GET,
+        Method::Head => reqwest::Method::HEAD,
         Method::Post => reqwest::Method::POST,
         Method::Put => reqwest::Method::PUT,
         Method::Patch => reqwest::Method::PATCH,

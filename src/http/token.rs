@@ -1,5 +1,7 @@
 //! API tokens and the `Authorization` header made from them.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256};
 
 use crate::secret::SecretText;
@@ -9,6 +11,8 @@ use crate::secret::SecretText;
 pub struct Token {
     label: String,
     value: SecretText,
+    /// Whose password it is, where it is one.
+    username: Option<String>,
 }
 
 /// Why a text cannot be a token.
@@ -42,7 +46,24 @@ impl Token {
         if !value.chars().all(|c| c.is_ascii_graphic() || c == ' ') {
             return Err(TokenError::Unsendable { label });
         }
-        Ok(Self { label, value: SecretText::new(value) })
+        Ok(Self { label, value: SecretText::new(value), username: None })
+    }
+
+    /// No token at all, for what everybody may ask; `label` is the key of rate limits.
+    pub fn anonymous(label: impl Into<String>) -> Self {
+        Self { label: label.into(), value: SecretText::default(), username: None }
+    }
+
+    /// A user's name and password, sent as RFC 7617 says. `label` names where the password was read from.
+    pub fn basic(label: impl Into<String>, username: &str, password: &SecretText) -> Self {
+        Self { label: label.into(), value: password.clone(), username: Some(username.to_owned()) }
+    }
+
+    /// The same token as the password of `username`.
+    #[must_use]
+    pub fn as_password_of(&self, username: &str) -> Self {
+        let value = self.value.expose();
+        Self::basic(&self.label, username, &SecretText::new(value.strip_prefix("FlyV1 ").unwrap_or(value)))
     }
 
     /// The name under which people know this token. Not secret.
@@ -60,20 +81,26 @@ impl Token {
         &self.value
     }
 
-    /// The value of the `Authorization` header.
+    /// The value of the `Authorization` header, if one is to be sent.
     ///
     /// Most providers want `Bearer`. Fly's macaroons go as `FlyV1`, with only the macaroons of a bundle (its official client does
     /// the same); a text that already begins with `FlyV1 ` is sent as it is.
-    pub(super) fn authorization(&self) -> SecretText {
+    pub(super) fn authorization(&self) -> Option<SecretText> {
         let value = self.value.expose();
+        if let Some(username) = &self.username {
+            return Some(SecretText::new(format!("Basic {}", STANDARD.encode(format!("{username}:{value}")))));
+        }
+        if value.is_empty() {
+            return None;
+        }
         if value.starts_with("FlyV1 ") || value.starts_with("Bearer ") {
-            return self.value.clone();
+            return Some(self.value.clone());
         }
         let macaroons: Vec<&str> = value.split(',').map(str::trim).filter(|part| is_macaroon(part)).collect();
         if macaroons.is_empty() {
-            return SecretText::new(format!("Bearer {value}"));
+            return Some(SecretText::new(format!("Bearer {value}")));
         }
-        SecretText::new(format!("FlyV1 {}", macaroons.join(",")))
+        Some(SecretText::new(format!("FlyV1 {}", macaroons.join(","))))
     }
 }
 
@@ -87,7 +114,7 @@ mod tests {
     use super::*;
 
     fn header(value: &str) -> String {
-        Token::new("FLY_TOKEN", value).unwrap().authorization().expose().to_owned()
+        Token::new("FLY_TOKEN", value).unwrap().authorization().unwrap().expose().to_owned()
     }
 
     #[test]
@@ -109,7 +136,18 @@ mod tests {
     }
 
     #[test]
+    fn a_name_with_a_password_is_sent_as_such_and_nothing_is_not_sent() {
+        // RFC 7617, section 2.
+        let basic = Token::basic("REGISTRY", "Aladdin", &SecretText::new("open sesame"));
+        assert_eq!(basic.authorization().unwrap().expose(), "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
+        assert!(Token::anonymous("everybody").authorization().is_none());
+    }
+
+    #[test]
     fn debug_shows_the_label_and_never_the_value() {
-        assert_eq!(format!("{:?}", Token::new("T", "abc").unwrap()), r#"Token { label: "T", value: [REDACTED] }"#);
+        assert_eq!(
+            format!("{:?}", Token::new("T", "abc").unwrap()),
+            r#"Token { label: "T", value: [REDACTED], username: None }"#
+        );
     }
 }

@@ -14,6 +14,8 @@ use bytes::Bytes;
 pub enum Method {
     /// Reads; never has an effect.
     Get,
+    /// Asks whether something is there, without reading it.
+    Head,
     /// Creates or acts.
     Post,
     /// Replaces.
@@ -29,6 +31,7 @@ impl Method {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Get => "GET",
+            Self::Head => "HEAD",
             Self::Post => "POST",
             Self::Put => "PUT",
             Self::Patch => "PATCH",
@@ -38,7 +41,7 @@ impl Method {
 
     /// Whether a request with this method can change anything.
     pub const fn is_read(self) -> bool {
-        matches!(self, Self::Get)
+        matches!(self, Self::Get | Self::Head)
     }
 }
 

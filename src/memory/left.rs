@@ -167,7 +167,10 @@ mod tests {
     }
 
     fn seen(scopes: Vec<(&str, Scope)>) -> Observed {
-        Observed { scopes: scopes.into_iter().map(|(org, scope)| (OrgSlug::from(org), scope)).collect() }
+        Observed {
+            scopes: scopes.into_iter().map(|(org, scope)| (OrgSlug::from(org), scope)).collect(),
+            ..Observed::default()
+        }
     }
 
     /// A memory of app `a`, made at 0 in `o`, with volume `v`.

@@ -54,7 +54,7 @@ fn observed(detail: AppDetail) -> Observed {
     }
     let details = BTreeMap::from([("a".into(), detail)]);
     let scope = Scope { apps: nothing(), machines: nothing(), volumes: nothing(), details, out_of_reach: None };
-    Observed { scopes: BTreeMap::from([("o".into(), scope)]) }
+    Observed { scopes: BTreeMap::from([("o".into(), scope)]), ..Observed::default() }
 }
 
 fn known<T>(value: T, started: i64) -> Reading<T> {

@@ -7,6 +7,7 @@ mod by_app;
 pub mod deletable;
 #[cfg(test)]
 pub(crate) mod fixture;
+mod images;
 pub mod machine;
 pub mod ownership;
 
@@ -16,6 +17,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 pub use by_app::ByApp;
+pub use images::{ImageAnswer, Images};
 pub use machine::{Check, Exit, Machine, MachineState};
 
 pub use crate::desired::Completeness;
@@ -26,6 +28,8 @@ use crate::resource::{AppName, IpKind, OrgSlug};
 pub struct Observed {
     /// One view per Fly organization.
     pub scopes: BTreeMap<OrgSlug, Scope>,
+    /// What registries said of images that nothing of ours runs yet.
+    pub images: Images,
 }
 
 impl Observed {

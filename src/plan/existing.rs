@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::machines::{Rolling, rests};
+use super::machines::{Rolling, asked_again, rests};
 use super::planner::Planner;
 use super::proof::Evidence;
 use super::secrets::SecretDecision;
@@ -12,7 +12,7 @@ use super::step::{Action, MachineWrite, StepId};
 use super::trial::ailment;
 use super::withheld::{Effect, HeldChange, Reason, Stance};
 use crate::desired;
-use crate::desired::Level;
+use crate::desired::{Environment, Level};
 use crate::observed::{Machine, MachineState};
 use crate::resource::field::FieldSet;
 use crate::resource::machine::{ThreeWay, three_way};
@@ -65,7 +65,8 @@ impl Planner<'_> {
         let marker = self.marker_on(live);
         let found = self.difference(&config, live_config, live, marker);
         let stale_secrets = stale_secrets(rolling.secrets, marker);
-        if found.changes.is_empty() && stale_secrets.is_empty() {
+        let redeploy = redeployment(view.env, marker);
+        if found.changes.is_empty() && stale_secrets.is_empty() && redeploy.is_none() {
             self.plan_settled(rolling, wanted, live, marker, &key, found);
             return;
         }
@@ -87,6 +88,7 @@ impl Planner<'_> {
             new: rolling.secrets.record.0.contains_key(name).then_some(Change::Secret),
             kind: ChangeKind::InPlace,
         }));
+        changes.extend(redeploy);
         let last = if replaces {
             let config = in_a_new_machine(found.config, &config);
             self.plan_replacement(rolling, wanted, live, config, changes, &after)
@@ -204,6 +206,7 @@ impl Planner<'_> {
         let config = output::resolve(&wanted.config, &rolling.outputs);
         self.difference(&config, live_config, live, marker).changes.is_empty()
             && stale_secrets(rolling.secrets, marker).is_empty()
+            && redeployment(rolling.view.env, marker).is_none()
     }
 
     fn difference(
@@ -248,6 +251,14 @@ fn stale_secrets(secrets: &SecretDecision, marker: Option<&MachineMarker>) -> Ve
         .collect()
 }
 
+/// That a person has asked, by a later comment than the machine was written for, for it to be written again. Fly starts a machine anew
+/// when it is updated, also to the configuration that it has.
+fn redeployment(env: &Environment, marker: Option<&MachineMarker>) -> Option<FieldChange> {
+    let (marker, asked) = (marker?, asked_again(env)?);
+    let is_done = marker.redeploy >= Some(asked);
+    (!is_done).then(|| FieldChange::plain("redeploy", marker.redeploy.map(Value::from), Some(asked.into())))
+}
+
 /// The metadata keys that differ between what is live and what would be written; writer and launch alone are no difference.
 fn metadata_patch(
     marker: Option<&MachineMarker>,
@@ -273,6 +284,9 @@ fn metadata_patch(
 fn update_reason(changes: &[FieldChange], is_ours: bool) -> String {
     if !is_ours {
         return "it is taken over, and is not as the spec has it".to_owned();
+    }
+    if changes.iter().all(|change| change.path == "redeploy") {
+        return "a person has asked for it in a comment".to_owned();
     }
     let only_secrets = changes.iter().all(|change| change.path.starts_with("secrets."));
     if only_secrets { "it has to take changed secrets".to_owned() } else { "it is not as the spec has it".to_owned() }

@@ -53,7 +53,7 @@ impl<'o> Births<'o> {
         self.0.iter().any(|((_, env), life)| *env == name && life.born.is_some())
     }
 
-    /// Until when a person wants `env` kept.
+    /// Until when a person wants `env` kept, as marked on its machines.
     pub fn kept_until(&self, env: &Environment) -> Option<DateTime<Utc>> {
         self.0.get(&(&env.org, &env.name))?.kept_until
     }
@@ -62,7 +62,8 @@ impl<'o> Births<'o> {
     /// before the moment until which a person wants it kept.
     pub fn expiry(&self, env: &Environment) -> Option<DateTime<Utc>> {
         let end = self.end(env)?;
-        Some(self.kept_until(env).map_or(end, |until| until.max(end)))
+        let by_comment = env.preview.as_ref().and_then(|preview| preview.kept_until);
+        self.kept_until(env).into_iter().chain(by_comment).chain([end]).max()
     }
 
     /// The same, whatever a person wants.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::EnvironmentKind;
 use super::planner::{Place, Planner};
@@ -13,6 +13,7 @@ use crate::observed::Presence;
 use crate::resource::marker::PREFIX;
 use crate::resource::{EnvName, FieldChange, ResourceKey};
 use crate::rules::Rule;
+use crate::spec::Duration;
 
 impl<'a> Planner<'a> {
     /// Plans the marks by which the environment `name` is kept until `until`. One that is kept longer anyway stays as it is.
@@ -36,6 +37,14 @@ impl<'a> Planner<'a> {
             // Neither is ever torn down for its age.
             let message = if env.paused { "paused: nothing in it is changed" } else { "its level lets nothing end" };
             self.notice(name, None, Reason::Level, message.to_owned());
+            return;
+        }
+        if let Some(most) = self.policy.max_preview_ttl.filter(|_| env.preview.is_some())
+            && TimeDelta::from_std(most).is_ok_and(|most| until.signed_duration_since(self.now) > most)
+        {
+            let most = Duration::from_secs(most.as_secs());
+            let message = format!("the policy lets nobody keep a preview for longer than `{most}` (`previews.maxTtl`)");
+            self.block(name, None, None, Reason::PolicyViolation, message);
             return;
         }
         for app in &env.apps {

@@ -15,7 +15,7 @@ use super::trial::{Doubt, trial_of};
 use super::volumes::Binding;
 use super::withheld::Reason;
 use crate::desired;
-use crate::desired::Level;
+use crate::desired::{Environment, Level};
 use crate::observed::Machine;
 use crate::resource::field::FieldSet;
 use crate::resource::marker::{MachineMarker, PREFIX};
@@ -238,7 +238,7 @@ impl Planner<'_> {
             has_checks: wanted.has_checks,
             may_end: may_end(wanted),
             may_sleep: !wanted.always_on,
-            hash: trial_of(wanted, rolling.secrets),
+            hash: trial_of(rolling, wanted),
         };
         let reason = if wanted.has_checks { "until it runs and its checks pass" } else { "until it runs" };
         self.step(&rolling.view.place, key, action, reason, Vec::new(), after)
@@ -283,12 +283,13 @@ impl Planner<'_> {
             // A level that forbids deletion outlives the lines that set it.
             retain: view.is_retained() || view.env.level != Level::Full,
             keep_until: self.births.kept_until(view.env).filter(|until| *until > self.now),
+            redeploy: before.and_then(|marker| marker.redeploy).max(asked_again(view.env)),
             tombstone: None,
         };
         let owned = view.owned.iter();
         let min_secrets_version = owned.filter_map(|machine| self.marker_on(machine)?.secrets_version).max();
         let pending_digests = rolling.secrets.pending.clone();
-        let trial = trial_of(wanted, rolling.secrets);
+        let trial = trial_of(rolling, wanted);
         MachineWrite { config, metadata, marker, trial, pending_digests, min_secrets_version, start }
     }
 
@@ -310,6 +311,11 @@ impl Planner<'_> {
             until: Some(until),
         })
     }
+}
+
+/// The last comment that asks for the machines of `env` to be written again.
+pub(super) fn asked_again(env: &Environment) -> Option<u64> {
+    env.preview.as_ref()?.redeploy
 }
 
 /// Hash of a JSON value: 16 hexadecimal characters.

@@ -15,6 +15,7 @@ mod collect;
 mod existing;
 mod expiry;
 mod extend;
+mod images;
 mod machines;
 mod missing;
 mod network;
@@ -31,6 +32,7 @@ mod volumes;
 mod withheld;
 
 pub use expiry::{Births, SOON};
+pub use images::images_to_look_for;
 pub use planner::{Purpose, Request, plan};
 pub use proof::{Evidence, Proof};
 pub use secrets::SecretWrite;

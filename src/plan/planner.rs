@@ -183,6 +183,9 @@ impl<'a> Planner<'a> {
         let first_step = self.plan.steps.len();
         let known = outputs::of_environment(env, self.observed, &self.fleet.owner);
         self.plan.outputs.insert(env.name.clone(), known.clone());
+        if self.waits_for_image(env) {
+            return;
+        }
         self.plan_apps(env, &known);
         self.hold_by_level(env, first_step);
     }

@@ -8,9 +8,8 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 
-use super::machines::{Rolling, short_hash};
+use super::machines::{Rolling, asked_again, short_hash};
 use super::planner::Planner;
-use super::secrets::SecretDecision;
 use super::withheld::{Reason, Stance, Withheld};
 use crate::desired;
 use crate::observed::{Machine, MachineState};
@@ -28,11 +27,15 @@ pub(super) struct Doubt {
     until: Option<DateTime<Utc>>,
 }
 
-/// What failures are remembered by: the configuration, and the secrets that it was tried with.
-pub(super) fn trial_of(wanted: &desired::Machine, secrets: &SecretDecision) -> String {
+/// What failures are remembered by: the configuration, the secrets that it was tried with, and who has asked for it again.
+pub(super) fn trial_of(rolling: &Rolling<'_>, wanted: &desired::Machine) -> String {
     let fingerprints: BTreeMap<&String, &String> =
-        secrets.record.0.iter().map(|(name, secret)| (name, &secret.fingerprint)).collect();
-    short_hash(&json!({"config": wanted.config, "metadata": wanted.metadata, "secrets": fingerprints}))
+        rolling.secrets.record.0.iter().map(|(name, secret)| (name, &secret.fingerprint)).collect();
+    let mut tried = json!({"config": wanted.config, "metadata": wanted.metadata, "secrets": fingerprints});
+    if let (Some(comment), Some(tried)) = (asked_again(rolling.view.env), tried.as_object_mut()) {
+        tried.insert("redeploy".to_owned(), comment.into());
+    }
+    short_hash(&tried)
 }
 
 /// How a machine is not healthy, as far as one look tells.
@@ -73,8 +76,8 @@ impl Planner<'_> {
     fn doubt(&self, rolling: &Rolling<'_>, wanted: &desired::Machine, live: Option<&Machine>) -> Option<Doubt> {
         let key = ResourceKey::Machine { app: rolling.view.app.name.clone(), slot: wanted.slot.clone() };
         let rejection = self.memory.rejections.get(&key.to_string());
-        if let Some(rejection) = rejection
-            .filter(|rejection| rejection.hash == trial_of(wanted, rolling.secrets) && self.now < rejection.retry_at)
+        if let Some(rejection) =
+            rejection.filter(|rejection| rejection.hash == trial_of(rolling, wanted) && self.now < rejection.retry_at)
             && !live.is_some_and(has_recovered)
         {
             return Some(Doubt {
@@ -148,7 +151,7 @@ impl Planner<'_> {
         key: &ResourceKey,
     ) -> bool {
         let rejection = self.memory.rejections.get(&key.to_string());
-        rejection.is_some_and(|rejection| rejection.hash == trial_of(wanted, rolling.secrets))
+        rejection.is_some_and(|rejection| rejection.hash == trial_of(rolling, wanted))
     }
 }
 

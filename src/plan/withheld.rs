@@ -55,6 +55,10 @@ pub enum Reason {
     Level,
     /// The set of previews has no room for it yet.
     Queued,
+    /// An image is not there yet.
+    ImagePending,
+    /// An image is still not there.
+    ImageMissing,
     /// The environment is paused.
     Paused,
     /// The spec of the environment cannot be evaluated.

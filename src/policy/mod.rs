@@ -38,6 +38,8 @@ pub struct Policy {
     pub budget: DeletionBudget,
     /// How long after an orphan was found it is deleted.
     pub grace: Duration,
+    /// The longest that a person may keep a preview by a label, a comment or a command.
+    pub max_preview_ttl: Option<Duration>,
     /// What is assumed of the provider.
     pub timing: Timing,
 }
@@ -74,6 +76,7 @@ impl Default for Policy {
             approval: Vec::new(),
             budget: DeletionBudget { max_deletions: 10, max_percent: 30, floor: 10, window: Duration::from_hours(1) },
             grace: Duration::from_mins(5),
+            max_preview_ttl: None,
             timing: Timing::FLY,
         }
     }

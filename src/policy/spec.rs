@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Policy;
-use crate::spec::{Parsed, PolicySpec};
+use crate::spec::{Duration, Parsed, PolicySpec};
 
 impl Policy {
     /// The guardrails of all policies together: whatever one of them forbids is forbidden.
@@ -28,6 +28,10 @@ impl Policy {
         lower(&mut self.max_environments, spec.max_environments.map(count));
         lower(&mut self.max_volume_gb, spec.max_volume_size.map(|size| size.mb().checked_div(1024).unwrap_or(0)));
         lower(&mut self.max_memory_mb, spec.max_memory.map(super::super::spec::size::Size::mb));
+        lower(
+            &mut self.max_preview_ttl,
+            spec.previews.as_ref().and_then(|limits| limits.max_ttl).map(Duration::to_std),
+        );
         self.protected.extend(spec.protected.iter().cloned());
         self.approval.extend(spec.approval.iter().cloned());
         if let Some(grace) = spec.grace {
@@ -79,7 +83,7 @@ fn count(number: u32) -> usize {
 mod tests {
     use std::time::Duration;
 
-    use super::*;
+    use super::{BTreeSet, Policy};
     use crate::spec::{SourceFile, parse};
 
     /// The guardrails of these policies together.
@@ -110,12 +114,13 @@ mod tests {
     #[test]
     fn of_several_policies_the_strictest_word_holds() {
         let policy = policy(&[
-            "{orgs: [a, b], maxMachinesPerApp: 5, grace: 1m, protected: [x], deletionBudget: {maxDeletions: 50, window: 10m}}",
-            "{orgs: [b, c], maxMachinesPerApp: 9, grace: 2m, protected: [y], deletionBudget: {maxDeletions: 3, window: 2h}}",
+            "{orgs: [a, b], maxMachinesPerApp: 5, previews: {maxTtl: 7d}, grace: 1m, protected: [x], deletionBudget: {maxDeletions: 50, window: 10m}}",
+            "{orgs: [b, c], maxMachinesPerApp: 9, previews: {maxTtl: 3d}, grace: 2m, protected: [y], deletionBudget: {maxDeletions: 3, window: 2h}}",
         ]);
         assert_eq!(policy.orgs, BTreeSet::from(["b".to_owned()]));
         assert_eq!((policy.max_machines_per_app, policy.grace), (Some(5), Duration::from_mins(2)));
         assert_eq!((policy.budget.max_deletions, policy.budget.window), (3, Duration::from_hours(2)));
+        assert_eq!(policy.max_preview_ttl, Some(Duration::from_hours(72)));
         assert!(policy.protects(&"x".into()) && policy.protects(&"y".into()) && !policy.protects(&"z".into()));
     }
 

@@ -2,3 +2,4 @@
 
 pub mod fly;
 pub mod github;
+pub mod registry;

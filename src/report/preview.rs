@@ -92,6 +92,8 @@ pub struct PreviewNews<'a> {
     pub problems: &'a [PreviewProblem],
     /// What else there is to know.
     pub notes: &'a [String],
+    /// What whoever works on the pull request can do, where that is not what its phase says.
+    pub advice: Option<&'a str>,
 }
 
 /// The comment on the pull request, in Markdown. No value can break out of it, and no secret is in it: the parts have none.
@@ -121,7 +123,7 @@ pub fn preview_comment(news: &PreviewNews<'_>) -> String {
     {
         blocks.push(item("note:", note));
     }
-    blocks.push(format!("<sub>{}</sub>", news.phase.advice()));
+    blocks.push(format!("<sub>{}</sub>", news.advice.unwrap_or_else(|| news.phase.advice())));
     let blocks: Vec<&str> = blocks.iter().map(|block| block.trim_end()).collect();
     blocks.join("\n\n")
 }

@@ -78,6 +78,8 @@ pub struct MachineMarker {
     pub retain: bool,
     /// Whatever its time to live, its environment is kept until then: a person has said so.
     pub keep_until: Option<DateTime<Utc>>,
+    /// The last comment that asked for it to be written again, and that it was written again for.
+    pub redeploy: Option<u64>,
     /// Garbage collection found no spec for it at this moment; grace counts from here.
     pub tombstone: Option<DateTime<Utc>>,
 }
@@ -113,12 +115,13 @@ impl MachineMarker {
         put("protect", flag(self.protect));
         put("retain", flag(self.retain));
         put("keep_until", self.keep_until.map(|at| at.timestamp().to_string()).unwrap_or_default());
+        put("redeploy", self.redeploy.map(|comment| comment.to_string()).unwrap_or_default());
         put("tombstone", self.tombstone.map(|at| at.timestamp().to_string()).unwrap_or_default());
         entries
     }
 
     /// All metadata keys that a marker can use: a patch sets those that are absent from it to null.
-    pub const KEYS: [&'static str; 19] = [
+    pub const KEYS: [&'static str; 20] = [
         "owner",
         "env",
         "set",
@@ -137,6 +140,7 @@ impl MachineMarker {
         "protect",
         "retain",
         "keep_until",
+        "redeploy",
         "tombstone",
     ];
 
@@ -177,6 +181,7 @@ impl MachineMarker {
             keep_until: optional("keep_until")
                 .and_then(|text| text.parse().ok())
                 .and_then(|at| DateTime::from_timestamp(at, 0)),
+            redeploy: optional("redeploy").and_then(|text| text.parse().ok()),
             tombstone: match optional("tombstone") {
                 None => None,
                 Some(text) => Some(
@@ -272,6 +277,7 @@ mod tests {
             protect: true,
             retain: false,
             keep_until: DateTime::from_timestamp(1_700_000_100, 0),
+            redeploy: Some(42),
             tombstone: DateTime::from_timestamp(1_700_000_000, 0),
         }
     }

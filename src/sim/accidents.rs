@@ -130,6 +130,11 @@ impl Simulator {
         Ok(())
     }
 
+    /// An image that is still being built: it is missing until somebody pushes it.
+    pub fn await_image(&self, image: &str) {
+        self.present().world.images.await_push(image);
+    }
+
     /// Somebody pushes other content under a tag: from now on the tag stands for another digest.
     pub fn push_image(&self, image: &str, content: &str) {
         self.present().world.images.push(image, content);

@@ -24,6 +24,7 @@ pub(super) fn routes(simulator: &Simulator) -> Router {
         .route("/_sim/tokens/expire", post(expire))
         .route("/_sim/dns", post(dns))
         .route("/_sim/images", post(image))
+        .route("/_sim/images/awaited", post(awaited_image))
         .with_state(simulator.clone())
 }
 
@@ -72,7 +73,15 @@ struct Dns {
 #[serde(deny_unknown_fields)]
 struct Image {
     image: String,
+    /// Pushing other content moves the tag.
+    #[serde(default)]
     content: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AwaitedImage {
+    image: String,
 }
 
 fn done<T: serde::Serialize>(outcome: Result<T, EditError>) -> Response {
@@ -134,5 +143,10 @@ async fn dns(State(simulator): State<Simulator>, Json(dns): Json<Dns>) -> Status
 
 async fn image(State(simulator): State<Simulator>, Json(image): Json<Image>) -> StatusCode {
     simulator.push_image(&image.image, &image.content);
+    StatusCode::NO_CONTENT
+}
+
+async fn awaited_image(State(simulator): State<Simulator>, Json(awaited): Json<AwaitedImage>) -> StatusCode {
+    simulator.await_image(&awaited.image);
     StatusCode::NO_CONTENT
 }

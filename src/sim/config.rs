@@ -42,6 +42,24 @@ impl std::fmt::Debug for SimToken {
     }
 }
 
+/// A registry that shows its images to one user only.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SimRegistry {
+    /// Its host, as image references name it.
+    pub host: String,
+    /// The user.
+    pub username: String,
+    /// The password.
+    pub password: String,
+}
+
+impl std::fmt::Debug for SimRegistry {
+    /// Leaves out the password.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SimRegistry").field("host", &self.host).finish_non_exhaustive()
+    }
+}
+
 /// Something that the platform has too little of in a region. Each shows in a refusal of its own form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -104,6 +122,8 @@ pub struct SimConfig {
     pub github_tokens: Vec<SimGithubToken>,
     /// The GitHub Apps that are installed.
     pub github_apps: Vec<SimGithubApp>,
+    /// Registries that are not public.
+    pub registries: Vec<SimRegistry>,
     /// Accept every organization slug and GitHub repository, and every token that starts with `sim_` for all of them (for
     /// demonstrations).
     pub open_orgs: bool,
@@ -168,6 +188,7 @@ impl Default for SimConfig {
             repos: Vec::new(),
             github_tokens: Vec::new(),
             github_apps: Vec::new(),
+            registries: Vec::new(),
             open_orgs: false,
             rate_limits: true,
             latency: Duration::ZERO,

@@ -36,7 +36,7 @@ pub struct RequestRecord {
 impl RequestRecord {
     /// Whether the request can have no effect: a GET, a GraphQL query, or the dry run of a placement.
     pub fn is_read(&self) -> bool {
-        self.method == "GET" || is_dry_run(&self.path)
+        matches!(self.method.as_str(), "GET" | "HEAD") || is_dry_run(&self.path)
     }
 }
 

@@ -38,6 +38,7 @@ mod github;
 mod inspect;
 mod limits;
 mod log;
+mod registry;
 mod routes;
 mod server;
 mod snapshot;
@@ -50,7 +51,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use accidents::Traffic;
-pub use config::{Access, CheckResult, Quotas, Shortage, SimConfig, SimOrg, SimToken};
+pub use config::{Access, CheckResult, Quotas, Shortage, SimConfig, SimOrg, SimRegistry, SimToken};
 pub use edits::EditError;
 pub use faults::{
     CrashPoint, Edit, EditAction, EditRecord, Fault, FaultError, FaultFile, FaultFileError, FaultKind, Matcher, Only,

@@ -15,6 +15,7 @@ use super::faults::spoil::{after_effect, before_effect};
 use super::faults::{CrashPoint, FaultKind, Struck};
 use super::github;
 use super::log::{RequestRecord, is_read};
+use super::registry;
 use super::routes::{Call, Envelope, ListingFault, Outcome, Reply, Wait, dispatch};
 use super::watch::Exchange;
 use super::world::schedule::{Due, after, before};
@@ -344,8 +345,8 @@ fn admit(
     };
     let segments: Vec<String> =
         incoming.path.split('/').filter(|segment| !segment.is_empty()).map(decode_segment).collect();
-    if github::serves(&incoming.path) {
-        // GitHub knows its own callers and limits.
+    if github::serves(&incoming.path) || registry::serves(&incoming.path) {
+        // They know their own callers and limits.
         return Ok(call(Caller::everybody(), segments, None));
     }
     let header = incoming.authorization.as_deref();

@@ -60,7 +60,7 @@ impl Simulator {
 }
 
 fn method(name: &str) -> Option<Method> {
-    [Method::Get, Method::Post, Method::Put, Method::Patch, Method::Delete]
+    [Method::Get, Method::Head, Method::Post, Method::Put, Method::Patch, Method::Delete]
         .into_iter()
         .find(|method| method.as_str() == name)
 }

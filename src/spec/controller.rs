@@ -28,6 +28,10 @@ pub struct ControllerSpec {
     /// How GitHub is reached, where sets of previews come from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub github: Option<ControllerGithub>,
+    /// Who asks registries whether images are there, by the host of each, for example `ghcr.io`. Default: nobody in particular, and
+    /// `registry.fly.io` by the token of the Fly organization.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub registries: IndexMap<String, RegistryLogin>,
     /// What the daemon serves over HTTP. Default: nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server: Option<ServerSpec>,
@@ -131,6 +135,16 @@ pub struct ControllerFly {
 pub struct FlyOrganization {
     /// Where its token comes from, for example `{fromEnv: FLY_API_TOKEN_PROD}`.
     pub token: CredentialSource,
+}
+
+/// Who asks a registry whether an image is there; he must be allowed to pull it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RegistryLogin {
+    /// The user.
+    pub username: String,
+    /// Where the password or token comes from, for example `{fromEnv: GHCR_TOKEN}`.
+    pub password: CredentialSource,
 }
 
 /// What the daemon serves over HTTP.

@@ -62,7 +62,7 @@ pub enum Document {
     /// Guardrails.
     Policy(Manifest<PolicySpec>),
     /// The controller's own settings.
-    Controller(Manifest<ControllerSpec>),
+    Controller(Box<Manifest<ControllerSpec>>),
 }
 
 /// A document: who it is, and its spec.

@@ -82,7 +82,8 @@ pub(super) fn read(node: &Node, path: &Arc<Path>, text: &Arc<str>, problems: &mu
             draft.document = draft.typed(node, Lenience::default(), &mut findings).map(Document::Policy);
         }
         Some(Kind::Controller) => {
-            draft.document = draft.typed(node, Lenience::default(), &mut findings).map(Document::Controller);
+            draft.document =
+                draft.typed(node, Lenience::default(), &mut findings).map(Box::new).map(Document::Controller);
         }
         None => {}
     }

@@ -49,6 +49,19 @@ pub struct PolicySpec {
     /// How long an orphan is kept before it is deleted, for example `5m`. Default: `5m`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grace: Option<Duration>,
+    /// Limits of previews.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previews: Option<PreviewLimits>,
+}
+
+/// Limits of previews.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PreviewLimits {
+    /// The longest that a label (`preview:ttl=`, `preview:keep`), a comment (`/hangar extend`) or `hangar extend` may keep a preview,
+    /// for example `14d`. What a set says itself (`ttl`) may be longer. Default: no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_ttl: Option<Duration>,
 }
 
 /// How much may be deleted within a window before a person has to agree.

@@ -28,6 +28,10 @@ pub struct PreviewSetSpec {
     /// How long a preview stays after its pull request was closed, for example `1h`. Default: `0s`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grace: Option<Duration>,
+    /// How long images that a preview needs may be missing in their registries, because they are still being built, before that is a
+    /// failure; for example `30m`. Default: `30m`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_deadline: Option<Duration>,
     /// The environment that each preview becomes.
     pub template: PreviewTemplate,
 }
@@ -96,6 +100,10 @@ pub struct PullRequestFilter {
     /// without any secret (`noSecrets`). Default: `deny`.
     #[serde(default)]
     pub forks: Forks,
+    /// Whether people who may write to the repository command its preview by comments: `/hangar status`, `/hangar redeploy`,
+    /// `/hangar extend 48h` or `/hangar destroy` as a line of its own. Default: `false`.
+    #[serde(default)]
+    pub commands: bool,
 }
 
 /// What happens with pull requests from forks.

@@ -20,11 +20,12 @@ pub(super) enum Part {
     Freed,
     Deletion,
     Acknowledged,
+    MissingImage,
     Rejection,
 }
 
 impl Part {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Run,
         Self::Note,
         Self::Organization,
@@ -33,6 +34,7 @@ impl Part {
         Self::Freed,
         Self::Deletion,
         Self::Acknowledged,
+        Self::MissingImage,
         Self::Rejection,
     ];
 
@@ -46,6 +48,7 @@ impl Part {
             Self::Freed => "freed",
             Self::Deletion => "deletion",
             Self::Acknowledged => "acknowledged",
+            Self::MissingImage => "missingImage",
             Self::Rejection => "rejection",
         }
     }
@@ -97,6 +100,7 @@ pub(super) fn rows_of(memory: &Memory, before: &Rows) -> serde_json::Result<Rows
         freed,
         deletions,
         acknowledged,
+        missing_images,
         rejections,
     } = memory;
     let mut rows = Builder::new(before);
@@ -122,6 +126,9 @@ pub(super) fn rows_of(memory: &Memory, before: &Rows) -> serde_json::Result<Rows
     }
     for (hash, members) in acknowledged {
         rows.put(Part::Acknowledged, hash.clone(), members)?;
+    }
+    for (image, since) in missing_images {
+        rows.put(Part::MissingImage, image.clone(), since)?;
     }
     for (what, rejection) in rejections {
         rows.put(Part::Rejection, what.clone(), rejection)?;
@@ -206,6 +213,7 @@ pub(super) fn memory_of(rows: &Rows) -> Result<Option<Memory>, BadRow> {
             Part::Freed => drop(memory.freed.insert(AppName::new(&key.key), read(key, row)?)),
             Part::Deletion => memory.deletions.push(read(key, row)?),
             Part::Acknowledged => drop(memory.acknowledged.insert(key.key.clone(), read(key, row)?)),
+            Part::MissingImage => drop(memory.missing_images.insert(key.key.clone(), read(key, row)?)),
             Part::Rejection => drop(memory.rejections.insert(key.key.clone(), read(key, row)?)),
         }
     }

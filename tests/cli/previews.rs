@@ -57,6 +57,12 @@ fn a_pull_request_becomes_an_environment_and_its_end_takes_it_away() {
     let marks = &server.sim.machines("chat-feature-login-web")[0];
     assert!(marks.metadata("hangar_keep_until").is_some() && marks.metadata("hangar_set") == Some("chat"));
     folder.run("extend chat-feature-logon 48h").ended(1).says(&["did you mean `chat-feature-login`"]);
+    let limit = "apiVersion: hangar/v1\nkind: Policy\nmetadata: {name: limits}\nspec: {previews: {maxTtl: 3d}}\n";
+    folder.write("policy.yaml", limit);
+    folder
+        .run("extend chat-feature-login 4d")
+        .ended(1)
+        .says(&["`4d` is longer than the policy", "`previews.maxTtl: 3d`"]);
     folder.run("extend chat-feature-login 48").ended(1).says(&["write `48s` for seconds"]);
     repo.merge(number).unwrap();
     // The store is younger than the quarantine, so that is all that can be seen here.

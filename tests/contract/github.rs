@@ -35,10 +35,44 @@ pub(crate) fn document() -> Option<Arc<Document>> {
                 let repo = &mut root["components"]["schemas"][schema]["properties"]["head"]["properties"]["repo"];
                 *repo = json!({"allOf": [repo.take()], "nullable": true});
             }
+            add_what_was_cut_off(&mut root);
             make_json_schema(&mut root);
             Some(Arc::new(Document { root, validators: Mutex::default() }))
         })
         .clone()
+}
+
+/// Operations of the whole document that the cut one does not have.
+fn add_what_was_cut_off(root: &mut Value) {
+    let paging = json!([
+        {"name": "per_page", "in": "query", "schema": {"type": "integer"}},
+        {"name": "page", "in": "query", "schema": {"type": "integer"}},
+    ]);
+    let contents = json!(["+1", "-1", "laugh", "confused", "heart", "hooray", "rocket", "eyes"]);
+    root["components"]["schemas"]["reaction"] = json!({
+        "type": "object",
+        "properties": {
+            "id": {"type": "integer"},
+            "node_id": {"type": "string"},
+            "user": {"$ref": "#/components/schemas/nullable-simple-user"},
+            "content": {"type": "string", "enum": contents},
+            "created_at": {"type": "string", "format": "date-time"},
+        },
+        "required": ["id", "node_id", "user", "content", "created_at"],
+    });
+    let one = json!({"content": {"application/json": {"schema": {"$ref": "#/components/schemas/reaction"}}}});
+    let list = json!({"type": "array", "items": {"$ref": "#/components/schemas/reaction"}});
+    let body = json!({"type": "object", "properties": {"content": {"type": "string", "enum": contents}}, "required": ["content"]});
+    root["paths"]["/repos/{owner}/{repo}/issues/comments/{comment_id}/reactions"] = json!({
+        "get": {
+            "parameters": paging,
+            "responses": {"200": {"content": {"application/json": {"schema": list}}}},
+        },
+        "post": {
+            "requestBody": {"content": {"application/json": {"schema": body}}},
+            "responses": {"200": one, "201": one},
+        },
+    });
 }
 
 /// OpenAPI 3.0 writes `nullable` where JSON Schema has a type.

@@ -45,6 +45,14 @@ async fn world_with_image(report: &str, access: GithubAccess, image: &str) -> (G
     (github, repo)
 }
 
+/// The same with an image that is not there, which the registry does not say, so that it is Fly that finds out.
+async fn world_without_image(report: &str) -> (Github, RepositoryHand) {
+    let (github, repo) = world_with_image(report, GithubAccess::Write, "missing-").await;
+    let silent = FaultKind::StatusBefore { status: 500, body: String::new() };
+    github.world.sim.inject(Fault::always(Matcher::new(Method::Head, "/v2/demo/manifests/*"), silent));
+    (github, repo)
+}
+
 fn open(repo: &RepositoryHand, branch: &str) -> u64 {
     repo.open_pull(NewPull::from_branch(branch).labelled("preview")).unwrap()
 }
@@ -110,13 +118,29 @@ async fn a_pull_request_is_told_how_its_preview_is_from_beginning_to_end() {
 
 #[tokio::test(start_paused = true)]
 async fn what_does_not_work_is_told_with_the_step_and_the_reason() {
-    let (mut github, repo) = world_with_image(ALL, GithubAccess::Write, "missing-").await;
+    let (mut github, repo) = world_without_image(ALL).await;
     let number = open(&repo, "login");
     assert_eq!(github.pass().await, Verdict::Failed);
     insta::assert_snapshot!("failed", comment(&repo, number));
     let sha = repo.pull(number).unwrap().sha;
     assert_eq!(repo.statuses(&sha)[0].state, "failure");
     assert_eq!(states(&repo.deployments()), [("pr-1", "failure")]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_build_that_is_waited_for_is_told_and_one_that_does_not_come_is_a_failure() {
+    let (mut github, repo) = world_with_image(ALL, GithubAccess::Write, "missing-").await;
+    let number = open(&repo, "login");
+    let sha = repo.pull(number).unwrap().sha;
+    assert_eq!(github.pass().await, Verdict::Waiting);
+    insta::assert_snapshot!("image_pending", comment(&repo, number));
+    let status = &repo.statuses(&sha)[0];
+    assert_eq!((status.state.as_str(), status.description.as_deref()), ("pending", Some("waiting (ImagePending)")));
+    github.world.pass_time(seconds(1800)).await;
+    assert_eq!(github.pass().await, Verdict::Failed);
+    let comment = comment(&repo, number);
+    assert!(comment.contains("ImageMissing") && comment.contains("demo:missing-COMMIT"), "{comment}");
+    assert_eq!(repo.statuses(&sha)[0].state, "failure");
 }
 
 #[tokio::test(start_paused = true)]
@@ -153,7 +177,7 @@ async fn only_what_was_asked_for_is_said() {
 
 #[tokio::test(start_paused = true)]
 async fn a_comment_on_failure_goes_when_it_works_again() {
-    let (mut github, repo) = world_with_image("{comment: onFailure}", GithubAccess::Write, "missing-").await;
+    let (mut github, repo) = world_without_image("{comment: onFailure}").await;
     let number = open(&repo, "login");
     github.pass().await;
     assert!(comment(&repo, number).starts_with("### Preview `pr-1`: failed"));

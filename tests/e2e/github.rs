@@ -66,7 +66,7 @@ impl Github {
         github
     }
 
-    fn eyes(world: &World) -> WithRepositories {
+    pub(crate) fn eyes(world: &World) -> WithRepositories {
         let shared = Shared::new(world.sim.transport(), Arc::clone(&world.clock), Random::from_seed(7));
         WithRepositories::new(Arc::new(NoSource), shared, Arc::new(world.variables.clone()))
     }

@@ -6,7 +6,7 @@ use hangar::desired::{Completeness, PullRequest, RepoListing};
 use hangar::plan::{Purpose, Reason, Request};
 
 use crate::previews::set;
-use crate::support::{CONTROLLER, GRACE, environment, notices, seconds, small};
+use crate::support::{CONTROLLER, GRACE, environment, notices, policy, seconds, small};
 use crate::world::World;
 
 const HOUR: u64 = 3600;
@@ -37,7 +37,9 @@ fn list(world: &mut World, labels: &[&str], is_closed: bool) {
         created_at: began,
         active_at: began,
         closed_at: is_closed.then(|| world.clock.now()),
+        head_at: None,
         files: None,
+        orders: vec![],
     };
     let listing = RepoListing { pulls: vec![pull], branches: vec![], completeness: Completeness::Complete };
     world.repos.insert("acme/chat".parse().unwrap(), listing);
@@ -185,4 +187,53 @@ async fn an_hour_before_its_end_an_environment_says_so() {
     world.pass_time(seconds(HOUR)).await;
     let plan = world.reconcile().await.last.plan;
     assert_eq!(plan.notices.iter().map(|notice| notice.env.as_str()).collect::<Vec<_>>(), ["short"]);
+}
+
+const CAP: &str = "{previews: {maxTtl: 5h}}";
+
+#[tokio::test(start_paused = true)]
+async fn no_label_keeps_a_preview_for_longer_than_the_policy_allows() {
+    for label in ["preview:keep", "preview:ttl=10h"] {
+        let mut world = world(&[label]).await;
+        world.put("policy.yaml", &policy(CAP));
+        let problems = world.load().diagnostics.render(false);
+        let expected = format!("the label `{label}` of pull request acme/chat#1 counts as `preview:ttl=5h`");
+        assert!(problems.contains("warning") && problems.contains(&expected), "{problems}");
+        world.pass_time(seconds(4 * HOUR)).await;
+        assert!(is_there_after_grace(&mut world).await, "{label}");
+        world.pass_time(seconds(HOUR)).await;
+        assert!(!is_there_after_grace(&mut world).await, "{label}");
+    }
+}
+
+/// What the set itself gives is the team's word, and no label takes it away by asking for more than is allowed.
+#[tokio::test(start_paused = true)]
+async fn a_label_that_asks_for_too_much_takes_nothing_away() {
+    for (ttl, hours) in [("{idle: 1h, max: 3h}", 2), ("{idle: 9h}", 8), ("{}", 100)] {
+        let mut world = world(&["preview:keep"]).await;
+        world.edit("set.yaml", "{idle: 1h, max: 3h}", ttl);
+        world.put("policy.yaml", &policy("{previews: {maxTtl: 2h}}"));
+        world.pass_time(seconds(hours * HOUR)).await;
+        assert!(is_there_after_grace(&mut world).await, "{ttl}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_extends_a_preview_by_more_than_the_policy_allows() {
+    let mut world = world(&[]).await;
+    world.put("policy.yaml", &policy(CAP));
+    world.put("short.yaml", &environment("short", "ttl: {max: 3h}", "web: {image: 'registry.fly.io/demo:v1'}"));
+    world.converge().await;
+    let outcome = extend(&mut world, "pr-1", 6).await;
+    assert_eq!(outcome.worst(), Verdict::Blocked);
+    assert_eq!(
+        outcome.last.plan.withheld.iter().map(|held| held.reason).collect::<Vec<_>>(),
+        [Reason::PolicyViolation]
+    );
+    assert!(outcome.last.plan.withheld[0].message.contains("longer than `5h`"), "{:#?}", outcome.last.plan.withheld);
+    assert_eq!(world.writes(), Vec::<String>::new());
+    assert_eq!(extend(&mut world, "pr-1", 5).await.worst(), Verdict::Converged);
+    // What is no preview has an end of its own spec's making.
+    assert_eq!(extend(&mut world, "short", 50).await.worst(), Verdict::Converged);
+    assert!(world.only_machine("short-web").metadata("hangar_keep_until").is_some());
 }

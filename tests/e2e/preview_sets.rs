@@ -42,7 +42,9 @@ fn pull(world: &World, number: u64) -> PullRequest {
         created_at: created_at + TimeDelta::minutes(i64::try_from(number).unwrap()),
         active_at: world.clock.now(),
         closed_at: None,
+        head_at: None,
         files: None,
+        orders: vec![],
     }
 }
 

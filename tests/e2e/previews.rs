@@ -37,7 +37,7 @@ async fn world(more: &str) -> World {
     world
 }
 
-fn pull(now: DateTime<Utc>, number: u64) -> PullRequest {
+pub(crate) fn pull(now: DateTime<Utc>, number: u64) -> PullRequest {
     PullRequest {
         number,
         title: format!("Change {number}"),
@@ -52,7 +52,9 @@ fn pull(now: DateTime<Utc>, number: u64) -> PullRequest {
         created_at: epoch() + TimeDelta::minutes(i64::try_from(number).unwrap()),
         active_at: now,
         closed_at: None,
+        head_at: None,
         files: None,
+        orders: vec![],
     }
 }
 
@@ -60,7 +62,7 @@ fn epoch() -> DateTime<Utc> {
     "2026-02-01T00:00:00Z".parse().unwrap()
 }
 
-fn list(world: &mut World, pulls: &[PullRequest]) {
+pub(crate) fn list(world: &mut World, pulls: &[PullRequest]) {
     let listing = RepoListing { pulls: pulls.to_vec(), branches: vec![], completeness: Completeness::Complete };
     world.repos.insert("acme/chat".parse().unwrap(), listing);
 }

@@ -61,7 +61,7 @@ pub(crate) fn observe(listed: &World, direct: &World, missing: Missing, fleet: &
         let detail = detail(&scope, direct, missing, &app);
         scope.details.insert(app, detail);
     }
-    Observed { scopes: BTreeMap::from([(ORG.into(), scope)]) }
+    Observed { scopes: BTreeMap::from([(ORG.into(), scope)]), ..Observed::default() }
 }
 
 /// The apps that are read in detail: those that are wanted, and those that only their details can show to be ours.

@@ -79,6 +79,7 @@ pub(super) fn marker(env: &str) -> MachineMarker {
         protect: false,
         retain: false,
         keep_until: None,
+        redeploy: None,
         tombstone: None,
     }
 }
@@ -114,7 +115,7 @@ pub(super) fn observed(markers: &[MachineMarker]) -> Observed {
         details: BTreeMap::new(),
         out_of_reach: None,
     };
-    Observed { scopes: BTreeMap::from([("acme".into(), scope)]) }
+    Observed { scopes: BTreeMap::from([("acme".into(), scope)]), ..Observed::default() }
 }
 
 pub(super) fn scope(observed: &mut Observed) -> &mut Scope {

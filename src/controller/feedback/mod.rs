@@ -23,7 +23,7 @@ use super::credentials::AppTokens;
 use super::github::GithubAccess;
 use super::load::Loaded;
 use super::variables::Variables;
-use crate::desired::Asks;
+use crate::desired::{Asks, Destroyed};
 use crate::execute::Failure;
 use crate::http::{Shared, WriteClient};
 use crate::observed::Observed;
@@ -107,11 +107,17 @@ impl Feedback {
         let now = speaker.shared.clock.now();
         let births = Births::of(observed, &fleet.owner);
         for (env, audience) in &fleet.audiences {
-            let is_news = match audience.asks {
+            let is_news = match &audience.asks {
                 Asks::Preview => false,
                 // This process has not seen its end, and perhaps nobody has said it.
-                Asks::NoneSince { closed_at } if now.signed_duration_since(closed_at) < LOOK_BACK => true,
-                Asks::NoneSince { .. } | Asks::None => speaker.has_said_something_of(env),
+                Asks::NoneSince { closed_at: at } | Asks::Destroyed(Destroyed { at, .. })
+                    if now.signed_duration_since(at) < LOOK_BACK =>
+                {
+                    true
+                }
+                // Somebody has asked something, and perhaps nobody has answered.
+                Asks::Destroyed(_) if !audience.answers.is_empty() => true,
+                Asks::NoneSince { .. } | Asks::Destroyed(_) | Asks::None => speaker.has_said_something_of(env),
             };
             if is_news && !births.has(env) {
                 speaker.take(loaded, wish::deleted(env, audience));

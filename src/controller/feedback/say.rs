@@ -1,20 +1,25 @@
 //! Says it: what is there is looked at, and only what differs is written.
 
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
 use sha2::{Digest, Sha256};
 use tokio::sync::OnceCell;
 
 use super::wish::{Deploying, Saying, Wish};
+use crate::desired::{Answer, AnswerKind};
 use crate::providers::github::client::{Author, Deleted, GithubError, GithubProblem, GithubWriter};
 use crate::providers::github::wire::{
-    CommitStatus, Deployment, DeploymentState, KnownStatus, NewDeployment, NewDeploymentStatus,
+    CommitStatus, Deployment, DeploymentState, KnownReaction, KnownStatus, NewDeployment, NewDeploymentStatus, Reaction,
 };
-use crate::resource::OwnerId;
+use crate::resource::{OwnerId, RepoName};
 
 /// Says what `wish` has, as far as it is not said already. What comes first is what others wait for.
 pub(super) async fn say(voice: &Voice, owner: &OwnerId, wish: &Wish) -> Result<(), GithubError> {
     set_status(&voice.writer, wish).await?;
     let kept = deploy(&voice.writer, wish).await?;
-    comment(voice, owner, wish, kept.as_deref()).await
+    comment(voice, owner, wish, kept.as_deref()).await?;
+    answer(voice, wish).await
 }
 
 /// Who speaks: one for each address and token.
@@ -23,11 +28,17 @@ pub(super) struct Voice {
     writer: GithubWriter,
     /// Whose comments it writes, once that was asked.
     author: OnceCell<Author>,
+    /// The comments that have their answers, as far as this process knows.
+    answered: Mutex<BTreeSet<(RepoName, u64)>>,
 }
 
 impl Voice {
     pub(super) fn new(writer: GithubWriter) -> Self {
-        Self { writer, author: OnceCell::new() }
+        Self { writer, author: OnceCell::new(), answered: Mutex::default() }
+    }
+
+    async fn author(&self) -> Result<&Author, GithubError> {
+        self.author.get_or_try_init(|| self.writer.author()).await
     }
 }
 
@@ -147,18 +158,13 @@ async fn is_over(writer: &GithubWriter, wish: &Wish, id: u64) -> Result<bool, Gi
     Ok(known.is_some_and(|known| known.state == DeploymentState::Inactive))
 }
 
-async fn comment(
-    Voice { writer, author }: &Voice,
-    owner: &OwnerId,
-    wish: &Wish,
-    note: Option<&str>,
-) -> Result<(), GithubError> {
+async fn comment(voice: &Voice, owner: &OwnerId, wish: &Wish, note: Option<&str>) -> Result<(), GithubError> {
     let Some(number) = wish.audience.pull else { return Ok(()) };
     if wish.comment == Saying::Nothing {
         return Ok(());
     }
     let (repo, marker) = (&wish.audience.repo, marker(owner, wish));
-    let author = author.get_or_try_init(|| writer.author()).await?;
+    let (writer, author) = (&voice.writer, voice.author().await?);
     let noted = |body: &str| note.map_or_else(|| body.to_owned(), |note| format!("{body}\n\n<sub>{note}.</sub>"));
     let said = match &wish.comment {
         Saying::Nothing => return Ok(()),
@@ -168,6 +174,40 @@ async fn comment(
     };
     tracing::debug!(env = %wish.env, ?said, "the comment");
     Ok(())
+}
+
+/// Answers the commands in comments by reactions, each once: what was answered stays answered, whatever becomes of the command.
+async fn answer(voice: &Voice, wish: &Wish) -> Result<(), GithubError> {
+    let repo = &wish.audience.repo;
+    let answered = || voice.answered.lock().unwrap_or_else(PoisonError::into_inner);
+    for Answer { comment, kind } in &wish.audience.answers {
+        let key = (repo.clone(), *comment);
+        if answered().contains(&key) {
+            continue;
+        }
+        let author = voice.author().await?;
+        let is_own = |reaction: &KnownReaction| author.is(&reaction.author);
+        let result = match voice.writer.reader().reactions(repo, *comment).await {
+            Ok(known) if known.iter().any(is_own) => Ok(()),
+            Ok(_) => voice.writer.react(repo, *comment, reaction(*kind)).await,
+            Err(error) => Err(error),
+        };
+        match result {
+            Ok(()) => drop(answered().insert(key)),
+            // The comment was deleted meanwhile.
+            Err(error) if matches!(error.problem(), GithubProblem::NotVisible { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+const fn reaction(kind: AnswerKind) -> Reaction {
+    match kind {
+        AnswerKind::Accepted => Reaction::Up,
+        AnswerKind::NotUnderstood => Reaction::Confused,
+        AnswerKind::NotAllowed => Reaction::Down,
+    }
 }
 
 /// The hidden first line by which the comment is found again. A hash, because a name could have what ends an HTML comment.

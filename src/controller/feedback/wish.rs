@@ -13,6 +13,9 @@ use crate::report::{PreviewNews, PreviewPhase, PreviewProblem, Status, preview_c
 use crate::resource::EnvName;
 use crate::spec::report::CommentOn;
 
+/// How a preview that somebody has ended by a command comes back.
+const BROUGHT_BACK: &str = "A push of a newer commit, or `/hangar redeploy`, brings the preview back.";
+
 /// What is to be said of one preview.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Wish {
@@ -100,7 +103,17 @@ fn wish(
     (status, cost): (Option<&Status>, Option<Cost>),
     problems: &[PreviewProblem],
 ) -> Wish {
-    let news = PreviewNews { name: env, sha: &audience.sha, cost, phase, status, problems, notes: &[] };
+    let notes: Vec<String> = audience.note.iter().cloned().collect();
+    let news = PreviewNews {
+        name: env,
+        sha: &audience.sha,
+        cost,
+        phase,
+        status,
+        problems,
+        notes: &notes,
+        advice: matches!(audience.asks, Asks::Destroyed(_)).then_some(BROUGHT_BACK),
+    };
     let text = || preview_comment(&news);
     let comment = match (audience.how.comment, phase) {
         (CommentOn::Never, _) => Saying::Nothing,

@@ -1,6 +1,7 @@
 //! A set of previews, and what there is to preview, as environments.
 
 use std::path::Path as FilePath;
+use std::time::Duration as StdDuration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use indexmap::IndexMap;
@@ -9,6 +10,7 @@ use super::facts::Facts;
 use super::life::{Life, life};
 use super::listing::RepoListing;
 use super::name_pattern::NamePattern;
+use super::orders::Destroyed;
 use super::report::{Asks, Audience};
 use super::select::{self, Subject};
 use super::slug::{self, MAX_LABEL, Named};
@@ -18,10 +20,13 @@ use crate::desired::inputs::beside;
 use crate::desired::problems::Problems;
 use crate::resource::EnvName;
 use crate::spec::preview::PreviewSource;
+use crate::spec::report::GithubReport;
 use crate::spec::validate::names;
 use crate::spec::{ParsedEnvironment, ParsedPreviewSet, Text as WrittenText};
 use crate::template::{Destination, Lookup, Path, Scope, Segment, TemplateErrorKind, Text, evaluate, parse};
 
+/// How long images may be missed unless the set says otherwise. Most builds of a commit take less.
+const IMAGE_DEADLINE: StdDuration = StdDuration::from_mins(30);
 /// Where the template's name stands in the document that the template is.
 const NAME: &str = "/metadata/name";
 
@@ -36,10 +41,16 @@ pub struct Preview {
     pub url: Option<String>,
     /// The commit that it shows.
     pub sha: Option<String>,
+    /// How long its images may be missed before that is a failure.
+    pub image_deadline: StdDuration,
     /// Most previews of its set at once.
     pub limit: Option<usize>,
     /// Its place among the set's previews, the oldest first, from 0.
     pub place: usize,
+    /// Until when somebody wants it kept by a comment.
+    pub kept_until: Option<DateTime<Utc>>,
+    /// The last comment that asks for its machines to be written again: later ones have higher numbers.
+    pub redeploy: Option<u64>,
 }
 
 /// What is known of one set of previews at this moment.
@@ -53,14 +64,14 @@ pub struct PreviewSet {
     pub names: NamePattern,
 }
 
-/// A preview whose subject is gone for certain: nothing has to be concluded from an absence.
+/// A preview whose end a person has declared: nothing has to be concluded from an absence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ended {
     /// Name of its set.
     pub set: String,
     /// From when on it may be deleted: the end itself and the set's grace.
     pub at: DateTime<Utc>,
-    /// What ended, for people: `pull request acme/chat#42 was closed at …`.
+    /// What ended it, for people: `pull request acme/chat#42 was closed at …`.
     pub reason: String,
 }
 
@@ -73,7 +84,7 @@ pub(in crate::desired) struct Expanded {
     /// When it expires for lack of activity.
     pub idle_at: Option<DateTime<Utc>>,
     /// How long after its creation it ends.
-    pub max_age: Option<std::time::Duration>,
+    pub max_age: Option<StdDuration>,
 }
 
 /// What a set of previews is at this moment.
@@ -95,8 +106,12 @@ impl Expansion {
     }
 }
 
-/// The previews of `set`.
-pub(in crate::desired) fn expand(set: &ParsedPreviewSet, context: &Context<'_>) -> Expansion {
+/// The previews of `set`. `longest` is how long labels and commands may keep one.
+pub(in crate::desired) fn expand(
+    set: &ParsedPreviewSet,
+    context: &Context<'_>,
+    longest: Option<StdDuration>,
+) -> Expansion {
     let mut expansion = Expansion {
         previews: Vec::new(),
         ended: Vec::new(),
@@ -114,7 +129,7 @@ pub(in crate::desired) fn expand(set: &ParsedPreviewSet, context: &Context<'_>) 
             expansion.lack(set, "the name of its template cannot be evaluated");
         }
     }
-    let subjects = subjects(set, context, &mut expansion);
+    let subjects = subjects(set, context, longest, &mut expansion);
     expansion.set.is_empty = subjects.iter().all(|subject| subject.closed_at.is_some());
     let room = room_for_slug(&set.template);
     // Those that were closed keep theirs for as long as they are listed: what they have left must not become another one's.
@@ -145,7 +160,11 @@ pub(in crate::desired) fn expand(set: &ParsedPreviewSet, context: &Context<'_>) 
         let Some(name) = sound_name(set, name, &subject, &mut expansion.problems) else {
             continue;
         };
-        let asks = subject.closed_at.map_or(Asks::Preview, |closed_at| Asks::NoneSince { closed_at });
+        let asks = match (subject.closed_at, &subject.orders.destroyed) {
+            (Some(closed_at), _) => Asks::NoneSince { closed_at },
+            (None, Some(destroyed)) => Asks::Destroyed(destroyed.clone()),
+            (None, None) => Asks::Preview,
+        };
         let audience = audience_of(set, &subject, asks).map(|audience| (name.clone(), audience));
         if let Some(closed_at) = subject.closed_at {
             expansion.audiences.extend(audience);
@@ -154,6 +173,13 @@ pub(in crate::desired) fn expand(set: &ParsedPreviewSet, context: &Context<'_>) 
             let reason = format!("{} was closed at {}", subject.title, closed_at.format("%Y-%m-%d %H:%M UTC"));
             let at = at.unwrap_or(DateTime::<Utc>::MAX_UTC);
             expansion.ended.push((name, Ended { set: set.metadata.name.clone(), at, reason }));
+            continue;
+        }
+        if let Some(Destroyed { at, by }) = &subject.orders.destroyed {
+            expansion.audiences.extend(audience);
+            let reason =
+                format!("{by} has asked for its end in {} at {}", subject.title, at.format("%Y-%m-%d %H:%M UTC"));
+            expansion.ended.push((name, Ended { set: set.metadata.name.clone(), at: *at, reason }));
             continue;
         }
         if let Some(other) = names.get(&name) {
@@ -165,10 +191,9 @@ pub(in crate::desired) fn expand(set: &ParsedPreviewSet, context: &Context<'_>) 
         expansion.audiences.extend(audience);
         names.insert(name.clone(), subject.title.clone());
         let place = expansion.previews.len();
-        let (life, problems) = life(set.spec.ttl.as_ref(), &subject);
+        let (life, problems) = life(set.spec.ttl.as_ref(), &subject, longest);
         for problem in problems {
-            let help = "write `preview:keep`, or a length of time as in `preview:ttl=7d`";
-            expansion.problems.diagnostics.warn(&set.origin, "/spec", problem, Some(help.to_owned()));
+            expansion.problems.diagnostics.warn(&set.origin, "/spec", problem.message, Some(problem.help));
         }
         expansion.previews.push(expanded(set, &name, subject, life, place));
     }
@@ -212,8 +237,11 @@ fn expanded(set: &ParsedPreviewSet, name: &EnvName, subject: Subject, life: Life
             subject: subject.title,
             url: subject.url,
             sha: subject.sha,
+            image_deadline: set.spec.image_deadline.map_or(IMAGE_DEADLINE, crate::spec::Duration::to_std),
             limit: set.spec.limit.and_then(|limit| usize::try_from(limit).ok()),
             place,
+            kept_until: subject.orders.kept_until,
+            redeploy: subject.orders.redeploy,
         },
         facts: subject.facts,
         idle_at: life.idle_at,
@@ -254,12 +282,23 @@ fn unselected(set: &ParsedPreviewSet, context: &Context<'_>, room: usize) -> Vec
 }
 
 fn audience_of(set: &ParsedPreviewSet, subject: &Subject, asks: Asks) -> Option<Audience> {
-    let how = set.template.spec.report.as_ref()?.github.as_ref()?;
-    Audience::of(&subject.facts, how, asks)
+    let how = set.template.spec.report.as_ref().and_then(|report| report.github.as_ref());
+    let orders = &subject.orders;
+    if how.is_none() && orders.answers.is_empty() {
+        return None;
+    }
+    // Who commands is answered, also where nothing else is said.
+    let audience = Audience::of(&subject.facts, how.unwrap_or(&GithubReport::default()), asks)?;
+    Some(Audience { answers: orders.answers.clone(), note: orders.note.clone(), ..audience })
 }
 
 /// Everything that the set's sources name: what is older first, and each pull request or branch once.
-fn subjects(set: &ParsedPreviewSet, context: &Context<'_>, expansion: &mut Expansion) -> Vec<Subject> {
+fn subjects(
+    set: &ParsedPreviewSet,
+    context: &Context<'_>,
+    longest: Option<StdDuration>,
+    expansion: &mut Expansion,
+) -> Vec<Subject> {
     let mut subjects: IndexMap<String, Subject> = IndexMap::new();
     for (pointer, source) in set.spec.all_sources() {
         let found = match source {
@@ -269,7 +308,7 @@ fn subjects(set: &ParsedPreviewSet, context: &Context<'_>, expansion: &mut Expan
                 if let Some(reason) = listing.completeness.gap() {
                     expansion.lack(set, &format!("{}: {reason}", github.repo));
                 }
-                select::of_github(github, listing)
+                select::of_github(github, listing, longest)
             }
             PreviewSource::List(items) => select::of_list(items),
             PreviewSource::File(path) => match items_of_file(set, path, context) {

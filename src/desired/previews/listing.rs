@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
+use super::command::Order;
 use super::select::is_candidate;
 use crate::desired::Completeness;
 use crate::resource::RepoName;
@@ -38,10 +39,14 @@ pub struct PullRequest {
     /// The newest sign of life: when its newest commit was made, or it was opened, whichever is later. What is said in it does not
     /// count, because we do that ourselves.
     pub active_at: DateTime<Utc>,
+    /// When its newest commit was made, where that was asked for.
+    pub head_at: Option<DateTime<Utc>>,
     /// When it was closed or merged, if it was.
     pub closed_at: Option<DateTime<Utc>>,
     /// The paths of the files that it changes, where they were asked for.
     pub files: Option<Vec<String>>,
+    /// What is asked of Hangar in its comments, where they were asked for.
+    pub orders: Vec<Order>,
 }
 
 /// One branch.
@@ -84,12 +89,19 @@ pub struct NeededListing {
     pub activity: bool,
     /// The filters that ask which files a pull request changes.
     by_files: Vec<PullRequestFilter>,
+    /// The filters whose previews people may command by comments.
+    commanded: Vec<PullRequestFilter>,
 }
 
 impl NeededListing {
     /// Whether it has to be known which files a pull request changes: nothing else speaks against its preview.
     pub fn needs_files(&self, pull: &PullRequest) -> bool {
         self.by_files.iter().any(|filter| is_candidate(filter, pull))
+    }
+
+    /// Whether it has to be known what is asked of Hangar in the comments of a pull request.
+    pub fn needs_comments(&self, pull: &PullRequest) -> bool {
+        pull.closed_at.is_none() && self.commanded.iter().any(|filter| is_candidate(filter, pull))
     }
 }
 
@@ -105,6 +117,7 @@ pub fn needed_listings(specs: &ParsedSpecs) -> BTreeMap<RepoName, NeededListing>
             entry.pulls |= github.pull_requests.is_some();
             entry.branches |= !github.branches.is_empty();
             entry.by_files.extend(github.pull_requests.iter().filter(|filter| !filter.paths.is_empty()).cloned());
+            entry.commanded.extend(github.pull_requests.iter().filter(|filter| filter.commands).cloned());
             entry.activity |= set.spec.ttl.as_ref().is_some_and(|ttl| ttl.idle.is_some());
         }
     }

@@ -6,20 +6,25 @@
 //!
 //! Nothing that a pull request controls is ever read as a template: its values are filled in as they are.
 
+mod command;
 mod expand;
 mod facts;
 mod life;
 mod listing;
 mod name_pattern;
+mod orders;
 mod report;
 mod select;
 mod slug;
 
+pub use command::{Command, Order, commands};
 pub use expand::{Ended, Preview, PreviewSet};
 pub(super) use expand::{Expanded, expand, probes};
 pub(super) use facts::Facts;
 pub use listing::{Branch, NeededListing, PullRequest, RepoListing, needed_listings};
 pub use name_pattern::NamePattern;
+pub(crate) use orders::too_long;
+pub use orders::{Answer, AnswerKind, Destroyed};
 pub use report::{Asks, Audience};
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::facts::Facts;
+use super::orders::{Answer, Destroyed};
 use crate::resource::RepoName;
 use crate::spec::report::GithubReport;
 
@@ -19,6 +20,10 @@ pub struct Audience {
     pub how: GithubReport,
     /// Whether there is to be a preview of it.
     pub asks: Asks,
+    /// What the last commands in its comments are answered.
+    pub answers: Vec<Answer>,
+    /// Why the last of them was not done, for people.
+    pub note: Option<String>,
 }
 
 /// Whether something is to have a preview.
@@ -31,6 +36,8 @@ pub enum Asks {
         /// When.
         closed_at: DateTime<Utc>,
     },
+    /// It is open, and somebody has asked for the end of its preview.
+    Destroyed(Destroyed),
     /// It is open, and not selected (any more).
     None,
 }
@@ -44,6 +51,8 @@ impl Audience {
             sha: facts.get("head.sha")?.to_owned(),
             how: how.clone(),
             asks,
+            answers: Vec::new(),
+            note: None,
         })
     }
 }

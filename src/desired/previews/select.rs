@@ -1,6 +1,7 @@
 //! Which pull requests, branches and list items become previews.
 
 use std::collections::BTreeSet;
+use std::time::Duration as StdDuration;
 
 use chrono::{DateTime, Utc};
 use globset::GlobBuilder;
@@ -8,6 +9,7 @@ use indexmap::IndexMap;
 
 use super::facts::Facts;
 use super::listing::{PullRequest, RepoListing};
+use super::orders::{Weighed, weigh};
 use crate::spec::Text;
 use crate::spec::preview::{Forks, GithubSource, PullRequestFilter};
 
@@ -32,10 +34,13 @@ pub(super) struct Subject {
     pub(super) closed_at: Option<DateTime<Utc>>,
     /// Whether it may have no secret.
     pub(super) is_secretless: bool,
+    /// What people have asked of it in comments.
+    pub(super) orders: Weighed,
 }
 
 /// The subjects of a GitHub source: first pull requests by number, then the branches that none of them is made from, by name.
-pub(super) fn of_github(source: &GithubSource, listing: &RepoListing) -> Vec<Subject> {
+/// `longest` is how long a command may keep one.
+pub(super) fn of_github(source: &GithubSource, listing: &RepoListing, longest: Option<StdDuration>) -> Vec<Subject> {
     let mut subjects = Vec::new();
     let mut branches_in_use = BTreeSet::new();
     if let Some(filter) = &source.pull_requests {
@@ -45,7 +50,8 @@ pub(super) fn of_github(source: &GithubSource, listing: &RepoListing) -> Vec<Sub
             if pull.closed_at.is_none() && !pull.is_fork {
                 branches_in_use.insert(pull.branch.as_str());
             }
-            subjects.push(of_pull(source, pull));
+            let orders = if filter.commands { weigh(&pull.orders, pull.head_at, longest) } else { Weighed::default() };
+            subjects.push(Subject { orders, ..of_pull(source, pull) });
         }
     }
     let mut branches: Vec<_> = listing.branches.iter().filter(|branch| fits(&source.branches, &branch.name)).collect();
@@ -64,6 +70,7 @@ pub(super) fn of_github(source: &GithubSource, listing: &RepoListing) -> Vec<Sub
             active_at: branch.active_at,
             closed_at: None,
             is_secretless: false,
+            orders: Weighed::default(),
         });
     }
     subjects
@@ -94,6 +101,7 @@ pub(super) fn of_list(items: &[IndexMap<String, Text>]) -> Vec<Subject> {
             active_at: None,
             closed_at: None,
             is_secretless: false,
+            orders: Weighed::default(),
         }
     };
     items.iter().enumerate().map(subject).collect()
@@ -121,6 +129,7 @@ fn of_pull(source: &GithubSource, pull: &PullRequest) -> Subject {
         active_at: Some(pull.active_at),
         closed_at: pull.closed_at,
         is_secretless: pull.is_fork,
+        orders: Weighed::default(),
     }
 }
 

@@ -60,7 +60,9 @@ fn pull(number: u64, branch: &str) -> PullRequest {
         created_at: now() - TimeDelta::days(100) + TimeDelta::minutes(i64::try_from(number).unwrap()),
         active_at: now() - TimeDelta::hours(1),
         closed_at: None,
+        head_at: None,
         files: None,
+        orders: vec![],
     }
 }
 

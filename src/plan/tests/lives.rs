@@ -17,7 +17,17 @@ fn wanted<'w>(world: &'w mut World, name: &str) -> &'w mut Environment {
 
 fn preview(place: usize, limit: Option<usize>) -> Preview {
     let subject = format!("pull request a/b#{place}");
-    Preview { set: "chat".to_owned(), subject, url: None, sha: None, limit, place }
+    Preview {
+        set: "chat".to_owned(),
+        subject,
+        url: None,
+        sha: None,
+        image_deadline: std::time::Duration::from_mins(15),
+        limit,
+        place,
+        kept_until: None,
+        redeploy: None,
+    }
 }
 
 /// A set of previews named `pr-…`.
@@ -94,6 +104,14 @@ fn of_several_ends_the_first_counts_and_a_person_puts_it_off() {
     assert!(!ending(Some(0), Some(5), None).told().join(" ").contains("push"));
     is_quiet(&ending(Some(0), None, Some(9000)));
     tells_of(&ending(Some(3600), None, Some(10)), &["notice ExpiresSoon: expires at 2027-01-15 09:00"]);
+    // By a comment as well as by a mark.
+    let commented = |until: i64| {
+        ending(Some(0), None, None).with(|world| {
+            wanted(world, "e").preview.as_mut().unwrap().kept_until = Some(at(until));
+        })
+    };
+    is_quiet(&commented(9000));
+    tells_of(&commented(3600), &["notice ExpiresSoon: expires at 2027-01-15 09:00"]);
     // A mark whose time is over goes with the next write.
     let past = ending(None, None, Some(-5));
     tells_one(&past, &["mark machine app/iad/0 of e-web: our record of it changes on m1", "hangar_keep_until=-"]);
@@ -329,4 +347,70 @@ fn previews_beyond_the_limit_of_their_set_wait_in_its_queue() {
     };
     assert_eq!(queue(&["pr-9"], Some(3), closing).len(), 1);
     assert_eq!(queue(&[], Some(3), closing).len(), 0);
+}
+
+#[test]
+fn a_policy_bounds_how_long_a_person_keeps_a_preview() {
+    let extended = |seconds: i64, is_preview: bool| {
+        World::of(ONE).with(|world| {
+            wanted(world, "e").preview = is_preview.then(|| preview(1, None));
+            world.mark("e-web", 0, |marker| marker.set = is_preview.then(|| "chat".to_owned()));
+            world.policy.max_preview_ttl = Some(std::time::Duration::from_hours(2));
+            world.request.purpose = Purpose::Extend("e".into(), at(seconds));
+        })
+    };
+    let text =
+        "blocked PolicyViolation: the policy lets nobody keep a preview for longer than `2h` (`previews.maxTtl`)";
+    tells(&extended(7201, true), &[text]);
+    tells_of(&extended(7200, true), &["mark machine app/iad/0 of e-web: a person wants it kept longer"]);
+    tells_of(&extended(7201, false), &["mark machine app/iad/0 of e-web: a person wants it kept longer"]);
+}
+
+#[test]
+fn a_comment_that_asks_for_it_has_machines_written_again_once() {
+    let asked = |comment: Option<u64>, done: Option<u64>| {
+        World::of(ONE).with(|world| {
+            wanted(world, "e").preview = Some(Preview { redeploy: comment, ..preview(1, None) });
+            world.mark("e-web", 0, |marker| {
+                marker.set = Some("chat".to_owned());
+                marker.redeploy = done;
+            });
+        })
+    };
+    for world in [asked(None, None), asked(Some(42), Some(42)), asked(Some(42), Some(43))] {
+        is_quiet(&world);
+    }
+    let text = "update machine app/iad/0 of e-web: a person has asked for it in a comment [redeploy=>42]";
+    tells_of(&asked(Some(42), None), &[text]);
+    tells_of(&asked(Some(42), Some(41)), &["[redeploy=41>42]"]);
+}
+
+#[test]
+fn a_preview_waits_for_its_image_and_says_after_its_deadline_that_it_is_not_there() {
+    let image = crate::resource::image::ImageReference::parse("x:2").to_string();
+    let waiting = |since: i64, is_preview: bool| {
+        World::of(ONE).want("web: {image: 'x:2'}").with(|world| {
+            wanted(world, "e").preview =
+                is_preview.then(|| Preview { sha: Some("abc".to_owned()), ..preview(1, None) });
+            let missing = crate::observed::ImageAnswer::Missing { ask_again: at(30) };
+            world.images.insert(image.clone(), missing);
+            world.memory.missing_images.insert(image.clone(), at(since));
+        })
+    };
+    let text = format!("waits ImagePending: waits for image `{image}`, until 2027-01-15 08:00 UTC (until 30)");
+    tells(&waiting(-899, true), &[&text]);
+    let text = format!(
+        "blocked ImageMissing: image `{image}` is not in its registry after 15m: see whether the build of commit abc has pushed it under this name (until 30)"
+    );
+    tells(&waiting(-900, true), &[&text]);
+    tells_of(&waiting(-900, false), &["update machine app/iad/0 of e-web"]);
+    let there =
+        waiting(0, true).with(|world| drop(world.images.insert(image.clone(), crate::observed::ImageAnswer::Here)));
+    tells_of(&there, &["update machine app/iad/0 of e-web"]);
+    // What a machine runs already is there.
+    let running = waiting(0, true).with(|world| {
+        let config = world.machines("e-web")[0].config.as_mut().unwrap();
+        config["image"] = "x:2".into();
+    });
+    assert!(!running.told().iter().any(|line| line.contains("Image")), "{:#?}", running.told());
 }

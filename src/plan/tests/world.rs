@@ -9,7 +9,7 @@ use crate::desired::{Completeness, Context, Fleet, SecretInputs, build};
 use crate::memory::{Memory, Note, NoteOutcome, Verb};
 use crate::observed::machine::{Machine, MachineState};
 use crate::observed::{
-    AppDetail, AppRow, Certificate, Ip, Listing, Observed, Presence, Reading, Scope, Secret, Volume,
+    AppDetail, AppRow, Certificate, Images, Ip, Listing, Observed, Presence, Reading, Scope, Secret, Volume,
 };
 use crate::plan::{Action, MachineWrite, Plan, Request, Stance, Step, plan};
 use crate::policy::Policy;
@@ -76,6 +76,7 @@ fn build_fleet(mut yaml: String) -> Fleet {
 pub(super) struct World {
     pub(super) fleet: Fleet,
     pub(super) scope: Scope,
+    pub(super) images: Images,
     pub(super) memory: Memory,
     pub(super) policy: Policy,
     pub(super) request: Request,
@@ -96,6 +97,7 @@ impl World {
         let mut world = Self {
             fleet: fleet(environments),
             scope: Scope { apps, machines, volumes, details: BTreeMap::new(), out_of_reach: None },
+            images: Images::new(),
             memory,
             policy: Policy::default(),
             request: Request::default(),
@@ -201,7 +203,7 @@ impl World {
             _ => None,
         });
         scope.apps.items.extend(rows);
-        Observed { scopes: BTreeMap::from([("o".into(), scope)]) }
+        Observed { scopes: BTreeMap::from([("o".into(), scope)]), images: self.images.clone() }
     }
 
     pub(super) fn plan(&self) -> Plan {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
 use super::{
     AppPresence, CertificateStatus, ComponentStatus, Condition, ConditionStatus, IpStatus, LiveImage, MachineStatus,
@@ -11,7 +11,7 @@ use super::{
 use crate::desired::{App, Environment, Fleet, Wanted};
 use crate::observed::ownership::{Ownership, ownership};
 use crate::observed::{AppDetail, Machine, MachineState, Observed, Presence, Reading};
-use crate::plan::{Plan, Reason, Stance, Standing, Withheld};
+use crate::plan::{Births, Plan, Reason, Stance, Standing, Withheld};
 use crate::report::summary::urls_of;
 use crate::report::text::{plural, span};
 use crate::report::view::{self, EnvView};
@@ -20,7 +20,8 @@ use crate::resource::{AppName, ComponentName, EnvName, OrgSlug, OwnerId};
 /// Where every environment of `plan` stands, by name. `fleet` and `observed` are what the plan was made of, `now` is the moment
 /// that ages count to and, for conditions without a past, the moment since when they hold.
 pub fn status_of(fleet: &Fleet, plan: &Plan, observed: &Observed, now: DateTime<Utc>) -> Vec<Status> {
-    view::environments(plan).iter().map(|view| Builder { fleet, plan, observed, now }.status(view)).collect()
+    let births = &Births::of(observed, &fleet.owner);
+    view::environments(plan).iter().map(|view| Builder { fleet, plan, observed, births, now }.status(view)).collect()
 }
 
 /// The same of one environment; nothing if the plan is not about it.
@@ -32,13 +33,15 @@ pub fn status_of_one(
     now: DateTime<Utc>,
 ) -> Option<Status> {
     let view = view::environment(plan, name)?;
-    Some(Builder { fleet, plan, observed, now }.status(&view))
+    let births = &Births::of(observed, &fleet.owner);
+    Some(Builder { fleet, plan, observed, births, now }.status(&view))
 }
 
 struct Builder<'a> {
     fleet: &'a Fleet,
     plan: &'a Plan,
     observed: &'a Observed,
+    births: &'a Births<'a>,
     now: DateTime<Utc>,
 }
 
@@ -55,8 +58,6 @@ impl Builder<'_> {
         let org = wanted.map(|env| env.org.clone()).or_else(|| left_over.first().map(|(org, _)| org.clone()));
         components.extend(left_over.into_iter().map(|(_, component)| component));
         let created_at = self.created_at(view);
-        let aged = wanted.and_then(|env| created_at?.checked_add_signed(TimeDelta::from_std(env.max_age?).ok()?));
-        let fixed = wanted.and_then(|env| env.expires_at);
         let withheld: Vec<Withheld> = view.blocked.iter().chain(&view.waiting).map(|held| (*held).clone()).collect();
         Status {
             name: view.name.clone(),
@@ -74,7 +75,7 @@ impl Builder<'_> {
             observed_commit: self.plan.commit.clone(),
             created_at,
             age_seconds: created_at.and_then(|created| span(created, self.now)).map(|age| age.as_secs()),
-            expires_at: [fixed, wanted.and_then(|env| env.idle_at), aged].into_iter().flatten().min(),
+            expires_at: wanted.and_then(|env| self.births.expiry(env)),
             components,
             withheld,
             notices: view.notices.iter().map(|notice| (*notice).clone()).collect(),

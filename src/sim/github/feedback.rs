@@ -27,6 +27,17 @@ pub(crate) struct Comment {
     pub(super) body: String,
     pub(super) created_at: DateTime<Utc>,
     pub(super) updated_at: DateTime<Utc>,
+    /// Oldest first; each account has at most one of each kind.
+    #[serde(default)]
+    pub(super) reactions: Vec<Reaction>,
+}
+
+#[derive(Debug, Clone, Hash, Serialize, Deserialize)]
+pub(crate) struct Reaction {
+    pub(super) id: u64,
+    pub(super) author: String,
+    pub(super) content: String,
+    pub(super) at: DateTime<Utc>,
 }
 
 /// What is said of a commit in one context.
@@ -87,6 +98,25 @@ impl Feedback {
         latest.into_values().collect()
     }
 
+    /// Adds a reaction to a comment unless the account has reacted like this; returns it, and whether it is new.
+    pub(super) fn react(
+        &mut self,
+        comment: u64,
+        author: &str,
+        content: &str,
+        now: DateTime<Utc>,
+    ) -> Option<(Reaction, bool)> {
+        let id = self.next_id();
+        let comment = self.comments.get_mut(&comment)?;
+        let is_it = |one: &&Reaction| one.author == author && one.content == content;
+        if let Some(known) = comment.reactions.iter().find(is_it) {
+            return Some((known.clone(), false));
+        }
+        let reaction = Reaction { id, author: author.to_owned(), content: content.to_owned(), at: now };
+        comment.reactions.push(reaction.clone());
+        Some((reaction, true))
+    }
+
     /// Lets the deployments that `retires` say that they are inactive, unless they do.
     pub(super) fn retire(&mut self, by: &str, now: DateTime<Utc>, retires: impl Fn(&Deployment) -> bool) {
         let ids: Vec<u64> = self.deployments.values().filter(|one| retires(one)).map(|one| one.id).collect();
@@ -121,7 +151,7 @@ impl Repo {
         self.pulls.get_mut(&pull)?.updated_at = now;
         let id = self.feedback.next_id();
         let (author, body) = (author.to_owned(), body.to_owned());
-        let comment = Comment { id, pull, author, body, created_at: now, updated_at: now };
+        let comment = Comment { id, pull, author, body, created_at: now, updated_at: now, reactions: Vec::new() };
         self.feedback.comments.insert(id, comment);
         Some(id)
     }

@@ -19,6 +19,8 @@ pub struct CommentView {
     pub created_at: DateTime<Utc>,
     /// When it was last edited.
     pub updated_at: DateTime<Utc>,
+    /// The reactions to it, oldest first: who, and with what (`+1`, `-1`, `confused` …).
+    pub reactions: Vec<(String, String)>,
 }
 
 /// What is said of a commit in one context.
@@ -60,6 +62,24 @@ impl RepositoryHand {
         })
     }
 
+    /// Somebody gives a comment another text.
+    pub fn edit_comment(&self, id: u64, body: &str) -> Result<(), EditError> {
+        self.change(|repo, _, now| {
+            let what = format!("comment {id}");
+            let comment = repo.feedback.comments.get_mut(&id).ok_or(EditError::NotFound { what })?;
+            (comment.body, comment.updated_at) = (body.to_owned(), now);
+            Ok(())
+        })
+    }
+
+    /// Somebody reacts to a comment: `+1`, `-1`, `laugh`, `confused`, `heart`, `hooray`, `rocket` or `eyes`.
+    pub fn react(&self, id: u64, author: &str, content: &str) -> Result<(), EditError> {
+        self.change(|repo, _, now| {
+            let what = format!("comment {id}");
+            repo.feedback.react(id, author, content, now).map(|_| ()).ok_or(EditError::NotFound { what })
+        })
+    }
+
     /// Somebody deletes a comment.
     pub fn delete_comment(&self, id: u64) -> Result<(), EditError> {
         self.change(|repo, _, _| {
@@ -79,6 +99,7 @@ impl RepositoryHand {
                     body: comment.body.clone(),
                     created_at: comment.created_at,
                     updated_at: comment.updated_at,
+                    reactions: comment.reactions.iter().map(|one| (one.author.clone(), one.content.clone())).collect(),
                 })
                 .collect()
         })

@@ -3,9 +3,12 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::feedback::{Comment, Deployment, DeploymentStatus, Status};
+use super::feedback::{Comment, Deployment, DeploymentStatus, Reaction, Status};
 use super::objects::{Objects, moment};
 use super::state::{Repo, number_of};
+
+/// Every reaction that there is.
+pub(super) const REACTIONS: [&str; 8] = ["+1", "-1", "laugh", "confused", "heart", "hooray", "rocket", "eyes"];
 
 impl Objects<'_> {
     pub(super) fn comment(&self, repo: &Repo, comment: &Comment) -> Value {
@@ -21,6 +24,29 @@ impl Objects<'_> {
             "created_at": moment(comment.created_at),
             "updated_at": moment(comment.updated_at),
             "author_association": "NONE",
+            "reactions": Self::reactions(&format!("{url}/issues/comments/{}/reactions", comment.id), comment),
+        })
+    }
+
+    /// How often there is each reaction.
+    fn reactions(url: &str, comment: &Comment) -> Value {
+        let mut counts = serde_json::Map::new();
+        for content in REACTIONS {
+            let count = comment.reactions.iter().filter(|reaction| reaction.content == content).count();
+            counts.insert(content.to_owned(), Value::from(count));
+        }
+        counts.insert("url".to_owned(), Value::from(url));
+        counts.insert("total_count".to_owned(), Value::from(comment.reactions.len()));
+        Value::Object(counts)
+    }
+
+    pub(super) fn reaction(&self, reaction: &Reaction) -> Value {
+        json!({
+            "id": reaction.id,
+            "node_id": format!("REA_{}", reaction.id),
+            "user": self.user(&reaction.author),
+            "content": reaction.content,
+            "created_at": moment(reaction.at),
         })
     }
 

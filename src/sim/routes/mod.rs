@@ -21,6 +21,7 @@ use serde_json::{Value, json};
 
 use super::auth::Caller;
 use super::github;
+use super::registry;
 use super::web;
 use super::world::World;
 use super::world::app::App;
@@ -211,6 +212,9 @@ pub(crate) fn dispatch(world: &mut World, call: &Call) -> Outcome {
     let segments: Vec<&str> = call.segments.iter().map(String::as_str).collect();
     if github::is_served(&segments) {
         return Outcome::Reply(github::answer(world, call));
+    }
+    if registry::is_served(&segments) {
+        return Outcome::Reply(registry::answer(world, call));
     }
     if let (Method::Get, ["v1", "apps", app, "machines", id, "wait"]) = (call.method, segments.as_slice()) {
         return match machines::wait::begin(world, call, app, id) {

@@ -1,6 +1,6 @@
 //! Images: nothing is pulled, a tag's name says how the image behaves, and its digest is derived from the reference.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -79,15 +79,24 @@ pub(crate) struct Images {
     moved: BTreeMap<String, String>,
     /// The tag under which each digest was first seen: an image pinned by digest behaves like that tag.
     tags: BTreeMap<String, String>,
+    /// Tags that nobody has pushed yet.
+    #[serde(default)]
+    awaited: BTreeSet<String>,
 }
 
 impl Images {
     /// Lets the tag of `image` stand for other content from now on.
     pub(crate) fn push(&mut self, image: &str, content: &str) {
         let tagged = Reference::parse(image).tagged();
+        self.awaited.remove(&tagged);
         let digest = digest_of(&format!("{tagged} {content}"));
         self.tags.insert(digest.clone(), Reference::parse(image).tag.unwrap_or_default());
         self.moved.insert(tagged, digest);
+    }
+
+    /// Nobody has pushed `image` yet: it is missing until somebody does.
+    pub(crate) fn await_push(&mut self, image: &str) {
+        self.awaited.insert(Reference::parse(image).tagged());
     }
 
     /// The `image_ref` of a machine that runs `image`.
@@ -110,6 +119,9 @@ impl Images {
     /// How `image` behaves.
     pub(crate) fn behaviour(&self, image: &str) -> Behaviour {
         let reference = Reference::parse(image);
+        if self.awaited.contains(&reference.tagged()) {
+            return Behaviour::Missing;
+        }
         let tag = reference
             .tag
             .as_deref()

@@ -56,6 +56,14 @@ pub(super) fn check(manifest: &Manifest<ControllerSpec>) -> Vec<Finding> {
             }
         }
     }
+    for (host, login) in &spec.registries {
+        let pointer = child("/spec/registries", host);
+        if host.is_empty() || host.contains('/') {
+            let finding = Finding::error(&pointer, format!("`{host}` is not the host of a registry")).at_key();
+            findings.push(finding.help("write it as in image references, for example `ghcr.io`"));
+        }
+        check_credential(&child(&pointer, "password"), &login.password, &mut findings);
+    }
     if let Some(server) = &spec.server
         && server.listen.parse::<std::net::SocketAddr>().is_err()
     {

@@ -5,7 +5,7 @@ use crate::spec::finding::{Finding, did_you_mean};
 use crate::spec::policy::PolicySpec;
 use crate::spec::preset;
 
-use super::environment::check_name;
+use super::environment::{TTL_BOUNDS, check_name};
 use super::names;
 
 pub(super) fn check(manifest: &Manifest<PolicySpec>) -> Vec<Finding> {
@@ -30,6 +30,12 @@ pub(super) fn check(manifest: &Manifest<PolicySpec>) -> Vec<Finding> {
         for (index, _) in globs.iter().enumerate().filter(|(_, glob)| glob.is_empty()) {
             findings.push(Finding::error(format!("/spec/{field}/{index}"), "an empty pattern matches nothing"));
         }
+    }
+    let longest = spec.previews.as_ref().and_then(|limits| limits.max_ttl);
+    if let Some(longest) = longest.filter(|longest| longest.to_std() < TTL_BOUNDS.0 || longest.to_std() > TTL_BOUNDS.1)
+    {
+        let message = format!("`{longest}` is not between `1m` and `3650d`");
+        findings.push(Finding::error("/spec/previews/maxTtl", message));
     }
     let percent = spec.deletion_budget.as_ref().and_then(|budget| budget.max_deletion_percent);
     if percent.is_some_and(|percent| percent > 100) {

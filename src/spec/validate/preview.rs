@@ -53,6 +53,9 @@ pub(super) fn check(manifest: &Manifest<PreviewSetSpec>, template: Option<&Draft
     for (field, duration) in ttl.filter_map(|(field, duration)| Some((field, duration?))) {
         check_life(&child("/spec/ttl", field), duration, &mut findings);
     }
+    if spec.image_deadline.is_some_and(|deadline| deadline.to_std() > TTL_BOUNDS.1) {
+        findings.push(Finding::error("/spec/imageDeadline", "that is longer than `3650d`"));
+    }
     check_template(manifest, template, &mut findings);
     findings
 }

@@ -9,8 +9,8 @@ use super::pages::{Pages, Route};
 use super::problem::GithubProblem;
 use crate::http::{Call, ReadClient};
 use crate::providers::github::wire::{
-    Account, Branch, ChangedFile, Comment, Commit, Deployment, KnownDeploymentStatus, KnownStatus, PullRequest,
-    Repository,
+    Account, Branch, ChangedFile, Comment, Commit, Deployment, KnownDeploymentStatus, KnownReaction, KnownStatus,
+    PullRequest, Repository, Rights,
 };
 use crate::resource::RepoName;
 
@@ -102,6 +102,25 @@ impl GithubReader {
         let first = list(call(ACTION, repo, &["issues", &number.to_string(), "comments"]));
         let route = Route { action: ACTION, place: Place::pull(repo, number) };
         whole(&self.pages, &route, &first, |comment: &Comment| comment.id).await
+    }
+
+    /// The reactions to a comment: every page of them, or an error.
+    pub async fn reactions(&self, repo: &RepoName, comment: u64) -> Result<Vec<KnownReaction>, GithubError> {
+        const ACTION: &str = "list reactions";
+        let id = comment.to_string();
+        let first = list(call(ACTION, repo, &["issues", "comments", &id, "reactions"]));
+        let route = Route { action: ACTION, place: Place::object(repo, &id) };
+        whole(&self.pages, &route, &first, |reaction: &KnownReaction| reaction.id).await
+    }
+
+    /// What somebody may do in a repository. An account that is gone, or that is no person's, may do nothing.
+    pub async fn rights(&self, repo: &RepoName, login: &str) -> Result<Rights, GithubError> {
+        const ACTION: &str = "read permission of user";
+        let call = call(ACTION, repo, &["collaborators", login, "permission"]);
+        match self.one(ACTION, Place::object(repo, login), call).await {
+            Err(error) if matches!(error.problem(), GithubProblem::NotVisible { .. }) => Ok(Rights::default()),
+            result => result,
+        }
     }
 
     /// The deployments that went to an environment, newest first: every page of them, or an error.

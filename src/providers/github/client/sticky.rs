@@ -31,10 +31,11 @@ pub enum Author {
 }
 
 impl Author {
-    fn has_written(&self, comment: &Comment) -> bool {
+    /// Whether this is the login of the account, as far as is known.
+    pub fn is(&self, login: &str) -> bool {
         match self {
-            Self::Login(login) => comment.author == *login,
-            Self::App => comment.author.ends_with("[bot]"),
+            Self::Login(own) => login == own,
+            Self::App => login.ends_with("[bot]"),
         }
     }
 }
@@ -111,7 +112,7 @@ impl GithubWriter {
         marker: &str,
     ) -> Result<Vec<Comment>, GithubError> {
         let mut comments = self.reader().comments(repo, number).await?;
-        let is_own = |comment: &Comment| author.has_written(comment) && comment.body.trim_start().starts_with(marker);
+        let is_own = |comment: &Comment| author.is(&comment.author) && comment.body.trim_start().starts_with(marker);
         comments.retain(is_own);
         comments.sort_by_key(|comment| comment.id);
         Ok(comments)

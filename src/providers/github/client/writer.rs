@@ -12,7 +12,7 @@ use super::reader::{GithubReader, call};
 use crate::http::transport::Method;
 use crate::http::{Call, Rate, WriteClient};
 use crate::providers::github::wire::{
-    Comment, CommitStatus, Deployment, InstallationToken, NewDeployment, NewDeploymentStatus,
+    Comment, CommitStatus, Deployment, InstallationToken, NewDeployment, NewDeploymentStatus, Reaction,
 };
 use crate::resource::RepoName;
 
@@ -88,6 +88,14 @@ impl GithubWriter {
     pub async fn delete_comment(&self, repo: &RepoName, id: u64) -> Result<Deleted, GithubError> {
         let call = call("delete comment", repo, &["issues", "comments", &id.to_string()]);
         self.delete(call, Place::object(repo, &id.to_string())).await
+    }
+
+    /// Reacts to a comment. A reaction that is there already stays the only one of its kind.
+    pub async fn react(&self, repo: &RepoName, comment: u64, reaction: Reaction) -> Result<(), GithubError> {
+        let id = comment.to_string();
+        let call = call("react to comment", repo, &["issues", "comments", &id, "reactions"]);
+        let call = call.json(&json!({"content": reaction})).replay_safe();
+        self.tell(Method::Post, call, Place::object(repo, &id)).await.map(|_status| ())
     }
 
     /// Says something of a commit. GitHub keeps at most 1000 such statuses of a commit and context, so say only what is new.

@@ -2,6 +2,7 @@
 
 mod app;
 mod feedback;
+mod people;
 mod pull;
 mod repository;
 
@@ -10,6 +11,7 @@ pub use feedback::{
     Account, Comment, CommitStatus, Deployment, DeploymentState, KnownDeploymentStatus, KnownStatus, NewDeployment,
     NewDeploymentStatus, StatusState,
 };
+pub use people::{KnownReaction, Reaction, Rights};
 pub(super) use pull::ChangedFile;
 pub use pull::{Base, Head, PullRequest};
 pub use repository::{Branch, Commit, Repository};

@@ -6,6 +6,7 @@ use serde_json::json;
 use super::super::access::GithubAccess;
 use super::super::feedback::{Comment, Status};
 use super::super::objects::Objects;
+use super::super::objects_feedback::REACTIONS;
 use super::super::pages::page;
 use super::super::state::{Github, Repo};
 use super::super::{Asked, invalid, problem};
@@ -25,6 +26,11 @@ const MOST_STATUSES: usize = 1_000;
 #[derive(Deserialize)]
 struct Body {
     body: String,
+}
+
+#[derive(Deserialize)]
+struct NewReaction {
+    content: String,
 }
 
 /// Labels come as an object, or as they are.
@@ -51,6 +57,8 @@ pub(super) fn route(github: &mut Github, asked: &Asked<'_>, full_name: &str, bel
         (Get, ["issues", "comments", id]) => get_comment(repo, asked, id),
         (Patch, ["issues", "comments", id]) => edit_comment(repo, asked, id),
         (Delete, ["issues", "comments", id]) => delete_comment(repo, asked, id),
+        (Get, ["issues", "comments", id, "reactions"]) => reactions(repo, asked, id),
+        (Post, ["issues", "comments", id, "reactions"]) => react(repo, asked, id),
         (Get, ["issues", number, "comments"]) => comments(repo, asked, number),
         (Post, ["issues", number, "comments"]) => comment(repo, asked, number),
         (Get, ["issues", number, "labels"]) => labels(repo, asked, number),
@@ -116,6 +124,26 @@ fn delete_comment(repo: &mut Repo, asked: &Asked<'_>, id: &str) -> Answer {
     }
     repo.feedback.comments.remove(&comment.id);
     Ok(Reply::empty(204))
+}
+
+fn reactions(repo: &mut Repo, asked: &Asked<'_>, id: &str) -> Answer {
+    let comment = found(repo, id)?.clone();
+    let objects = Objects::new(&asked.base);
+    let below = format!("issues/comments/{id}/reactions");
+    Ok(page(asked, repo, &below, &comment.reactions, |reaction| objects.reaction(reaction)))
+}
+
+/// 201 for a new reaction, 200 for one that is there.
+fn react(repo: &mut Repo, asked: &Asked<'_>, id: &str) -> Answer {
+    asked.caller.require_to_comment(repo)?;
+    let NewReaction { content } = parse(asked)?;
+    if !REACTIONS.contains(&content.as_str()) {
+        return Err(invalid("Reaction", "content", "invalid").into());
+    }
+    let (id, now) = (found(repo, id)?.id, asked.call.now);
+    let given = repo.feedback.react(id, asked.caller.actor()?, &content, now).ok_or_else(not_found)?;
+    let (reaction, is_new) = given;
+    Ok(Reply::with(if is_new { 201 } else { 200 }, Objects::new(&asked.base).reaction(&reaction)))
 }
 
 fn read_body(asked: &Asked<'_>) -> Result<Body, Refusal> {
