@@ -4,8 +4,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
-
 use crate::desired::{Fleet, Level, Wanted};
 use crate::memory::{Memory, NoteOutcome, NotesByKey, Verb};
 use crate::observed::{AppDetail, AppRow, ByApp, Observed, Presence};
@@ -13,7 +11,7 @@ use crate::plan::{Action, Evidence, Plan, Step, StepId};
 use crate::policy::Policy;
 use crate::resource::marker::{self, network_slot};
 use crate::resource::output;
-use crate::resource::{AppName, EnvName, OrgSlug, ResourceKey};
+use crate::resource::{AppName, EnvName, OrgSlug};
 
 /// A rule that a plan breaks. A plan with one is never executed; it means that the planner has a defect.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -523,21 +521,6 @@ impl Checker<'_> {
             direct.into_iter().chain(listed.iter().copied())
         })
     }
-}
-
-/// The secret values that `plan` would show to a reader of its changes: always none. Used by tests.
-pub fn shown_values(plan: &Plan) -> BTreeMap<ResourceKey, Vec<Value>> {
-    let mut shown: BTreeMap<ResourceKey, Vec<Value>> = BTreeMap::new();
-    for step in &plan.steps {
-        for change in &step.changes {
-            for side in [&change.old, &change.new].into_iter().flatten() {
-                if let crate::resource::Change::Plain(value) = side {
-                    shown.entry(step.key.clone()).or_default().push(value.clone());
-                }
-            }
-        }
-    }
-    shown
 }
 
 #[cfg(test)]

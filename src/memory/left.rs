@@ -118,7 +118,8 @@ mod tests {
     use super::*;
     use crate::desired::Completeness;
     use crate::memory::{Birth, Conclusion, Note, NoteOutcome};
-    use crate::observed::{AppDetail, AppRow, Reading, Secret, Volume};
+    use crate::observed::fixture::machine;
+    use crate::observed::{AppDetail, AppRow, Machine, MachineState, Reading, Secret, Volume};
     use crate::resource::ResourceKey;
 
     fn at(second: i64) -> DateTime<Utc> {
@@ -251,6 +252,11 @@ mod tests {
         let mut open = memory();
         note(&mut open, Verb::Create, "v");
         assert!(keeps(&open, Some(vec![]), vec![]), "it was made a moment ago");
+        for (verb, detail) in [(Verb::Create, "other"), (Verb::Update, "v")] {
+            let mut open = memory();
+            note(&mut open, verb, detail);
+            assert!(!keeps(&open, Some(vec![]), vec![]), "{verb:?} {detail}");
+        }
     }
 
     #[test]
@@ -283,5 +289,24 @@ mod tests {
         assert!(remembers(&open, nothing(), &[]), "a write of ours may still take effect");
         open.conclude(&app(), Verb::Create, Conclusion::NoEffect);
         assert!(!remembers(&open, nothing(), &[]));
+    }
+
+    #[test]
+    fn what_machines_are_in_an_organization_says_whether_something_of_ours_is() {
+        let owner = OwnerId::from("us");
+        let remembers = |rows: Vec<AppRow>, machines: Vec<Machine>| {
+            let mut memory = Memory::blank("i", at(0));
+            let mut scope = scope(rows, Vec::new(), 0);
+            scope.machines.items = machines;
+            memory.remember_organizations(&seen(vec![("o", scope)]), &owner, &BTreeSet::new());
+            !memory.organizations.is_empty()
+        };
+        let stranger = || machine(&[("hangar_owner", "")]);
+        let gone = || Machine { state: MachineState::parse("destroyed"), ..machine(&[]) };
+        assert!(remembers(vec![], vec![machine(&[])]) && remembers(vec![row("")], vec![stranger(), machine(&[])]));
+        assert!(!remembers(vec![], vec![stranger()]) && !remembers(vec![], vec![gone()]));
+        assert!(!remembers(vec![row("")], vec![stranger()]), "somebody else's app");
+        let elsewhere = Machine { app: "b".into(), ..stranger() };
+        assert!(remembers(vec![row("")], vec![elsewhere]), "whose an app without machines is cannot be told");
     }
 }

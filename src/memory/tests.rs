@@ -326,3 +326,63 @@ fn the_name_of_an_app_that_we_deleted_is_known_for_as_long_as_a_request_may_take
     };
     assert_eq!((freed(&mut memory, 129), freed(&mut memory, 130)), (1, 0));
 }
+
+#[test]
+fn a_note_is_cleared_in_the_moment_that_its_time_is_over() {
+    let mut memory = noted(app(), Verb::Delete, "");
+    settle(&mut memory, here(), 119);
+    assert_eq!(memory.notes.len(), 1);
+    settle(&mut memory, here(), 120);
+    assert_eq!(memory.notes.len(), 0);
+}
+
+#[test]
+fn the_deletion_of_an_app_is_settled_by_a_later_look_that_finds_none() {
+    let deleted = || {
+        let mut memory = noted(app(), Verb::Delete, "");
+        memory.conclude(&app(), Verb::Delete, Conclusion::Done { at: at(20), id: None });
+        memory
+    };
+    for (started_at, left) in [(19, 1), (20, 0)] {
+        let mut memory = deleted();
+        settle(&mut memory, unread(Presence::Absent { started_at: at(started_at) }), 30);
+        assert_eq!(memory.notes.len(), left, "{started_at}");
+    }
+    let mut memory = deleted();
+    settle(&mut memory, here(), 30);
+    assert_eq!(memory.notes.len(), 1);
+}
+
+#[test]
+fn a_certificate_is_settled_by_its_hostname() {
+    let key = ResourceKey::Certificate { app: "a".into(), hostname: "a.example".to_owned() };
+    let seen = |hostname: &str| {
+        let (hostname, status) = (hostname.to_owned(), String::new());
+        let certificate = crate::observed::Certificate { hostname, configured: true, status };
+        AppDetail { certificates: known(vec![certificate], 5), ..here() }
+    };
+    let mut memory = noted(key, Verb::Create, "");
+    settle(&mut memory, seen("b.example"), 6);
+    assert_eq!(memory.notes.len(), 1);
+    settle(&mut memory, seen("a.example"), 6);
+    assert_eq!(memory.notes.len(), 0);
+}
+
+#[test]
+fn that_we_made_an_app_is_not_forgotten_while_a_write_to_it_is_open() {
+    let born = || {
+        let mut memory = noted(app(), Verb::Create, "");
+        memory.conclude(&app(), Verb::Create, Conclusion::Done { at: at(1), id: None });
+        settle(&mut memory, here(), 2);
+        memory
+    };
+    let absent = || unread(Presence::Absent { started_at: at(90) });
+    let mut open = born();
+    add_note(&mut open, machine_key(), Verb::Update, "m");
+    settle(&mut open, absent(), 100);
+    assert!(open.has_created(&"a".into(), "1"));
+    let mut elsewhere = born();
+    add_note(&mut elsewhere, ResourceKey::App { app: "b".into() }, Verb::Update, "");
+    settle(&mut elsewhere, absent(), 100);
+    assert!(!elsewhere.has_created(&"a".into(), "1"));
+}

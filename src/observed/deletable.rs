@@ -59,43 +59,9 @@ pub fn problem_with_deleting(
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
-    use crate::observed::MachineState;
-    use crate::resource::marker::{MachineMarker, app_marker_secret, network_name};
-
-    /// A machine of ours in environment `e` with these changes to its metadata; an empty value takes one away.
-    fn machine(changes: &[(&str, &str)]) -> Machine {
-        let ours = [
-            ("hangar_owner", "us"),
-            ("hangar_env", "e"),
-            ("hangar_app", "a"),
-            ("hangar_component", "web"),
-            ("hangar_slot", "app/iad/0"),
-            ("hangar_name", "app-iad-0"),
-        ];
-        let all = ours.iter().chain(changes).map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
-        let mut metadata: BTreeMap<String, String> = all.collect();
-        metadata.retain(|_, value| !value.is_empty());
-        Machine {
-            app: "a".into(),
-            id: "m".to_owned(),
-            name: "app-iad-0".to_owned(),
-            region: "iad".to_owned(),
-            state: MachineState::Started,
-            version: String::new(),
-            config: None,
-            marker: MachineMarker::parse(&metadata),
-            metadata,
-            image: String::new(),
-            image_digest: None,
-            host_ok: true,
-            checks: Vec::new(),
-            last_exit: None,
-            created_at: None,
-        }
-    }
+    use crate::observed::fixture::machine;
+    use crate::resource::marker::{app_marker_secret, network_name};
 
     /// What keeps an app from being deleted whose orphaned end was planned (or, where `requested`, which a person wants to end).
     fn problem(
@@ -149,9 +115,11 @@ mod tests {
                 assert_eq!(problem_of(true).is_some(), also_requested, "{mark}");
             }
         }
-        let held = [machine(&[TOMBSTONE, ("hangar_held", "1800000000")])];
-        assert!(problem(&network, &held, &[], false, true).unwrap().contains("held"));
-        assert_eq!(problem(&network, &held, &[], true, true), None, "a person wants it gone");
+        for (mark, word) in [("hangar_held", "too many"), ("hangar_emptied", "names no preview")] {
+            let held = [machine(&[TOMBSTONE, (mark, "1800000000")])];
+            assert!(problem(&network, &held, &[], false, true).unwrap().contains(word), "{mark}");
+            assert_eq!(problem(&network, &held, &[], true, true), None, "a person wants it gone");
+        }
     }
 
     #[test]

@@ -6,6 +6,8 @@
 pub mod adoptable;
 mod by_app;
 pub mod deletable;
+#[cfg(test)]
+pub(crate) mod fixture;
 mod images;
 pub mod machine;
 pub mod ownership;

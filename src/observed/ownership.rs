@@ -87,52 +87,13 @@ pub fn ownership_by<'a>(
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
     use crate::observed::MachineState;
-    use crate::resource::marker::{MachineMarker, network_name};
+    use crate::observed::fixture::machine;
+    use crate::resource::marker::network_name;
 
     fn row(network: &str) -> AppRow {
         AppRow { id: "1".to_owned(), name: "a".into(), network: network.to_owned(), status: "deployed".to_owned() }
-    }
-
-    /// A machine of ours in environment `e`, with these changes to its metadata.
-    fn machine(changes: &[(&str, &str)]) -> Machine {
-        let mut metadata: BTreeMap<String, String> = [
-            ("hangar_owner", "us"),
-            ("hangar_env", "e"),
-            ("hangar_app", "a"),
-            ("hangar_component", "web"),
-            ("hangar_slot", "app/iad/0"),
-            ("hangar_name", "app-iad-0"),
-        ]
-        .map(|(key, value)| (key.to_owned(), value.to_owned()))
-        .into();
-        for (key, value) in changes {
-            if value.is_empty() {
-                metadata.remove(*key);
-            } else {
-                metadata.insert((*key).to_owned(), (*value).to_owned());
-            }
-        }
-        Machine {
-            app: "a".into(),
-            id: "m".to_owned(),
-            name: "app-iad-0".to_owned(),
-            region: "iad".to_owned(),
-            state: MachineState::Started,
-            version: String::new(),
-            config: None,
-            marker: MachineMarker::parse(&metadata),
-            metadata,
-            image: String::new(),
-            image_digest: None,
-            host_ok: true,
-            checks: Vec::new(),
-            last_exit: None,
-            created_at: None,
-        }
     }
 
     fn judge(network: &str, machines: &[Machine], secrets: &[&str]) -> Ownership {
@@ -149,6 +110,13 @@ mod tests {
     fn a_marked_machine_makes_an_app_ours_and_names_its_environment() {
         let expected = Ownership::Ours { env: Some("e".into()), component: Some("web".into()), created_by_us: false };
         assert_eq!(judge("", &[machine(&[])], &[]), expected);
+        // That we created it is said by the network or a secret alone, beside a marked machine too.
+        let secret = marker::app_marker_secret(&"us".into(), &"a".into());
+        for found in
+            [judge(&network_name(&"us".into(), 4), &[machine(&[])], &[]), judge("", &[machine(&[])], &[&secret])]
+        {
+            assert!(matches!(found, Ownership::Ours { created_by_us: true, .. }), "{found:?}");
+        }
     }
 
     #[test]

@@ -28,15 +28,6 @@ pub(super) struct Progress {
     pub(super) producers: BTreeMap<String, StepId>,
 }
 
-impl Progress {
-    /// Follows steps to their new places.
-    fn rename(&mut self, renamed: &BTreeMap<StepId, StepId>) {
-        let new = |id: &mut StepId| *id = renamed.get(id).copied().unwrap_or(*id);
-        self.machines.values_mut().flatten().for_each(new);
-        self.producers.values_mut().for_each(new);
-    }
-}
-
 /// An app that is wanted and ours (or about to be), with what is live in it.
 pub(super) struct AppView<'v> {
     pub(super) env: &'v Environment,
@@ -288,14 +279,14 @@ impl<'a> Planner<'a> {
         }
         self.plan_machines(view, &secrets, &volumes, &gates, &waits_for_stuck, outputs, progress);
         if let Some(step) = secrets_step {
-            self.drop_unrecorded_secrets(view, step, progress);
+            self.drop_unrecorded_secrets(view, step);
         }
     }
 
     /// Takes back a write of secrets that no machine would record: without the record the next pass could not tell that it was done,
     /// and would do it again, and again. It waits until a machine can be written.
-    fn drop_unrecorded_secrets(&mut self, view: &AppView<'_>, step: StepId, progress: &mut Progress) {
-        // From the end: the steps of this app are the newest ones.
+    fn drop_unrecorded_secrets(&mut self, view: &AppView<'_>, step: StepId) {
+        // From the end: the steps of this app are the newest ones. So `Progress` knows only steps before this one, whose places stay.
         let is_recorded = self.plan.steps.iter().rev().any(|other| {
             other.key.app() == &view.app.name
                 && matches!(other.action, Action::CreateMachine(_) | Action::UpdateMachine { .. })
@@ -309,8 +300,7 @@ impl<'a> Planner<'a> {
         write.set.clear();
         write.unset.retain(|name| marker::is_marker_secret(name));
         if write.unset.is_empty() && write.markers.is_empty() {
-            let renamed = self.remove_steps(&BTreeSet::from([step]));
-            progress.rename(&renamed);
+            self.remove_steps(&BTreeSet::from([step]));
         }
     }
 
@@ -336,7 +326,7 @@ impl<'a> Planner<'a> {
         // What an interrupted run has begun to create is still being created.
         decision.write.is_first = view.creation.is_some() || (view.created_by_us && view.owned.is_empty());
         self.mark_by_secrets(view, &mut decision);
-        if !decision.needs_write() && decision.write.unset.is_empty() {
+        if !decision.needs_write() {
             return Some((decision, None));
         }
         if decision.only_repeats(view.secrets) && self.makes_no_machine(view, volumes) {

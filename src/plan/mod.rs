@@ -141,3 +141,6 @@ impl Plan {
         self.withheld.iter().filter(|withheld| withheld.env == *env).filter_map(|withheld| withheld.until).min()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -337,8 +337,8 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Takes steps out and renumbers the rest. Returns the new places by the old ones.
-    pub(super) fn remove_steps(&mut self, gone: &BTreeSet<StepId>) -> BTreeMap<StepId, StepId> {
+    /// Takes steps out and renumbers the rest.
+    pub(super) fn remove_steps(&mut self, gone: &BTreeSet<StepId>) {
         let mut renamed = BTreeMap::new();
         let mut kept = Vec::new();
         for mut step in std::mem::take(&mut self.plan.steps) {
@@ -352,7 +352,6 @@ impl<'a> Planner<'a> {
             kept.push(step);
         }
         self.plan.steps = kept;
-        renamed
     }
 
     /// Leaves only what was asked for.

@@ -134,6 +134,9 @@ impl SecretDecision {
             self.record.0.extend(record.map(|record| (name.to_owned(), record.clone())));
         } else if dry_run {
             self.change(name, None, Some(Change::Unknown(reason.to_owned())));
+            // Machines would take it, as any other.
+            self.record.0.insert(name.to_owned(), RecordedSecret { fingerprint: String::new(), digest: String::new() });
+            self.pending.insert(name.to_owned());
         } else {
             self.missing.push(format!("secret `{name}` is needed: {reason}"));
         }

@@ -237,8 +237,15 @@ mod tests {
 
     /// An environment with two machines of 256 MB and a volume of 2 GB each.
     fn environment() -> Environment {
-        let yaml = "apiVersion: hangar/v1\nkind: Environment\nmetadata: {name: demo}\nspec: {fly: {org: acme, region: iad, apps: {web: {image: 'x:1', count: 2, volumes: {data: {mount: /data, size: 2GB}}}}}}\n";
-        let file = crate::spec::SourceFile { path: "a.yaml".into(), bytes: yaml.as_bytes().to_vec() };
+        environment_with("", "")
+    }
+
+    /// The same with this in its spec, and this in that of its app.
+    fn environment_with(more: &str, of_app: &str) -> Environment {
+        let yaml = format!(
+            "apiVersion: hangar/v1\nkind: Environment\nmetadata: {{name: demo}}\nspec: {{{more} fly: {{org: acme, region: iad, apps: {{web: {{image: 'x:1', {of_app} count: 2, volumes: {{data: {{mount: /data, size: 2GB}}}}}}}}}}}}\n"
+        );
+        let file = crate::spec::SourceFile { path: "a.yaml".into(), bytes: yaml.into_bytes() };
         let specs = crate::spec::parse(&[file]).unwrap();
         let context = crate::desired::Context {
             owner: &"us".into(),
@@ -293,5 +300,46 @@ mod tests {
             assert_eq!(violations.is_empty(), allowed, "{word}: {violations:?}");
             assert!(violations.iter().all(|text| text.contains(word)), "it says what is allowed: {violations:?}");
         }
+    }
+    #[test]
+    fn a_size_is_named_by_its_kind_and_count() {
+        let sizes =
+            |all: &[&str]| Policy { sizes: all.iter().map(|size| (*size).to_owned()).collect(), ..Policy::default() };
+        for (asked, name) in [
+            ("", "shared-cpu-1x"),
+            ("size: shared-cpu-4x,", "shared-cpu-4x"),
+            ("size: performance-2x,", "performance-2x"),
+            ("cpu: {kind: performance, count: 4}, memory: 8GB,", "performance-4x"),
+        ] {
+            let env = environment_with("", asked);
+            assert_eq!(sizes(&[name, "other"]).violations(&env), Vec::<String>::new(), "{asked}");
+            let text = format!("`web`: size `{name}` is not allowed (allowed: a, b)");
+            assert_eq!(sizes(&["a", "b"]).violations(&env), [text], "told once for both machines");
+        }
+    }
+
+    #[test]
+    fn images_are_looked_at_in_containers_too() {
+        let policy = Policy { images: vec!["x:*".to_owned(), "y:*".to_owned()], ..Policy::default() };
+        let of = |image: &str| environment_with("", &format!("containers: [{{name: app, image: '{image}'}}],"));
+        assert_eq!(policy.violations(&of("y:2")), Vec::<String>::new());
+        let text = "`web`: image `z:1` is not allowed (allowed: x:*, y:*)";
+        assert_eq!(policy.violations(&of("z:1")), [text]);
+    }
+
+    #[test]
+    fn any_of_three_words_keeps_an_environment() {
+        let plain = Policy::default();
+        assert!(!plain.keeps(&environment()));
+        assert!(plain.keeps(&environment_with("protect: true,", "")));
+        assert!(plain.keeps(&environment_with("class: production,", "")));
+        assert!(Policy { protected: vec!["de*".to_owned()], ..Policy::default() }.keeps(&environment()));
+        assert!(!Policy { protected: vec!["other".to_owned()], ..Policy::default() }.keeps(&environment()));
+    }
+
+    #[test]
+    fn consent_is_asked_for_what_a_glob_names() {
+        let policy = Policy { approval: vec!["prod-*".to_owned()], ..Policy::default() };
+        assert!(policy.needs_approval(&"prod-eu".into()) && !policy.needs_approval(&"staging".into()));
     }
 }

@@ -125,6 +125,16 @@ mod tests {
     }
 
     #[test]
+    fn a_later_policy_does_not_widen_the_budget() {
+        let policy = policy(&[
+            "{deletionBudget: {maxDeletions: 3, maxDeletionPercent: 20, floor: 4}}",
+            "{deletionBudget: {maxDeletions: 50, maxDeletionPercent: 90, floor: 40}}",
+        ]);
+        let budget = policy.budget;
+        assert_eq!((budget.max_deletions, budget.max_percent, budget.floor), (3, 20, 4));
+    }
+
+    #[test]
     fn policies_that_allow_nothing_in_common_allow_nothing() {
         let policy = policy(&["{orgs: [a]}", "{orgs: [b]}"]);
         assert!(!policy.orgs.contains("a") && !policy.orgs.contains("b") && !policy.orgs.is_empty());

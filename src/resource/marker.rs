@@ -311,4 +311,14 @@ mod tests {
             assert_eq!(network_slot(&owner, other), None, "{other}");
         }
     }
+    #[test]
+    fn the_names_of_our_own_secrets_are_known() {
+        for name in [TOMBSTONE_SECRET, PROTECTED_SECRET, RETAINED_SECRET, &app_marker_secret(&"us".into(), &"a".into())]
+        {
+            assert!(is_marker_secret(name), "{name}");
+        }
+        for name in ["KEY", "HANGAR_KEY", "MY_HANGAR_OWNED_1"] {
+            assert!(!is_marker_secret(name), "{name}");
+        }
+    }
 }

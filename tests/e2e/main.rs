@@ -49,6 +49,7 @@ mod previews;
 mod quarantine;
 mod replies;
 mod secrets;
+mod sent;
 #[path = "../contract/strict.rs"]
 mod strict;
 mod structure;

@@ -1,0 +1,13 @@
+//! The planner asked about small worlds: what it would do and what it withholds, in the words that people read.
+
+mod addresses;
+mod apps;
+mod gates;
+mod lives;
+mod machines;
+mod networks;
+mod orphans;
+mod secrets;
+mod trials;
+mod volumes;
+mod world;
