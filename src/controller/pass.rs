@@ -97,9 +97,9 @@ impl Readers {
     ) {
         let mut wishes = wishes(loaded, environments);
         for (org, names) in apps {
-            let wished = wishes.entry(org.clone()).or_default();
+            let of_org = wishes.entry(org.clone()).or_default();
             for name in names {
-                wished.entry(name.clone()).or_default();
+                of_org.entry(name.clone()).or_default();
             }
         }
         let none = BTreeMap::new();

@@ -1,9 +1,11 @@
 //! Apps that older tooling has left: listed first, adopted by exactly the code of that list, and collected like all orphans. Whatever
 //! may be somebody's stays.
 
+use std::sync::Arc;
+
 use hangar::controller::{Outcome, Planned, Verdict};
 use hangar::desired::{Completeness, NamePattern};
-use hangar::http::transport::Method;
+use hangar::http::transport::{Method, SharedTransport};
 use hangar::plan::{Adoption, Purpose, Reason, Request};
 use hangar::report::adoption_code;
 use hangar::resource::marker::{PROTECTED_SECRET, RETAINED_SECRET, TOMBSTONE_SECRET, app_marker_secret};
@@ -236,7 +238,7 @@ async fn an_app_that_changes_between_the_plan_and_the_mark_is_not_marked() {
         let meddler = Meddler::before(&world, Method::Get, "/v1/apps/pr-1-server", move || doing(&beside, &id));
         world.pass_time(seconds(3)).await;
         world.sim.clear_requests();
-        let transport: hangar::http::transport::SharedTransport = meddler.clone();
+        let transport: SharedTransport = Arc::<Meddler>::clone(&meddler);
         let session = world.session_through(transport);
         let run = hangar::controller::Once::new(&session, request(PATTERN, Some(&seen)), seconds(180));
         let outcome = run.run(|_| ()).await.unwrap();

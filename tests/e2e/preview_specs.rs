@@ -77,7 +77,7 @@ impl Team {
 }
 
 fn short(sha: &str) -> &str {
-    &sha[..7]
+    sha.get(..7).unwrap()
 }
 
 fn set<'a>(names: impl IntoIterator<Item = &'a str>) -> BTreeSet<String> {
@@ -137,9 +137,9 @@ async fn each_push_to_a_feature_branch_of_chat_dev_makes_or_updates_its_three_ap
     let updates = team.world.writes().into_iter().filter(|write| {
         write.starts_with("POST") && before.iter().any(|id| write.ends_with(&format!("/machines/{id}")))
     });
-    let updated: Vec<usize> = updates.map(|write| LOGIN.iter().position(|app| write.contains(app)).unwrap()).collect();
-    let place = |app: usize| updated.iter().position(|updated| *updated == app).unwrap();
-    assert!(updated.len() == 3 && place(2) < place(0), "{updated:?}");
+    let order: Vec<usize> = updates.map(|write| LOGIN.iter().position(|app| write.contains(app)).unwrap()).collect();
+    let place = |app: usize| order.iter().position(|each| *each == app).unwrap();
+    assert!(order.len() == 3 && place(2) < place(0), "{order:?}");
     assert_eq!(LOGIN.map(|app| team.world.only_machine(app).id), before);
     let worker = format!("registry.fly.io/chat-dev-worker-dev:{}", short(&sha));
     assert_eq!(team.world.only_machine(LOGIN[0]).env("FLY_WORKER_IMAGE"), Some(worker.as_str()));

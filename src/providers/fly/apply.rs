@@ -246,8 +246,8 @@ pub async fn adopt_app(
         let mark = (name.to_owned(), Some(SecretText::new("1")));
         // The tombstone of an earlier life says nothing about this one.
         let stale = secrets.iter().filter(|secret| secret.name == TOMBSTONE_SECRET);
-        let changes = stale.map(|secret| (secret.name.clone(), None)).chain([mark]).collect();
-        let _version = writer.set_secrets(app.as_str(), &changes).await?;
+        let secrets = stale.map(|secret| (secret.name.clone(), None)).chain([mark]).collect();
+        let _version = writer.set_secrets(app.as_str(), &secrets).await?;
     }
     Ok(())
 }

@@ -44,7 +44,7 @@ fn nothing_in(collection: &Collection<'_>) -> bool {
     collection.gone.is_empty() && plan.steps.is_empty() && plan.withheld.is_empty() && plan.notices.is_empty()
 }
 
-/// What it comes to: `2 to delete, 1 held; +$3.89 a month`.
+/// What it comes to: `2 to delete, 1 held; all of it costs $3.89 a month`.
 pub(super) fn total(collection: &Collection<'_>) -> String {
     let plan = collection.plan;
     let until = || format!(" until {}", moment(plan.made_at, collection.seen_at));
@@ -55,7 +55,7 @@ pub(super) fn total(collection: &Collection<'_>) -> String {
     let deleted = plan.steps.iter().filter(|step| step.action.proof().is_some()).count();
     let grace = plan.withheld.iter().filter(|withheld| withheld.reason == Reason::Grace).count();
     let counts: Vec<String> = [
-        (collection.gone.len(), "deleted by then"),
+        (collection.gone.len(), "deleted"),
         (deleted, "to delete"),
         (plan.steps.len().saturating_sub(deleted), "to mark"),
         (grace, "in grace"),
