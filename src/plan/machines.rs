@@ -333,17 +333,17 @@ pub(super) fn asked_again(env: &Environment) -> Option<u64> {
 pub(super) struct Hashed<'w> {
     pub(super) config: &'w Value,
     pub(super) metadata: &'w BTreeMap<String, String>,
-    /// Fingerprints by name.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) secrets: Option<BTreeMap<&'w String, &'w String>>,
     /// The last comment that asks for it to be written again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) redeploy: Option<u64>,
+    /// Fingerprints by name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) secrets: Option<BTreeMap<&'w String, &'w String>>,
 }
 
 impl<'w> Hashed<'w> {
     pub(super) const fn of(wanted: &'w desired::Machine) -> Self {
-        Self { config: &wanted.config, metadata: &wanted.metadata, secrets: None, redeploy: None }
+        Self { config: &wanted.config, metadata: &wanted.metadata, redeploy: None, secrets: None }
     }
 
     /// 16 hexadecimal characters.

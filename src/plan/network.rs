@@ -40,13 +40,13 @@ impl Planner<'_> {
             ));
         }
         // The same for every environment of the organization: one with a note of its own has its place already.
-        let mut taken = match self.pools.remove(&env.org) {
-            Some(taken) => taken,
-            None => self.places_taken(scope),
+        let (taken, from) = match self.pools.remove(&env.org) {
+            Some(pool) => pool,
+            None => (self.places_taken(scope), 0),
         };
-        let slot = (0..=u32::MAX).find(|slot| !taken.contains(slot)).unwrap_or(0);
-        taken.insert(slot);
-        self.pools.insert(env.org.clone(), taken);
+        // What was given away lies below: to begin at the first place again would take longer with every environment.
+        let slot = (from..=u32::MAX).find(|slot| !taken.contains(slot)).unwrap_or(0);
+        self.pools.insert(env.org.clone(), (taken, slot.saturating_add(1)));
         self.networks.entry(env.org.clone()).or_default().insert(env.name.clone(), slot);
         Ok(network_name(owner, slot))
     }

@@ -131,8 +131,8 @@ pub(super) struct Planner<'a> {
     pub(super) births: Births<'a>,
     /// The environment whose spec names an app.
     pub(super) askers: BTreeMap<(&'a OrgSlug, &'a AppName), &'a Environment>,
-    /// Pool places of private networks that were taken before this plan, by organization.
-    pub(super) pools: BTreeMap<OrgSlug, BTreeSet<u32>>,
+    /// Pool places of private networks that were taken before this plan, by organization, and from which on none is given away yet.
+    pub(super) pools: BTreeMap<OrgSlug, (BTreeSet<u32>, u32)>,
     /// Pool places of private networks given away so far, by organization and environment.
     pub(super) networks: BTreeMap<OrgSlug, BTreeMap<EnvName, u32>>,
     pub(super) plan: Plan,

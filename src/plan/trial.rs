@@ -30,7 +30,8 @@ pub(super) struct Doubt {
 pub(super) fn trial_of(rolling: &Rolling<'_>, wanted: &desired::Machine) -> String {
     let fingerprints: BTreeMap<&String, &String> =
         rolling.secrets.record.0.iter().map(|(name, secret)| (name, &secret.fingerprint)).collect();
-    Hashed { secrets: Some(fingerprints), redeploy: asked_again(rolling.view.env), ..Hashed::of(wanted) }.short()
+    let redeploy = asked_again(rolling.view.env);
+    Hashed { redeploy, secrets: Some(fingerprints), ..Hashed::of(wanted) }.short()
 }
 
 /// How a machine is not healthy, as far as one look tells.

@@ -61,11 +61,11 @@ spec:
     act(Method::Post, &format!("{repo}/pulls"), &json!({"branch": "login"}));
     daemon.wait_for("chat-login");
     daemon.wait_for("as desired");
-    let sent = act(Method::Get, &format!("{repo}/hooks"), &json!(null));
-    let deliveries = sent["deliveries"].as_array().unwrap();
-    assert!(deliveries.len() >= 3 && deliveries.iter().any(|each| each["event"] == "pull_request"), "{sent}");
-    assert!(deliveries.iter().all(|each| each["outcome"].as_str().unwrap().starts_with('2')), "{sent}");
-    assert!(!sent.to_string().contains("planted-webhook-secret"));
+    let hooks = act(Method::Get, &format!("{repo}/hooks"), &json!(null));
+    let deliveries = hooks["deliveries"].as_array().unwrap();
+    assert!(deliveries.len() >= 3 && deliveries.iter().any(|each| each["event"] == "pull_request"), "{hooks}");
+    assert!(deliveries.iter().all(|each| each["outcome"].as_str().unwrap().starts_with('2')), "{hooks}");
+    assert!(!hooks.to_string().contains("planted-webhook-secret"));
     daemon.signal("TERM");
     assert_eq!(daemon.end_within(SILENCE).0, Some(0));
     sim.signal("TERM");

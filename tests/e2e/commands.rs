@@ -138,7 +138,7 @@ async fn redeploy_writes_machines_again_exactly_once() {
         github.pass().await;
         assert_eq!(github.world.only_machine("pr-1-web").version, after.version);
         assert_eq!(github.world.writes(), Vec::<String>::new());
-        repo.delete_comment(comment).ok();
+        drop(repo.delete_comment(comment));
     }
     repo.comment(1, "ann", "/hangar redeploy").unwrap();
     github.pass().await;

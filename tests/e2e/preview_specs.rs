@@ -220,7 +220,7 @@ async fn reify_follows_main_releases_and_pull_requests_each_in_its_own_organizat
     }
     for app in ["reify-staging", "reify-staging-db", &review, &review_db] {
         let service = team.world.only_machine(app).config["services"][0].clone();
-        assert_eq!((&service["autostop"], &service["min_machines_running"]), (&"stop".into(), &0.into()), "{app}");
+        assert_eq!((&service["autostop"], &service["min_machines_running"]), (&true.into(), &0.into()), "{app}");
     }
     // Nothing stops production's database, and nothing from outside reaches any.
     assert!(team.world.only_machine("reify-db").config.get("services").is_none());

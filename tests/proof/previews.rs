@@ -1,5 +1,7 @@
 //! A preview whose run is killed at any request, when its pull request is opened, pushed to, or closed: the same end.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use hangar::desired::{Completeness, PullRequest, RepoListing};
 use hangar::sim::SimConfig;
@@ -63,7 +65,10 @@ fn pull(number: u64, push: u64) -> PullRequest {
         created_at,
         active_at: created_at,
         closed_at: None,
+        head_at: None,
         files: None,
+        approvals: BTreeMap::new(),
+        orders: vec![],
     }
 }
 

@@ -161,7 +161,9 @@ fn what_is_not_ours_is_written_to_only_where_its_spec_adopts_it_and_is_never_del
         scope.machines.items.iter_mut().for_each(|machine| machine.marker = None);
         let detail = scope.details.values_mut().next().unwrap();
         let Reading::Known { value, .. } = &mut detail.machines else { panic!() };
-        value.iter_mut().for_each(|machine| machine.marker = None);
+        for machine in value {
+            machine.marker = None;
+        }
     };
     doubled().breaks(rule, unmark);
     let mut case = doubled();

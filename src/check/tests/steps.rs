@@ -141,7 +141,8 @@ fn an_output_that_a_step_uses_is_produced_by_a_step_before_it() {
     };
     Case::creation().breaks(rule, |case| machine(case, false));
     Case::creation().breaks(rule, |case| secrets(case, false));
-    for change in [&machine as &dyn Fn(&mut Case, bool), &secrets] {
+    let changes: [&dyn Fn(&mut Case, bool); 2] = [&machine, &secrets];
+    for change in changes {
         let mut case = Case::creation();
         change(&mut case, true);
         assert_eq!(case.broken(), Vec::<&str>::new());
@@ -159,7 +160,7 @@ fn one_object_is_marked_and_started_or_destroyed_and_made_anew_and_nothing_else_
     let marking = || Case::of(fleet(&["kept"], ""), observed(&[marker("gone"), marker("kept")]), &Request::default());
     let then = |case: &mut Case, action: Action, key: ResourceKey, after: Vec<StepId>| {
         let id = StepId(case.plan.steps.len());
-        let step = Step { id, action, key, after, ..case.plan.steps[0].clone() };
+        let step = Step { id, key, action, after, ..case.plan.steps[0].clone() };
         case.plan.steps.push(step);
     };
     let marked = |case: &Case| match &case.plan.steps[0].action {

@@ -177,7 +177,7 @@ mod tests {
     fn who_may_not_and_what_is_not_understood_does_nothing() {
         let stranger = Order { is_allowed: false, ..order(1, &[Command::Destroy]) };
         let unclear = Order { asks: None, ..order(2, &[]) };
-        let weighed = weigh(&[stranger.clone()], None, None);
+        let weighed = weigh(std::slice::from_ref(&stranger), None, None);
         assert_eq!(
             weighed,
             Weighed { answers: vec![Answer { comment: 1, kind: AnswerKind::NotAllowed }], ..Weighed::default() }

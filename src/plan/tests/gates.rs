@@ -1,7 +1,7 @@
 //! What keeps a whole environment from being changed: pause, policy, levels, gates, limits, and what a person selected.
 
 use super::world::{World, at, fleet, is_quiet, tells, tells_of, tells_one};
-use crate::plan::{EnvironmentKind, Standing};
+use crate::plan::{Effect, EnvironmentKind, Standing};
 
 const ONE: &str = "web: {image: 'x:1'}";
 const NEXT: &str = "web: {image: 'x:2'}";
@@ -102,8 +102,7 @@ fn a_level_says_what_is_done_and_the_rest_is_told() {
     tells_of(&fewer, &["blocked Level: destroy machine app/iad/1 of e-web"]);
     assert_eq!(starts(&fewer, "destroy"), 0);
     let effects: Vec<_> = observe.plan().withheld.iter().map(|held| held.change.as_ref().unwrap().effect).collect();
-    use crate::plan::Effect::{Create, Update};
-    assert!(effects.contains(&Create) && effects.contains(&Update), "{effects:?}");
+    assert!(effects.contains(&Effect::Create) && effects.contains(&Effect::Update), "{effects:?}");
 }
 
 #[test]

@@ -86,7 +86,7 @@ fn whatever_part_of_a_memory_changes_is_saved() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("h.db");
     let full = full_memory();
-    let changes: [fn(&mut Memory); 11] = [
+    let changes: [fn(&mut Memory); 12] = [
         |memory| memory.instance.push('x'),
         |memory| memory.started_at = super::support::at(77),
         |memory| memory.blank_since = Some(super::support::at(78)),
@@ -97,15 +97,16 @@ fn whatever_part_of_a_memory_changes_is_saved() {
         |memory| memory.freed.clear(),
         |memory| memory.deletions.clear(),
         |memory| memory.acknowledged.clear(),
+        |memory| memory.missing_images.clear(),
         |memory| memory.rejections.clear(),
     ];
     for (index, change) in changes.into_iter().enumerate() {
-        let mut changed = full.clone();
-        change(&mut changed);
-        assert_ne!(changed, full, "{index}");
-        for last in [&changed, &full] {
+        let mut other = full.clone();
+        change(&mut other);
+        assert_ne!(other, full, "{index}");
+        for last in [&other, &full] {
             let store = SqliteStore::open(&path).unwrap();
-            for memory in [&full, &changed, last] {
+            for memory in [&full, &other, last] {
                 store.save(memory).unwrap();
             }
             drop(store);
