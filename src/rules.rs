@@ -109,6 +109,12 @@ rules! {
     /// Of several machines in a slot the oldest stays, for everybody.
     OldestSurvives,
 
+    // What runs before.
+    /// Nothing of an environment is deleted before its finalizers have ended, or their time is over.
+    FinalizersFirst,
+    /// A finalizer that has ended is not run again.
+    EndedFinalizersRest,
+
     // The deletion budget.
     /// No more is deleted than the budget allows.
     Budget,
@@ -134,6 +140,8 @@ rules! {
     UnsetFieldsStay,
     /// A machine that may rest is not started.
     RestingMachinesRest,
+    /// A machine is put to sleep only when nothing was pushed for as long as its set says, and it has run for that long.
+    AwakeRunsOn,
     /// The volume that a slot's machine mounts is the slot's, also under a new id after a migration.
     MountedVolumeIsTheSlots,
 

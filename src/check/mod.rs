@@ -2,12 +2,14 @@
 //!
 //! It shares no code with the planner: it knows only what a plan must never contain.
 
+mod finalizers;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::desired::{Fleet, Level, Wanted};
 use crate::memory::{Memory, NoteOutcome, NotesByKey, Verb};
 use crate::observed::{AppDetail, AppRow, ByApp, Observed, Presence};
-use crate::plan::{Action, Evidence, Plan, Step, StepId};
+use crate::plan::{Action, Evidence, Finalization, Plan, Step, StepId};
 use crate::policy::Policy;
 use crate::resource::marker::{self, network_slot};
 use crate::resource::output;
@@ -99,6 +101,7 @@ fn object(step: &Step) -> Option<String> {
     match &step.action {
         Action::UpdateMachine { id, .. }
         | Action::StartMachine { id }
+        | Action::StopMachine { id, .. }
         | Action::MarkMachine { id, .. }
         | Action::DestroyMachine { id, .. }
         | Action::DeleteVolume { id, .. } => Some(format!("id {id}")),
@@ -133,6 +136,10 @@ impl Checker<'_> {
         rule(self.outputs_are_produced(step), "an output that a step uses is known, or produced by a step before it");
         rule(self.level_allows(step), "a step is within the level of its environment");
         rule(self.is_at_rest(step), "nothing is done in an environment that is paused, broken or not allowed");
+        rule(
+            self.is_idle(step),
+            "a machine is put to sleep only in a sleeping preview, and when it has run for as long as that takes",
+        );
         rule(self.network_is_free(step), "an isolated environment gets a network of its own");
         if let Action::AdoptApp { consent, .. } = &step.action {
             rule(
@@ -144,42 +151,47 @@ impl Checker<'_> {
         } else if !matches!(step.action, Action::CreateApp { .. }) {
             rule(self.is_ours(step), "nothing is written where no evidence says that it is ours, except to adopt it");
         }
-        match step.action.verb() {
-            Some(Verb::Delete) => {
-                rule(
-                    step.action.proof().is_some_and(|proof| proof.app() == step.key.app()),
-                    "a delete carries the proof for its own app",
-                );
-                rule(
-                    self.memory.quarantined_until(self.plan.made_at, self.policy.timing).is_none(),
-                    "nothing is deleted in quarantine",
-                );
-                rule(self.is_closed(step), "nothing is deleted while its key is open");
-                rule(self.has_no_other_writer(step), "nothing is deleted while another instance writes there");
-                rule(self.is_unprotected(step), "nothing protected is deleted");
-                rule(
-                    self.orphan_rules_hold(step),
-                    "an orphan is deleted only on complete listings, complete specs and after grace from its tombstone",
-                );
-                rule(
-                    self.is_no_incomplete_sets(step),
-                    "nothing is deleted that a set of previews may want of which not everything is known",
-                );
-                rule(
-                    self.is_not_suddenly_gone(step),
-                    "what a set of previews leaves that suddenly names none is deleted only when a person has let it go",
-                );
-                rule(self.is_within_budget(step), "no more is deleted than the budget allows or a person has let go");
-            }
-            Some(Verb::Create) => {
-                let open = self.tables.notes.open(&step.key, self.plan.made_at, self.policy.timing).is_some();
-                rule(!open, "nothing is created while its key is open");
-                rule(
-                    self.is_minted_once(step),
-                    "what Fly mints an id for is not made in quarantine, except in an app that this memory saw being made",
-                );
-            }
-            _ => {}
+        if step.action.verb() == Some(Verb::Delete) || matches!(step.action, Action::Finalize { .. }) {
+            rule(
+                step.action.proof().is_some_and(|proof| proof.app() == step.key.app()),
+                "a delete carries the proof for its own app",
+            );
+            rule(
+                self.memory.quarantined_until(self.plan.made_at, self.policy.timing).is_none(),
+                "nothing is deleted in quarantine",
+            );
+            rule(self.is_closed(step), "nothing is deleted while its key is open");
+            rule(self.has_no_other_writer(step), "nothing is deleted while another instance writes there");
+            rule(self.is_unprotected(step), "nothing protected is deleted");
+            rule(
+                self.orphan_rules_hold(step),
+                "an orphan is deleted only on complete listings, complete specs and after grace from its tombstone",
+            );
+            rule(
+                self.is_no_incomplete_sets(step),
+                "nothing is deleted that a set of previews may want of which not everything is known",
+            );
+            rule(
+                self.is_not_suddenly_gone(step),
+                "what a set of previews leaves that suddenly names none is deleted only when a person has let it go",
+            );
+            rule(self.is_within_budget(step), "no more is deleted than the budget allows or a person has let go");
+            rule(
+                self.is_finalized(step),
+                "nothing of an environment is deleted before what is to be run before has ended, or its time is over",
+            );
+            rule(
+                self.runs_once(step),
+                "what runs before a deletion is begun once, after it was noted since when it is due",
+            );
+        }
+        if step.action.verb() == Some(Verb::Create) {
+            let open = self.tables.notes.open(&step.key, self.plan.made_at, self.policy.timing).is_some();
+            rule(!open, "nothing is created while its key is open");
+            rule(
+                self.is_minted_once(step),
+                "what Fly mints an id for is not made in quarantine, except in an app that this memory saw being made",
+            );
         }
         broken
     }
@@ -189,11 +201,13 @@ impl Checker<'_> {
         let verb = step.action.verb();
         let before = same.iter().take_while(|other| **other < index);
         before.filter_map(|other| self.plan.steps.get(*other)).all(|other| {
-            // A machine may be marked and started in one plan: neither touches what the other does.
-            matches!((&other.action, &step.action), (Action::MarkMachine { .. }, Action::StartMachine { .. }))
-                || (other.action.verb() == Some(Verb::Delete)
-                    && verb == Some(Verb::Create)
-                    && step.after.contains(&other.id))
+            // A machine may be marked and started or stopped in one plan: neither touches what the other does.
+            matches!(
+                (&other.action, &step.action),
+                (Action::MarkMachine { .. }, Action::StartMachine { .. } | Action::StopMachine { .. })
+            ) || (other.action.verb() == Some(Verb::Delete)
+                && verb == Some(Verb::Create)
+                && step.after.contains(&other.id))
         })
     }
 
@@ -270,9 +284,11 @@ impl Checker<'_> {
             Action::DestroyMachine { id, .. } => has_our_machine(Some(id)),
             action if action.verb() == Some(Verb::Delete) => app_is_ours,
             // A clone by hand in our app is not ours.
-            Action::UpdateMachine { id, .. } | Action::MarkMachine { id, .. } | Action::StartMachine { id } => {
-                has_our_machine(Some(id)) || is_adopted()
-            }
+            Action::UpdateMachine { id, .. }
+            | Action::MarkMachine { id, .. }
+            | Action::StopMachine { id, .. }
+            | Action::Finalize { act: Finalization::Note { id, .. }, .. }
+            | Action::StartMachine { id } => has_our_machine(Some(id)) || is_adopted(),
             _ => app_is_ours || is_made_here() || is_adopted(),
         }
     }
@@ -355,7 +371,7 @@ impl Checker<'_> {
     }
 
     fn is_unprotected(&self, step: &Step) -> bool {
-        let Action::DeleteApp { proof } = &step.action else {
+        let (Action::DeleteApp { proof } | Action::Finalize { proof, .. }) = &step.action else {
             return true;
         };
         let app = step.key.app();
@@ -473,6 +489,17 @@ impl Checker<'_> {
             Some(Wanted::Broken { .. }) => false,
             None => true,
         }
+    }
+
+    fn is_idle(&self, step: &Step) -> bool {
+        let Action::StopMachine { id, .. } = &step.action else { return true };
+        let Some(Wanted::Ready(env)) = self.fleet.environments.get(&step.env) else { return false };
+        let Some(sleep) = env.sleep.filter(|sleep| sleep.at <= self.plan.made_at) else { return false };
+        let mut seen = self.details_of(step.key.app()).filter_map(|detail| detail.machines.known()).flatten();
+        let started =
+            seen.find(|machine| machine.id == *id).and_then(|machine| machine.started_at.or(machine.created_at));
+        let ran = started.and_then(|at| self.plan.made_at.signed_duration_since(at).to_std().ok());
+        ran.is_some_and(|ran| ran >= sleep.after)
     }
 
     /// Whether no other environment lives in the pool place that a new app is given, or is given it in the same plan.

@@ -75,7 +75,8 @@ pub(super) async fn look(around: &Surroundings, request: &Request) -> Result<Pla
     let readers = Readers::connect(&around.loaded, &memory, &*around.variables, &around.shared)?;
     let environments: BTreeSet<EnvName> = match (&request.env, &request.purpose) {
         (Some(env), _) | (None, Purpose::Destroy(env) | Purpose::Extend(env, _)) => BTreeSet::from([env.clone()]),
-        (None, Purpose::Collect | Purpose::Adopt(_)) => BTreeSet::new(),
+        (None, Purpose::Collect) => around.loaded.with_end_and_finalizers(),
+        (None, Purpose::Adopt(_)) => BTreeSet::new(),
         (None, Purpose::Reconcile) => around.loaded.fleet.environments.keys().cloned().collect(),
     };
     let mut observed = readers.list().await;

@@ -347,7 +347,7 @@ impl Loop {
         let until = ended.next.map(|at| between(now, at));
         match ended.standing {
             Standing::Converged => {
-                self.rest(env, ended.expiry, now);
+                self.rest(env, ended.turn(), now);
                 if is_new || !was_converged {
                     self.open_gates(now);
                 }
@@ -393,7 +393,8 @@ impl Loop {
                 // In time for the word that it ends soon, too.
                 let soon = ended.expiry.and_then(|expiry| expiry.checked_sub_signed(SOON)).filter(|soon| *soon > now);
                 let fresh_until = soon.or(ended.expiry).map_or(fresh_until, |at| at.min(fresh_until));
-                let known = Known { bulk: bulk.clone(), fresh_until, expiry: ended.expiry };
+                let fresh_until = ended.sleep.map_or(fresh_until, |at| at.min(fresh_until));
+                let known = Known { bulk: bulk.clone(), fresh_until, expiry: ended.turn() };
                 self.known.insert(env.clone(), known);
             }
             None => drop(self.known.remove(env)),

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::variables::Variables;
-use crate::desired::{self, Assets, Context, Fleet, SecretInputs, Wanted, needed_inputs};
+use crate::desired::{self, Assets, Context, Environment, Fleet, SecretInputs, Wanted, needed_inputs};
 use crate::http::{Token, TokenError};
 use crate::policy::Policy;
-use crate::resource::{OrgSlug, OwnerId};
+use crate::resource::{EnvName, OrgSlug, OwnerId};
 use crate::review::Asked;
 use crate::secret::SecretText;
 use crate::source::Snapshot;
@@ -193,6 +193,17 @@ impl Loaded {
         let named = self.settings.iter().filter_map(|settings| settings.fly.as_ref());
         let named = named.flat_map(|fly| fly.organizations.keys()).map(|slug| OrgSlug::new(slug.as_str()));
         wanted.chain(named).collect()
+    }
+
+    /// Environments that end by themselves, and before whose end something is run: it cannot be planned from listings alone.
+    pub fn with_end_and_finalizers(&self) -> BTreeSet<EnvName> {
+        let ready = self.fleet.environments.values().filter_map(|wanted| match wanted {
+            Wanted::Ready(env) => Some(env),
+            Wanted::Broken { .. } => None,
+        });
+        let ends = |env: &&Box<Environment>| env.expires_at.or(env.idle_at).is_some() || env.max_age.is_some();
+        let found = ready.filter(ends).filter(|env| env.apps.iter().any(|app| !app.finalizers.is_empty()));
+        found.map(|env| env.name.clone()).collect()
     }
 
     /// The token of an organization: never another organization's.

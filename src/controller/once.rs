@@ -143,7 +143,8 @@ impl<'s> Once<'s> {
     /// The environments whose details are read: the ones asked for.
     fn environments(&self) -> BTreeSet<EnvName> {
         match (&self.request.env, &self.request.purpose) {
-            (_, Purpose::Collect | Purpose::Adopt(_)) => BTreeSet::new(),
+            (_, Purpose::Collect) => self.session.loaded.with_end_and_finalizers(),
+            (_, Purpose::Adopt(_)) => BTreeSet::new(),
             (_, Purpose::Destroy(env) | Purpose::Extend(env, _)) | (Some(env), _) => BTreeSet::from([env.clone()]),
             (None, Purpose::Reconcile) => self.session.loaded.fleet.environments.keys().cloned().collect(),
         }

@@ -12,7 +12,7 @@ use crate::desired::{Environment, NamePattern, Wanted};
 use crate::http::{ReadClient, Shared, WriteClient};
 use crate::memory::Memory;
 use crate::observed::{ByApp, Observed, Scope};
-use crate::plan::{Plan, Request, plan};
+use crate::plan::{Plan, Request, has_finalizers, plan};
 use crate::providers::fly::client::{DEFAULT_BASE_URL, FlyReader, FlyWriter, connection};
 use crate::providers::fly::observe::{self, Wish};
 use crate::resource::{AppName, EnvName, OrgSlug};
@@ -96,6 +96,9 @@ impl Readers {
         apps: &BTreeMap<OrgSlug, BTreeSet<AppName>>,
     ) {
         let mut wishes = wishes(loaded, environments);
+        for (org, app) in with_finalizers(loaded, environments, observed) {
+            wishes.entry(org).or_default().entry(app).or_default();
+        }
         for (org, names) in apps {
             let of_org = wishes.entry(org.clone()).or_default();
             for name in names {
@@ -168,6 +171,30 @@ fn wishes(loaded: &Loaded, environments: &BTreeSet<EnvName>) -> BTreeMap<OrgSlug
         }
     }
     wishes
+}
+
+/// Apps whose end, if it is due, cannot be planned from listings alone, because something is run before: those of `environments`, and
+/// those that no spec names.
+fn with_finalizers(
+    loaded: &Loaded,
+    environments: &BTreeSet<EnvName>,
+    observed: &Observed,
+) -> BTreeSet<(OrgSlug, AppName)> {
+    let mut found = BTreeSet::new();
+    for (org, scope) in &observed.scopes {
+        for machine in scope.machines.items.iter().filter(|machine| has_finalizers(machine)) {
+            let Some(marker) = machine.owned_by(&loaded.fleet.owner) else { continue };
+            let is_named = match loaded.fleet.environments.get(&marker.env) {
+                Some(Wanted::Ready(env)) => env.apps.iter().any(|app| app.name == machine.app),
+                Some(Wanted::Broken { .. }) => true,
+                None => false,
+            };
+            if !is_named || environments.contains(&marker.env) {
+                found.insert((org.clone(), machine.app.clone()));
+            }
+        }
+    }
+    found
 }
 
 fn with_gates<'l>(loaded: &'l Loaded, environments: &BTreeSet<EnvName>) -> Vec<&'l Environment> {

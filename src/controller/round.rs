@@ -19,7 +19,7 @@ use crate::desired::{Environment, Wanted};
 use crate::event::{Event, What};
 use crate::execute::{Failure, Report, Stop};
 use crate::observed::{ByApp, Observed};
-use crate::plan::{Births, Notice, Purpose, Reason, Request, Standing, plan};
+use crate::plan::{Births, Notice, Purpose, Reason, Request, Standing, next_sleep, plan};
 use crate::resource::{EnvName, OrgSlug, OwnerId};
 
 /// What is known of an environment that was converged when it was last looked at closely.
@@ -29,7 +29,7 @@ pub(super) struct Known {
     pub(super) bulk: String,
     /// From when on it is looked at closely all the same.
     pub(super) fresh_until: DateTime<Utc>,
-    /// When it ends.
+    /// When it ends, or machines of it are to sleep.
     pub(super) expiry: Option<DateTime<Utc>>,
 }
 
@@ -110,6 +110,15 @@ pub(super) struct Ended {
     pub(super) bulk: Option<String>,
     /// When it ends.
     pub(super) expiry: Option<DateTime<Utc>>,
+    /// When machines of it that run are to sleep.
+    pub(super) sleep: Option<DateTime<Utc>>,
+}
+
+impl Ended {
+    /// When something is to be done by itself next.
+    pub(super) fn turn(&self) -> Option<DateTime<Utc>> {
+        self.expiry.into_iter().chain(self.sleep).min()
+    }
 }
 
 impl Round {
@@ -256,7 +265,7 @@ impl Round {
         if !report.failed.is_empty() {
             self.note(planned, env, &report.failed);
         }
-        let wanted = self.wanted(env);
+        let (wanted, owner) = (self.wanted(env), &self.session.loaded.fleet.owner);
         let converged = wanted.filter(|_| standing == Standing::Converged);
         End::Planned(Box::new(Ended {
             standing,
@@ -266,6 +275,7 @@ impl Round {
             gated: withheld().any(|withheld| withheld.reason == Reason::GateClosed),
             bulk: converged.and_then(|wanted| bulk_fingerprint(&planned.observed, listed, wanted)),
             expiry: wanted.and_then(|wanted| births.expiry(wanted)),
+            sleep: wanted.and_then(|wanted| next_sleep(wanted, &planned.observed, owner, plan.made_at)),
         }))
     }
 

@@ -94,6 +94,7 @@ pub(super) fn build(
         certificates: spec.certificates.iter().flatten().map(|host| host.to_ascii_lowercase()).collect(),
         volumes: wanted,
         machines,
+        finalizers: Vec::new(),
         health_timeout: spec
             .health
             .as_ref()

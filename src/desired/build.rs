@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::Value;
+
 use super::environment;
-use super::graph::{Completeness, Fleet, Wanted};
+use super::graph::{Completeness, Environment, Fleet, Wanted};
 use super::inputs::{Assets, SecretInputs};
 use super::previews::{self, Asks, Expanded, NamePattern, RepoListing};
 use super::problems::Problems;
@@ -97,6 +99,8 @@ pub fn build(specs: &ParsedSpecs, context: &Context<'_>) -> Built {
             if let Wanted::Ready(environment) = &mut wanted {
                 environment.idle_at = preview.idle_at;
                 environment.max_age = preview.max_age;
+                environment.sleep = preview.sleep;
+                wake_by_requests(environment);
                 environment.preview = Some(preview.preview);
             }
             environments.insert(name, (preview.environment.origin, wanted));
@@ -136,12 +140,24 @@ pub fn build(specs: &ParsedSpecs, context: &Context<'_>) -> Built {
     }
 }
 
+/// Lets a request start the machines that sleep with their preview, unless the spec says whether one does.
+fn wake_by_requests(environment: &mut Environment) {
+    if environment.sleep.is_none() {
+        return;
+    }
+    let machines = environment.apps.iter_mut().flat_map(|app| &mut app.machines).filter(|machine| machine.always_on);
+    let services = machines.filter_map(|machine| machine.config.get_mut("services")?.as_array_mut()).flatten();
+    for service in services.filter_map(Value::as_object_mut) {
+        service.entry("autostart").or_insert(Value::Bool(true));
+    }
+}
+
 /// The names that the apps of a set's previews can have.
 fn names_of_apps(set: &ParsedPreviewSet, env: &NamePattern) -> Vec<NamePattern> {
     let components = set.template.app_json.iter();
-    let name = |(component, json): (&String, &serde_json::Value)| {
+    let name = |(component, json): (&String, &Value)| {
         let default = || format!("${{{{ env.name }}}}-{component}");
-        let name = json.get("name").and_then(serde_json::Value::as_str).map_or_else(default, str::to_owned);
+        let name = json.get("name").and_then(Value::as_str).map_or_else(default, str::to_owned);
         NamePattern::of_app(&name, env)
     };
     components.map(name).collect()

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -14,6 +15,7 @@ use super::previews::Facts;
 use super::problems::Problems;
 use super::resolver::{Component, Place, Resolver, Use, app_place, app_pointer};
 use super::secrets::{SecretKeeper, describe};
+use crate::resource::marker::Finalizer;
 use crate::resource::output::{self, Outputs};
 use crate::resource::{ComponentName, EnvName, IpKind, OrgSlug};
 use crate::spec::environment::{self as written, DeletionPolicy};
@@ -67,7 +69,8 @@ fn assemble(resolver: &mut Resolver<'_>, specs: &ParsedSpecs, context: &Context<
     let approval = specs.policies.iter().any(|policy| is_named(&policy.spec.approval));
     let requires = gates(resolver, approval);
     let built = apps(resolver, &network, defaults, context);
-    let apps = connect(resolver, built);
+    let mut apps = connect(resolver, built);
+    finalizers(resolver, &mut apps);
     Some(Environment {
         name: EnvName::new(name),
         origin: describe(&parsed.origin, "/metadata/name"),
@@ -89,6 +92,7 @@ fn assemble(resolver: &mut Resolver<'_>, specs: &ParsedSpecs, context: &Context<
         expires_at: spec.expires_at,
         idle_at: None,
         max_age: spec.ttl.as_ref().and_then(|ttl| ttl.max).map(crate::spec::Duration::to_std),
+        sleep: None,
         requires,
         org: OrgSlug::new(org?),
         network,
@@ -178,6 +182,32 @@ fn apps(resolver: &mut Resolver<'_>, network: &Network, defaults: Defaults, cont
     let load_file = |relative: &str| context.assets.read(&beside(&spec_path, relative)?);
     let names: Vec<String> = resolver.environment.app_json.keys().cloned().collect();
     names.iter().filter_map(|component| app::build(resolver, component, network, defaults, &load_file)).collect()
+}
+
+/// How long a finalizer may take where the spec says nothing.
+const FINALIZER_TIMEOUT: Duration = Duration::from_mins(10);
+
+/// Gives each app what is run in it before anything of the environment is deleted. The time of each counts from the end of those
+/// before it, at the latest.
+fn finalizers(resolver: &mut Resolver<'_>, apps: &mut [BuiltApp]) {
+    let parsed = resolver.environment;
+    let mut within = 0_u64;
+    for (index, finalizer) in parsed.spec.finalizers.iter().enumerate() {
+        let timeout = finalizer.timeout.map_or(FINALIZER_TIMEOUT, crate::spec::Duration::to_std);
+        within = within.saturating_add(timeout.as_secs().max(1));
+        let words = finalizer.command.as_slice().iter().enumerate();
+        let command: Option<Vec<String>> = words
+            .map(|(word, text)| {
+                let pointer = format!("/spec/finalizers/{index}/command/{word}");
+                resolver.fill_plain(text, Place { component: None, pointer })
+            })
+            .collect();
+        // An app that could not be built is a problem that was told before.
+        let built = apps.iter_mut().find(|built| built.app.component.as_str() == finalizer.component);
+        if let (Some(command), Some(built)) = (command, built) {
+            built.app.finalizers.push(Finalizer { within, name: finalizer.name.clone(), command });
+        }
+    }
 }
 
 /// Checks every use of another component's outputs, and puts the apps in order by them.

@@ -8,8 +8,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::previews::{Audience, Ended, NamePattern, Preview, PreviewSet, Provenance};
+use crate::resource::marker::Finalizer;
 use crate::resource::{AppName, ComponentName, EnvName, IpKind, MachineSlot, OrgSlug, OwnerId, VolumeSlot};
 use crate::secret::SecretText;
+pub use crate::spec::preview::SleepMode;
 use crate::template::Fingerprinter;
 
 /// Whether an answer is all there is.
@@ -168,6 +170,8 @@ pub struct Environment {
     pub idle_at: Option<DateTime<Utc>>,
     /// How long after its creation it ends.
     pub max_age: Option<Duration>,
+    /// When it goes to sleep unless somebody pushes before.
+    pub sleep: Option<Sleep>,
     /// What must hold before it is changed.
     pub requires: Gates,
     /// The Fly organization.
@@ -176,6 +180,24 @@ pub struct Environment {
     pub network: Network,
     /// Its apps, in the order of the spec.
     pub apps: Vec<App>,
+}
+
+impl Environment {
+    /// Whether nothing has happened in it for so long that its machines may sleep.
+    pub fn is_asleep(&self, now: DateTime<Utc>) -> bool {
+        self.sleep.is_some_and(|sleep| sleep.at <= now)
+    }
+}
+
+/// When a preview goes to sleep, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sleep {
+    /// From when on, by its last push.
+    pub at: DateTime<Utc>,
+    /// How long a machine runs since its last start before it goes to sleep.
+    pub after: Duration,
+    /// What becomes of its machines.
+    pub mode: SleepMode,
 }
 
 /// One Fly app with everything in it.
@@ -205,6 +227,8 @@ pub struct App {
     pub volumes: Vec<Volume>,
     /// Its machines, one per slot, in slot order.
     pub machines: Vec<Machine>,
+    /// What is run in it before anything of its environment is deleted.
+    pub finalizers: Vec<Finalizer>,
     /// How long a machine may take to start and pass its checks.
     pub health_timeout: Duration,
 }

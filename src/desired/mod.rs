@@ -23,8 +23,8 @@ mod secrets;
 
 pub use build::{Built, Context, build};
 pub use graph::{
-    App, Class, Completeness, Environment, Fleet, Gates, IpRequest, Level, Machine, Network, SecretValue, Volume,
-    Wanted,
+    App, Class, Completeness, Environment, Fleet, Gates, IpRequest, Level, Machine, Network, SecretValue, Sleep,
+    SleepMode, Volume, Wanted,
 };
 pub use inputs::{Assets, NeededInputs, SecretInputs, needed_inputs};
 pub(crate) use previews::too_long;

@@ -9,7 +9,7 @@ use super::run::{Executor, Shared, Vault, Written, step_ref};
 use crate::event::What;
 use crate::memory::{Conclusion, Verb};
 use crate::observed::deletable::Deletable;
-use crate::plan::{Action, Evidence, MachineWrite, SecretWrite, Step};
+use crate::plan::{Action, Evidence, Finalization, MachineWrite, SecretWrite, Step};
 use crate::providers::fly::apply::{self, ApplyError};
 use crate::providers::fly::client::{
     Class, CreateIp, CreateMachine, CreateVolume, FlyError, FlyProblem, FlyWriter, IpKind, UpdateMachine, UpdateVolume,
@@ -163,6 +163,7 @@ impl StepRun<'_> {
                     let is_final = is_about_image(&error);
                     let transient = (class == Class::Transient && !is_final) || is_there || is_freed;
                     let (reason, message) = (error.reason().to_owned(), error.to_string());
+                    let transient = transient || self.remember_unstarted(&reason, &message);
                     (Some(Conclusion::NoEffect), Ended::Failed { reason, message, transient })
                 }
             },
@@ -174,6 +175,17 @@ impl StepRun<'_> {
                 Ended::Failed { reason: "StoreFailed".to_owned(), message: error.to_string(), transient: true }
             }
         }
+    }
+
+    /// Remembers that a finalizer's machine could not be created, so that it is tried again only after a while. Whether this step was
+    /// about one: its deletion goes on by itself, at the latest when the time of the finalizer is over.
+    fn remember_unstarted(&self, reason: &str, message: &str) -> bool {
+        let Action::Finalize { act: Finalization::Run(write), .. } = &self.step.action else { return false };
+        let (key, now) = (&self.step.key, self.executor.clock.now());
+        if let Err(error) = self.executor.journal.reject(key, &write.trial, reason, message, now) {
+            tracing::warn!(%error, "the rejection was not remembered");
+        }
+        true
     }
 
     /// What the provider does not keep would differ again on every pass, and every pass would restart the machine.
@@ -191,10 +203,14 @@ impl StepRun<'_> {
     fn detail(&self) -> String {
         match &self.step.action {
             Action::CreateApp { network } => network.clone().unwrap_or_default(),
-            Action::CreateMachine(_) => self.executor.random.hex(12),
+            Action::CreateMachine(_) | Action::Finalize { act: Finalization::Run(_), .. } => {
+                self.executor.random.hex(12)
+            }
             Action::UpdateMachine { id, .. }
             | Action::MarkMachine { id, .. }
+            | Action::Finalize { act: Finalization::Note { id, .. }, .. }
             | Action::StartMachine { id }
+            | Action::StopMachine { id, .. }
             | Action::DestroyMachine { id, .. }
             | Action::ExtendVolume { id, .. }
             | Action::UpdateVolume { id, .. }
@@ -272,11 +288,16 @@ impl StepRun<'_> {
                 let _accepted_or_gone = writer.delete_certificate(app.as_str(), hostname).await?;
                 Ok(Produced::default())
             }
-            (Action::CreateMachine(write), ResourceKey::Machine { slot, .. }) => {
-                self.create_machine(writer, write, slot, detail).await
-            }
+            (
+                Action::CreateMachine(write) | Action::Finalize { act: Finalization::Run(write), .. },
+                ResourceKey::Machine { slot, .. },
+            ) => self.create_machine(writer, write, slot, detail).await,
             (Action::UpdateMachine { id, version, write }, _) => self.update_machine(writer, id, version, write).await,
-            (Action::MarkMachine { id, metadata }, _) => {
+            (
+                Action::MarkMachine { id, metadata }
+                | Action::Finalize { act: Finalization::Note { id, metadata }, .. },
+                _,
+            ) => {
                 let mut patch = metadata.clone();
                 patch.insert(format!("{PREFIX}writer"), Some(self.stamp().to_string()));
                 writer.patch_metadata(app.as_str(), id, &patch, None).await?;
@@ -301,6 +322,12 @@ impl StepRun<'_> {
                 lock(&self.shared.machines).insert(key.clone(), Written { id: id.clone(), version: None, since });
                 Ok(Produced::default())
             }
+            (Action::StopMachine { id, version, suspend }, ResourceKey::Machine { slot, .. }) => {
+                let purpose = format!("hangar {}", self.executor.instance);
+                let bed = apply::Bed { owner: &self.executor.owner, app, slot, id, version, suspend: *suspend };
+                apply::put_to_sleep(writer, bed, &purpose).await?;
+                Ok(Produced::default())
+            }
             (Action::DestroyMachine { id, .. }, ResourceKey::Machine { slot, .. }) => {
                 let (clock, owner) = (&self.executor.clock, &self.executor.owner);
                 apply::destroy_machine(writer, clock, owner, app, slot, id).await?;
@@ -312,6 +339,7 @@ impl StepRun<'_> {
                     needs_tombstone: matches!(proof.evidence(), Evidence::Orphan { .. }),
                     created_by_us: proof.created_by_us(),
                     env: &self.step.env,
+                    now: self.executor.clock.now(),
                 };
                 apply::delete_app(writer, &self.executor.clock, app, expected).await?;
                 if let Some(unit) = proof.unit() {

@@ -93,6 +93,7 @@ fn machine(id: &str) -> Machine {
         host_ok: true,
         checks: Vec::new(),
         last_exit: None,
+        started_at: None,
         created_at: None,
     }
 }

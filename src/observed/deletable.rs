@@ -1,8 +1,12 @@
 //! What is read again of an app just before it is deleted: whether everything that the plan relied on still holds.
 
+use chrono::{DateTime, TimeDelta, Utc};
+
 use super::ownership::{Ownership, ownership};
 use super::{AppRow, Machine, Secret};
-use crate::resource::marker::{PREFIX, PROTECTED_SECRET, RETAINED_SECRET, TOMBSTONE_SECRET};
+use crate::resource::marker::{
+    FINALIZED, FINALIZER_GROUP, FINALIZING, MachineMarker, PREFIX, PROTECTED_SECRET, RETAINED_SECRET, TOMBSTONE_SECRET,
+};
 use crate::resource::{EnvName, OwnerId};
 
 /// What an app must still be like to be deleted.
@@ -16,6 +20,8 @@ pub struct Deletable<'d> {
     pub created_by_us: bool,
     /// The environment that it must still belong to, where its machines say one.
     pub env: &'d EnvName,
+    /// What is run before it is deleted must have ended by then, or its time be over.
+    pub now: DateTime<Utc>,
 }
 
 /// What keeps an app, as it was read just now, from being deleted.
@@ -51,10 +57,32 @@ pub fn problem_with_deleting(
     if expected.needs_tombstone && !has_tombstone {
         return Some("its tombstone has been taken away, so somebody wants it again".to_owned());
     }
+    if let Some(name) = not_run(&owned, machines, expected.now) {
+        return Some(format!("finalizer `{name}` is to be run before"));
+    }
     if !expected.created_by_us && owned.len() < machines.len() {
         return Some("it holds machines that are not ours".to_owned());
     }
     None
+}
+
+/// What is to be run before the app is deleted, has not ended, and may still do so in its time.
+fn not_run<'m>(owned: &[&'m MachineMarker], machines: &[Machine], now: DateTime<Utc>) -> Option<&'m str> {
+    let texts = |key: &'static str| machines.iter().filter_map(move |machine| machine.metadata.get(key));
+    let moments = texts(FINALIZING).filter_map(|text| text.parse().ok());
+    let since = moments.filter_map(|at| DateTime::from_timestamp(at, 0)).min();
+    let has_ended = |name: &str| {
+        texts(FINALIZED).flat_map(|text| text.split(',')).any(|text| text.starts_with(&format!("{name}=")))
+    };
+    let is_over = |within: u64| {
+        let within = i64::try_from(within).ok().and_then(TimeDelta::try_seconds);
+        within.zip(since).and_then(|(within, since)| since.checked_add_signed(within)).is_some_and(|over| over <= now)
+    };
+    let markers = owned.iter().filter(|marker| !marker.slot.group.starts_with(FINALIZER_GROUP));
+    let newest = markers.max_by_key(|marker| (marker.writer.as_ref().map(|writer| writer.at), &marker.slot));
+    let mut all = newest.into_iter().flat_map(|marker| &marker.finalizers);
+    let open = all.find(|finalizer| !has_ended(&finalizer.name) && !is_over(finalizer.within))?;
+    Some(&open.name)
 }
 
 #[cfg(test)]
@@ -74,9 +102,38 @@ mod tests {
         let app = AppRow { id: "1".to_owned(), name: "a".into(), network: network.to_owned(), status: String::new() };
         let secret = |name: &&str| Secret { name: (*name).to_owned(), digest: String::new(), created_at: None };
         let secrets: Vec<Secret> = secrets.iter().map(secret).collect();
-        let expected =
-            Deletable { owner: &"us".into(), needs_tombstone: !requested, created_by_us: created, env: &"e".into() };
+        let expected = Deletable {
+            owner: &"us".into(),
+            needs_tombstone: !requested,
+            created_by_us: created,
+            env: &"e".into(),
+            now: now(),
+        };
         problem_with_deleting(&app, machines, &secrets, expected)
+    }
+
+    fn now() -> DateTime<Utc> {
+        DateTime::from_timestamp(1_800_000_600, 0).unwrap()
+    }
+
+    #[test]
+    fn nothing_goes_before_what_is_to_be_run_has_ended_or_its_time_is_over() {
+        let network = network_name(&"us".into(), 3);
+        let dump = ("hangar_finalizers", r#"[{"within":600,"name":"dump","command":["d"]}]"#);
+        let after = |marks: &[(&str, &str)]| {
+            let marks: Vec<(&str, &str)> = marks.iter().copied().chain([TOMBSTONE, dump]).collect();
+            problem(&network, &[machine(&marks)], &[], false, true)
+        };
+        for marks in [
+            &[][..],
+            &[("hangar_finalizing", "1800000001")],
+            &[("hangar_finalizing", "nonsense")],
+            &[("hangar_finalizing", "1800000500"), ("hangar_finalized", "dumped=0,other=1")],
+        ] {
+            assert!(after(marks).unwrap().contains("`dump`"), "{marks:?}");
+        }
+        assert_eq!(after(&[("hangar_finalizing", "1800000000")]), None, "its time is over");
+        assert_eq!(after(&[("hangar_finalizing", "1800000500"), ("hangar_finalized", "other=1,dump=3")]), None);
     }
 
     const TOMBSTONE: (&str, &str) = ("hangar_tombstone", "1800000000");

@@ -33,6 +33,7 @@ pub(crate) fn machine(changes: &[(&str, &str)]) -> Machine {
         host_ok: true,
         checks: Vec::new(),
         last_exit: None,
+        started_at: None,
         created_at: None,
     }
 }

@@ -116,6 +116,8 @@ pub struct Machine {
     pub checks: Vec<Check>,
     /// The newest exit.
     pub last_exit: Option<Exit>,
+    /// When it has started last, as far as its newest events tell.
+    pub started_at: Option<DateTime<Utc>>,
     /// When it was made, by Fly's clock.
     pub created_at: Option<DateTime<Utc>>,
 }

@@ -216,6 +216,7 @@ impl<'a> Planner<'a> {
             certificates: BTreeSet::new(),
             protect: false,
             retain: false,
+            finalizers: Vec::new(),
             keep_until: None,
             redeploy: None,
             tombstone: None,

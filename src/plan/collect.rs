@@ -17,7 +17,7 @@ use crate::memory::{NoteOutcome, Verb};
 use crate::observed::ownership::Ownership;
 use crate::observed::{AppRow, Completeness, Machine, Presence, Scope, Secret};
 use crate::resource::marker::{PREFIX, PROTECTED_SECRET, RETAINED_SECRET, TOMBSTONE_SECRET};
-use crate::resource::{AppName, ComponentName, EnvName, FieldChange, OrgSlug, ResourceKey};
+use crate::resource::{AppName, ComponentName, EnvName, OrgSlug, ResourceKey};
 use crate::rules::Rule;
 use crate::secret::SecretText;
 
@@ -57,7 +57,7 @@ pub(super) struct Orphan {
     /// The server's id of the app.
     pub(super) app_id: String,
     pub(super) env: EnvName,
-    component: Option<ComponentName>,
+    pub(super) component: Option<ComponentName>,
     created_by_us: bool,
     /// Since when its tombstone stands.
     tombstone: Option<DateTime<Utc>>,
@@ -72,10 +72,10 @@ pub(super) struct Orphan {
     /// What is in it that is not ours, for people; empty where there is nothing.
     foreign: String,
     /// Why it is kept all the same.
-    kept: Option<(Reason, String)>,
+    pub(super) kept: Option<(Reason, String)>,
     another_writer: Option<String>,
     /// Why nobody wants it.
-    reason: String,
+    pub(super) reason: String,
     /// The sets of previews that the machines of ours in it name, each of which names one; nothing where one of them, or there being
     /// none, leaves it open.
     pub(super) sets: Option<BTreeSet<String>>,
@@ -146,6 +146,7 @@ impl Planner<'_> {
         for (group, judgement) in judged {
             self.plan_ends(group, judgement);
         }
+        self.plan_deletions(&orphans);
     }
 
     fn plan_ends(&mut self, group: Vec<&Orphan>, judgement: Judgement) {
@@ -193,6 +194,7 @@ impl Planner<'_> {
                 self.delete(orphan, Evidence::Requested, true);
             }
         }
+        self.plan_deletions(&found);
     }
 
     /// The app as an orphan, if it is ours and nobody wants it (or a person wants `doomed` to end, and it is part of that).
@@ -386,10 +388,16 @@ impl Planner<'_> {
         match self.grace_is_over(since, Rule::GraceOfOrphans) {
             Ok(()) => self.delete(orphan, Evidence::Orphan { since }, orphan.released || released_by.is_some()),
             Err(obstacle) => {
-                let what = format!("delete app `{}` ({})", orphan.app, orphan.reason);
+                let what = self.deletion_of(orphan);
                 self.withhold(&orphan.place(), &orphan.key(), &what, obstacle);
             }
         }
+    }
+
+    /// What is to come for an app that waits for its end, for people.
+    fn deletion_of(&self, orphan: &Orphan) -> String {
+        let before = self.run_before(orphan).map(|names| format!(" after running {names}")).unwrap_or_default();
+        format!("delete app `{}`{before} ({})", orphan.app, orphan.reason)
     }
 
     /// A closed pull request is a fact that outlives any store: no tombstone has to keep it, and its own moment begins the grace.
@@ -404,13 +412,15 @@ impl Planner<'_> {
             message: "the set's grace has not passed".to_owned(),
             until: Some(ended.at),
         };
-        let what = format!("delete app `{}` ({})", orphan.app, orphan.reason);
+        let what = self.deletion_of(orphan);
         self.withhold(&orphan.place(), &orphan.key(), &what, obstacle);
     }
 
     /// The first of two steps: says on the live object itself since when nobody asks for it.
     fn plan_tombstone(&mut self, orphan: &Orphan, released_by: Option<&str>) {
-        let reason = format!("{}: it is deleted after {} s of grace", orphan.reason, self.policy.grace.as_secs());
+        let before = self.run_before(orphan).map(|names| format!(", and {names} is run before")).unwrap_or_default();
+        let grace = self.policy.grace.as_secs();
+        let reason = format!("{}: it is deleted after {grace} s of grace{before}", orphan.reason);
         if let Some(id) = &orphan.bearer {
             let mut metadata = self.tombstone_patch();
             if let Some(by) = released_by {
@@ -452,7 +462,7 @@ impl Planner<'_> {
         self.step(&orphan.place(), key, action, reason, Vec::new(), &[]);
     }
 
-    /// Plans the end of an app. `consented` says that a person has asked for it or let it go, so that it costs nothing of the budget.
+    /// Finds the end of an app due. `consented` says that a person has asked for it or let it go, so that it costs nothing of the budget.
     fn delete(&mut self, orphan: &Orphan, evidence: Evidence, consented: bool) {
         let (place, key) = (orphan.place(), orphan.key());
         if !orphan.foreign.is_empty() && self.holds(Rule::ForeignContentStays) {
@@ -465,11 +475,7 @@ impl Planner<'_> {
         }
         let unit = (!consented).then(|| self.unit(orphan));
         match self.prove(&key, evidence, orphan.created_by_us, orphan.another_writer.as_deref()) {
-            Ok(proof) => {
-                let change = FieldChange::plain("app", Some(orphan.app.as_str().into()), None);
-                let action = Action::DeleteApp { proof: proof.counted_as(unit) };
-                self.step(&place, key, action, orphan.reason.clone(), vec![change], &[]);
-            }
+            Ok(proof) => drop(self.due.insert(orphan.app.clone(), proof.counted_as(unit))),
             Err(obstacle) => self.withhold(&place, &key, &format!("delete app `{}`", orphan.app), obstacle),
         }
     }

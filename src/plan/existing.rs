@@ -88,12 +88,14 @@ impl Planner<'_> {
             new: rolling.secrets.record.0.contains_key(name).then_some(Change::Secret),
             kind: ChangeKind::InPlace,
         }));
+        // Whoever asks for it anew wants to see it.
+        let is_asked = redeploy.is_some() && wanted.always_on;
         changes.extend(redeploy);
         let last = if replaces {
             let config = in_a_new_machine(found.config, &config);
             self.plan_replacement(rolling, wanted, live, config, changes, &after)
         } else {
-            let start = wanted.always_on || live.state == MachineState::Started;
+            let start = is_asked || self.is_to_run(view.env, wanted) || live.state == MachineState::Started;
             let write = self.write(rolling, wanted, found.config, Some(live), live.name.clone(), start);
             let reason = update_reason(&changes, marker.is_some());
             let action =
@@ -139,7 +141,10 @@ impl Planner<'_> {
             MachineState::Created | MachineState::Stopped | MachineState::Suspended | MachineState::Failed
         );
         let after: Vec<StepId> = rolling.gates.iter().copied().chain(rolling.rollout.gate()).collect();
-        if (wanted.always_on || !self.holds(Rule::RestingMachinesRest)) && is_resting {
+        if self.plan_sleep(rolling, wanted, live, key) {
+            return;
+        }
+        if (self.is_to_run(view.env, wanted) || !self.holds(Rule::RestingMachinesRest)) && is_resting {
             let reason = match &live.last_exit {
                 Some(exit) if exit.oom_killed => "it ran out of memory and does not run".to_owned(),
                 Some(exit) if !exit.requested => format!("it exited with code {} and does not run", exit.code),

@@ -238,7 +238,7 @@ impl Planner<'_> {
             timeout: rolling.view.app.health_timeout,
             has_checks: wanted.has_checks,
             may_end: may_end(wanted),
-            may_sleep: !wanted.always_on,
+            may_sleep: !self.is_to_run(rolling.view.env, wanted),
             hash: trial_of(rolling, wanted),
         };
         let reason = if wanted.has_checks { "until it runs and its checks pass" } else { "until it runs" };
@@ -296,6 +296,7 @@ impl Planner<'_> {
             protect: view.app.protect || self.policy.keeps(view.env),
             // A level that forbids deletion outlives the lines that set it.
             retain: view.is_retained() || view.env.level != Level::Full,
+            finalizers: view.app.finalizers.clone(),
             keep_until: self.births.kept_until(view.env).filter(|until| *until > self.now),
             redeploy: before.and_then(|marker| marker.redeploy).max(asked_again(view.env)),
             tombstone: None,

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! planner ──> per app:  secrets, addresses, volumes, machines (missing, existing) ──> rollout (order), trial (failures)
-//!         └─> collect:  orphans, grace, budget                 ──> proof   (deletes)
+//!         └─> collect:  orphans, grace, budget                 ──> proof   (deletes) ──> finalize (what is run before)
 //! ```
 
 mod addresses;
@@ -16,6 +16,7 @@ mod collect;
 mod existing;
 mod expiry;
 mod extend;
+mod finalize;
 mod images;
 mod machines;
 mod missing;
@@ -27,6 +28,7 @@ mod queue;
 mod rollout;
 mod secrets;
 mod sets;
+mod sleep;
 mod step;
 mod trial;
 mod volumes;
@@ -35,11 +37,13 @@ mod withheld;
 pub use adopt::Adoption;
 pub use collect::Collected;
 pub use expiry::{Births, SOON};
+pub use finalize::has_finalizers;
 pub use images::images_to_look_for;
 pub use planner::{Purpose, Request, plan};
 pub use proof::{Evidence, Proof};
 pub use secrets::SecretWrite;
-pub use step::{Action, MachineWrite, Step, StepId};
+pub use sleep::next_sleep;
+pub use step::{Action, Finalization, MachineWrite, Step, StepId};
 pub use withheld::{Effect, HeldChange, Notice, Reason, Stance, Withheld};
 
 use chrono::{DateTime, Utc};

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::adopt::Adoption;
 use super::expiry::{Births, SOON, expired, expires_soon};
-use super::proof::Obstacle;
+use super::proof::{Obstacle, Proof};
 use super::step::{Action, Step, StepId};
 use super::withheld::{Effect, HeldChange, Notice, Reason, Stance, Withheld};
 use super::{EnvironmentKind, Plan, Standing, outputs};
@@ -74,6 +74,7 @@ pub fn plan(
         askers: askers(fleet),
         pools: BTreeMap::new(),
         networks: BTreeMap::new(),
+        due: BTreeMap::new(),
         plan: Plan {
             made_at: now,
             commit: fleet.commit.clone(),
@@ -135,6 +136,8 @@ pub(super) struct Planner<'a> {
     pub(super) pools: BTreeMap<OrgSlug, (BTreeSet<u32>, u32)>,
     /// Pool places of private networks given away so far, by organization and environment.
     pub(super) networks: BTreeMap<OrgSlug, BTreeMap<EnvName, u32>>,
+    /// Apps whose deletion is due, but for what is run before.
+    pub(super) due: BTreeMap<AppName, Proof>,
     pub(super) plan: Plan,
 }
 
@@ -195,6 +198,7 @@ impl<'a> Planner<'a> {
         }
         self.plan_apps(env, &known);
         self.hold_by_level(env, first_step);
+        self.notice_sleep(env);
     }
 
     /// The order in which gates can be judged: an environment after those that it requires.

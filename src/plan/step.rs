@@ -120,6 +120,15 @@ pub enum Action {
         /// The server's id.
         id: String,
     },
+    /// Puts a machine to sleep, under a lease and guarded by its version.
+    StopMachine {
+        /// The server's id.
+        id: String,
+        /// The version the plan was made for.
+        version: String,
+        /// Whether its memory is kept.
+        suspend: bool,
+    },
     /// Destroys a machine.
     DestroyMachine {
         /// The server's id.
@@ -142,6 +151,13 @@ pub enum Action {
         /// Hash of the wanted configuration and secrets, to remember a failure by.
         hash: String,
     },
+    /// What is done before an app is deleted, and only when its deletion could be planned itself.
+    Finalize {
+        /// What.
+        act: Finalization,
+        /// Why the app may go.
+        proof: Proof,
+    },
     /// Marks an app that somebody else has left as ours.
     AdoptApp {
         /// The server's id of the app.
@@ -160,6 +176,20 @@ pub enum Action {
     },
 }
 
+/// What is done before an app is deleted.
+#[derive(Debug, Clone)]
+pub enum Finalization {
+    /// Notes on a live machine how far it is: metadata, which neither makes a version nor restarts it.
+    Note {
+        /// The server's id.
+        id: String,
+        /// Keys to set, and keys to remove.
+        metadata: BTreeMap<String, Option<String>>,
+    },
+    /// Creates the machine that a finalizer runs in.
+    Run(Box<MachineWrite>),
+}
+
 impl Action {
     /// What the action is called in plans, logs and events.
     pub const fn name(&self) -> &'static str {
@@ -170,9 +200,12 @@ impl Action {
             Self::SetSecrets(_) => "set",
             Self::ExtendVolume { .. } => "extend",
             Self::UpdateVolume { .. } | Self::UpdateMachine { .. } => "update",
-            Self::MarkMachine { .. } => "mark",
+            Self::MarkMachine { .. } | Self::Finalize { act: Finalization::Note { .. }, .. } => "mark",
+            Self::Finalize { act: Finalization::Run(_), .. } => "run",
             Self::AdoptApp { .. } => "adopt",
             Self::StartMachine { .. } => "start",
+            Self::StopMachine { suspend: false, .. } => "stop",
+            Self::StopMachine { suspend: true, .. } => "suspend",
             Self::WaitHealthy { .. } => "wait",
             Self::ReleaseIp { .. } => "release",
             Self::RemoveCertificate { .. } => "remove",
@@ -188,14 +221,17 @@ impl Action {
             | Self::CreateVolume { .. }
             | Self::CreateMachine(_)
             | Self::AllocateIp(_)
-            | Self::AddCertificate => Some(Verb::Create),
+            | Self::AddCertificate
+            | Self::Finalize { act: Finalization::Run(_), .. } => Some(Verb::Create),
             Self::SetSecrets(_)
             | Self::ExtendVolume { .. }
             | Self::UpdateVolume { .. }
             | Self::UpdateMachine { .. }
             | Self::MarkMachine { .. }
             | Self::AdoptApp { .. }
-            | Self::StartMachine { .. } => Some(Verb::Update),
+            | Self::StartMachine { .. }
+            | Self::StopMachine { .. }
+            | Self::Finalize { act: Finalization::Note { .. }, .. } => Some(Verb::Update),
             Self::DeleteVolume { .. }
             | Self::ReleaseIp { .. }
             | Self::RemoveCertificate { .. }
@@ -205,13 +241,14 @@ impl Action {
         }
     }
 
-    /// The proof that a delete carries.
+    /// The proof that a delete carries, and what comes before one.
     pub const fn proof(&self) -> Option<&Proof> {
         match self {
             Self::DeleteVolume { proof, .. }
             | Self::ReleaseIp { proof, .. }
             | Self::RemoveCertificate { proof }
             | Self::DestroyMachine { proof, .. }
+            | Self::Finalize { proof, .. }
             | Self::DeleteApp { proof } => Some(proof),
             _ => None,
         }

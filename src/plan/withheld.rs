@@ -87,8 +87,14 @@ pub enum Reason {
     Unmanaged,
     /// Whether it is as wanted cannot be told here.
     CannotCompare,
+    /// Something is run before it is deleted.
+    Finalizing,
+    /// What was run before it is deleted has failed, or has not ended in its time.
+    FinalizerFailed,
     /// The environment has reached its end.
     Expired,
+    /// Nothing has happened in the preview for so long that its machines are stopped.
+    Asleep,
     /// The environment is about to reach its end.
     ExpiresSoon,
 }

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::text::{moment, span, whole};
 use super::view::short_name;
-use crate::plan::Withheld;
+use crate::plan::{Reason, Withheld};
 
 /// Why something is withheld, with its resource where the message does not name it, and when it goes on.
 pub(super) fn message(withheld: &Withheld, now: DateTime<Utc>) -> String {
@@ -24,7 +24,8 @@ pub(super) fn named(withheld: &Withheld) -> String {
 
 /// `; goes on at 12:05:00 UTC (in 4m)`, or only how long that is where the message says the moment itself.
 fn until(withheld: &Withheld, now: DateTime<Utc>) -> String {
-    let Some(at) = withheld.until else {
+    // What runs before a deletion is only looked at again then, and its message says when the deletion goes on.
+    let Some(at) = withheld.until.filter(|_| withheld.reason != Reason::Finalizing) else {
         return String::new();
     };
     let is_said = withheld.message.contains(&at.format("%H:%M:%S UTC").to_string());

@@ -53,6 +53,9 @@ fn of_step(step: &Step, known: &Known<'_>) -> Cost {
         | Action::MarkMachine { .. }
         | Action::AdoptApp { .. }
         | Action::StartMachine { .. }
+        | Action::StopMachine { .. }
+        // What runs for minutes costs nothing a month.
+        | Action::Finalize { .. }
         | Action::WaitHealthy { .. } => Cost::ZERO,
     }
 }

@@ -163,6 +163,10 @@ fn facts(status: &Status, news: &PreviewNews<'_>) -> String {
     let moment = |at: &chrono::DateTime<chrono::Utc>| at.format("%Y-%m-%d %H:%M UTC");
     facts.extend(status.created_at.iter().map(|at| format!("created {}", moment(at))));
     facts.extend(status.expires_at.iter().map(|at| format!("expires {}", moment(at))));
+    if !status.finalizers.is_empty() {
+        let names: Vec<String> = status.finalizers.iter().map(|name| code(name)).collect();
+        facts.push(format!("runs {} before it is deleted", names.join(" and ")));
+    }
     if let Some(cost) = news.cost.filter(|cost| !cost.is_nothing()) {
         let more = if cost.is_whole { "" } else { " and what has no known price" };
         facts.push(format!("at most {}{more} a month", cost.to_string().trim_start_matches('+')));

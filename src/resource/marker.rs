@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::field::FieldSet;
 use super::key::{AppName, ComponentName, EnvName, IpKind, MachineSlot, OwnerId};
@@ -38,6 +38,28 @@ impl WriterStamp {
         Some(Self { instance: instance.to_owned(), at: DateTime::from_timestamp_millis(at.parse().ok()?)? })
     }
 }
+
+/// What is run before anything of an environment is deleted. It is marked on the machines of the component that it is run for, because
+/// there may be no spec any more when its time comes.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Finalizer {
+    /// How many seconds after the end of the environment has begun its time is over. It grows from each finalizer of an environment to
+    /// the next, and so gives their order.
+    pub within: u64,
+    /// Its name.
+    pub name: String,
+    /// The command.
+    pub command: Vec<String>,
+}
+
+/// What the process group of the machine that a finalizer runs in begins with; the rest is the finalizer's name.
+pub const FINALIZER_GROUP: &str = "finalizer-";
+
+/// The metadata key that says since when what is run before a deletion is due.
+pub const FINALIZING: &str = "hangar_finalizing";
+
+/// The metadata key that says how what is run before a deletion has ended: `dump=0,notify=1`.
+pub const FINALIZED: &str = "hangar_finalized";
 
 /// Our metadata on one machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,6 +98,8 @@ pub struct MachineMarker {
     pub protect: bool,
     /// Kept when its environment goes.
     pub retain: bool,
+    /// What is run before anything of its environment is deleted.
+    pub finalizers: Vec<Finalizer>,
     /// Whatever its time to live, its environment is kept until then: a person has said so.
     pub keep_until: Option<DateTime<Utc>>,
     /// The last comment that asked for it to be written again, and that it was written again for.
@@ -114,6 +138,7 @@ impl MachineMarker {
         put("certificates", join(self.certificates.iter().cloned()));
         put("protect", flag(self.protect));
         put("retain", flag(self.retain));
+        put("finalizers", finalizers_text(&self.finalizers));
         put("keep_until", self.keep_until.map(|at| at.timestamp().to_string()).unwrap_or_default());
         put("redeploy", self.redeploy.map(|comment| comment.to_string()).unwrap_or_default());
         put("tombstone", self.tombstone.map(|at| at.timestamp().to_string()).unwrap_or_default());
@@ -121,7 +146,7 @@ impl MachineMarker {
     }
 
     /// All metadata keys that a marker can use: a patch sets those that are absent from it to null.
-    pub const KEYS: [&'static str; 20] = [
+    pub const KEYS: [&'static str; 21] = [
         "owner",
         "env",
         "set",
@@ -139,6 +164,7 @@ impl MachineMarker {
         "certificates",
         "protect",
         "retain",
+        "finalizers",
         "keep_until",
         "redeploy",
         "tombstone",
@@ -178,6 +204,11 @@ impl MachineMarker {
             // A protection that cannot be read still protects.
             protect: optional("protect").is_some(),
             retain: optional("retain").is_some(),
+            // What was to be run and cannot be read must not be left out unnoticed.
+            finalizers: match optional("finalizers") {
+                None => Vec::new(),
+                Some(text) => serde_json::from_str(text).map_err(|_error| unreadable("finalizers"))?,
+            },
             keep_until: optional("keep_until")
                 .and_then(|text| text.parse().ok())
                 .and_then(|at| DateTime::from_timestamp(at, 0)),
@@ -211,6 +242,13 @@ fn join(items: impl Iterator<Item = String>) -> String {
 
 fn split(text: Option<&str>) -> impl Iterator<Item = &str> {
     text.unwrap_or_default().split(',').filter(|item| !item.is_empty())
+}
+
+fn finalizers_text(finalizers: &[Finalizer]) -> String {
+    if finalizers.is_empty() {
+        return String::new();
+    }
+    serde_json::json!(finalizers).to_string()
 }
 
 fn flag(on: bool) -> String {
@@ -276,6 +314,11 @@ mod tests {
             certificates: ["a.example.com".to_owned()].into(),
             protect: true,
             retain: false,
+            finalizers: vec![Finalizer {
+                within: 600,
+                name: "dump".to_owned(),
+                command: vec!["/bin/dump".to_owned(), "a \"b\", c".to_owned()],
+            }],
             keep_until: DateTime::from_timestamp(1_700_000_100, 0),
             redeploy: Some(42),
             tombstone: DateTime::from_timestamp(1_700_000_000, 0),

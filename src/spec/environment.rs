@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::duration::Duration;
 use super::fly::FlySpec;
 use super::report::ReportSpec;
-use super::text::Text;
+use super::text::{StringList, Text};
 
 /// What an environment is made of, how long it lives and how far Hangar may go with it.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
@@ -47,6 +47,10 @@ pub struct EnvironmentSpec {
     /// What runs on Fly.io.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fly: Option<FlySpec>,
+    /// Commands that are run, one after the other, before anything of the environment is deleted. Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    pub finalizers: Vec<Finalizer>,
     /// Where others are told how it is doing. Only in the template of a `PreviewSet`. Default: nowhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub report: Option<ReportSpec>,
@@ -105,6 +109,26 @@ pub struct Ttl {
     /// Time since the environment was created after which it is torn down, for example `14d`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max: Option<Duration>,
+}
+
+/// A command that is run before anything of its environment is deleted, for example to dump a database or to tell somebody.
+///
+/// It runs in a machine of its own beside the component's machines, with their image, size, environment, files and secrets, and
+/// without their services, checks and volumes. Whether it works or not, the deletion goes on when it has ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Finalizer {
+    /// Its name, for example `dump`.
+    #[schemars(example = &"dump")]
+    pub name: String,
+    /// The component in whose app it is run.
+    pub component: String,
+    /// The command, as a list or as a string that is split like a shell does, for example `bin/dump --to s3`. It takes the place of the
+    /// component's command; an entrypoint stays.
+    pub command: StringList,
+    /// How long it may take, from `1s` to `24h`. Then the deletion goes on without it. Default: `10m`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Duration>,
 }
 
 /// Gates: conditions that must hold before anything is changed.

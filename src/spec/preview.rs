@@ -21,6 +21,10 @@ pub struct PreviewSetSpec {
     /// How long a preview may live. Default: as long as its pull request or branch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ttl: Option<PreviewTtl>,
+    /// Puts a preview to sleep in which nothing has happened for a while: its machines are stopped, and wake by a request or a push.
+    /// Default: they run all the time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sleep: Option<PreviewSleep>,
     /// Most previews at once; the others wait their turn, the oldest first. Default: no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
@@ -144,6 +148,28 @@ pub struct PreviewTtl {
     /// Time since it was created after which it is torn down, for example `14d`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max: Option<Duration>,
+}
+
+/// When a preview goes to sleep, and how.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PreviewSleep {
+    /// Time since the last push, and since the last start of each machine, after which the machine is stopped, for example `2h`.
+    pub after: Duration,
+    /// Whether machines are stopped (`stop`), or suspended with their memory where Fly allows it (`suspend`). Default: `stop`.
+    #[serde(default)]
+    pub mode: SleepMode,
+}
+
+/// What becomes of the machines of a sleeping preview.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum SleepMode {
+    /// They are stopped.
+    #[default]
+    Stop,
+    /// They are suspended, which wakes faster; those that Fly cannot suspend are stopped.
+    Suspend,
 }
 
 /// The environment that each preview becomes.

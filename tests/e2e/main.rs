@@ -26,6 +26,7 @@ mod diff;
 mod drift;
 mod faults;
 mod feedback;
+mod finalizers;
 mod forecast;
 mod forks;
 mod github;
@@ -50,6 +51,7 @@ mod quarantine;
 mod replies;
 mod secrets;
 mod sent;
+mod sleep;
 #[path = "../contract/strict.rs"]
 mod strict;
 mod structure;

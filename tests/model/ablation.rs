@@ -156,8 +156,11 @@ fn table() -> Vec<(Switch, By, Checker)> {
         rule(R::EmptySetHoldsItsPreviews, By::Told(told::set_without_previews), Catches),
         rule(R::ProtectedStays, By::Told(told::protected_and_gone), Catches),
         rule(R::RetainedStays, By::Told(told::retained_and_gone), Catches),
+        rule(R::FinalizersFirst, By::Told(told::gone_with_a_finalizer), Catches),
+        rule(R::EndedFinalizersRest, By::Told(told::finalizer_has_ended), Catches),
         rule(R::UnsetFieldsStay, By::Told(told::field_set_by_hand), Silent),
         rule(R::RestingMachinesRest, By::Told(told::stopped_for_want_of_traffic), Silent),
+        rule(R::AwakeRunsOn, By::Told(told::woken_by_a_request), Catches),
         rule(R::MountedVolumeIsTheSlots, By::Told(told::migrated), Silent),
         rule(
             R::OpenKeyStopsCreation,

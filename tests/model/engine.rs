@@ -7,7 +7,7 @@ use hangar::check::check;
 use hangar::desired::{Fleet, Wanted};
 use hangar::memory::{Conclusion, Memory, Note, NoteOutcome, Verb};
 use hangar::observed::{Observed, Presence};
-use hangar::plan::{Action, Evidence, Plan, Reason, Request as PlanRequest, Standing, Step, plan};
+use hangar::plan::{Action, Evidence, Finalization, Plan, Reason, Request as PlanRequest, Standing, Step, plan};
 use hangar::policy::Policy;
 use hangar::rules::Rules;
 use indexmap::IndexMap;
@@ -380,7 +380,9 @@ fn note(step: &Step, verb: Verb) -> Note {
         Action::CreateApp { network } => network.clone().unwrap_or_default(),
         Action::UpdateMachine { id, .. }
         | Action::MarkMachine { id, .. }
+        | Action::Finalize { act: Finalization::Note { id, .. }, .. }
         | Action::StartMachine { id }
+        | Action::StopMachine { id, .. }
         | Action::DestroyMachine { id, .. }
         | Action::DeleteVolume { id, .. } => id.clone(),
         Action::ReleaseIp { address, .. } => address.clone(),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use hangar::desired::Fleet;
 use hangar::observed::Secret;
 use hangar::observed::deletable::{Deletable, problem_with_deleting};
-use hangar::plan::{Action, Evidence, MachineWrite, SecretWrite, Step};
+use hangar::plan::{Action, Evidence, Finalization, MachineWrite, SecretWrite, Step};
 use hangar::resource::ResourceKey;
 use hangar::resource::marker::{PREFIX, WriterStamp};
 use hangar::resource::output::{self, Outputs, volume_id_path};
@@ -79,7 +79,10 @@ impl Hands<'_> {
                 size_gb: volume.size_gb,
             },
             (Action::AllocateIp(_), ResourceKey::Ip { ip, .. }) => Request::AllocateIp { app, kind: *ip },
-            (Action::CreateMachine(write), ResourceKey::Machine { slot, .. }) => {
+            (
+                Action::CreateMachine(write) | Action::Finalize { act: Finalization::Run(write), .. },
+                ResourceKey::Machine { slot, .. },
+            ) => {
                 let (config, metadata) = self.config(step, write, progress);
                 let (name, region) = (write.marker.name.clone(), slot.region.clone());
                 Request::CreateMachine { app, name, region, config, metadata, start: write.start }
@@ -89,7 +92,11 @@ impl Hands<'_> {
                 let (id, version) = (id.clone(), version.clone());
                 Request::UpdateMachine { app, id, version, config, metadata, start: write.start }
             }
-            (Action::MarkMachine { id, metadata }, _) => {
+            (
+                Action::MarkMachine { id, metadata }
+                | Action::Finalize { act: Finalization::Note { id, metadata }, .. },
+                _,
+            ) => {
                 let mut patch = metadata.clone();
                 patch.insert(format!("{PREFIX}writer"), Some(self.stamp()));
                 Request::MarkMachine { app, id: id.clone(), patch }
@@ -125,6 +132,7 @@ impl Hands<'_> {
                     needs_tombstone: matches!(proof.evidence(), Evidence::Orphan { .. }),
                     created_by_us: proof.created_by_us(),
                     env: &step.env,
+                    now: now(),
                 };
                 if self.read_again && self.is_no_longer_proven(&app, world, expected) {
                     return Prepared::NoLongerProven;

@@ -2,7 +2,7 @@
 //! no harm under all of them, and harm without the one that it is about.
 
 use chrono::TimeDelta;
-use hangar::desired::{Completeness, Ended, NamePattern, PreviewSet};
+use hangar::desired::{Completeness, Ended, NamePattern, PreviewSet, Sleep, SleepMode, Wanted};
 use hangar::memory::{Note, NoteOutcome, Verb};
 use hangar::observed::{Presence, Reading};
 use hangar::plan::{Action, Adoption, Purpose};
@@ -293,6 +293,29 @@ pub(crate) fn retained_and_gone(rules: Rules) -> Outcome {
     gone_with(rules, "deletionPolicy: retain")
 }
 
+/// The spec of an environment is gone in which something is run before anything is deleted.
+pub(crate) fn gone_with_a_finalizer(rules: Rules) -> Outcome {
+    gone_with(rules, FINALIZER)
+}
+
+const FINALIZER: &str = "finalizers: [{name: dump, component: web, command: /bin/dump}]";
+
+/// The same, when that has ended, and somebody has taken its machine away.
+pub(crate) fn finalizer_has_ended(rules: Rules) -> Outcome {
+    let spec = wanted("one", "").replace("spec: {", &format!("spec: {{{FINALIZER}, "));
+    let mut script = Script::converged(rules, &[&(spec + KEEPER), KEEPER]);
+    script.spec(1);
+    script.pass();
+    script.tick(4);
+    script.edit(|world| {
+        let metadata = &mut world.apps.get_mut("one-web").unwrap().machines[0].metadata;
+        metadata.insert("hangar_finalizing".to_owned(), now().timestamp().to_string());
+        metadata.insert("hangar_finalized".to_owned(), "dump=0".to_owned());
+    });
+    let looked = script.look(rules, |_| ());
+    looked.harm(|step| matches!(step.action, Action::Finalize { .. }))
+}
+
 /// Somebody has set a field that no spec sets.
 pub(crate) fn field_set_by_hand(rules: Rules) -> Outcome {
     let mut script = Script::converged(rules, &[&wanted("one", "")]);
@@ -310,6 +333,23 @@ pub(crate) fn stopped_for_want_of_traffic(rules: Rules) -> Outcome {
     let mut script = Script::converged(rules, &[&wanted("one", service)]);
     script.edit(|world| world.apps.get_mut("one-web").unwrap().machines[0].started = false);
     script.look(rules, |_| ()).harm(|step| matches!(step.action, Action::StartMachine { .. }))
+}
+
+/// A preview is asleep, and a request has woken its machine a minute ago.
+pub(crate) fn woken_by_a_request(rules: Rules) -> Outcome {
+    let mut script = Script::converged(rules, &[&wanted("one", "")]);
+    script.tell(|fleet| {
+        let Some(Wanted::Ready(env)) = fleet.environments.get_mut(&"one".into()) else { return };
+        let after = std::time::Duration::from_secs(3600);
+        env.sleep = Some(Sleep { at: moment(NOW - TICK), after, mode: SleepMode::Stop });
+    });
+    let looked = script.look(rules, |observed| {
+        let detail = scope(observed).details.get_mut(&"one-web".into()).unwrap();
+        if let Reading::Known { value, .. } = &mut detail.machines {
+            value[0].started_at = Some(moment(NOW - TICK));
+        }
+    });
+    looked.harm(|step| matches!(step.action, Action::StopMachine { .. }))
 }
 
 /// Fly has moved a machine to another host, and its volume has another id since.

@@ -72,6 +72,8 @@ fn read_in_detail(scope: &Scope, fleet: &Fleet) -> BTreeSet<AppName> {
             apps.extend(env.apps.iter().map(|app| app.name.clone()));
         }
     }
+    let with_finalizers = scope.machines.items.iter().filter(|machine| hangar::plan::has_finalizers(machine));
+    apps.extend(with_finalizers.map(|machine| machine.app.clone()));
     for row in &scope.apps.items {
         let mut machines = scope.machines.items.iter().filter(|machine| machine.app == row.name).peekable();
         let has_none = machines.peek().is_none();
@@ -148,6 +150,7 @@ pub(crate) fn machine(app: &str, seen: &LiveMachine) -> Machine {
         host_ok: true,
         checks: Vec::new(),
         last_exit: None,
+        started_at: None,
         created_at: Some(moment(NOW - 1_000_000 + ordinal)),
     }
 }

@@ -263,3 +263,40 @@ fn of_very_many_problems_the_first_hundred_are_shown() {
     assert_eq!(problems.len(), 101);
     assert!(problems[0].contains("more problems of this file are left out"), "{}", problems[0]);
 }
+
+#[test]
+fn finalizers_name_a_component_and_a_command_and_stay_within_bounds() {
+    let with = |finalizers: &str| {
+        let text = format!(
+            "apiVersion: hangar/v1\nkind: Environment\nmetadata: {{name: demo}}\nspec:\n  finalizers: [{finalizers}]\n  fly: {{org: acme, region: iad, apps: {{server: {{image: 'x:1'}}}}}}\n"
+        );
+        match read(&text) {
+            Ok(_) => Vec::new(),
+            Err(problems) => listed(&problems),
+        }
+    };
+    let one = |fields: &str| with(&format!("{{name: dump, component: server, command: /bin/dump, {fields}}}"));
+    assert_eq!(one("timeout: 1s"), Vec::<String>::new());
+    assert_eq!(one("timeout: 24h"), Vec::<String>::new());
+    for (finalizers, problem) in [
+        ("{name: dump, component: sever, command: d}", "there is no component `sever` (did you mean `server`?)"),
+        ("{name: Dump, component: server, command: d}", "the name `Dump` contains `D`"),
+        ("{name: dump, component: server, command: []}", "the command is empty"),
+        ("{name: dump, component: server, command: d, timeout: 25h}", "`25h` is not between `1s` and `24h`"),
+        ("{name: dump, component: server, command: d, timeout: 0s}", "`0s` is not between `1s` and `24h`"),
+        (
+            "{name: d, component: server, command: d}, {name: d, component: server, command: d}",
+            "there are two finalizers `d`",
+        ),
+    ] {
+        let found = with(finalizers);
+        assert!(found.len() == 1 && found[0].contains(problem), "{finalizers}: {found:?}");
+    }
+    let long = with(&format!("{{name: dump, component: server, command: [{}]}}", "d".repeat(1001)));
+    assert!(long.len() == 1 && long[0].contains("1001 bytes"), "{long:?}");
+    let many: Vec<String> = (0..9).map(|n| format!("{{name: d{n}, component: server, command: d}}")).collect();
+    let many = with(&many.join(", "));
+    assert!(many.len() == 1 && many[0].contains("at most 8"), "{many:?}");
+    let reserved = app_problems("processes: {finalizer-dump: {command: d}}");
+    assert!(format!("{reserved:?}").contains("reserved for what runs before"), "{reserved:?}");
+}

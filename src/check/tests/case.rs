@@ -78,6 +78,7 @@ pub(super) fn marker(env: &str) -> MachineMarker {
         certificates: BTreeSet::new(),
         protect: false,
         retain: false,
+        finalizers: Vec::new(),
         keep_until: None,
         redeploy: None,
         tombstone: None,
@@ -101,6 +102,7 @@ pub(super) fn machine(marker: &MachineMarker) -> Machine {
         host_ok: true,
         checks: Vec::new(),
         last_exit: None,
+        started_at: None,
         created_at: Some(at(-1000)),
     }
 }

@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use indexmap::IndexMap;
 
 use super::facts::Facts;
-use super::life::{Life, life};
+use super::life::{Life, life, sleep};
 use super::listing::RepoListing;
 use super::name_pattern::NamePattern;
 use super::orders::Destroyed;
@@ -17,7 +17,7 @@ use super::report::{Asks, Audience};
 use super::select::{self, Awaits, Subject};
 use super::slug::{self, MAX_LABEL, Named};
 use crate::desired::build::Context;
-use crate::desired::graph::Completeness;
+use crate::desired::graph::{Completeness, Sleep};
 use crate::desired::inputs::beside;
 use crate::desired::problems::Problems;
 use crate::resource::EnvName;
@@ -87,6 +87,8 @@ pub(in crate::desired) struct Expanded {
     pub idle_at: Option<DateTime<Utc>>,
     /// How long after its creation it ends.
     pub max_age: Option<StdDuration>,
+    /// When it goes to sleep.
+    pub sleep: Option<Sleep>,
 }
 
 /// What a set of previews is at this moment.
@@ -238,6 +240,7 @@ fn expanded(set: &ParsedPreviewSet, name: &EnvName, subject: Subject, life: Life
     if subject.is_secretless {
         without_secrets(&mut environment);
     }
+    let sleep = sleep(set.spec.sleep.as_ref(), &subject);
     Expanded {
         environment,
         preview: Preview {
@@ -254,6 +257,7 @@ fn expanded(set: &ParsedPreviewSet, name: &EnvName, subject: Subject, life: Life
         facts: subject.facts,
         idle_at: life.idle_at,
         max_age: life.max_age,
+        sleep,
     }
 }
 

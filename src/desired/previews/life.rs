@@ -5,8 +5,9 @@ use std::time::Duration as StdDuration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::select::Subject;
+use crate::desired::graph::Sleep;
 use crate::spec::Duration;
-use crate::spec::preview::PreviewTtl;
+use crate::spec::preview::{PreviewSleep, PreviewTtl};
 use crate::spec::validate::TTL_BOUNDS;
 
 /// The label of a preview that lives as long as its pull request.
@@ -21,6 +22,13 @@ pub(super) struct Life {
     pub(super) idle_at: Option<DateTime<Utc>>,
     /// How long after its creation it ends.
     pub(super) max_age: Option<StdDuration>,
+}
+
+/// When `subject` goes to sleep; never where nothing says when anything has happened in it.
+pub(super) fn sleep(sleep: Option<&PreviewSleep>, subject: &Subject) -> Option<Sleep> {
+    let sleep = sleep?;
+    let after = sleep.after.to_std();
+    Some(Sleep { at: subject.idle_at(after)?, after, mode: sleep.mode })
 }
 
 /// A label that is not taken at its word.

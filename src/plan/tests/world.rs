@@ -350,6 +350,7 @@ impl World {
             host_ok: true,
             checks: Vec::new(),
             last_exit: None,
+            started_at: None,
             created_at: Some(at(-500)),
         }
     }

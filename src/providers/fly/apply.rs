@@ -37,6 +37,12 @@ pub enum ApplyError {
         /// What has changed since the plan was made.
         problem: String,
     },
+    /// It is another version than the plan was made for, or no longer ours.
+    #[error("{object} has changed since the plan was made, and was left as it is")]
+    Changed {
+        /// The object.
+        object: String,
+    },
     /// What was read again just before it was to be marked as ours is not what the plan was made for.
     #[error("{object} was not adopted: {problem}")]
     NotTheSame {
@@ -63,6 +69,7 @@ impl ApplyError {
         match self {
             Self::Fly(error) => error.reason(),
             Self::NoLongerProven { .. } => "NoLongerProven",
+            Self::Changed { .. } => "VersionConflict",
             Self::NotTheSame { .. } => "NotTheSame",
             Self::Slow { .. } => "Slow",
         }
@@ -72,7 +79,7 @@ impl ApplyError {
     pub fn class(&self) -> Class {
         match self {
             Self::Fly(error) => error.class(),
-            Self::NoLongerProven { .. } => Class::Transient,
+            Self::NoLongerProven { .. } | Self::Changed { .. } => Class::Transient,
             Self::NotTheSame { .. } => Class::Permanent,
             Self::Slow { .. } => Class::Unknown,
         }
@@ -118,6 +125,64 @@ async fn update_under_lease(
         }
     }
     Ok(machine)
+}
+
+/// A machine that is to sleep, as the plan saw it.
+#[derive(Debug, Clone, Copy)]
+pub struct Bed<'b> {
+    /// The owner that it must still belong to.
+    pub owner: &'b OwnerId,
+    /// The app it runs in.
+    pub app: &'b AppName,
+    /// Its slot.
+    pub slot: &'b MachineSlot,
+    /// The server's id.
+    pub id: &'b str,
+    /// The version that the plan was made for.
+    pub version: &'b str,
+    /// Whether its memory is kept.
+    pub suspend: bool,
+}
+
+/// Stops or suspends a machine under a lease, if it is still the one that the plan saw and still runs, and waits until it rests.
+pub async fn put_to_sleep(writer: &FlyWriter, bed: Bed<'_>, purpose: &str) -> Result<(), ApplyError> {
+    let lease = writer.acquire_lease(bed.app.as_str(), bed.id, LEASE, purpose).await?;
+    let nonce = lease.nonce.as_ref();
+    let result = put_to_sleep_under_lease(writer, bed, nonce).await;
+    if let Some(nonce) = nonce {
+        // A lease that cannot be given back ends by itself.
+        if let Err(error) = writer.release_lease(bed.app.as_str(), bed.id, nonce).await {
+            tracing::debug!(app = %bed.app, id = bed.id, %error, "the lease was not given back");
+        }
+    }
+    result
+}
+
+async fn put_to_sleep_under_lease(
+    writer: &FlyWriter,
+    bed: Bed<'_>,
+    nonce: Option<&SecretText>,
+) -> Result<(), ApplyError> {
+    let app = bed.app.as_str();
+    let Some(seen) = writer.reader().machine(app, bed.id).await? else { return Ok(()) };
+    let seen = convert::machine(bed.app, seen);
+    if seen.state != crate::observed::MachineState::Started {
+        return Ok(());
+    }
+    let is_ours = seen.owned_by(bed.owner).is_some_and(|marker| marker.slot == *bed.slot);
+    if !is_ours || seen.version != bed.version {
+        return Err(ApplyError::Changed { object: format!("machine {} of app {app}", bed.id) });
+    }
+    let state = if bed.suspend {
+        writer.suspend_machine(app, bed.id, nonce).await?;
+        "suspended"
+    } else {
+        writer.stop_machine(app, bed.id, nonce).await?;
+        "stopped"
+    };
+    let wait = WaitFor { state: state.to_owned(), version: None, timeout: Duration::from_secs(30) };
+    let _rests_or_not: WaitOutcome = writer.reader().wait(app, bed.id, &wait).await?;
+    Ok(())
 }
 
 /// Destroys a machine of ours: reads its marker again, stops it in its own way, destroys it, and waits until it is gone.

@@ -47,6 +47,7 @@ pub(super) fn org_machine(machine: wire::OrgMachine) -> Machine {
         host_ok: true,
         checks: Vec::new(),
         last_exit: None,
+        started_at: None,
         created_at: machine.created_at,
     }
 }
@@ -56,6 +57,8 @@ pub(crate) fn machine(app: &AppName, machine: wire::Machine) -> Machine {
     let host_ok = machine.host_status.as_ref().is_none_or(|status| *status == wire::HostStatus::Ok);
     let shown = machine.config.as_ref().or(machine.incomplete_config.as_ref()).cloned().unwrap_or_default();
     let metadata = metadata_of(&shown);
+    let starts = machine.events.iter().filter(|event| event.kind == "start" || event.status == "started");
+    let started_at = starts.filter_map(|event| event.at).max();
     let newest_exit =
         machine.events.iter().filter_map(|event| Some((event.at?, event.exit()?))).max_by_key(|(at, _)| *at);
     Machine {
@@ -87,6 +90,7 @@ pub(crate) fn machine(app: &AppName, machine: wire::Machine) -> Machine {
             requested: exit.requested_stop,
             at,
         }),
+        started_at,
         created_at: machine.created_at,
     }
 }

@@ -84,7 +84,7 @@ impl<'p> Collection<'p> {
         }
         let after_grace = TimeDelta::from_std(grace).ok().and_then(|grace| plan.made_at.checked_add_signed(grace));
         for step in &plan.steps {
-            let goes = if matches!(step.action, Action::DeleteApp { .. }) {
+            let goes = if matches!(step.action, Action::DeleteApp { .. } | Action::Finalize { .. }) {
                 Goes::Now
             } else if is_tombstone(step) {
                 Goes::At(after_grace.unwrap_or(DateTime::<Utc>::MAX_UTC))

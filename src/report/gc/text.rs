@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::{Collection, Departure, Goes};
 use crate::cost::Cost;
-use crate::plan::{Notice, Reason, Step, Withheld};
+use crate::plan::{Action, Notice, Reason, Step, Withheld};
 use crate::report::RequestCount;
 use crate::report::held;
 use crate::report::style::{Style, Tone};
@@ -15,12 +15,14 @@ use crate::report::view::short_name;
 /// What is collected: apps by what happens to them, and the environments that they are, with their age, owner and cost.
 pub fn gc_text(collection: &Collection<'_>, style: &Style, requests: RequestCount) -> String {
     let (style, plan) = (*style, collection.plan);
-    let (deleted, marked): (Vec<&Step>, Vec<&Step>) = plan.steps.iter().partition(|step| step.action.proof().is_some());
+    let (before, steps): (Vec<&Step>, Vec<&Step>) = plan.steps.iter().partition(|step| runs_before(step));
+    let (deleted, marked): (Vec<&Step>, Vec<&Step>) = steps.into_iter().partition(|step| step.action.proof().is_some());
     let (grace, held): (Vec<&Withheld>, Vec<&Withheld>) =
         plan.withheld.iter().partition(|withheld| withheld.reason == Reason::Grace);
     let mut text = Text { style, lines: Vec::new() };
     text.gone(collection);
     text.steps("Deleted now", Tone::Delete, &deleted);
+    text.steps("Run now, deleted then", Tone::Update, &before);
     text.steps("Marked now, deleted after grace", Tone::Update, &marked);
     text.grace(&grace, collection.seen_at);
     text.held(&held, plan.made_at);
@@ -39,6 +41,11 @@ pub fn gc_text(collection: &Collection<'_>, style: &Style, requests: RequestCoun
     text.lines.join("\n") + "\n"
 }
 
+/// Whether a step is part of what is run before a deletion.
+const fn runs_before(step: &Step) -> bool {
+    matches!(step.action, Action::Finalize { .. })
+}
+
 fn nothing_in(collection: &Collection<'_>) -> bool {
     let plan = collection.plan;
     collection.gone.is_empty() && plan.steps.is_empty() && plan.withheld.is_empty() && plan.notices.is_empty()
@@ -52,12 +59,14 @@ pub(super) fn total(collection: &Collection<'_>) -> String {
     if nothing_in(collection) {
         return format!("Nothing to collect{until}: a spec asks for everything that is ours");
     }
-    let deleted = plan.steps.iter().filter(|step| step.action.proof().is_some()).count();
+    let before = plan.steps.iter().filter(|step| runs_before(step)).count();
+    let deleted = plan.steps.iter().filter(|step| step.action.proof().is_some()).count().saturating_sub(before);
     let grace = plan.withheld.iter().filter(|withheld| withheld.reason == Reason::Grace).count();
     let counts: Vec<String> = [
         (collection.gone.len(), "deleted"),
         (deleted, "to delete"),
-        (plan.steps.len().saturating_sub(deleted), "to mark"),
+        (before, "to run before"),
+        (plan.steps.len().saturating_sub(deleted).saturating_sub(before), "to mark"),
         (grace, "in grace"),
         (plan.withheld.len().saturating_sub(grace), "held"),
         (plan.notices.len(), "kept"),

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::desired::{App, Environment, Fleet, Wanted};
 use crate::observed::ownership::{Ownership, ownership};
-use crate::observed::{AppDetail, Machine, MachineState, Observed, Presence, Reading};
+use crate::observed::{AppDetail, Check, Machine, MachineState, Observed, Presence, Reading};
 use crate::plan::{Births, Plan, Reason, Stance, Standing, Withheld};
 use crate::report::summary::urls_of;
 use crate::report::text::{plural, span};
@@ -76,6 +76,7 @@ impl Builder<'_> {
             created_at,
             age_seconds: created_at.and_then(|created| span(created, self.now)).map(|age| age.as_secs()),
             expires_at: wanted.and_then(|env| self.births.expiry(env)),
+            finalizers: wanted.map(finalizers).unwrap_or_default(),
             components,
             withheld,
             notices: view.notices.iter().map(|notice| (*notice).clone()).collect(),
@@ -276,7 +277,9 @@ impl Builder<'_> {
                     live.iter().find(|machine| slot_of(machine, &self.fleet.owner) == Some(wanted.slot.to_string()));
                 match holder {
                     None => problems.push(format!("machine {} of {} is missing", wanted.slot, app.component)),
-                    Some(machine) if wanted.always_on && machine.state != MachineState::Started => {
+                    Some(machine)
+                        if wanted.always_on && !env.is_asleep(self.now) && machine.state != MachineState::Started =>
+                    {
                         problems.push(format!(
                             "machine {} of {} is {}",
                             wanted.slot,
@@ -284,7 +287,7 @@ impl Builder<'_> {
                             machine.state.as_str()
                         ));
                     }
-                    Some(machine) if machine.checks.iter().any(|check| !check.passing) => {
+                    Some(machine) if checks_of(machine).iter().any(|check| !check.passing) => {
                         problems.push(format!("checks of machine {} of {} do not pass", wanted.slot, app.component));
                     }
                     Some(_) => {}
@@ -323,6 +326,13 @@ impl Builder<'_> {
     }
 }
 
+/// The names of what is run before `env` is deleted, in order.
+fn finalizers(env: &Environment) -> Vec<String> {
+    let mut all: Vec<_> = env.apps.iter().flat_map(|app| &app.finalizers).collect();
+    all.sort();
+    all.into_iter().map(|finalizer| finalizer.name.clone()).collect()
+}
+
 fn converged(view: &EnvView<'_>) -> (ConditionStatus, String, String) {
     let held = |all: &[&Withheld], stance: Stance| {
         let first = all.first();
@@ -357,13 +367,21 @@ fn converged(view: &EnvView<'_>) -> (ConditionStatus, String, String) {
     }
 }
 
+/// The checks that say something of a machine: what rests passes none, and is none the worse for it.
+fn checks_of(machine: &Machine) -> &[Check] {
+    match machine.state {
+        MachineState::Stopped | MachineState::Suspended => &[],
+        _ => &machine.checks,
+    }
+}
+
 fn slot_of(machine: &Machine, owner: &OwnerId) -> Option<String> {
     machine.owned_by(owner).map(|marker| marker.slot.to_string())
 }
 
 fn machine_status(machine: &Machine, owner: &OwnerId) -> MachineStatus {
-    let failing: Vec<String> =
-        machine.checks.iter().filter(|check| !check.passing).map(|check| check.name.clone()).collect();
+    let checks = checks_of(machine);
+    let failing: Vec<String> = checks.iter().filter(|check| !check.passing).map(|check| check.name.clone()).collect();
     MachineStatus {
         slot: slot_of(machine, owner),
         id: machine.id.clone(),
@@ -372,8 +390,8 @@ fn machine_status(machine: &Machine, owner: &OwnerId) -> MachineStatus {
         state: machine.state.as_str().to_owned(),
         host_reachable: machine.host_ok,
         version: machine.version.clone(),
-        checks_passing: machine.checks.len().saturating_sub(failing.len()),
-        checks_total: machine.checks.len(),
+        checks_passing: checks.len().saturating_sub(failing.len()),
+        checks_total: checks.len(),
         failing,
         last_exit: machine.last_exit.clone().filter(|exit| !exit.requested),
     }

@@ -53,6 +53,9 @@ pub struct Status {
     pub age_seconds: Option<u64>,
     /// When it ends.
     pub expires_at: Option<DateTime<Utc>>,
+    /// What is run before it is deleted, in order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub finalizers: Vec<String>,
     /// Its components.
     pub components: Vec<ComponentStatus>,
     /// What is withheld, and why.

@@ -81,6 +81,9 @@ fn environment(status: &Status, now: DateTime<Utc>, style: Style, lines: &mut Ve
     facts.extend(status.org.as_ref().map(|org| clean(org.as_str())));
     facts.extend(age(status).map(|age| format!("{age} old")));
     facts.extend(status.expires_at.map(|at| format!("expires {}", moment(at, now))));
+    if !status.finalizers.is_empty() {
+        facts.push(format!("runs {} before it is deleted", clean(&status.finalizers.join(" and "))));
+    }
     facts.extend(status.observed_commit.as_ref().map(|commit| {
         let short: String = commit.chars().take(12).collect();
         format!("commit {}", clean(&short))

@@ -7,6 +7,7 @@ mod compute;
 mod container;
 mod controller;
 mod environment;
+mod finalizer;
 pub mod names;
 mod policy;
 mod preview;

@@ -59,6 +59,13 @@ pub(super) fn check(manifest: &Manifest<PreviewSetSpec>, template: Option<&Draft
     if spec.image_deadline.is_some_and(|deadline| deadline.to_std() > TTL_BOUNDS.1) {
         findings.push(Finding::error("/spec/imageDeadline", "that is longer than `3650d`"));
     }
+    if let Some(sleep) = &spec.sleep {
+        check_life("/spec/sleep/after", sleep.after, &mut findings);
+        if let Some(idle) = spec.ttl.as_ref().and_then(|ttl| ttl.idle).filter(|idle| *idle <= sleep.after) {
+            let message = format!("no preview ever sleeps: each is torn down after `{idle}` without a push");
+            findings.push(Finding::warning("/spec/sleep/after", message).help("make it shorter than `ttl.idle`"));
+        }
+    }
     check_template(manifest, template, &mut findings);
     findings
 }

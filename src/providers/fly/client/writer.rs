@@ -104,6 +104,12 @@ impl FlyWriter {
         self.tell(Method::Post, with_nonce(call, nonce), &Place::machine(app, id)).await
     }
 
+    /// Stops a machine and keeps its memory. Fly does so only with little memory, no swap and no schedule.
+    pub async fn suspend_machine(&self, app: &str, id: &str, nonce: Option<&SecretText>) -> Result<(), FlyError> {
+        let call = machine_call("suspend machine", app, id, &["suspend"]);
+        self.tell(Method::Post, with_nonce(call, nonce), &Place::machine(app, id)).await
+    }
+
     /// Keeps traffic away from a machine.
     pub async fn cordon_machine(&self, app: &str, id: &str, nonce: Option<&SecretText>) -> Result<(), FlyError> {
         let call = with_nonce(machine_call("cordon machine", app, id, &["cordon"]), nonce).replay_safe();
