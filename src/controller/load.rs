@@ -198,10 +198,10 @@ impl Loaded {
     /// Environments that end by themselves, and before whose end something is run: it cannot be planned from listings alone.
     pub fn with_end_and_finalizers(&self) -> BTreeSet<EnvName> {
         let ready = self.fleet.environments.values().filter_map(|wanted| match wanted {
-            Wanted::Ready(env) => Some(env),
+            Wanted::Ready(env) => Some(env.as_ref()),
             Wanted::Broken { .. } => None,
         });
-        let ends = |env: &&Box<Environment>| env.expires_at.or(env.idle_at).is_some() || env.max_age.is_some();
+        let ends = |env: &&Environment| env.expires_at.or(env.idle_at).is_some() || env.max_age.is_some();
         let found = ready.filter(ends).filter(|env| env.apps.iter().any(|app| !app.finalizers.is_empty()));
         found.map(|env| env.name.clone()).collect()
     }

@@ -221,7 +221,8 @@ fn several_previews_of_a_set_that_suddenly_names_none_are_held() {
     asked.fleet.environments.extend(fleet(&[("pr-3", "", ONE)]).environments);
     assert_eq!(deleted(&asked), 2, "{:#?}", asked.told());
     // A person lets them go.
-    let hash = held.told().iter().find_map(|line| Some(line.split_once("--acknowledge ")?.1[..12].to_owned())).unwrap();
+    let hash =
+        held.told().iter().find_map(|line| Some(line.split_once("--acknowledge ")?.1.get(..12)?.to_owned())).unwrap();
     let consented = held.clone().with(|world| world.memory.acknowledge(&hash));
     tells_of(
         &consented,

@@ -157,7 +157,7 @@ fn what_others_put_into_a_machine_stays_and_what_the_spec_drops_goes() {
     assert!(told[0].contains("team=a") && told.len() == 1, "{told:#?}");
     tells_one(&World::of(team).want(ONE), &["[metadata.team=a>] on m1 {", "team=-"]);
     is_quiet(&with_machine(World::of(team), |machine| {
-        drop(machine.metadata.insert("theirs".to_owned(), "1".to_owned()))
+        machine.metadata.insert("theirs".to_owned(), "1".to_owned());
     }));
     let changed =
         with_machine(World::of(team), |machine| drop(machine.metadata.insert("team".to_owned(), "b".to_owned())));

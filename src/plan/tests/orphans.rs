@@ -204,7 +204,7 @@ fn more_than_the_budget_is_held_marked_and_stays_held() {
     let nonsense = standing(-400).with(|world| put(world, "gone-web", "hangar_held", "nonsense"));
     tells_one(&nonsense, &["blocked BudgetExceeded: 1 deletion held since"]);
     // A person lets them go: by the hash that the message says, or for this run.
-    let hash = told[3].split("--acknowledge ").nth(1).unwrap()[..12].to_owned();
+    let hash = told[3].split("--acknowledge ").nth(1).and_then(|rest| rest.get(..12)).unwrap().to_owned();
     let consented = many().with(|world| world.memory.acknowledge(&hash));
     tells_of(
         &consented,
@@ -263,6 +263,28 @@ fn what_was_deleted_within_the_window_counts_and_what_is_counted_is_not_counted_
     tells_of(&after(&["x", "y"]), &["blocked BudgetExceeded: 1 deletion of 2 owned (2 done within the last 60 min)"]);
 }
 
+/// A volume in `gone-web`.
+fn volume(attached: Option<&str>) -> Volume {
+    Volume {
+        app: "gone-web".into(),
+        id: "v".to_owned(),
+        name: "data".to_owned(),
+        region: "iad".to_owned(),
+        state: "created".to_owned(),
+        size_gb: 1,
+        attached_machine: attached.map(str::to_owned),
+        snapshot_retention: None,
+        auto_backup: None,
+        host_ok: true,
+        created_at: None,
+    }
+}
+/// Puts a machine into `gone-web` that is not ours.
+fn stranger(world: &mut World) {
+    let one = world.machines("gone-web")[0].clone();
+    world.machines("gone-web").push(Machine { id: "s".to_owned(), name: "s".to_owned(), marker: None, ..one });
+}
+
 #[test]
 fn an_adopted_app_with_what_is_not_ours_in_it_is_not_deleted() {
     let adopted = |change: fn(&mut World)| {
@@ -272,25 +294,6 @@ fn an_adopted_app_with_what_is_not_ours_in_it_is_not_deleted() {
             change(world);
         })
     };
-    fn volume(attached: Option<&str>) -> Volume {
-        Volume {
-            app: "gone-web".into(),
-            id: "v".to_owned(),
-            name: "data".to_owned(),
-            region: "iad".to_owned(),
-            state: "created".to_owned(),
-            size_gb: 1,
-            attached_machine: attached.map(str::to_owned),
-            snapshot_retention: None,
-            auto_backup: None,
-            host_ok: true,
-            created_at: None,
-        }
-    }
-    fn stranger(world: &mut World) {
-        let one = world.machines("gone-web")[0].clone();
-        world.machines("gone-web").push(Machine { id: "s".to_owned(), name: "s".to_owned(), marker: None, ..one });
-    }
     let text = |what: &str| format!("blocked ForeignContent: adopted app `gone-web` holds {what} that are not ours");
     tells(&adopted(|_| {}), &[DELETED]);
     tells_one(&adopted(stranger), &[&text("1 machine")]);

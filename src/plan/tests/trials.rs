@@ -108,6 +108,9 @@ fn a_failed_machine_that_is_passing_says_what_failed() {
     tells(&passing(world), &["waits InTransition: machine app/iad/0 (m1) is restarting"]);
 }
 
+/// Something that happens to a machine.
+type Change = fn(&mut crate::observed::Machine);
+
 #[test]
 fn a_rollout_goes_on_only_behind_a_machine_that_is_well() {
     // The first has the new configuration already.
@@ -121,7 +124,7 @@ fn a_rollout_goes_on_only_behind_a_machine_that_is_well() {
     let went_on = |world: &World| world.told().iter().any(|line| line.starts_with("update machine app/iad/1"));
     assert!(went_on(&halfway(|_| {})));
     let exit = |code, oom_killed, requested, ago: i64| Exit { code, oom_killed, requested, at: at(-ago) };
-    let ails: [(fn(&mut crate::observed::Machine), &str); 5] = [
+    let ails: [(Change, &str); 5] = [
         (|machine| machine.checks = vec![check(true), check(false)], "runs, but up does not pass"),
         (|machine| machine.state = MachineState::parse("starting"), "is starting"),
         (
