@@ -13,7 +13,7 @@ use crate::event::Observer;
 use crate::execute::{Executor, Journal, Report, Stop};
 use crate::http::Shared;
 use crate::observed::Observed;
-use crate::plan::{Plan, Purpose, Request};
+use crate::plan::{Plan, Purpose, Request, ended_by_age};
 use crate::providers::fly::client::FlyWriter;
 use crate::resource::{EnvName, OrgSlug};
 use crate::store::StoreError;
@@ -159,6 +159,7 @@ impl Session {
         self.journal.change(|memory| {
             memory.settle(observed, now, policy.timing, policy.budget.window);
             memory.note_images(&observed.images, now);
+            memory.note_expired(ended_by_age(fleet, observed, now), &fleet.environments.keys().collect());
             memory.remember_organizations(observed, &fleet.owner, &lived_in);
             memory.forget_what_is_gone(observed, policy.timing);
         })

@@ -3,6 +3,7 @@
 //! A note keeps its key *open*: while it is open, nothing is concluded from the key's absence. The two numbers behind it are
 //! [`Timing`]. With an empty memory every key is open for F + S, the *quarantine*.
 
+mod expired;
 mod images;
 mod left;
 mod notes;
@@ -161,6 +162,8 @@ pub struct Memory {
     pub deletions: Vec<(String, DateTime<Utc>)>,
     /// Held sets of deletions that a person has acknowledged, and that are not all gone.
     pub acknowledged: Acknowledged,
+    /// Environments that have reached the end of their age, by what each of them was then: it does not begin anew as the same.
+    pub expired: BTreeMap<EnvName, String>,
     /// Images that their registries did not have, by since when.
     pub missing_images: BTreeMap<String, DateTime<Utc>>,
     /// Changes that did not work, by what they were for.
@@ -181,6 +184,7 @@ impl Memory {
             freed: BTreeMap::new(),
             deletions: Vec::new(),
             acknowledged: Acknowledged::new(),
+            expired: BTreeMap::new(),
             missing_images: BTreeMap::new(),
             rejections: BTreeMap::new(),
         }

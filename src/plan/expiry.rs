@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::desired::Environment;
+use sha2::Digest as _;
+
+use super::planner::Planner;
+use crate::desired::{App, Environment, Fleet, Wanted};
 use crate::observed::Observed;
 use crate::resource::{EnvName, OrgSlug, OwnerId};
 
@@ -78,11 +81,62 @@ impl<'o> Births<'o> {
 
     /// The same, whatever a person wants.
     fn end(&self, env: &Environment) -> Option<DateTime<Utc>> {
-        let aged = env.max_age.and_then(|age| {
-            let created = self.lives.get(&(&env.org, &env.name))?.born?;
-            created.checked_add_signed(TimeDelta::from_std(age).ok()?)
-        });
-        env.expires_at.into_iter().chain(env.idle_at).chain(aged).min()
+        env.expires_at.into_iter().chain(env.idle_at).chain(self.end_by_age(env)).min()
+    }
+
+    /// When its age ends it.
+    fn end_by_age(&self, env: &Environment) -> Option<DateTime<Utc>> {
+        let created = self.lives.get(&(&env.org, &env.name))?.born?;
+        created.checked_add_signed(TimeDelta::from_std(env.max_age?).ok()?)
+    }
+}
+
+/// The environments whose age has ended them by `now`, each with what it is now: what is gone says no more how old it was.
+pub fn ended_by_age(fleet: &Fleet, observed: &Observed, now: DateTime<Utc>) -> BTreeMap<EnvName, String> {
+    let aging = fleet.environments.values().filter_map(|wanted| match wanted {
+        Wanted::Ready(env) if env.max_age.is_some() => Some(env.as_ref()),
+        _ => None,
+    });
+    let aging: Vec<&Environment> = aging.collect();
+    if aging.is_empty() {
+        return BTreeMap::new();
+    }
+    let births = Births::of(observed, &fleet.owner);
+    let is_past = |at: Option<DateTime<Utc>>| at.is_some_and(|at| at <= now);
+    let ended = aging.into_iter().filter(|env| is_past(births.end_by_age(env)) && is_past(births.expiry(env)));
+    ended.map(|env| (env.name.clone(), stamp(env))).collect()
+}
+
+/// What an environment is: of a preview its commit, else what its spec asks for. Something else begins its life anew.
+fn stamp(env: &Environment) -> String {
+    let preview = env.preview.as_ref().and_then(|preview| Some((preview.sha.as_ref()?, preview.redeploy)));
+    let what = match preview {
+        Some(of_commit) => serde_json::json!([env.max_age, of_commit]),
+        None => {
+            let configs = |app: &App| app.machines.iter().map(|machine| machine.config.clone()).collect::<Vec<_>>();
+            let apps: Vec<_> = env.apps.iter().map(|app| (app.name.as_str().to_owned(), configs(app))).collect();
+            serde_json::json!([env.max_age, apps])
+        }
+    };
+    hex::encode(sha2::Sha256::digest(what.to_string()).get(..8).unwrap_or_default())
+}
+
+impl Planner<'_> {
+    /// Whether `env` has come to its end by its age before, is gone, and is still the same: then it does not begin anew.
+    pub(super) fn has_had_its_time(&self, env: &Environment) -> bool {
+        let is_kept = env.preview.as_ref().and_then(|preview| preview.kept_until).is_some_and(|until| until > self.now);
+        env.max_age.is_some()
+            && !is_kept
+            && !self.births.has(&env.name)
+            && self.memory.expired.get(&env.name).is_some_and(|before| *before == stamp(env))
+    }
+}
+
+/// What is said of an environment that does not begin anew.
+pub(super) fn had_its_time(env: &Environment) -> String {
+    match &env.preview {
+        Some(preview) => format!("it was as old as it may be; a push to {} brings it back", preview.subject),
+        None => "it was as old as its `ttl` lets it be; a change of its spec brings it back".to_owned(),
     }
 }
 

@@ -36,7 +36,7 @@ mod withheld;
 
 pub use adopt::Adoption;
 pub use collect::Collected;
-pub use expiry::{Births, SOON};
+pub use expiry::{Births, SOON, ended_by_age};
 pub use finalize::has_finalizers;
 pub use images::images_to_look_for;
 pub use planner::{Purpose, Request, plan};

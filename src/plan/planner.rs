@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 
 use super::adopt::Adoption;
-use super::expiry::{Births, SOON, expired, expires_soon};
+use super::expiry::{Births, SOON, expired, expires_soon, had_its_time};
 use super::proof::{Obstacle, Proof};
 use super::step::{Action, Step, StepId};
 use super::withheld::{Effect, HeldChange, Notice, Reason, Stance, Withheld};
@@ -180,6 +180,10 @@ impl<'a> Planner<'a> {
         if let Some(at) = self.expiry(env).filter(|at| *at <= self.now) {
             // The end of its life is collection's business.
             self.notice(&env.name, None, Reason::Expired, expired(env, at));
+            return;
+        }
+        if self.has_had_its_time(env) {
+            self.notice(&env.name, None, Reason::Expired, had_its_time(env));
             return;
         }
         if let Some(at) = self.expiry(env).filter(|at| at.signed_duration_since(self.now) <= SOON) {

@@ -45,7 +45,7 @@ impl Planner<'_> {
             let set = sets.entry(&preview.set).or_default();
             if self.is_live(env) {
                 set.live = set.live.saturating_add(1);
-            } else if self.births.expiry(env).is_none_or(|at| at > self.now) {
+            } else if self.births.expiry(env).is_none_or(|at| at > self.now) && !self.has_had_its_time(env) {
                 set.new.push((preview, env));
             }
         }

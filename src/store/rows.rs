@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::memory::Memory;
-use crate::resource::{AppName, OrgSlug};
+use crate::resource::{AppName, EnvName, OrgSlug};
 
 /// Which part of a memory a row belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,12 +20,13 @@ pub(super) enum Part {
     Freed,
     Deletion,
     Acknowledged,
+    Expired,
     MissingImage,
     Rejection,
 }
 
 impl Part {
-    pub(super) const ALL: [Self; 10] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::Run,
         Self::Note,
         Self::Organization,
@@ -34,6 +35,7 @@ impl Part {
         Self::Freed,
         Self::Deletion,
         Self::Acknowledged,
+        Self::Expired,
         Self::MissingImage,
         Self::Rejection,
     ];
@@ -48,6 +50,7 @@ impl Part {
             Self::Freed => "freed",
             Self::Deletion => "deletion",
             Self::Acknowledged => "acknowledged",
+            Self::Expired => "expired",
             Self::MissingImage => "missingImage",
             Self::Rejection => "rejection",
         }
@@ -101,6 +104,7 @@ pub(super) fn parts_that_differ(before: &Memory, after: &Memory) -> BTreeSet<Par
         Part::Freed => before.freed != after.freed,
         Part::Deletion => before.deletions != after.deletions,
         Part::Acknowledged => before.acknowledged != after.acknowledged,
+        Part::Expired => before.expired != after.expired,
         Part::MissingImage => before.missing_images != after.missing_images,
         Part::Rejection => before.rejections != after.rejections,
     };
@@ -123,6 +127,7 @@ pub(super) fn take_over(memory: &mut Memory, other: &Memory, parts: &BTreeSet<Pa
             Part::Freed => memory.freed.clone_from(&other.freed),
             Part::Deletion => memory.deletions.clone_from(&other.deletions),
             Part::Acknowledged => memory.acknowledged.clone_from(&other.acknowledged),
+            Part::Expired => memory.expired.clone_from(&other.expired),
             Part::MissingImage => memory.missing_images.clone_from(&other.missing_images),
             Part::Rejection => memory.rejections.clone_from(&other.rejections),
         }
@@ -143,6 +148,7 @@ pub(super) fn rows_of(memory: &Memory, parts: &BTreeSet<Part>, before: &Rows) ->
         freed,
         deletions,
         acknowledged,
+        expired,
         missing_images,
         rejections,
     } = memory;
@@ -171,6 +177,9 @@ pub(super) fn rows_of(memory: &Memory, parts: &BTreeSet<Part>, before: &Rows) ->
     }
     for (hash, members) in acknowledged.iter().filter(|_| parts.contains(&Part::Acknowledged)) {
         rows.put(Part::Acknowledged, hash.clone(), members)?;
+    }
+    for (env, stamp) in expired.iter().filter(|_| parts.contains(&Part::Expired)) {
+        rows.put(Part::Expired, env.as_str().to_owned(), stamp)?;
     }
     for (image, since) in missing_images.iter().filter(|_| parts.contains(&Part::MissingImage)) {
         rows.put(Part::MissingImage, image.clone(), since)?;
@@ -264,6 +273,7 @@ pub(super) fn memory_of(rows: &Rows) -> Result<Option<Memory>, BadRow> {
             Part::Freed => drop(memory.freed.insert(AppName::new(&key.key), read(key, row)?)),
             Part::Deletion => memory.deletions.push(read(key, row)?),
             Part::Acknowledged => drop(memory.acknowledged.insert(key.key.clone(), read(key, row)?)),
+            Part::Expired => drop(memory.expired.insert(EnvName::new(&key.key), read(key, row)?)),
             Part::MissingImage => drop(memory.missing_images.insert(key.key.clone(), read(key, row)?)),
             Part::Rejection => drop(memory.rejections.insert(key.key.clone(), read(key, row)?)),
         }

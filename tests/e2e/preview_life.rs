@@ -170,6 +170,42 @@ async fn nothing_is_extended_that_no_spec_asks_for_or_that_is_left_alone() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_its_age_has_ended_does_not_begin_anew_as_the_same() {
+    let mut world = world(&[]).await;
+    world.edit("set.yaml", "{idle: 1h, max: 3h}", "{max: 3h}");
+    let budget = "{deletionBudget: {maxDeletions: 9, maxDeletionPercent: 100, window: 1h}}";
+    world.put("policy.yaml", &policy(budget));
+    world.put("short.yaml", &environment("short", "ttl: {max: 3h}", "web: {image: 'registry.fly.io/demo:v1'}"));
+    world.converge().await;
+    world.pass_time(seconds(3 * HOUR)).await;
+    world.reconcile().await;
+    world.pass_time(GRACE).await;
+    world.reconcile().await;
+    assert_eq!(world.app_names(), ["other-web"]);
+    for _ in 0..3 {
+        world.pass_time(seconds(24 * HOUR)).await;
+        let plan = world.reconcile_without_writes().await.last.plan;
+        let messages: Vec<&str> = plan.notices.iter().map(|notice| notice.message.as_str()).collect();
+        assert_eq!(
+            messages,
+            [
+                "it was as old as it may be; a push to pull request acme/chat#1 brings it back",
+                "it was as old as its `ttl` lets it be; a change of its spec brings it back"
+            ]
+        );
+    }
+    // Somebody pushes, and somebody changes the spec.
+    for listing in world.repos.values_mut() {
+        listing.pulls[0].sha = "bbbbbbbbbbbbbbbb".to_owned();
+    }
+    world.converge().await;
+    assert_eq!(world.app_names(), ["other-web", "pr-1-web"]);
+    world.edit("short.yaml", "demo:v1", "demo:v2");
+    world.converge().await;
+    assert_eq!(world.app_names(), ["other-web", "pr-1-web", "short-web"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_hour_before_its_end_an_environment_says_so() {
     let mut world = world(&["preview:ttl=2h"]).await;
     world.put("short.yaml", &environment("short", "ttl: {max: 3h}", "web: {image: 'registry.fly.io/demo:v1'}"));

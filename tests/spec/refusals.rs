@@ -282,7 +282,7 @@ fn finalizers_name_a_component_and_a_command_and_stay_within_bounds() {
         ("{name: dump, component: sever, command: d}", "there is no component `sever` (did you mean `server`?)"),
         ("{name: Dump, component: server, command: d}", "the name `Dump` contains `D`"),
         ("{name: dump, component: server, command: []}", "the command is empty"),
-        ("{name: dump, component: server, command: d, timeout: 25h}", "`25h` is not between `1s` and `24h`"),
+        ("{name: dump, component: server, command: d, timeout: 25h}", "`1d1h` is not between `1s` and `24h`"),
         ("{name: dump, component: server, command: d, timeout: 0s}", "`0s` is not between `1s` and `24h`"),
         (
             "{name: d, component: server, command: d}, {name: d, component: server, command: d}",

@@ -86,7 +86,7 @@ fn whatever_part_of_a_memory_changes_is_saved() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("h.db");
     let full = full_memory();
-    let changes: [fn(&mut Memory); 12] = [
+    let changes: [fn(&mut Memory); 13] = [
         |memory| memory.instance.push('x'),
         |memory| memory.started_at = super::support::at(77),
         |memory| memory.blank_since = Some(super::support::at(78)),
@@ -97,6 +97,7 @@ fn whatever_part_of_a_memory_changes_is_saved() {
         |memory| memory.freed.clear(),
         |memory| memory.deletions.clear(),
         |memory| memory.acknowledged.clear(),
+        |memory| memory.expired.clear(),
         |memory| memory.missing_images.clear(),
         |memory| memory.rejections.clear(),
     ];

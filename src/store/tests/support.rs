@@ -55,6 +55,7 @@ pub(super) fn full_memory() -> Memory {
         vec![("machine b".to_owned(), at(5)), ("machine a".to_owned(), at(5)), ("machine b".to_owned(), at(5))];
     memory.acknowledge("hash-1");
     memory.acknowledged.insert("hash-2".to_owned(), ["staging-web 1".to_owned()].into());
+    memory.expired.insert("old".into(), "0123".to_owned());
     memory.missing_images.insert("ghcr.io/acme/chat:1".to_owned(), at(6));
     memory.rejections.insert("machine 1".to_owned(), rejection(2));
     memory
