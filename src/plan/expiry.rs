@@ -110,13 +110,12 @@ pub fn ended_by_age(fleet: &Fleet, observed: &Observed, now: DateTime<Utc>) -> B
 /// What an environment is: of a preview its commit, else what its spec asks for. Something else begins its life anew.
 fn stamp(env: &Environment) -> String {
     let preview = env.preview.as_ref().and_then(|preview| Some((preview.sha.as_ref()?, preview.redeploy)));
-    let what = match preview {
-        Some(of_commit) => serde_json::json!([env.max_age, of_commit]),
-        None => {
-            let configs = |app: &App| app.machines.iter().map(|machine| machine.config.clone()).collect::<Vec<_>>();
-            let apps: Vec<_> = env.apps.iter().map(|app| (app.name.as_str().to_owned(), configs(app))).collect();
-            serde_json::json!([env.max_age, apps])
-        }
+    let what = if let Some(of_commit) = preview {
+        serde_json::json!([env.max_age, of_commit])
+    } else {
+        let configs = |app: &App| app.machines.iter().map(|machine| machine.config.clone()).collect::<Vec<_>>();
+        let apps: Vec<_> = env.apps.iter().map(|app| (app.name.as_str().to_owned(), configs(app))).collect();
+        serde_json::json!([env.max_age, apps])
     };
     hex::encode(sha2::Sha256::digest(what.to_string()).get(..8).unwrap_or_default())
 }

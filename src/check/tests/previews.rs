@@ -65,4 +65,13 @@ fn several_previews_of_a_set_that_names_none_are_deleted_only_when_a_person_has_
         of_set(&mut case, is_empty, others);
         assert_eq!(case.broken(), Vec::<&str>::new());
     }
+    // What somebody has closed or asks for was not left.
+    let mut case = Case::orphan();
+    of_set(&mut case, true, &["pr-1", "pr-2"]);
+    let ended = crate::desired::Ended { set: "chat".to_owned(), at: at(0), reason: "it was closed".to_owned() };
+    case.fleet.ended.insert("pr-1".into(), ended);
+    assert_eq!(case.broken(), Vec::<&str>::new());
+    let mut case = Case::orphan();
+    of_set(&mut case, true, &["pr-1", "kept"]);
+    assert_eq!(case.broken(), Vec::<&str>::new());
 }

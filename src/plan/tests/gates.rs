@@ -101,6 +101,12 @@ fn a_level_says_what_is_done_and_the_rest_is_told() {
     tells_of(&fewer, &["update machine app/iad/0 of e-web"]);
     tells_of(&fewer, &["blocked Level: destroy machine app/iad/1 of e-web"]);
     assert_eq!(starts(&fewer, "destroy"), 0);
+    let of_secrets = |world: &World| {
+        let plan = world.plan();
+        let held = plan.withheld.iter().find(|held| held.message.starts_with("set secrets"));
+        held.unwrap().change.as_ref().unwrap().effect
+    };
+    assert_eq!((of_secrets(&observe), of_secrets(&later)), (Effect::Create, Effect::Update));
     let effects: Vec<_> = observe.plan().withheld.iter().map(|held| held.change.as_ref().unwrap().effect).collect();
     assert!(effects.contains(&Effect::Create) && effects.contains(&Effect::Update), "{effects:?}");
 }
@@ -124,10 +130,13 @@ fn to_wait_changes_nothing_and_is_told_only_where_nothing_else_is() {
     world.memory.rejections.insert("machine app/iad/0 of e-web".to_owned(), rejection);
     tells_one(&world, &["wait machine app/iad/0 of e-web: until it runs"]);
     world.fleet = fleet(&[("e", "level: observe,", ONE)]);
-    tells_of(
-        &world,
-        &["waits Unhealthy: it is not known whether machine app/iad/0 of e-web is healthy: until it runs"],
-    );
+    let text = "waits Unhealthy: it is not known whether machine app/iad/0 of e-web is healthy: until it runs";
+    tells_of(&world, &[text]);
+    // What is held of another machine says nothing of this one.
+    world.fleet = fleet(&[("e", "level: observe,", "web: {image: 'x:1'}, api: {image: 'x:1'}")]);
+    world.look();
+    tells_of(&world, &["blocked Level: create app e-api"]);
+    tells_of(&world, &[text]);
 }
 
 #[test]
@@ -214,4 +223,20 @@ fn a_plan_names_the_environments_that_it_is_about() {
     assert_eq!(plan.environments[&"e".into()], EnvironmentKind::Wanted);
     assert_eq!(plan.environments[&"gone".into()], EnvironmentKind::Orphan);
     assert_eq!((plan.standing(&"e".into()), plan.standing(&"gone".into())), (Standing::Converged, Standing::Changes));
+}
+
+#[test]
+fn what_is_there_can_be_used_by_other_apps() {
+    let spec = "web: {image: 'x:1', count: 2, ips: {v6: true}, volumes: {data: {mount: /data}}}, db: {image: 'x:1', volumes: {data: {mount: /data}}}";
+    let plan = World::of(spec).plan();
+    let outputs = &plan.outputs[&"e".into()];
+    let mut paths: Vec<&str> = outputs.keys().map(String::as_str).collect();
+    paths.retain(|path| path.starts_with("fly.web"));
+    let first = "fly.web.volumes.data.app/iad/0.id";
+    assert_eq!(paths, ["fly.web.ips.v6", first, "fly.web.volumes.data.app/iad/1.id", "fly.web.volumes.data.id"]);
+    assert_eq!(outputs["fly.web.ips.v6"], "address-v6");
+    assert_eq!(outputs["fly.web.volumes.data.id"], outputs[first]);
+    let volumes = [&outputs[first], &outputs["fly.web.volumes.data.app/iad/1.id"], &outputs["fly.db.volumes.data.id"]];
+    let distinct: std::collections::BTreeSet<&String> = volumes.into_iter().collect();
+    assert_eq!(distinct.len(), 3, "{outputs:#?}");
 }

@@ -102,6 +102,10 @@ fn of_several_ends_the_first_counts_and_a_person_puts_it_off() {
     tells_of(&ending(Some(5), Some(0), None), &["notice Expired", quiet]);
     tells_of(&ending(Some(0), Some(5), None), &["notice Expired: expired at 2027-01-15 08:00 UTC"]);
     assert!(!ending(Some(0), Some(5), None).told().join(" ").contains("push"));
+    let unlinked = ending(Some(3600), None, None).with(|world| {
+        wanted(world, "e").preview.as_mut().unwrap().url = None;
+    });
+    tells(&unlinked, &["notice ExpiresSoon: expires at 2027-01-15 09:00 UTC; `hangar extend e 48h` keeps it"]);
     is_quiet(&ending(Some(0), None, Some(9000)));
     tells_of(&ending(Some(3600), None, Some(10)), &["notice ExpiresSoon: expires at 2027-01-15 09:00"]);
     // By a comment as well as by a mark.
@@ -178,6 +182,8 @@ fn a_closed_preview_goes_at_its_sets_moment_without_a_tombstone() {
     let text =
         "waits Grace: delete app `pr-1-web` (pull request a/b#1 was merged): the set's grace has not passed (until 1)";
     tells(&ended(1), &[text]);
+    // However many they are: a person has closed each.
+    tells_one(&ended(0).with(|world| world.policy.budget.max_deletions = 0), &["delete app pr-1-web"]);
     // The name alone proves nothing: a machine in it has to name the preview.
     let bare = ended(0).with(|world| world.machines("pr-1-web").clear());
     tells_one(&bare, &["set secrets of pr-1-web", "HANGAR_TOMBSTONE"]);
@@ -348,6 +354,11 @@ fn previews_beyond_the_limit_of_their_set_wait_in_its_queue() {
     };
     assert_eq!(queue(&["pr-9"], Some(3), closing).len(), 1);
     assert_eq!(queue(&[], Some(3), closing).len(), 0);
+    let gone = |world: &mut World| {
+        let ended = Ended { set: "chat".to_owned(), at: at(9), reason: "it was closed".to_owned() };
+        world.fleet.ended.insert("pr-8".into(), ended);
+    };
+    assert_eq!(queue(&["pr-9"], Some(3), gone).len(), 0);
 }
 
 #[test]

@@ -215,6 +215,11 @@ fn an_adopted_app_fills_its_slots_with_the_machines_that_are_there() {
         "{told:#?}"
     );
     assert_eq!(told.len(), 2, "{told:#?}");
+    // What a hand or an earlier life has left of our marks goes.
+    let marked = found().with(|world| {
+        world.machines("e-web")[0].metadata.insert("hangar_held".to_owned(), "1".to_owned());
+    });
+    tells_of(&marked, &["machine app/iad/0 of e-web: it is taken over", "hangar_held=-"]);
     let other = found().with(|world| world.machines("e-web")[0].config.as_mut().unwrap()["image"] = "y:1".into());
     tells_of(&other, &["update machine app/iad/0 of e-web: it is taken over, and is not as the spec has it"]);
     // Of another group or region, or with a marker of somebody else, it fits no slot.
@@ -232,6 +237,14 @@ fn an_adopted_app_fills_its_slots_with_the_machines_that_are_there() {
         world.machines("e-web")[0] = ours;
     });
     tells_of(&half, &["machine app/iad/1 of e-web: it is taken over", "on m2"]);
+    // In an app that we made, a machine without a marker is nobody's to take over.
+    let ours = World::of("web: {image: 'x:1', adopt: true}").with(|world| {
+        let machine = &mut world.machines("e-web")[0];
+        machine.marker = None;
+        machine.metadata.clear();
+        machine.name = "quiet".to_owned();
+    });
+    tells_of(&ours, &["create machine app/iad/0 of e-web"]);
     let not_asked =
         found().with(|world| world.fleet = super::world::fleet_on("network: shared,", "web: {image: 'x:1', count: 2}"));
     tells_one(&not_asked, &["blocked NotOurs"]);
@@ -251,6 +264,12 @@ fn a_change_that_no_update_makes_replaces_the_machine() {
         told.iter().any(|line| line.starts_with("wait") && line.ends_with(&format!("after[{created}]"))),
         "{told:#?}"
     );
+    let write = world.plan().steps.into_iter().find_map(|step| match step.action {
+        crate::plan::Action::CreateMachine(write) => Some(write),
+        _ => None,
+    });
+    let config = write.unwrap().config;
+    assert_eq!((config["image"].as_str(), config["mounts"].as_array().unwrap().len()), (Some("x:1"), 1), "{config}");
     let held = World::living(&[("e", "level: noDelete,", &spec("data"))])
         .with(|world| world.fleet = super::world::fleet(&[("e", "level: noDelete,", &spec("other"))]));
     tells_of(&held, &["blocked Level: replace machine app/iad/0 of e-web, because a change needs a new machine"]);

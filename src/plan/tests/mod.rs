@@ -7,6 +7,7 @@ mod lives;
 mod machines;
 mod networks;
 mod orphans;
+mod rules;
 mod secrets;
 mod trials;
 mod volumes;

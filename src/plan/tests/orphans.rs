@@ -295,6 +295,8 @@ fn an_adopted_app_with_what_is_not_ours_in_it_is_not_deleted() {
         })
     };
     let text = |what: &str| format!("blocked ForeignContent: adopted app `gone-web` holds {what} that are not ours");
+    let made_by_us = |world: &World| world.plan().steps[0].action.proof().unwrap().created_by_us();
+    assert!(made_by_us(&standing(-400)) && !made_by_us(&adopted(|_| {})));
     tells(&adopted(|_| {}), &[DELETED]);
     tells_one(&adopted(stranger), &[&text("1 machine")]);
     tells_one(&adopted(|world| world.volumes("gone-web").push(volume(None))), &[&text("1 volume")]);

@@ -28,6 +28,14 @@ fn a_new_volume_is_made_as_the_spec_has_it_before_its_machine() {
             assert_eq!(guest.unwrap()["cpus"], 2);
         }
     }
+    // Each is put where its own machine fits.
+    let groups = "web: {image: 'x:1', processes: {one: {command: a}, two: {command: b, size: shared-cpu-2x}}, volumes: {data: {mount: /data}}}";
+    for step in World::new(groups).plan().steps {
+        if let crate::plan::Action::CreateVolume { volume, guest } = step.action {
+            let cpus = guest.and_then(|guest| guest["cpus"].as_u64()).unwrap_or(1);
+            assert_eq!(cpus, if volume.slot.machine.group == "two" { 2 } else { 1 });
+        }
+    }
 }
 
 #[test]

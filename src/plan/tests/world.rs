@@ -81,6 +81,8 @@ pub(super) struct World {
     pub(super) policy: Policy,
     pub(super) request: Request,
     pub(super) now: DateTime<Utc>,
+    /// Whether listings show the apps of which something is known: they lag at times.
+    pub(super) is_listed: bool,
     outputs: Outputs,
     made: usize,
 }
@@ -102,6 +104,7 @@ impl World {
             policy: Policy::default(),
             request: Request::default(),
             now: at(0),
+            is_listed: true,
             outputs: Outputs::new(),
             made: 0,
         };
@@ -202,29 +205,30 @@ impl World {
             Presence::Here(row) => Some(row.clone()),
             _ => None,
         });
-        scope.apps.items.extend(rows);
+        scope.apps.items.extend(rows.filter(|_| self.is_listed));
         Observed { scopes: BTreeMap::from([("o".into(), scope)]), images: self.images.clone() }
     }
 
     pub(super) fn plan(&self) -> Plan {
-        let observed = self.observed();
-        let plan = plan(&self.fleet, &observed, &self.memory, &self.policy, &self.request, self.now);
+        let (plan, observed) = self.plan_unchecked();
         let broken = crate::check::check(&plan, &self.fleet, &observed, &self.memory, &self.policy);
         assert!(broken.is_empty(), "{broken:?}");
         plan
     }
 
+    fn plan_unchecked(&self) -> (Plan, Observed) {
+        let observed = self.observed();
+        (plan(&self.fleet, &observed, &self.memory, &self.policy, &self.request, self.now), observed)
+    }
+
     /// What the plan says: its steps, what it withholds, and what people should know, a line each.
     pub(super) fn told(&self) -> Vec<String> {
-        let plan = self.plan();
-        let steps = plan.steps.iter().map(step_line);
-        let withheld = plan.withheld.iter().map(|withheld| {
-            let stance = if withheld.stance == Stance::Waiting { "waits" } else { "blocked" };
-            let until = withheld.until.map(|until| format!(" (until {})", (until - at(0)).num_seconds()));
-            format!("{stance} {}: {}{}", withheld.reason, withheld.message, until.unwrap_or_default())
-        });
-        let notices = plan.notices.iter().map(|notice| format!("notice {}: {}", notice.reason, notice.message));
-        steps.chain(withheld).chain(notices).collect()
+        lines(&self.plan())
+    }
+
+    /// The same, whatever the checker thinks of it.
+    pub(super) fn told_unchecked(&self) -> Vec<String> {
+        lines(&self.plan_unchecked().0)
     }
 
     /// Carries out plans until nothing is left to do.
@@ -361,6 +365,17 @@ fn value<T>(reading: &mut Reading<T>) -> &mut T {
         Reading::Known { value, .. } => value,
         Reading::Unknown { reason } => panic!("{reason}"),
     }
+}
+
+fn lines(plan: &Plan) -> Vec<String> {
+    let steps = plan.steps.iter().map(step_line);
+    let withheld = plan.withheld.iter().map(|withheld| {
+        let stance = if withheld.stance == Stance::Waiting { "waits" } else { "blocked" };
+        let until = withheld.until.map(|until| format!(" (until {})", (until - at(0)).num_seconds()));
+        format!("{stance} {}: {}{}", withheld.reason, withheld.message, until.unwrap_or_default())
+    });
+    let notices = plan.notices.iter().map(|notice| format!("notice {}: {}", notice.reason, notice.message));
+    steps.chain(withheld).chain(notices).collect()
 }
 
 fn step_line(step: &Step) -> String {
