@@ -28,6 +28,7 @@ pub(super) fn routes(simulator: &Simulator) -> Router {
         .with_state(simulator.clone())
         .merge(super::admin_platform::routes(simulator))
         .merge(super::admin_github::routes(simulator))
+        .merge(super::admin_neon::routes(simulator))
 }
 
 async fn state(State(simulator): State<Simulator>) -> Json<Value> {

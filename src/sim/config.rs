@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::github::{GithubAccess, SimGithubApp, SimGithubToken};
+use super::neon::{NeonTimes, SimNeonProject, SimNeonToken};
 
 /// What a token may do in its organization.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,9 +123,15 @@ pub struct SimConfig {
     pub github_tokens: Vec<SimGithubToken>,
     /// The GitHub Apps that are installed.
     pub github_apps: Vec<SimGithubApp>,
+    /// The projects that Neon has.
+    pub neon_projects: Vec<SimNeonProject>,
+    /// The keys that Neon accepts.
+    pub neon_tokens: Vec<SimNeonToken>,
+    /// How long things take at Neon.
+    pub neon_times: NeonTimes,
     /// Registries that are not public.
     pub registries: Vec<SimRegistry>,
-    /// Accept every organization slug and GitHub repository, and every token that starts with `sim_` for all of them (for
+    /// Accept every organization slug, GitHub repository and project of Neon, and every token that starts with `sim_` for all of them (for
     /// demonstrations).
     pub open_orgs: bool,
     /// Enforce the documented limits with 429.
@@ -188,6 +195,9 @@ impl Default for SimConfig {
             repos: Vec::new(),
             github_tokens: Vec::new(),
             github_apps: Vec::new(),
+            neon_projects: Vec::new(),
+            neon_tokens: Vec::new(),
+            neon_times: NeonTimes::default(),
             registries: Vec::new(),
             open_orgs: false,
             rate_limits: true,
@@ -237,6 +247,14 @@ impl SimConfig {
             self.repos.push(full_name.to_owned());
         }
         self.github_tokens.push(SimGithubToken::new(token, "hangar-bot", full_name, GithubAccess::Write));
+        self
+    }
+
+    /// Adds a project of Neon, and a key that may do everything in it.
+    #[must_use]
+    pub fn with_neon(mut self, project: SimNeonProject, token: &str) -> Self {
+        self.neon_tokens.push(SimNeonToken::new(token, &project.id));
+        self.neon_projects.push(project);
         self
     }
 

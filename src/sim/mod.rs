@@ -1,4 +1,4 @@
-//! A faithful in-memory server for the Fly Machines REST API, and for a part of GitHub's.
+//! A faithful in-memory server for the Fly Machines REST API, and for parts of GitHub's and Neon's.
 //!
 //! ```text
 //! transport (in process, socket) ─> server (log, faults, auth, limits) ─> routes ─> world (apps, machines, volumes, secrets …)
@@ -20,7 +20,8 @@
 //! | `missing` | does not exist (`MANIFEST_UNKNOWN`) |
 //! | anything else | runs, and its checks pass a second after start |
 //!
-//! Beside it there is as much of GitHub as previews need (`github`), on the same clock, with the same faults and the same log.
+//! Beside it there is as much of GitHub and of Neon as previews need (`github`, `neon`), on the same clock, with the same faults and the
+//! same log.
 //!
 //! A machine with `auto_destroy` is a job: its process ends with code 0 after two seconds. One with a `schedule` rests, and is a job when
 //! its time comes. One with `standbys` rests.
@@ -28,6 +29,7 @@
 mod accidents;
 mod admin;
 mod admin_github;
+mod admin_neon;
 mod admin_platform;
 mod auth;
 mod config;
@@ -38,6 +40,7 @@ mod github;
 mod inspect;
 mod limits;
 mod log;
+mod neon;
 mod registry;
 mod routes;
 mod server;
@@ -63,6 +66,10 @@ pub use github::{
 };
 pub use inspect::{AddressView, AppView, CertificateView, MachineView, VolumeView};
 pub use log::{RequestListener, RequestRecord};
+pub use neon::{
+    NeonAccess, NeonBranchView, NeonEndpointView, NeonHand, NeonKey, NeonLimits, NeonOperationView, NeonPlan,
+    NeonTimes, SimNeonProject, SimNeonToken,
+};
 pub use snapshot::SnapshotError;
 pub use watch::{Exchange, Watcher};
 
@@ -117,6 +124,10 @@ impl Simulator {
     fn of_world(mut world: World, config: Arc<SimConfig>, clock: SharedClock) -> Self {
         for repo in &config.repos {
             world.github.ensure(repo, clock.now());
+        }
+        world.neon.set_times(config.neon_times.clone());
+        for project in &config.neon_projects {
+            world.neon.ensure(project, clock.now());
         }
         let state = State {
             world,

@@ -15,6 +15,7 @@ use super::faults::spoil::{after_effect, before_effect};
 use super::faults::{CrashPoint, FaultKind, Struck};
 use super::github;
 use super::log::{RequestRecord, is_read};
+use super::neon;
 use super::registry;
 use super::routes::{Call, Envelope, ListingFault, Outcome, Reply, Wait, dispatch};
 use super::watch::Exchange;
@@ -36,6 +37,7 @@ pub(super) struct Incoming {
     pub(super) base: String,
     pub(super) user_agent: Option<String>,
     pub(super) if_none_match: Option<String>,
+    pub(super) request_id: Option<String>,
     pub(super) body: Bytes,
 }
 
@@ -62,11 +64,25 @@ impl Drop for Ending<'_> {
     }
 }
 
+/// Fly's header for the id of a request.
+const FLY_ID: &str = "fly-request-id";
+
+/// The header in which whoever serves `path` tells the id of a request.
+fn id_header(path: &str) -> &'static str {
+    if github::serves(path) {
+        "x-github-request-id"
+    } else if neon::serves(path) {
+        "x-request-id"
+    } else {
+        FLY_ID
+    }
+}
+
 /// What was found out about a request on arrival.
 struct Arrival {
     number: u64,
-    /// Whether it is GitHub that answers, and not Fly.
-    is_github: bool,
+    /// The header in which whoever answers tells the id of the request.
+    id_header: &'static str,
     struck: Struck,
     crash: Option<CrashPoint>,
 }
@@ -117,7 +133,7 @@ impl Simulator {
         if state.faults.dead {
             return Err(Failure::Refused);
         }
-        let is_github = github::serves(&incoming.path);
+        let id_header = id_header(&incoming.path);
         let org = identify(&self.inner.config, &state.world.tokens, incoming.authorization.as_deref(), at)
             .map(|caller| caller.label().to_owned())
             .unwrap_or_default();
@@ -134,7 +150,7 @@ impl Simulator {
             faults: struck.names.clone(),
         });
         let crash = state.faults.approach(is_read(incoming.method, &incoming.path));
-        Ok(Arrival { number, is_github, struck, crash })
+        Ok(Arrival { number, id_header, struck, crash })
     }
 
     /// Lets happen what faults want to happen before the request is looked at. What the platform refuses does not happen.
@@ -228,11 +244,11 @@ impl Simulator {
         let now = self.inner.clock.now();
         let mut state = self.lock();
         let id = state.request_ids.ulid(now);
-        answer.headers.push(if arrival.is_github {
-            ("x-github-request-id".to_owned(), id)
-        } else {
-            ("fly-request-id".to_owned(), format!("{id}-{}", self.inner.config.default_region))
-        });
+        let id = match arrival.id_header {
+            FLY_ID => format!("{id}-{}", self.inner.config.default_region),
+            _ => id,
+        };
+        answer.headers.push((arrival.id_header.to_owned(), id));
         state.log.amend(arrival.number, |record| record.status = Some(answer.status));
         answer
     }
@@ -248,7 +264,8 @@ impl State {
     /// Answers a read from the past: the world as it was `ago` before the call, or as long ago as is known.
     fn look_back(&mut self, number: u64, mut call: Call, ago: Duration) -> Outcome {
         let then = before(call.now, ago);
-        if github::is_served(&call.segments.iter().map(String::as_str).collect::<Vec<_>>()) {
+        let segments: Vec<&str> = call.segments.iter().map(String::as_str).collect();
+        if github::is_served(&segments) || neon::is_served(&segments) {
             call.envelope.as_of = Some(then);
             return self.carry_out(number, &call);
         }
@@ -336,6 +353,7 @@ fn admit(
             authorization: incoming.authorization.clone(),
             user_agent: incoming.user_agent.clone(),
             if_none_match: incoming.if_none_match.clone(),
+            request_id: incoming.request_id.clone(),
             as_of: None,
         },
         body: incoming.body.clone(),
@@ -345,7 +363,7 @@ fn admit(
     };
     let segments: Vec<String> =
         incoming.path.split('/').filter(|segment| !segment.is_empty()).map(decode_segment).collect();
-    if github::serves(&incoming.path) || registry::serves(&incoming.path) {
+    if github::serves(&incoming.path) || neon::serves(&incoming.path) || registry::serves(&incoming.path) {
         // They know their own callers and limits.
         return Ok(call(Caller::everybody(), segments, None));
     }

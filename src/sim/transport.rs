@@ -44,6 +44,7 @@ impl Simulator {
             base: base(&parts),
             user_agent: header(&parts.headers, "user-agent"),
             if_none_match: header(&parts.headers, "if-none-match"),
+            request_id: header(&parts.headers, "x-request-id"),
             body,
         };
         match self.exchange(incoming).await {

@@ -70,6 +70,7 @@ fn cut_off(body: Value, keep: usize) -> Value {
         }
         Value::Object(mut map) => {
             map.remove("next_cursor");
+            map.remove("pagination");
             let mut kept = 0;
             for list in map.values_mut().filter_map(Value::as_array_mut) {
                 list.truncate(keep);

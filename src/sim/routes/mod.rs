@@ -21,6 +21,7 @@ use serde_json::{Value, json};
 
 use super::auth::Caller;
 use super::github;
+use super::neon;
 use super::registry;
 use super::web;
 use super::world::World;
@@ -56,7 +57,7 @@ impl std::fmt::Debug for Call {
     }
 }
 
-/// What GitHub looks at besides: where the request went, and some of its headers.
+/// What GitHub and Neon look at besides: where the request went, and some of its headers.
 #[derive(Clone, Default)]
 pub(crate) struct Envelope {
     /// Scheme and host that the request was sent to.
@@ -64,6 +65,8 @@ pub(crate) struct Envelope {
     pub(crate) authorization: Option<String>,
     pub(crate) user_agent: Option<String>,
     pub(crate) if_none_match: Option<String>,
+    /// The id that the caller gives to its request.
+    pub(crate) request_id: Option<String>,
     /// The moment that a read is answered from, if it is not the present.
     pub(crate) as_of: Option<DateTime<Utc>>,
 }
@@ -212,6 +215,9 @@ pub(crate) fn dispatch(world: &mut World, call: &Call) -> Outcome {
     let segments: Vec<&str> = call.segments.iter().map(String::as_str).collect();
     if github::is_served(&segments) {
         return Outcome::Reply(github::answer(world, call));
+    }
+    if neon::is_served(&segments) {
+        return Outcome::Reply(neon::answer(world, call));
     }
     if registry::is_served(&segments) {
         return Outcome::Reply(registry::answer(world, call));

@@ -38,6 +38,7 @@ use serde::{Deserialize, Serialize};
 
 use super::config::SimConfig;
 use super::github::Github;
+use super::neon::Neon;
 use super::web::Ledger;
 use app::App;
 use apps::Apps;
@@ -79,11 +80,14 @@ pub(crate) struct World {
     pub(crate) ledger: Ledger,
     #[serde(default)]
     pub(crate) github: Github,
+    #[serde(default)]
+    pub(crate) neon: Neon,
 }
 
 impl World {
     pub(crate) fn new(config: Arc<SimConfig>) -> Self {
         let github = Github::from_seed(config.seed);
+        let neon = Neon::from_seed(config.seed, Arc::new(config.neon_times.clone()));
         Self {
             ids: Ids::from_seed(config.seed),
             capacity: Capacity::of(&config),
@@ -101,6 +105,7 @@ impl World {
             memory: std::time::Duration::ZERO,
             ledger: Ledger::default(),
             github,
+            neon,
         }
     }
 
@@ -222,6 +227,7 @@ impl World {
     /// Notes what the organization-wide listings will show of this moment, once they have caught up with it.
     pub(crate) fn record(&mut self, at: DateTime<Utc>) {
         self.github.record(at, before(at, self.memory));
+        self.neon.record(at, before(at, self.memory));
         let memory = self.config.listing_lag.max(self.memory);
         if memory.is_zero() {
             drop(self.apps.take_touched());
@@ -233,6 +239,7 @@ impl World {
     /// From now on, keeps the past for so long; with no length at all nothing is kept, and nothing is spent on it.
     pub(crate) fn remember(&mut self, memory: std::time::Duration) {
         self.github.remember(!memory.is_zero());
+        self.neon.remember(!memory.is_zero());
         let before = self.config.listing_lag.max(self.memory);
         self.memory = memory;
         let after = self.config.listing_lag.max(memory);
