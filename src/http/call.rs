@@ -25,6 +25,7 @@ pub struct Call {
     pub(super) headers: Vec<(&'static str, SecretText)>,
     pub(super) body: Option<Bytes>,
     pub(super) accepted: &'static [u16],
+    pub(super) harmless: &'static [u16],
     pub(super) rate: Rate,
     pub(super) replay_safe: bool,
     pub(super) timeout: Option<Duration>,
@@ -56,6 +57,7 @@ impl Call {
             headers: Vec::new(),
             body: None,
             accepted: &[],
+            harmless: &[],
             rate: DEFAULT_RATE,
             replay_safe: false,
             timeout: None,
@@ -110,6 +112,13 @@ impl Call {
     #[must_use]
     pub const fn accepting(mut self, statuses: &'static [u16]) -> Self {
         self.accepted = statuses;
+        self
+    }
+
+    /// Of these statuses the provider promises that nothing was done, whatever they mean elsewhere: the call may be sent again.
+    #[must_use]
+    pub const fn harmless(mut self, statuses: &'static [u16]) -> Self {
+        self.harmless = statuses;
         self
     }
 

@@ -151,7 +151,7 @@ impl ReadClient {
         call: &Call,
         response: &Response,
     ) -> Result<Answer<T>, HttpError> {
-        if is_success(response.status) {
+        if is_success(response.status) && !call.accepted.contains(&response.status) {
             return self.exchange.decode(method, call, response).map(Answer::Given);
         }
         Ok(Answer::Refused { status: response.status, message: self.exchange.message(call, response) })

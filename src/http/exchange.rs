@@ -151,7 +151,11 @@ impl Exchange {
             // GitHub says 403 where others say 429.
             let is_throttled =
                 status == 403 && (response.header("retry-after").is_some() || exhausted_until(&response).is_some());
-            let reply = Reply::Status(if is_throttled { 429 } else { status });
+            let reply = if call.harmless.contains(&status) {
+                Reply::Undone
+            } else {
+                Reply::Status(if is_throttled { 429 } else { status })
+            };
             return Err(Flaw { reply, problem, response: Some(response) });
         }
         if expects == Expects::Json && serde_json::from_slice::<IgnoredAny>(&response.body).is_err() {

@@ -26,6 +26,8 @@ pub enum Outcome {
 pub(super) enum Reply {
     /// An answer with a status that the call does not expect.
     Status(u16),
+    /// An answer that promises that nothing was done.
+    Undone,
     /// The connection was never made.
     NotSent,
     /// The request was sent, or may have been, and no whole answer came.
@@ -36,7 +38,7 @@ impl Outcome {
     /// What `reply` means for an attempt with `method`.
     pub(super) const fn of(method: Method, reply: Reply) -> Self {
         match reply {
-            Reply::NotSent | Reply::Status(429) => Self::Transient,
+            Reply::NotSent | Reply::Undone | Reply::Status(429) => Self::Transient,
             Reply::Lost | Reply::Status(408 | 425 | 500..=599) => {
                 if method.is_read() {
                     Self::Transient
@@ -129,6 +131,7 @@ mod tests {
         let cases = [
             (Reply::NotSent, Outcome::Transient, Outcome::Transient),
             (Reply::Status(429), Outcome::Transient, Outcome::Transient),
+            (Reply::Undone, Outcome::Transient, Outcome::Transient),
             (Reply::Lost, Outcome::Transient, Outcome::Unknown),
             (Reply::Status(408), Outcome::Transient, Outcome::Unknown),
             (Reply::Status(500), Outcome::Transient, Outcome::Unknown),

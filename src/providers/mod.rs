@@ -2,4 +2,5 @@
 
 pub mod fly;
 pub mod github;
+pub mod neon;
 pub mod registry;

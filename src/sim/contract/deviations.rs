@@ -130,6 +130,7 @@ pub(super) const BODILESS: &[(Method, &str, &str)] =
 pub(super) const UNDOCUMENTED: &[(&str, &str)] = &[
     ("/v1/apps/{app_name}/network_policies/**", "docs: network policies"),
     ("/v1/apps/{app_name}/network_policies", "docs: network policies"),
+    ("/api/v2/projects/{project_id}/branches/{branch_id}/reset_to_parent", "known of Neon's own clients"),
 ];
 
 /// An answer that differs as a whole.

@@ -82,29 +82,52 @@ pub(super) fn matches(template: &str, path: &str) -> bool {
     }
 }
 
-/// All operations of the document.
-pub(super) fn operations(document: &Value, schemas: &Schemas) -> Result<Vec<Operation>, ContractError> {
+/// All operations of the document, whose paths are below `prefix`.
+pub(super) fn operations(
+    document: &Value,
+    schemas: &Schemas,
+    prefix: &str,
+) -> Result<Vec<Operation>, ContractError> {
     let paths = document.get("paths").and_then(Value::as_object).ok_or_else(|| unsupported("/paths", "no paths"))?;
     let mut found = Vec::new();
     for (path, item) in paths {
-        for (name, description) in item.as_object().into_iter().flatten() {
+        let shared = parameters(document, item);
+        for (name, description) in item.as_object().into_iter().flatten().filter(|(name, _)| *name != "parameters") {
             let pointer = format!("/paths{path}/{name}");
             let method = method(name).ok_or_else(|| unsupported(&pointer, "not a method"))?;
-            found.push(operation(method, path, description, &pointer, schemas)?);
+            let mut operation = operation(document, method, description, &pointer, schemas)?;
+            operation.path = format!("{prefix}{path}");
+            operation.query.extend(shared.iter().filter(|one| is_in_query(one)).map(|one| parameter(one)));
+            found.push(operation);
         }
     }
     Ok(found)
 }
 
+/// What `value` stands for, if it only names something else in the document.
+fn resolve<'d>(document: &'d Value, value: &'d Value) -> &'d Value {
+    let named = value.get("$ref").and_then(Value::as_str).and_then(|reference| reference.strip_prefix('#'));
+    named.and_then(|pointer| document.pointer(pointer)).unwrap_or(value)
+}
+
+/// The parameters of a path or of an operation.
+fn parameters<'d>(document: &'d Value, description: &'d Value) -> Vec<&'d Value> {
+    let named = description.get("parameters").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    named.iter().map(|parameter| resolve(document, parameter)).collect()
+}
+
+fn is_in_query(parameter: &Value) -> bool {
+    parameter.get("in").is_some_and(|place| place == "query")
+}
+
 fn operation(
+    document: &Value,
     method: Method,
-    path: &str,
     description: &Value,
     pointer: &str,
     schemas: &Schemas,
 ) -> Result<Operation, ContractError> {
-    let parameters = description.get("parameters").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let in_query = parameters.iter().filter(|parameter| parameter.get("in").is_some_and(|place| place == "query"));
+    let in_query = parameters(document, description).into_iter().filter(|parameter| is_in_query(parameter));
     let body = match description.get("requestBody") {
         None => None,
         Some(body) => {
@@ -114,12 +137,14 @@ fn operation(
         }
     };
     let mut answers = BTreeMap::new();
-    for (status, answer) in description.get("responses").and_then(Value::as_object).into_iter().flatten() {
+    let responses = description.get("responses").and_then(Value::as_object).into_iter().flatten();
+    // What an answer of any other status is follows from the document as a whole.
+    for (status, answer) in responses.filter(|(status, _)| *status != "default") {
         let pointer = format!("{pointer}/responses/{status}");
         let number = status.parse().map_err(|_not_a_number| unsupported(&pointer, "not a status"))?;
-        answers.insert(number, content(answer, &pointer, schemas)?);
+        answers.insert(number, content(resolve(document, answer), &pointer, schemas)?);
     }
-    Ok(Operation { method, path: path.to_owned(), query: in_query.map(parameter).collect(), body, answers })
+    Ok(Operation { method, path: String::new(), query: in_query.map(parameter).collect(), body, answers })
 }
 
 fn parameter(description: &Value) -> Parameter {

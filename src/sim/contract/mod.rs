@@ -1,4 +1,4 @@
-//! Holds requests and answers against the OpenAPI document that Fly publishes.
+//! Holds requests and answers against the OpenAPI documents that Fly and others publish.
 //!
 //! ```text
 //! document ─> Contract: routes (method, path, query, body, answers) and schemas
@@ -10,6 +10,7 @@
 
 mod deviations;
 mod document;
+mod published;
 mod schema;
 
 use std::path::{Path, PathBuf};
@@ -22,6 +23,7 @@ use super::watch::{Exchange, Watcher};
 use crate::http::transport::Method;
 use deviations::{ANSWERS, BODILESS, PROPERTIES, QUERIES, UNDOCUMENTED};
 use document::{Operation, Parameter};
+use published::Published;
 use schema::{Schema, Schemas};
 
 /// The name of the file in the folder that [`folder`] names.
@@ -52,6 +54,14 @@ pub enum ContractError {
         path: PathBuf,
         /// Why.
         source: std::io::Error,
+    },
+    /// The file is not YAML.
+    #[error("`{path}` is not a YAML document: {reason}", path = path.display())]
+    Yaml {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
     },
     /// The file is not JSON.
     #[error("`{path}` is not a JSON document: {source}", path = path.display())]
@@ -116,6 +126,10 @@ impl std::fmt::Display for Violation {
 pub struct Contract {
     operations: Vec<Operation>,
     schemas: Schemas,
+    /// The schema of every error, if there is one for all of them.
+    error: Option<&'static str>,
+    /// Documents of other APIs, each for the paths with its prefix.
+    others: Vec<Published>,
 }
 
 impl Contract {
@@ -129,7 +143,7 @@ impl Contract {
         let text =
             std::fs::read_to_string(&path).map_err(|source| ContractError::Read { path: path.clone(), source })?;
         let document: Value = serde_json::from_str(&text).map_err(|source| ContractError::Json { path, source })?;
-        Self::of(&document)
+        Ok(Self { others: Published::in_folder(folder), ..Self::of(&document)? })
     }
 
     /// Takes a document as it is.
@@ -139,8 +153,8 @@ impl Contract {
     /// [`ContractError::Unsupported`] if it uses what this checker does not know.
     pub fn of(document: &Value) -> Result<Self, ContractError> {
         let schemas = Schemas::of(document)?;
-        let operations = document::operations(document, &schemas)?;
-        Ok(Self { operations, schemas })
+        let operations = document::operations(document, &schemas, "")?;
+        Ok(Self { operations, schemas, error: None, others: Vec::new() })
     }
 
     /// The operations that the document describes.
@@ -166,12 +180,19 @@ impl Contract {
         properties.chain(requests).chain(paths).collect()
     }
 
-    /// Everything in which `exchange` differs from the document. What is not under `/v1` is not covered by it.
+    /// Everything in which `exchange` differs from the document that serves its path. Other paths are not covered by any.
     pub fn check(&self, exchange: &Exchange) -> Vec<Violation> {
-        let mut findings = Findings { exchange, found: Vec::new() };
-        if !exchange.path.starts_with("/v1/") {
-            return findings.found;
+        if let Some(other) = self.others.iter().find(|other| other.serves(&exchange.path)) {
+            return other.check(exchange);
         }
+        if !exchange.path.starts_with("/v1/") {
+            return Vec::new();
+        }
+        self.check_own(exchange)
+    }
+
+    fn check_own(&self, exchange: &Exchange) -> Vec<Violation> {
+        let mut findings = Findings { exchange, found: Vec::new() };
         let Some(operation) = self.find(exchange.method, &exchange.path) else {
             let known = UNDOCUMENTED.iter().any(|(path, _)| document::matches(path, &exchange.path));
             if exchange.status < 400 && !known {
@@ -227,6 +248,11 @@ impl Contract {
         let (status, reply) = (findings.exchange.status, findings.exchange.reply.as_ref());
         if status >= 400 {
             let Some(reply) = reply else { return findings.add(Part::Answer, "", "an error without a body") };
+            if let Some(name) = self.error {
+                let schema = Schema::reference(name);
+                self.schemas.check(&schema, reply, &mut |pointer, reason| findings.add(Part::Answer, pointer, reason));
+                return;
+            }
             let schema = match operation.path.starts_with("/v1/postgres") {
                 true => Schema::reference("PostgresErrorResponse"),
                 false if reply.get("code").is_some() => deviations::conflict(),
@@ -278,6 +304,7 @@ fn check_query(operation: &Operation, findings: &mut Findings<'_>) {
 }
 
 /// What was found about one exchange.
+#[derive(Debug)]
 struct Findings<'e> {
     exchange: &'e Exchange,
     found: Vec<Violation>,

@@ -8,8 +8,8 @@ use super::ContractError;
 use super::deviations::{Kind, PROPERTIES};
 use super::document::unsupported;
 
-/// What is only there for readers.
-const REMARKS: [&str; 6] = ["description", "example", "title", "default", "x-enum-varnames", "deprecated"];
+/// What is only there for readers, and the forms of texts, which are not looked at.
+const REMARKS: [&str; 7] = ["description", "example", "title", "default", "deprecated", "format", "pattern"];
 
 /// The named schemas of a document.
 #[derive(Debug, Default)]
@@ -31,6 +31,11 @@ pub(super) struct Schema {
     values: Vec<Value>,
     least: Option<f64>,
     most: Option<f64>,
+    /// The fewest and the most characters, items or properties.
+    shortest: Option<u64>,
+    longest: Option<u64>,
+    /// Whether it may be null as well.
+    nullable: bool,
     /// All of these as well.
     all: Vec<Schema>,
     /// And the schema of this name.
@@ -188,6 +193,9 @@ impl Schema {
                 "enum" => schema.values.clone_from(value.as_array().ok_or_else(wrong)?),
                 "minimum" => schema.least = Some(value.as_f64().ok_or_else(wrong)?),
                 "maximum" => schema.most = Some(value.as_f64().ok_or_else(wrong)?),
+                "minLength" | "minItems" | "minProperties" => schema.shortest = Some(value.as_u64().ok_or_else(wrong)?),
+                "maxLength" | "maxItems" | "maxProperties" => schema.longest = Some(value.as_u64().ok_or_else(wrong)?),
+                "nullable" => schema.nullable = value.as_bool().ok_or_else(wrong)?,
                 "allOf" => {
                     for part in value.as_array().ok_or_else(wrong)? {
                         schema.all.push(Self::of(part, place, schemas)?);
@@ -197,7 +205,7 @@ impl Schema {
                     let name = value.as_str().and_then(|text| text.strip_prefix("#/components/schemas/"));
                     schema.reference = Some(name.ok_or_else(wrong)?.to_owned());
                 }
-                remark if REMARKS.contains(&remark) => {}
+                remark if REMARKS.contains(&remark) || remark.starts_with("x-") => {}
                 other => return Err(unsupported(place, &format!("the unknown keyword `{other}`"))),
             }
         }
@@ -218,6 +226,21 @@ impl Schema {
 
     /// What is wrong with the value itself, without what is in it.
     fn objection(&self, value: &Value) -> Option<String> {
+        if self.nullable && value.is_null() {
+            return None;
+        }
+        let length = match value {
+            Value::String(text) => Some(text.chars().count()),
+            Value::Array(list) => Some(list.len()),
+            Value::Object(map) => Some(map.len()),
+            _ => None,
+        };
+        let length = length.and_then(|length| u64::try_from(length).ok());
+        if length.is_some_and(|length| {
+            self.shortest.is_some_and(|least| length < least) || self.longest.is_some_and(|most| length > most)
+        }) {
+            return Some("is too short or too long".to_owned());
+        }
         if let Some(kind) = self.kind.filter(|kind| !kind.fits(value)) {
             return Some(format!("is {}, not {}", Kind::of(value).as_str(), kind.as_str()));
         }

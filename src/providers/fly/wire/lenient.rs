@@ -4,12 +4,12 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Deserializer};
 
 /// `null` is the default value.
-pub(super) fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(input: D) -> Result<T, D::Error> {
+pub(in crate::providers) fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(input: D) -> Result<T, D::Error> {
     Option::<T>::deserialize(input).map(Option::unwrap_or_default)
 }
 
 /// A moment as RFC 3339 text, or as a number of seconds or milliseconds. Anything else is "not known".
-pub(super) fn moment<'de, D: Deserializer<'de>>(input: D) -> Result<Option<DateTime<Utc>>, D::Error> {
+pub(in crate::providers) fn moment<'de, D: Deserializer<'de>>(input: D) -> Result<Option<DateTime<Utc>>, D::Error> {
     /// Numbers above are milliseconds: as seconds they would lie three thousand years ahead.
     const MILLISECONDS_ABOVE: i64 = 100_000_000_000;
     Ok(match serde_json::Value::deserialize(input)? {
@@ -74,4 +74,4 @@ macro_rules! words {
     };
 }
 
-pub(super) use words;
+pub(in crate::providers) use words;

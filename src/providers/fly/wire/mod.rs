@@ -6,7 +6,7 @@
 mod app;
 mod certificate;
 mod lease;
-mod lenient;
+pub(in crate::providers) mod lenient;
 mod machine;
 mod org;
 mod secrets;

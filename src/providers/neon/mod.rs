@@ -1,0 +1,4 @@
+//! Neon: Postgres with branches.
+
+pub mod client;
+pub mod wire;
