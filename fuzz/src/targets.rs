@@ -226,7 +226,8 @@ fn plan_from_nothing(specs: &ParsedSpecs, fly_toml: &[u8]) {
     let mut observed = Observed::default();
     for wanted in fleet.environments.values() {
         let Wanted::Ready(env) = wanted else { continue };
-        let scope = observed.scopes.entry(env.org.clone()).or_insert_with(nothing);
+        let Some(org) = &env.org else { continue };
+        let scope = observed.scopes.entry(org.clone()).or_insert_with(nothing);
         scope.details.extend(env.apps.iter().map(|app| (app.name.clone(), absent())));
     }
     planned(&fleet, &observed, &policy);

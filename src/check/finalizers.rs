@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::Checker;
+use super::{Checker, OnFly};
 use crate::observed::Machine;
 use crate::plan::{Action, Finalization, Step};
 use crate::resource::marker::{FINALIZER_GROUP, MachineMarker};
@@ -10,10 +10,10 @@ use crate::resource::{AppName, ResourceKey};
 
 impl Checker<'_> {
     /// Whether what is marked to be run before has ended in every app of the environment that this plan deletes.
-    pub(super) fn is_finalized(&self, step: &Step) -> bool {
+    pub(super) fn is_finalized(&self, step: &OnFly<'_>) -> bool {
         let is_end = |other: &&Step| other.env == step.env && matches!(other.action, Action::DeleteApp { .. });
         !matches!(step.action, Action::DeleteApp { .. })
-            || self.plan.steps.iter().filter(is_end).all(|other| self.has_run(other.key.app()))
+            || self.plan.steps.iter().filter(is_end).all(|other| other.key.app().is_none_or(|app| self.has_run(app)))
     }
 
     fn has_run(&self, app: &AppName) -> bool {
@@ -36,7 +36,7 @@ impl Checker<'_> {
     }
 
     /// Whether a finalizer's machine is made where none is, nothing says that it has ended, and its time is counted.
-    pub(super) fn runs_once(&self, step: &Step) -> bool {
+    pub(super) fn runs_once(&self, step: &OnFly<'_>) -> bool {
         let (Action::Finalize { act: Finalization::Run(_), .. }, ResourceKey::Machine { app, slot }) =
             (&step.action, &step.key)
         else {

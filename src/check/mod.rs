@@ -3,6 +3,7 @@
 //! It shares no code with the planner: it knows only what a plan must never contain.
 
 mod finalizers;
+mod objects;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -76,9 +77,11 @@ impl<'c> Tables<'c> {
             if let Some(object) = object(step) {
                 tables.by_object.entry(object).or_default().push(index);
             }
-            tables.by_app.entry(step.key.app()).or_default().push(step);
-            if let Some(place) = place(fleet, step) {
-                tables.given.entry((&step.org, place)).or_default().insert(&step.env);
+            if let Some(app) = step.key.app() {
+                tables.by_app.entry(app).or_default().push(step);
+            }
+            if let (Some(place), Some(org)) = (place(fleet, step), &step.org) {
+                tables.given.entry((org, place)).or_default().insert(&step.env);
             }
         }
         for (org, scope) in &observed.scopes {
@@ -93,6 +96,21 @@ impl<'c> Tables<'c> {
 
     fn steps_of(&self, app: &AppName) -> &[&'c Step] {
         self.by_app.get(app).map(Vec::as_slice).unwrap_or_default()
+    }
+}
+
+/// A step in an app of Fly's machines.
+struct OnFly<'s> {
+    step: &'s Step,
+    app: &'s AppName,
+    org: &'s OrgSlug,
+}
+
+impl std::ops::Deref for OnFly<'_> {
+    type Target = Step;
+
+    fn deref(&self) -> &Step {
+        self.step
     }
 }
 
@@ -120,6 +138,10 @@ fn place(fleet: &Fleet, step: &Step) -> Option<u32> {
 
 impl Checker<'_> {
     fn rules_broken_by(&self, index: usize, step: &Step) -> Vec<&'static str> {
+        let (Some(app), Some(org)) = (step.key.app(), &step.org) else {
+            return self.rules_broken_at_object(index, step);
+        };
+        let step = &OnFly { step, app, org };
         let mut broken = Vec::new();
         let mut rule = |holds: bool, rule: &'static str| {
             if !holds {
@@ -153,7 +175,7 @@ impl Checker<'_> {
         }
         if step.action.verb() == Some(Verb::Delete) || matches!(step.action, Action::Finalize { .. }) {
             rule(
-                step.action.proof().is_some_and(|proof| proof.app() == step.key.app()),
+                step.action.proof().is_some_and(|proof| *proof.subject() == step.key.subject()),
                 "a delete carries the proof for its own app",
             );
             rule(
@@ -196,7 +218,7 @@ impl Checker<'_> {
         broken
     }
 
-    fn is_alone(&self, index: usize, step: &Step) -> bool {
+    fn is_alone(&self, index: usize, step: &OnFly<'_>) -> bool {
         let Some(same) = object(step).and_then(|object| self.tables.by_object.get(&object)) else { return true };
         let verb = step.action.verb();
         let before = same.iter().take_while(|other| **other < index);
@@ -211,7 +233,7 @@ impl Checker<'_> {
         })
     }
 
-    fn outputs_are_produced(&self, step: &Step) -> bool {
+    fn outputs_are_produced(&self, step: &OnFly<'_>) -> bool {
         let paths: BTreeSet<String> = match &step.action {
             Action::CreateMachine(write) | Action::UpdateMachine { write, .. } => {
                 output::waits_for_in(&write.config).into_iter().collect()
@@ -230,7 +252,7 @@ impl Checker<'_> {
         paths.is_empty() || step.after.iter().any(producers)
     }
 
-    fn level_allows(&self, step: &Step) -> bool {
+    fn level_allows(&self, step: &OnFly<'_>) -> bool {
         let Some(Wanted::Ready(env)) = self.fleet.environments.get(&step.env) else {
             return true;
         };
@@ -249,8 +271,8 @@ impl Checker<'_> {
 
     /// Whether something on the live object says that it is ours, read anew from what was observed, or its spec adopts it, or we are
     /// about to make it.
-    fn is_ours(&self, step: &Step) -> bool {
-        let app = step.key.app();
+    fn is_ours(&self, step: &OnFly<'_>) -> bool {
+        let app = step.app;
         let owner = &self.fleet.owner;
         let has_our_machine = |id: Option<&str>| {
             self.machines_of(app)
@@ -269,7 +291,7 @@ impl Checker<'_> {
             || self.is_made_by_us(app);
         let is_made_here = || {
             step.after.iter().filter_map(|id| self.plan.steps.get(id.0)).any(|other| {
-                matches!(other.action, Action::CreateApp { .. }) && other.key.app() == app
+                matches!(other.action, Action::CreateApp { .. }) && other.key.app() == Some(app)
                     || matches!(other.action, Action::CreateMachine(_))
             })
         };
@@ -294,7 +316,7 @@ impl Checker<'_> {
     }
 
     /// Whether no write to the object may still take effect. At a person's word, one that was answered is no obstacle.
-    fn is_closed(&self, step: &Step) -> bool {
+    fn is_closed(&self, step: &OnFly<'_>) -> bool {
         let is_requested = step.action.proof().is_some_and(|proof| *proof.evidence() == Evidence::Requested);
         self.tables.notes.about(&step.key).iter().all(|note| {
             let is_over = note.open_until(self.policy.timing) <= self.plan.made_at;
@@ -304,8 +326,8 @@ impl Checker<'_> {
     }
 
     /// Whether nothing on an app says that it is a controller's, ours included, or that it is to stay.
-    fn is_nobodys(&self, step: &Step) -> bool {
-        let app = step.key.app();
+    fn is_nobodys(&self, step: &OnFly<'_>) -> bool {
+        let app = step.app;
         let own_network = |row: &AppRow| !row.network.starts_with("hangar-");
         let is_copy = |marker: &marker::MachineMarker, name: &str| {
             // A copy names another machine; what names the app itself is an attempt of ours that did not come to its end.
@@ -338,9 +360,9 @@ impl Checker<'_> {
     }
 
     /// Whether everything that is asked for is known, and this app and its environment are not in it.
-    fn nobody_may_want(&self, step: &Step) -> bool {
+    fn nobody_may_want(&self, step: &OnFly<'_>) -> bool {
         let is_apart = |wanted: &Wanted| match wanted {
-            Wanted::Ready(env) => !env.apps.iter().any(|app| app.name == *step.key.app()),
+            Wanted::Ready(env) => !env.apps.iter().any(|app| app.name == *step.app),
             Wanted::Broken { .. } => false,
         };
         let scopes_are_whole = self.observed.scopes.values().all(|scope| {
@@ -363,18 +385,18 @@ impl Checker<'_> {
         !consent.is_empty() && others.all(|other| other == consent)
     }
 
-    fn has_no_other_writer(&self, step: &Step) -> bool {
-        let app = step.key.app();
+    fn has_no_other_writer(&self, step: &OnFly<'_>) -> bool {
+        let app = step.app;
         let owned = self.machines_of(app).filter_map(|machine| machine.owned_by(&self.fleet.owner));
         let newest = owned.filter_map(|marker| marker.writer.as_ref()).max_by_key(|writer| writer.at);
         newest.is_none_or(|writer| writer.instance == self.memory.instance || writer.at <= self.memory.started_at)
     }
 
-    fn is_unprotected(&self, step: &Step) -> bool {
+    fn is_unprotected(&self, step: &OnFly<'_>) -> bool {
         let (Action::DeleteApp { proof } | Action::Finalize { proof, .. }) = &step.action else {
             return true;
         };
-        let app = step.key.app();
+        let app = step.app;
         let is_marked = |key: &str, name: &str| {
             self.machines_of(app).any(|machine| machine.metadata.contains_key(&format!("{}{key}", marker::PREFIX)))
                 || self.details_of(app).any(|detail| {
@@ -387,7 +409,7 @@ impl Checker<'_> {
         !by_spec && !is_retained && !self.policy.protects(&step.env) && !is_marked("protect", marker::PROTECTED_SECRET)
     }
 
-    fn orphan_rules_hold(&self, step: &Step) -> bool {
+    fn orphan_rules_hold(&self, step: &OnFly<'_>) -> bool {
         let evidence = step.action.proof().map(crate::plan::Proof::evidence);
         if !matches!(evidence, Some(Evidence::Orphan { .. } | Evidence::Ended { .. })) {
             return true;
@@ -402,12 +424,11 @@ impl Checker<'_> {
         let Some(Evidence::Orphan { since }) = evidence else {
             let ended = self.fleet.ended.get(&step.env).filter(|ended| ended.at <= self.plan.made_at);
             // The name of an app proves nothing: a marker in it has to name the preview.
-            let mut markers =
-                self.machines_of(step.key.app()).filter_map(|machine| machine.owned_by(&self.fleet.owner));
+            let mut markers = self.machines_of(step.app).filter_map(|machine| machine.owned_by(&self.fleet.owner));
             let is_named = markers.any(|marker| marker.env == step.env);
             return complete && is_named && ended.is_some() && !self.fleet.environments.contains_key(&step.env);
         };
-        let app = step.key.app();
+        let app = step.app;
         let stands = self
             .machines_of(app)
             .any(|machine| machine.owned_by(&self.fleet.owner).is_some_and(|marker| marker.tombstone == Some(*since)))
@@ -422,12 +443,12 @@ impl Checker<'_> {
 
     /// Whether no set of previews may want an orphan without its being known: a marker in it says that it is of another set, and its
     /// environment has no name of theirs.
-    fn is_no_incomplete_sets(&self, step: &Step) -> bool {
+    fn is_no_incomplete_sets(&self, step: &OnFly<'_>) -> bool {
         let evidence = step.action.proof().map(crate::plan::Proof::evidence);
         if !matches!(evidence, Some(Evidence::Orphan { .. } | Evidence::Ended { .. })) {
             return true;
         }
-        let machines = self.machines_of(step.key.app()).filter(|machine| machine.is_live());
+        let machines = self.machines_of(step.app).filter(|machine| machine.is_live());
         let marked: BTreeSet<Option<&str>> = machines
             .filter_map(|machine| machine.owned_by(&self.fleet.owner))
             .map(|marker| marker.set.as_deref())
@@ -439,9 +460,9 @@ impl Checker<'_> {
     }
 
     /// Whether an orphan that nobody has let go is not one of several that a set has left which names no preview any more.
-    fn is_not_suddenly_gone(&self, step: &Step) -> bool {
+    fn is_not_suddenly_gone(&self, step: &OnFly<'_>) -> bool {
         let Some(proof) = step.action.proof().filter(|proof| proof.unit().is_some()) else { return true };
-        let machines: Vec<_> = self.machines_of(step.key.app()).filter(|machine| machine.is_live()).collect();
+        let machines: Vec<_> = self.machines_of(step.app).filter(|machine| machine.is_live()).collect();
         let markers = machines.iter().filter_map(|machine| machine.owned_by(&self.fleet.owner));
         let sets: BTreeSet<&String> = markers.filter_map(|marker| marker.set.as_ref()).collect();
         let mut emptied = sets.into_iter().filter(|name| self.fleet.sets.get(*name).is_some_and(|set| set.is_empty));
@@ -460,7 +481,7 @@ impl Checker<'_> {
     }
 
     /// Whether the deletions that nobody has let go are no more than the budget's absolute limit, within its window.
-    fn is_within_budget(&self, step: &Step) -> bool {
+    fn is_within_budget(&self, step: &OnFly<'_>) -> bool {
         if step.action.proof().and_then(crate::plan::Proof::unit).is_none() {
             return true;
         }
@@ -470,8 +491,8 @@ impl Checker<'_> {
         all.len() <= self.policy.budget.max_deletions
     }
 
-    fn is_minted_once(&self, step: &Step) -> bool {
-        let app = step.key.app();
+    fn is_minted_once(&self, step: &OnFly<'_>) -> bool {
+        let app = step.app;
         let is_made_here =
             || self.tables.steps_of(app).iter().any(|other| matches!(other.action, Action::CreateApp { .. }));
         !step.key.is_minted()
@@ -480,7 +501,7 @@ impl Checker<'_> {
             || is_made_here()
     }
 
-    fn is_at_rest(&self, step: &Step) -> bool {
+    fn is_at_rest(&self, step: &OnFly<'_>) -> bool {
         if step.action.proof().is_some_and(|proof| *proof.evidence() == Evidence::Requested) {
             return true;
         }
@@ -491,11 +512,11 @@ impl Checker<'_> {
         }
     }
 
-    fn is_idle(&self, step: &Step) -> bool {
+    fn is_idle(&self, step: &OnFly<'_>) -> bool {
         let Action::StopMachine { id, .. } = &step.action else { return true };
         let Some(Wanted::Ready(env)) = self.fleet.environments.get(&step.env) else { return false };
         let Some(sleep) = env.sleep.filter(|sleep| sleep.at <= self.plan.made_at) else { return false };
-        let mut seen = self.details_of(step.key.app()).filter_map(|detail| detail.machines.known()).flatten();
+        let mut seen = self.details_of(step.app).filter_map(|detail| detail.machines.known()).flatten();
         let started =
             seen.find(|machine| machine.id == *id).and_then(|machine| machine.started_at.or(machine.created_at));
         let ran = started.and_then(|at| self.plan.made_at.signed_duration_since(at).to_std().ok());
@@ -503,15 +524,15 @@ impl Checker<'_> {
     }
 
     /// Whether no other environment lives in the pool place that a new app is given, or is given it in the same plan.
-    fn network_is_free(&self, step: &Step) -> bool {
+    fn network_is_free(&self, step: &OnFly<'_>) -> bool {
         let Some(wanted) = place(self.fleet, step) else { return true };
         let own: BTreeSet<&AppName> = match self.fleet.environments.get(&step.env) {
             Some(Wanted::Ready(env)) => env.apps.iter().map(|app| &app.name).collect(),
             _ => BTreeSet::new(),
         };
-        let given = self.tables.given.get(&(&step.org, wanted));
+        let given = self.tables.given.get(&(step.org, wanted));
         let is_given = given.is_some_and(|envs| envs.iter().any(|env| **env != step.env));
-        let rows = self.tables.living.get(&(&step.org, wanted)).map(Vec::as_slice).unwrap_or_default();
+        let rows = self.tables.living.get(&(step.org, wanted)).map(Vec::as_slice).unwrap_or_default();
         let is_lived_in = rows.iter().any(|row| !own.contains(&row.name));
         let marked_ours = |row: &AppRow| {
             self.machines_of(&row.name)

@@ -283,7 +283,7 @@ fn fail(summary: &mut EnvironmentSummary, out_of_reach: Option<&str>) {
 
 fn org_of<'a>(around: &'a Surroundings, env: &EnvName) -> Option<&'a OrgSlug> {
     match around.loaded.fleet.environments.get(env) {
-        Some(Wanted::Ready(env)) => Some(&env.org),
+        Some(Wanted::Ready(env)) => env.org.as_ref(),
         _ => None,
     }
 }

@@ -29,7 +29,7 @@ pub(super) fn require(around: &Surroundings, request: &Request) -> Result<(), Cl
         return Ok(());
     }
     // Whoever goes looking for values may as well look for the tokens.
-    let orgs = selected(around, request).map(|env| &env.org);
+    let orgs = selected(around, request).filter_map(|env| env.org.as_ref());
     missing.extend(orgs.filter_map(|org| Some(around.loaded.token(org, &*around.variables).err()?.to_string())));
     Err(CliError::MissingValues(missing.into_iter().collect()))
 }

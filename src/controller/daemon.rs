@@ -233,7 +233,9 @@ impl Loop {
         };
         let mut can_be_read = |env: &EnvName| {
             let problem = match self.loaded.fleet.environments.get(env) {
-                Some(Wanted::Ready(wanted)) => problems.get(&wanted.org).map(ToString::to_string),
+                Some(Wanted::Ready(wanted)) => {
+                    wanted.org.as_ref().and_then(|org| problems.get(org)).map(ToString::to_string)
+                }
                 _ => None,
             };
             problem.inspect(|problem| self.fail(env, problem)).is_none()

@@ -86,8 +86,10 @@ fn next(loaded: &Loaded, planned: &Planned, at: DateTime<Utc>) -> Option<DateTim
 
 /// Does on paper what a step of a collection does. Returns whether it is one.
 fn carry_out(step: &Step, at: DateTime<Utc>, observed: &mut Observed, memory: &mut Memory) -> bool {
-    let Some(scope) = observed.scopes.get_mut(&step.org) else { return false };
-    let app = step.key.app();
+    let (Some(app), Some(org)) = (step.key.app(), &step.org) else {
+        return carry_out_at_object(step, at, observed, memory);
+    };
+    let Some(scope) = observed.scopes.get_mut(org) else { return false };
     match &step.action {
         Action::MarkMachine { id, metadata } => {
             let listed = scope.machines.items.iter_mut();
@@ -107,6 +109,31 @@ fn carry_out(step: &Step, at: DateTime<Utc>, observed: &mut Observed, memory: &m
             scope.machines.items.retain(|machine| machine.app != *app);
             scope.volumes.items.retain(|volume| volume.app != *app);
             scope.details.remove(app);
+            memory.deletions.extend(proof.unit().map(|unit| (unit.to_owned(), at)));
+        }
+        _ => return false,
+    }
+    true
+}
+
+/// The same for an object at another provider.
+fn carry_out_at_object(step: &Step, at: DateTime<Utc>, observed: &mut Observed, memory: &mut Memory) -> bool {
+    let Some(key) = step.key.object() else { return false };
+    let Some(scope) = observed.objects.get_mut(&key.scope) else { return false };
+    let objects = &mut scope.objects.items;
+    match &step.action {
+        Action::MarkObject { marks, .. } => {
+            for object in objects.iter_mut().filter(|object| object.key == *key) {
+                for (mark, value) in marks {
+                    match value {
+                        Some(value) => drop(object.marks.insert(mark.clone(), value.clone())),
+                        None => drop(object.marks.remove(mark)),
+                    }
+                }
+            }
+        }
+        Action::DeleteObject { proof, .. } => {
+            objects.retain(|object| object.key != *key);
             memory.deletions.extend(proof.unit().map(|unit| (unit.to_owned(), at)));
         }
         _ => return false,

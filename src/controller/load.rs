@@ -7,7 +7,7 @@ use super::variables::Variables;
 use crate::desired::{self, Assets, Context, Environment, Fleet, SecretInputs, Wanted, needed_inputs};
 use crate::http::{Token, TokenError};
 use crate::policy::Policy;
-use crate::resource::{EnvName, OrgSlug, OwnerId};
+use crate::resource::{EnvName, OrgSlug, OwnerId, ScopeKey};
 use crate::review::Asked;
 use crate::secret::SecretText;
 use crate::source::Snapshot;
@@ -58,6 +58,26 @@ pub enum LoadError {
         org: OrgSlug,
         /// The variable that was looked for.
         variable: String,
+    },
+    /// No token for a scope of another provider.
+    #[error(
+        "there is no token for {scope}: set `{variable}`, or name another variable in `Controller`, under `{setting}`"
+    )]
+    NoScopeToken {
+        /// The scope.
+        scope: ScopeKey,
+        /// The variable that was looked for.
+        variable: String,
+        /// Where the settings may name another one.
+        setting: String,
+    },
+    /// A file that should hold the token of a scope cannot be read.
+    #[error("the token of {scope}: {problem}")]
+    ScopeTokenFile {
+        /// The scope.
+        scope: ScopeKey,
+        /// What is wrong.
+        problem: String,
     },
     /// A token that cannot be one.
     #[error(transparent)]
@@ -187,7 +207,7 @@ impl Loaded {
     /// may be left to collect in one that no environment lives in any more).
     pub fn orgs(&self) -> BTreeSet<OrgSlug> {
         let wanted = self.fleet.environments.values().filter_map(|wanted| match wanted {
-            Wanted::Ready(env) => Some(env.org.clone()),
+            Wanted::Ready(env) => env.org.clone(),
             Wanted::Broken { .. } => None,
         });
         let named = self.settings.iter().filter_map(|settings| settings.fly.as_ref());

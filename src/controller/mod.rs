@@ -21,6 +21,7 @@ mod queue;
 mod registries;
 mod repos;
 mod round;
+mod scopes;
 mod session;
 mod variables;
 

@@ -153,7 +153,7 @@ impl<'s> Once<'s> {
     /// Whether the organization of `env` cannot be read, so that nothing is known and waiting does not help.
     fn is_out_of_reach(&self, planned: &Planned, env: &EnvName) -> bool {
         let org = match self.session.loaded.fleet.environments.get(env) {
-            Some(Wanted::Ready(env)) => Some(&env.org),
+            Some(Wanted::Ready(env)) => env.org.as_ref(),
             _ => None,
         };
         planned.out_of_reach().any(|(other, _)| org.is_none_or(|org| org == other))

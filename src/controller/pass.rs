@@ -6,6 +6,7 @@ use sha2::Digest as _;
 
 use super::load::{LoadError, Loaded};
 use super::registries::{Logins, Registries};
+use super::scopes;
 use super::variables::Variables;
 use crate::check::{self, Violation};
 use crate::desired::{Environment, NamePattern, Wanted};
@@ -15,12 +16,15 @@ use crate::observed::{ByApp, Observed, Scope};
 use crate::plan::{Plan, Request, has_finalizers, plan};
 use crate::providers::fly::client::{DEFAULT_BASE_URL, FlyReader, FlyWriter, connection};
 use crate::providers::fly::observe::{self, Wish};
-use crate::resource::{AppName, EnvName, OrgSlug};
+use crate::providers::objects::ObjectReader;
+use crate::resource::object::Fields;
+use crate::resource::{AppName, EnvName, ObjectKey, OrgSlug, ScopeKey};
 
 /// Readers of every organization: all that a dry run gets, so that it cannot write by construction.
 #[derive(Debug, Clone)]
 pub struct Readers {
     by_org: BTreeMap<OrgSlug, FlyReader>,
+    objects: BTreeMap<ScopeKey, ObjectReader>,
     /// Organizations that no spec names any more.
     former: BTreeSet<OrgSlug>,
     logins: Logins,
@@ -36,7 +40,10 @@ impl Readers {
         variables: &dyn Variables,
         shared: &Shared,
     ) -> Result<Self, LoadError> {
+        let mut scopes = loaded.object_scopes();
+        scopes.extend(scopes::former_scopes(loaded, memory, variables));
         Self::connect_to(&loaded.orgs(), &former_orgs(loaded, memory, variables), loaded, variables, shared)
+            .and_then(|readers| Ok(readers.and_objects(scopes::readers(&scopes, loaded, variables, shared)?)))
     }
 
     /// Connects to these organizations, and to `former` ones. Nothing is sent.
@@ -54,7 +61,21 @@ impl Readers {
         };
         let by_org = orgs.union(former).map(connect).collect::<Result<_, LoadError>>()?;
         let logins = Logins::read(loaded, orgs, variables);
-        Ok(Self { by_org, former: former.clone(), logins, registries: Registries::default(), shared: shared.clone() })
+        let objects = BTreeMap::new();
+        Ok(Self {
+            by_org,
+            objects,
+            former: former.clone(),
+            logins,
+            registries: Registries::default(),
+            shared: shared.clone(),
+        })
+    }
+
+    /// The same, which look at these scopes of other providers as well.
+    #[must_use]
+    pub fn and_objects(self, objects: BTreeMap<ScopeKey, ObjectReader>) -> Self {
+        Self { objects, ..self }
     }
 
     /// The same, which ask registries as seldom as `registries` says.
@@ -69,7 +90,10 @@ impl Readers {
             .by_org
             .iter()
             .map(|(org, reader)| async move { (org.clone(), observe::list(reader, &self.shared.clock, org).await) });
-        let mut scopes: BTreeMap<OrgSlug, Scope> = futures::future::join_all(listings).await.into_iter().collect();
+        let elsewhere = self.objects.iter().map(|(scope, reader)| async move { (scope.clone(), reader.list().await) });
+        let (listings, objects) =
+            futures::join!(futures::future::join_all(listings), futures::future::join_all(elsewhere));
+        let mut scopes: BTreeMap<OrgSlug, Scope> = listings.into_iter().collect();
         scopes.retain(|org, scope| {
             let Some(reason) = scope.out_of_reach.as_ref().filter(|_| self.former.contains(org)) else { return true };
             // Nobody names it any more, and whoever has taken its token away does not have everything else held for it.
@@ -79,7 +103,7 @@ impl Readers {
             );
             false
         });
-        Observed { scopes, ..Observed::default() }
+        Observed { scopes, objects: objects.into_iter().collect(), ..Observed::default() }
     }
 
     /// Reads the details of the apps of `environments` into `observed`, and whether images are there that their previews wait for.
@@ -111,7 +135,14 @@ impl Readers {
             let wanted = wishes.get(org).unwrap_or(&none);
             Some(observe::read_details(reader, &self.shared.clock, &loaded.fleet.owner, scope, wanted))
         });
-        let _all_read: Vec<()> = futures::future::join_all(reads).await;
+        let wanted = object_wishes(loaded, environments);
+        let none_of = BTreeMap::new();
+        let closely = observed.objects.iter_mut().filter_map(|(scope, seen)| {
+            let reader = self.objects.get(scope)?;
+            Some(reader.look_closely(seen, wanted.get(scope).unwrap_or(&none_of)))
+        });
+        let (_apps, _objects): (Vec<()>, Vec<()>) =
+            futures::join!(futures::future::join_all(reads), futures::future::join_all(closely));
         self.registries.look(observed, loaded, environments, &self.logins, &self.shared).await;
     }
 }
@@ -161,11 +192,24 @@ fn base_url(loaded: &Loaded, variables: &dyn Variables) -> String {
     set.or_else(from_variable).unwrap_or_else(|| DEFAULT_BASE_URL.to_owned())
 }
 
+/// What is looked at closely at other providers, with the fields that are wanted of it.
+fn object_wishes(loaded: &Loaded, environments: &BTreeSet<EnvName>) -> BTreeMap<ScopeKey, BTreeMap<ObjectKey, Fields>> {
+    let mut wishes: BTreeMap<ScopeKey, BTreeMap<ObjectKey, Fields>> = BTreeMap::new();
+    for env in with_gates(loaded, environments) {
+        for object in &env.objects {
+            let of_scope = wishes.entry(object.key.scope.clone()).or_default();
+            of_scope.insert(object.key.clone(), object.fields.clone());
+        }
+    }
+    wishes
+}
+
 /// What is to be read of each app of these environments and of those that gate them.
 fn wishes(loaded: &Loaded, environments: &BTreeSet<EnvName>) -> BTreeMap<OrgSlug, BTreeMap<AppName, Wish>> {
     let mut wishes: BTreeMap<OrgSlug, BTreeMap<AppName, Wish>> = BTreeMap::new();
     for env in with_gates(loaded, environments) {
-        let apps = wishes.entry(env.org.clone()).or_default();
+        let Some(org) = &env.org else { continue };
+        let apps = wishes.entry(org.clone()).or_default();
         for app in &env.apps {
             apps.insert(app.name.clone(), Wish { certificates: !app.certificates.is_empty(), ..Wish::default() });
         }
@@ -251,18 +295,34 @@ pub fn plan_checked(
     if violations.is_empty() { Ok(Planned { plan, observed }) } else { Err(BrokenPlan(violations)) }
 }
 
+/// The bulk view of what one environment has at other providers.
+fn objects_fingerprint(observed: &Observed, env: &Environment) -> Option<String> {
+    let mut text = String::new();
+    for object in &env.objects {
+        let scope = observed.objects.get(&object.key.scope)?;
+        if !scope.objects.completeness.is_complete() {
+            return None;
+        }
+        let live = observed.object(&object.key);
+        let shown = live.map(|live| (&live.id, &live.state, &live.marker, &live.marks, &live.bulk));
+        text.push_str(&format!("{} {shown:?}\n", object.key));
+    }
+    Some(text)
+}
+
 /// The bulk view of one environment's apps, as a short text that changes whenever anything in it does. `listed` is of `observed`.
 pub fn bulk_fingerprint(
     observed: &Observed,
     listed: &BTreeMap<&OrgSlug, ByApp<'_>>,
     env: &Environment,
 ) -> Option<String> {
-    let (scope, listed): (&Scope, _) = (observed.scopes.get(&env.org)?, listed.get(&env.org)?);
+    let mut text = objects_fingerprint(observed, env)?;
+    let Some(org) = &env.org else { return Some(hex::encode(sha2::Sha256::digest(text))) };
+    let (scope, listed): (&Scope, _) = (observed.scopes.get(org)?, listed.get(org)?);
     let complete = [&scope.apps.completeness, &scope.machines.completeness, &scope.volumes.completeness];
     if complete.iter().any(|completeness| !completeness.is_complete()) {
         return None;
     }
-    let mut text = String::new();
     for app in &env.apps {
         text.extend(listed.rows(&app.name).iter().map(|row| format!("{row:?}\n")));
         let mut machines: Vec<String> = listed

@@ -88,7 +88,8 @@ impl Registries {
         let mut needed: BTreeMap<String, &OrgSlug> = BTreeMap::new();
         for env in environments {
             if let Some(Wanted::Ready(env)) = loaded.fleet.environments.get(env) {
-                needed.extend(images_to_look_for(env, observed).into_iter().map(|image| (image, &env.org)));
+                let images = images_to_look_for(env, observed);
+                needed.extend(images.into_iter().filter_map(|image| Some((image, env.org.as_ref()?))));
             }
         }
         let asked = needed.into_iter().map(|(image, org)| async move {

@@ -7,6 +7,7 @@ use super::feedback::Feedback;
 use super::load::{LoadError, Loaded};
 use super::pass::{BrokenPlan, Planned, Readers, apps_that_fit, former_orgs, plan_checked, writers};
 use super::registries::Registries;
+use super::scopes;
 use super::variables::Variables;
 use crate::desired::Wanted;
 use crate::event::Observer;
@@ -15,7 +16,8 @@ use crate::http::Shared;
 use crate::observed::Observed;
 use crate::plan::{Plan, Purpose, Request, ended_by_age};
 use crate::providers::fly::client::FlyWriter;
-use crate::resource::{EnvName, OrgSlug};
+use crate::providers::objects::ObjectWriter;
+use crate::resource::{EnvName, OrgSlug, ScopeKey};
 use crate::store::StoreError;
 
 /// A run of the controller that may write.
@@ -26,6 +28,7 @@ pub struct Session {
     /// Reads.
     pub readers: Readers,
     writers: BTreeMap<OrgSlug, FlyWriter>,
+    object_writers: BTreeMap<ScopeKey, ObjectWriter>,
     /// The memory.
     pub journal: Journal,
     /// The run's surroundings: transport, clock, generator, request counter.
@@ -64,9 +67,18 @@ impl Session {
     ) -> Result<Self, SessionError> {
         let orgs = loaded.orgs();
         let former = journal.read(|memory| former_orgs(&loaded, memory, variables));
-        let readers = Readers::connect_to(&orgs, &former, &loaded, variables, &shared)?;
+        let mut all_scopes = loaded.object_scopes();
+        all_scopes.extend(journal.read(|memory| scopes::former_scopes(&loaded, memory, variables)));
+        let readers = Readers::connect_to(&orgs, &former, &loaded, variables, &shared)?.and_objects(scopes::readers(
+            &all_scopes,
+            &loaded,
+            variables,
+            &shared,
+        )?);
         let writers = writers(&orgs.union(&former).cloned().collect(), &loaded, variables, &shared)?;
-        Ok(Self { loaded, readers, writers, journal, shared, observer, stop, feedback: Feedback::default() })
+        let object_writers = scopes::writers(&all_scopes, &loaded, variables, &shared)?;
+        let feedback = Feedback::default();
+        Ok(Self { loaded, readers, writers, object_writers, journal, shared, observer, stop, feedback })
     }
 
     /// The same, leaving out organizations without a usable token, so that one of them does not keep the others waiting. Returns
@@ -88,13 +100,29 @@ impl Session {
             }
         });
         let former = journal.read(|memory| former_orgs(&loaded, memory, variables));
-        let readers = Readers::connect_to(&orgs, &former, &loaded, variables, &shared)?;
+        let mut all_scopes = loaded.object_scopes();
+        all_scopes.retain(|scope| match loaded.scope_token(scope, variables) {
+            Ok(_) => true,
+            Err(problem) => {
+                tracing::warn!(%scope, %problem, "nothing in it is looked at");
+                false
+            }
+        });
+        all_scopes.extend(journal.read(|memory| scopes::former_scopes(&loaded, memory, variables)));
+        let readers = Readers::connect_to(&orgs, &former, &loaded, variables, &shared)?.and_objects(scopes::readers(
+            &all_scopes,
+            &loaded,
+            variables,
+            &shared,
+        )?);
         let writers = writers(&orgs.union(&former).cloned().collect(), &loaded, variables, &shared)?;
+        let object_writers = scopes::writers(&all_scopes, &loaded, variables, &shared)?;
         Ok((
             Self {
                 loaded,
                 readers,
                 writers,
+                object_writers,
                 journal,
                 shared,
                 observer,
@@ -152,15 +180,17 @@ impl Session {
     pub fn settle(&self, observed: &Observed) -> Result<(), StoreError> {
         let (now, policy, fleet) = (self.shared.clock.now(), &self.loaded.policy, &self.loaded.fleet);
         let lived_in = fleet.environments.values().filter_map(|wanted| match wanted {
-            Wanted::Ready(env) => Some(env.org.clone()),
+            Wanted::Ready(env) => env.org.clone(),
             Wanted::Broken { .. } => None,
         });
         let lived_in = lived_in.collect();
+        let scopes = self.loaded.object_scopes();
         self.journal.change(|memory| {
             memory.settle(observed, now, policy.timing, policy.budget.window);
             memory.note_images(&observed.images, now);
             memory.note_expired(ended_by_age(fleet, observed, now), &fleet.environments.keys().collect());
             memory.remember_organizations(observed, &fleet.owner, &lived_in);
+            memory.remember_scopes(observed, &fleet.owner, &scopes);
             memory.forget_what_is_gone(observed, policy.timing);
         })
     }
@@ -193,6 +223,7 @@ impl Session {
     pub async fn execute(&self, planned: &Planned, env: &EnvName) -> Report {
         let executor = Executor {
             writers: self.writers.clone(),
+            objects: self.object_writers.clone(),
             owner: self.loaded.fleet.owner.clone(),
             instance: self.journal.read(|memory| memory.instance.clone()),
             fingerprinter: self.loaded.fleet.fingerprinter.clone(),

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::environment;
 use super::graph::{Completeness, Environment, Fleet, Wanted};
 use super::inputs::{Assets, SecretInputs};
+use super::objects;
 use super::previews::{self, Asks, Expanded, NamePattern, RepoListing};
 use super::problems::Problems;
 use super::secrets::{SecretKeeper, describe};
@@ -131,6 +132,7 @@ pub fn build(specs: &ParsedSpecs, context: &Context<'_>) -> Built {
             audiences,
             provenances,
             app_names,
+            scopes: specs.preview_sets.iter().flat_map(objects::named_scopes).collect(),
             commit: context.commit.map(str::to_owned),
             fingerprinter: key.filter(|key| key.expose().chars().count() >= MASTER_KEY_MINIMUM).map(Fingerprinter::new),
         },

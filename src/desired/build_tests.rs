@@ -104,7 +104,7 @@ fn secret(environment: &Environment, component: usize, name: &str) -> Result<Str
 #[test]
 fn a_small_app_becomes_one_machine() {
     let environment = good("web: {image: nginx, env: {PORT: 80}}");
-    assert_eq!(environment.org, "o".into());
+    assert_eq!(environment.org, Some("o".into()));
     assert_eq!(environment.origin, "specs/a.yaml:3");
     let web = &environment.apps[0];
     assert_eq!((web.name.as_str(), web.image.as_str()), ("e-web", "nginx"));

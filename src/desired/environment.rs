@@ -8,8 +8,9 @@ use serde_json::Value;
 
 use super::app::{self, BuiltApp, Defaults};
 use super::build::Context;
-use super::graph::{Class, Environment, Gates, Level, Network, SecretValue, Wanted};
+use super::graph::{Class, Environment, Gates, Level, Network, Object, SecretValue, Wanted};
 use super::inputs::beside;
+use super::objects;
 use super::order::{self, Order};
 use super::previews::Facts;
 use super::problems::Problems;
@@ -45,17 +46,21 @@ pub(super) fn build(
 
 fn assemble(resolver: &mut Resolver<'_>, specs: &ParsedSpecs, context: &Context<'_>) -> Option<Environment> {
     let parsed = resolver.environment;
-    let Some(fly) = &parsed.spec.fly else {
+    let fly = parsed.spec.fly.as_ref();
+    if fly.is_none() && parsed.spec.neon.is_none() && parsed.spec.vercel.is_none() {
         let place = Place { component: None, pointer: "/spec".to_owned() };
-        if !resolver.hides("/spec/fly") {
-            let help = "add `fly` with `org` and `apps`".to_owned();
+        if !["fly", "neon", "vercel"].iter().any(|section| resolver.hides(&format!("/spec/{section}"))) {
+            let help = "add `fly` with `org` and `apps`, or `neon`, or `vercel`".to_owned();
             resolver.error(&place, "this environment has nothing in it", Some(help));
         }
         return None;
-    };
+    }
     load_components(resolver, context);
-    let network = network(resolver, &fly.network);
-    let org = resolver.org().ok();
+    let network = fly.map_or(Network::Shared, |fly| network(resolver, &fly.network));
+    let org = match fly {
+        Some(_) => Some(OrgSlug::new(resolver.org().ok()?)),
+        None => None,
+    };
     let spec = &parsed.spec;
     let name = parsed.metadata.name.as_str();
     let is_named = |patterns: &[String]| patterns.iter().any(|pattern| matches(pattern, name));
@@ -69,7 +74,8 @@ fn assemble(resolver: &mut Resolver<'_>, specs: &ParsedSpecs, context: &Context<
     let approval = specs.policies.iter().any(|policy| is_named(&policy.spec.approval));
     let requires = gates(resolver, approval);
     let built = apps(resolver, &network, defaults, context);
-    let mut apps = connect(resolver, built);
+    let mut objects = objects::build(resolver, defaults);
+    let mut apps = connect(resolver, built, &mut objects);
     finalizers(resolver, &mut apps);
     Some(Environment {
         name: EnvName::new(name),
@@ -94,9 +100,10 @@ fn assemble(resolver: &mut Resolver<'_>, specs: &ParsedSpecs, context: &Context<
         max_age: spec.ttl.as_ref().and_then(|ttl| ttl.max).map(crate::spec::Duration::to_std),
         sleep: None,
         requires,
-        org: OrgSlug::new(org?),
+        org,
         network,
         apps: apps.into_iter().map(|built| built.app).collect(),
+        objects,
     })
 }
 
@@ -211,13 +218,13 @@ fn finalizers(resolver: &mut Resolver<'_>, apps: &mut [BuiltApp]) {
 }
 
 /// Checks every use of another component's outputs, and puts the apps in order by them.
-fn connect(resolver: &mut Resolver<'_>, mut apps: Vec<BuiltApp>) -> Vec<BuiltApp> {
+fn connect(resolver: &mut Resolver<'_>, mut apps: Vec<BuiltApp>, elsewhere: &mut [Object]) -> Vec<BuiltApp> {
     let uses = std::mem::take(&mut resolver.uses);
     let mut outputs = Outputs::new();
     let mut order = Order::new();
     for each in &uses {
         match output_path(&apps, each) {
-            Ok(Some(path)) => drop(outputs.insert(each.path.clone(), output::placeholder(&path))),
+            Ok(Some(path)) => drop(outputs.insert(each.path.clone(), output::placeholder(&path).into())),
             Ok(None) => {}
             Err((message, help)) => resolver.error(&each.place, message, Some(help)),
         }
@@ -229,11 +236,15 @@ fn connect(resolver: &mut Resolver<'_>, mut apps: Vec<BuiltApp>) -> Vec<BuiltApp
     for built in &mut apps {
         let own = built.app.component.to_string();
         for path in fill_outputs(built, &outputs) {
-            let of = path.split('.').nth(1).unwrap_or_default().to_owned();
+            let of = objects::part_of(&path).unwrap_or_else(|| path.split('.').nth(1).unwrap_or_default().to_owned());
             if of != own {
                 order.entry(own.clone()).or_default().insert(of);
             }
         }
+    }
+    for object in elsewhere.iter() {
+        let of_object = order.entry(object.part.to_string()).or_default();
+        of_object.extend(object.after.iter().map(ToString::to_string));
     }
     if let Some(cycle) = order::cycle(&order) {
         report_cycle(resolver, &uses, &cycle);
@@ -241,6 +252,10 @@ fn connect(resolver: &mut Resolver<'_>, mut apps: Vec<BuiltApp>) -> Vec<BuiltApp
     for built in &mut apps {
         let after = order.get(built.app.component.as_str()).into_iter().flatten();
         built.app.after = after.map(ComponentName::new).collect();
+    }
+    for object in elsewhere {
+        let after = order.get(object.part.as_str()).into_iter().flatten();
+        object.after = after.map(ComponentName::new).collect();
     }
     apps
 }
@@ -300,10 +315,8 @@ fn report_cycle(resolver: &mut Resolver<'_>, uses: &[Use], cycle: &[String]) {
         || Place { component: Some(first.clone()), pointer: app_pointer(&first) },
         |found| found.place.clone(),
     );
-    let message =
-        format!("these apps wait for each other's images, addresses or volumes in a circle: {}", cycle.join(" -> "));
-    let help =
-        "names and URLs (`.name`, `.url`, `.hostname`, `.internal`) do not count, because they are known beforehand";
+    let message = format!("these parts wait for each other's outputs in a circle: {}", cycle.join(" -> "));
+    let help = "names and URLs of apps (`.name`, `.url`, `.hostname`, `.internal`) and domains (`vercel.<component>.domain`) do not count, because they are known beforehand";
     resolver.error(&place, message, Some(help.to_owned()));
 }
 

@@ -61,7 +61,7 @@ impl Resolver<'_> {
                     let source = text.get(expression.span.clone())?;
                     let value = self.fill_plain(source, place.clone())?;
                     masked.push_str(&output::placeholder(&index.to_string()));
-                    values.insert(index.to_string(), value);
+                    values.insert(index.to_string(), value.into());
                 }
             }
         }

@@ -9,7 +9,10 @@ use serde_json::Value;
 
 use super::previews::{Audience, Ended, NamePattern, Preview, PreviewSet, Provenance};
 use crate::resource::marker::Finalizer;
-use crate::resource::{AppName, ComponentName, EnvName, IpKind, MachineSlot, OrgSlug, OwnerId, VolumeSlot};
+use crate::resource::object::Fields;
+use crate::resource::{
+    AppName, ComponentName, EnvName, IpKind, MachineSlot, ObjectKey, OrgSlug, OwnerId, ScopeKey, VolumeSlot,
+};
 use crate::secret::SecretText;
 pub use crate::spec::preview::SleepMode;
 use crate::template::Fingerprinter;
@@ -61,6 +64,8 @@ pub struct Fleet {
     pub provenances: BTreeMap<EnvName, Provenance>,
     /// The names that apps of each set's previews can have.
     pub app_names: BTreeMap<String, Vec<NamePattern>>,
+    /// Scopes of other providers that sets of previews name, whether or not there is a preview.
+    pub scopes: BTreeSet<ScopeKey>,
     /// The commit that the specs come from, where they come from git.
     pub commit: Option<String>,
     /// Makes keyed fingerprints of secret values; absent where no master key is at hand (then secrets cannot be compared).
@@ -174,12 +179,14 @@ pub struct Environment {
     pub sleep: Option<Sleep>,
     /// What must hold before it is changed.
     pub requires: Gates,
-    /// The Fly organization.
-    pub org: OrgSlug,
+    /// The Fly organization, if it has anything on Fly's machines.
+    pub org: Option<OrgSlug>,
     /// The private network of its apps.
     pub network: Network,
     /// Its apps, in the order of the spec.
     pub apps: Vec<App>,
+    /// What it has at other providers, in the order of the spec.
+    pub objects: Vec<Object>,
 }
 
 impl Environment {
@@ -200,6 +207,33 @@ pub struct Sleep {
     pub mode: SleepMode,
 }
 
+/// One wanted object at a provider other than Fly's machines.
+#[derive(Debug, Clone)]
+pub struct Object {
+    /// What it is.
+    pub key: ObjectKey,
+    /// The component it belongs to, as other values refer to it: `neon.main`.
+    pub component: ComponentName,
+    /// Its own name among all parts of the environment: several objects may make up one component.
+    pub part: ComponentName,
+    /// Take over one of this name that is not ours.
+    pub adopt: bool,
+    /// Never collected.
+    pub protect: bool,
+    /// Kept when its spec goes.
+    pub retain: bool,
+    /// Its fields in normal form; may hold placeholders. A field that is not here is left as it is.
+    pub fields: Fields,
+    /// The fields that matter only when it is made.
+    pub on_creation: BTreeSet<String>,
+    /// Its secret fields.
+    pub secrets: BTreeMap<String, SecretValue>,
+    /// Parts of the environment that must be as wanted before it is changed: components of apps, and names of objects.
+    pub after: BTreeSet<ComponentName>,
+    /// How long it may take to be ready.
+    pub timeout: Duration,
+}
+
 /// One Fly app with everything in it.
 #[derive(Debug, Clone)]
 pub struct App {
@@ -215,7 +249,7 @@ pub struct App {
     pub retain: bool,
     /// The image reference of its machines (the first group's), for people.
     pub image: String,
-    /// Components whose machines must be as wanted before this app's machines are changed, because it uses their outputs.
+    /// Parts of the environment that must be as wanted before this app's machines are changed, because it uses their outputs.
     pub after: BTreeSet<ComponentName>,
     /// Its secrets by name.
     pub secrets: BTreeMap<String, SecretValue>,

@@ -7,6 +7,8 @@ use serde_json::Value;
 
 use crate::secret::SecretText;
 use crate::spec::ParsedSpecs;
+use crate::spec::secret::SecretSource;
+use crate::spec::vercel::VercelVariable;
 
 /// Values of secrets that this machine has. Only what [`needed_inputs`] names has to be in here.
 #[derive(Debug, Clone, Default)]
@@ -40,6 +42,7 @@ pub fn needed_inputs(specs: &ParsedSpecs) -> NeededInputs {
     let templates = specs.preview_sets.iter().map(|set| &set.template);
     let apps = specs.environments.iter().chain(templates).flat_map(|environment| environment.app_json.values());
     let secrets = apps.filter_map(|app| app.get("secrets")?.as_object()).flat_map(serde_json::Map::values);
+    needed.add_variables(specs);
     for source in secrets {
         let text = |key: &str| source.get(key).and_then(Value::as_str).map(str::to_owned);
         needed.env.extend(text("fromEnv"));
@@ -47,6 +50,25 @@ pub fn needed_inputs(specs: &ParsedSpecs) -> NeededInputs {
         needed.master_key |= source.get("generate").is_some();
     }
     needed
+}
+
+impl NeededInputs {
+    /// Adds what the variables of Vercel projects ask for.
+    fn add_variables(&mut self, specs: &ParsedSpecs) {
+        let templates = specs.preview_sets.iter().map(|set| &set.template);
+        let environments = specs.environments.iter().chain(templates);
+        let projects = environments
+            .filter_map(|environment| environment.spec.vercel.as_ref())
+            .flat_map(|vercel| vercel.projects.values());
+        for variable in projects.flat_map(|project| project.env.values()) {
+            match variable {
+                VercelVariable::Secret(SecretSource::FromEnv(name)) => drop(self.env.insert(name.clone())),
+                VercelVariable::Secret(SecretSource::FromFile(path)) => drop(self.files.insert(path.clone())),
+                VercelVariable::Secret(SecretSource::Generate(_)) => self.master_key = true,
+                VercelVariable::Secret(SecretSource::Value(_)) | VercelVariable::Text(_) => {}
+            }
+        }
+    }
 }
 
 /// Local files that specs name: a `config: fly.toml` and the contents of `files`.

@@ -15,6 +15,7 @@ mod fill;
 pub mod graph;
 mod inputs;
 mod lower;
+mod objects;
 mod order;
 mod previews;
 mod problems;
@@ -23,8 +24,8 @@ mod secrets;
 
 pub use build::{Built, Context, build};
 pub use graph::{
-    App, Class, Completeness, Environment, Fleet, Gates, IpRequest, Level, Machine, Network, SecretValue, Sleep,
-    SleepMode, Volume, Wanted,
+    App, Class, Completeness, Environment, Fleet, Gates, IpRequest, Level, Machine, Network, Object, SecretValue,
+    Sleep, SleepMode, Volume, Wanted,
 };
 pub use inputs::{Assets, NeededInputs, SecretInputs, needed_inputs};
 pub(crate) use previews::too_long;

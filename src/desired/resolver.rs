@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
+use super::objects::{self, Found};
 use super::previews::Facts;
 use super::problems::Problems;
 use super::secrets::SecretKeeper;
@@ -167,6 +168,16 @@ impl<'a> Resolver<'a> {
             Text::Plain(text) => Some(text),
             Text::Secret(_) | Text::Unavailable(_) => None,
         }
+    }
+
+    /// The same of a text that has to be known before anything is created.
+    pub(super) fn fill_known(&mut self, text: &str, place: Place) -> Option<String> {
+        let filled = self.fill_plain(text, place.clone())?;
+        if let Some(problem) = late(&filled) {
+            self.error(&place, format!("`{}` {problem}", output::display(&filled)), None);
+            return None;
+        }
+        Some(filled)
     }
 
     /// The value of `path`, made by `make` when it is asked for the first time.
@@ -413,6 +424,31 @@ impl<'a> Resolver<'a> {
             .unwrap_or_default()
     }
 
+    /// `neon.component.field`, `vercel.component.field`.
+    fn look_up_object(&mut self, path: &Path, root: &str, rest: &[&str]) -> Result<Lookup, TemplateErrorKind> {
+        if self.place.component.is_none() {
+            let reason = "only values of apps and of what is at other providers may refer to it".to_owned();
+            return Err(unknown(path, Some(reason), None, []));
+        }
+        match objects::look_up(self.environment, root, rest) {
+            Found::Value(lookup, part) => {
+                if let Some(part) = part {
+                    self.note_use(&part, path);
+                }
+                Ok(lookup)
+            }
+            Found::Text(text, pointer) => {
+                let place = Place { component: Some(root.to_owned()), pointer };
+                self.plain_once(&path.to_string(), |this| this.fill_known(&text, place)).map(Lookup::Known)
+            }
+            Found::Nothing(known) => {
+                let in_doubt = self.hides(&format!("/spec/{root}"));
+                let word = rest.last().copied();
+                Err(Self::nothing(in_doubt, path, None, word, known.iter().map(String::as_str)))
+            }
+        }
+    }
+
     fn note_use(&mut self, of: &str, path: &Path) {
         self.uses.push(Use { place: self.place.clone(), of: of.to_owned(), path: path.to_string() });
     }
@@ -426,11 +462,12 @@ impl Scope for Resolver<'_> {
             "env" => self.look_up_env(path, rest),
             "params" | "labels" => self.look_up_own(path, root, rest),
             "fly" => self.look_up_fly(path, rest, destination),
+            "neon" | "vercel" => self.look_up_object(path, root, rest),
             preview if PREVIEW_ROOTS.contains(&preview) => match self.facts {
                 Some(facts) => facts.look_up(path),
                 None => Err(TemplateErrorKind::PreviewOnly { root: preview.to_owned() }),
             },
-            other => Err(unknown(path, None, Some(other), ["env", "params", "labels", "fly"])),
+            other => Err(unknown(path, None, Some(other), ["env", "params", "labels", "fly", "neon", "vercel"])),
         }
     }
 }

@@ -37,7 +37,8 @@ impl Resolver<'_> {
         })
     }
 
-    fn secret_from(&mut self, component: &str, name: &str, source: Value, place: &Place) -> Option<Text> {
+    /// The value that `source`, which stands at `place`, gives the secret `name` of `component`.
+    pub(super) fn secret_from(&mut self, component: &str, name: &str, source: Value, place: &Place) -> Option<Text> {
         let source: SecretSource = match serde_json::from_value(source) {
             Ok(source) => source,
             Err(_) if self.hides(&place.pointer) => return None,

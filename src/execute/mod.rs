@@ -4,6 +4,7 @@
 //! a delete once more, and reports how each step ended. Whatever did not end well is the next plan's business.
 
 mod journal;
+mod object;
 mod run;
 mod step;
 

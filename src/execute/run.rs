@@ -8,14 +8,16 @@ use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 
 use super::journal::Journal;
+use super::object::ObjectRun;
 use super::step::{Ended, StepRun};
 use crate::clock::SharedClock;
 use crate::event::{Event, Observer, Outcome, StepRef, What};
 use crate::plan::{Action, Plan, Step, StepId};
 use crate::providers::fly::client::FlyWriter;
+use crate::providers::objects::ObjectWriter;
 use crate::random::Random;
 use crate::resource::output::Outputs;
-use crate::resource::{AppName, EnvName, OrgSlug, OwnerId, ResourceKey};
+use crate::resource::{AppName, EnvName, OrgSlug, OwnerId, ResourceKey, ScopeKey};
 use crate::template::Fingerprinter;
 
 /// Everything that carrying out a plan needs.
@@ -23,6 +25,8 @@ use crate::template::Fingerprinter;
 pub struct Executor {
     /// One writer per organization.
     pub writers: BTreeMap<OrgSlug, FlyWriter>,
+    /// One writer per scope of another provider.
+    pub objects: BTreeMap<ScopeKey, ObjectWriter>,
     /// The controller's identity.
     pub owner: OwnerId,
     /// This run of the program.
@@ -229,7 +233,16 @@ impl Executor {
     async fn run_step(&self, step: &Step, shared: &Shared) -> (StepId, Ended) {
         let began = self.clock.now();
         self.tell(&step.env, What::StepStarted { step: step_ref(step) });
-        let ended = StepRun { executor: self, step, shared }.run().await;
+        let ended = match (step.key.app(), &step.org, step.key.object()) {
+            (Some(app), Some(org), _) => StepRun { executor: self, step, shared, app, org }.run().await,
+            (_, _, Some(key)) => ObjectRun { executor: self, step, shared, key }.run().await,
+            // The planner names an organization for whatever is in an app.
+            _ => Ended::Failed {
+                reason: "NoScope".to_owned(),
+                message: format!("it is not known where {} is", step.key),
+                transient: false,
+            },
+        };
         let took = (self.clock.now() - began).to_std().unwrap_or_default();
         let outcome = match &ended {
             Ended::Done { produced } => Outcome::Done { produced: produced.clone() },
@@ -255,7 +268,7 @@ impl Report {
             Ended::Done { .. } => {
                 self.done = self.done.saturating_add(1);
                 if matches!(step.action, Action::DeleteApp { .. }) {
-                    self.deleted.push(step.key.app().clone());
+                    self.deleted.extend(step.key.app().cloned());
                 }
             }
             Ended::Left { .. } => self.skipped = self.skipped.saturating_add(1),

@@ -20,7 +20,7 @@ use crate::resource::machine::{normalise, three_way};
 use crate::resource::marker::{PREFIX, WriterStamp};
 use crate::resource::output::{self, volume_id_path};
 use crate::resource::secret_record::short_digest;
-use crate::resource::{Change, MachineSlot, ResourceKey, key};
+use crate::resource::{AppName, Change, MachineSlot, OrgSlug, ResourceKey, key};
 use crate::secret::SecretText;
 
 /// How long something that certainly had no effect is tried again within one step. It covers a machine being replaced, another
@@ -50,10 +50,15 @@ pub(super) enum Ended {
     },
 }
 
+/// A step in an app of Fly's machines.
 pub(super) struct StepRun<'s> {
     pub(super) executor: &'s Executor,
     pub(super) step: &'s Step,
     pub(super) shared: &'s Shared,
+    /// The app.
+    pub(super) app: &'s AppName,
+    /// Its organization.
+    pub(super) org: &'s OrgSlug,
 }
 
 /// What a successful call tells: the server's id of what it made, and something for people.
@@ -73,10 +78,10 @@ impl Produced {
 
 impl StepRun<'_> {
     pub(super) async fn run(&self) -> Ended {
-        let Some(writer) = self.executor.writers.get(&self.step.org) else {
+        let Some(writer) = self.executor.writers.get(self.org) else {
             return Ended::Failed {
                 reason: "NoToken".to_owned(),
-                message: format!("there is no token for organization `{}`", self.step.org),
+                message: format!("there is no token for organization `{}`", self.org),
                 transient: false,
             };
         };
@@ -132,7 +137,7 @@ impl StepRun<'_> {
         match error.problem() {
             // Only a new plan can take a changed version into account.
             FlyProblem::VersionConflict { .. } => false,
-            FlyProblem::NotFound { .. } => lock(&self.shared.created).contains(self.step.key.app()),
+            FlyProblem::NotFound { .. } => lock(&self.shared.created).contains(self.app),
             _ => true,
         }
     }
@@ -140,7 +145,7 @@ impl StepRun<'_> {
     /// Whether a name is refused that we ourselves have given up a moment ago: it is free soon.
     fn is_name_just_freed(&self, error: &FlyError) -> bool {
         matches!(error.problem(), FlyProblem::NameTaken { .. })
-            && self.executor.journal.read(|memory| memory.freed.contains_key(self.step.key.app()))
+            && self.executor.journal.read(|memory| memory.freed.contains_key(self.app))
     }
 
     fn conclude(&self, verb: Verb, result: Result<Produced, ApplyError>) -> Ended {
@@ -222,10 +227,10 @@ impl StepRun<'_> {
     }
 
     async fn send(&self, writer: &FlyWriter, detail: &str) -> Result<Produced, ApplyError> {
-        let app = self.step.key.app();
+        let app = self.app;
         match (&self.step.action, &self.step.key) {
             (Action::CreateApp { network }, _) => {
-                let created = writer.create_app(app.as_str(), self.step.org.as_str(), network.as_deref()).await?;
+                let created = writer.create_app(app.as_str(), self.org.as_str(), network.as_deref()).await?;
                 lock(&self.shared.created).insert(app.clone());
                 Ok(Produced::of((!created.id.is_empty()).then_some(created.id), None))
             }
@@ -360,7 +365,7 @@ impl StepRun<'_> {
     }
 
     async fn set_secrets(&self, writer: &FlyWriter, write: &SecretWrite) -> Result<Produced, ApplyError> {
-        let app = self.step.key.app();
+        let app = self.app;
         let outputs = lock(&self.shared.outputs).clone();
         let mut values: BTreeMap<String, Option<SecretText>> = BTreeMap::new();
         let mut vault = Vault::default();
@@ -392,7 +397,7 @@ impl StepRun<'_> {
         slot: &MachineSlot,
         launch: &str,
     ) -> Result<Produced, ApplyError> {
-        let app = self.step.key.app();
+        let app = self.app;
         let since = self.executor.clock.now();
         let (config, min_secrets_version) = self.config(write, Some(launch));
         let request = CreateMachine {
@@ -425,7 +430,7 @@ impl StepRun<'_> {
             skip_launch: !write.start,
         };
         let purpose = format!("hangar {}", self.executor.instance);
-        let updated = apply::update_machine(writer, self.step.key.app(), id, &update, &purpose).await?;
+        let updated = apply::update_machine(writer, self.app, id, &update, &purpose).await?;
         self.know_machine(id, &updated.instance_id, since);
         Ok(Produced {
             id: None,
@@ -437,7 +442,7 @@ impl StepRun<'_> {
     /// The whole configuration to send, marker and all, and the vault version that the machine must see.
     fn config(&self, write: &MachineWrite, launch: Option<&str>) -> (serde_json::Value, Option<u64>) {
         let config = output::resolve(&write.config, &lock(&self.shared.outputs));
-        let vault = lock(&self.shared.vaults).get(self.step.key.app()).cloned();
+        let vault = lock(&self.shared.vaults).get(self.app).cloned();
         let version = vault.as_ref().and_then(|vault| vault.version).or(write.min_secrets_version);
         let mut marker = write.marker.clone();
         if let Some(launch) = launch {
@@ -471,7 +476,7 @@ impl StepRun<'_> {
             return Ended::Done { produced: None };
         };
         let patience = Patience {
-            app: self.step.key.app(),
+            app: self.app,
             id: &written.id,
             version: written.version,
             timeout: *timeout,
@@ -513,14 +518,14 @@ impl StepRun<'_> {
     }
 
     fn know(&self, path: &str, value: &str) {
-        lock(&self.shared.outputs).insert(path.to_owned(), value.to_owned());
+        lock(&self.shared.outputs).insert(path.to_owned(), value.into());
     }
 
     fn know_volume(&self, slot: &key::VolumeSlot, id: &str) {
         self.know(&volume_id_path(self.component(), slot), id);
         let first = format!("fly.{}.volumes.{}.id", self.component(), slot.name);
-        lock(&self.shared.outputs).entry(first).or_insert_with(|| id.to_owned());
-        let (app, id) = (self.step.key.app().clone(), id.to_owned());
+        lock(&self.shared.outputs).entry(first).or_insert_with(|| id.into());
+        let (app, id) = (self.app.clone(), id.to_owned());
         if let Err(error) = self.executor.journal.change(|memory| memory.volumes.insert(id, app)) {
             tracing::warn!(%error, "the volume was not remembered as ours");
         }

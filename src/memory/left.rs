@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use super::{Birth, Memory, Timing, Verb, add, delta};
 use crate::observed::{Listing, Observed, Presence, Scope};
 use crate::resource::marker::{app_marker_secret, network_slot};
-use crate::resource::{AppName, OrgSlug, OwnerId};
+use crate::resource::{AppName, OrgSlug, OwnerId, ScopeKey};
 
 impl Memory {
     /// Takes in where something of `owner` may be: where environments are wanted (`lived_in`), and where `observed` shows something. An
@@ -23,6 +23,18 @@ impl Memory {
                 self.organizations.insert(org.clone());
             } else if is_complete(scope) && self.notes.is_empty() && !lived_in.contains(org) {
                 self.organizations.remove(org);
+            }
+        }
+    }
+
+    /// The same for scopes of other providers.
+    pub fn remember_scopes(&mut self, observed: &Observed, owner: &OwnerId, lived_in: &BTreeSet<ScopeKey>) {
+        self.scopes.extend(lived_in.iter().cloned());
+        for (scope, seen) in &observed.objects {
+            if seen.objects.items.iter().any(|object| object.owned_by(owner).is_some()) {
+                self.scopes.insert(scope.clone());
+            } else if seen.objects.completeness.is_complete() && self.notes.is_empty() && !lived_in.contains(scope) {
+                self.scopes.remove(scope);
             }
         }
     }
@@ -50,7 +62,7 @@ impl Memory {
         if !self.organizations.iter().all(|org| observed.scopes.contains_key(org)) || !scopes().all(is_complete) {
             return Vec::new();
         }
-        let mut there: BTreeSet<&AppName> = self.notes.iter().map(|note| note.key.app()).collect();
+        let mut there: BTreeSet<&AppName> = self.notes.iter().filter_map(|note| note.key.app()).collect();
         for scope in scopes() {
             there.extend(scope.apps.items.iter().map(|row| &row.name));
             there.extend(scope.machines.items.iter().map(|machine| &machine.app));

@@ -15,7 +15,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::observed::Observed;
-use crate::resource::{AppName, EnvName, OrgSlug, ResourceKey};
+use crate::resource::{AppName, EnvName, OrgSlug, ResourceKey, ScopeKey};
 use crate::rules::{Rule, Rules};
 pub use notes::NotesByKey;
 
@@ -152,6 +152,9 @@ pub struct Memory {
     pub notes: Vec<Note>,
     /// Organizations in which something of ours may be, so that they are looked at also when no spec names them any more.
     pub organizations: BTreeSet<OrgSlug>,
+    /// Scopes of other providers in which something of ours may be, for the same reason.
+    #[serde(default)]
+    pub scopes: BTreeSet<ScopeKey>,
     /// Apps that this memory saw being created: nothing of an earlier run can be under way in them.
     pub born: BTreeMap<AppName, Birth>,
     /// Ids of volumes that we created, with the app they are in.
@@ -179,6 +182,7 @@ impl Memory {
             blank_since: Some(now),
             notes: Vec::new(),
             organizations: BTreeSet::new(),
+            scopes: BTreeSet::new(),
             born: BTreeMap::new(),
             volumes: BTreeMap::new(),
             freed: BTreeMap::new(),
@@ -292,7 +296,7 @@ impl Memory {
             let details = observed.scopes.values().filter_map(|scope| scope.details.get(*app));
             details.into_iter().any(|detail| {
                 matches!(&detail.presence, crate::observed::Presence::Absent { started_at } if *started_at > born.at)
-            }) && !self.notes.iter().any(|note| note.key.app() == *app)
+            }) && !self.notes.iter().any(|note| note.key.app() == Some(*app))
         };
         self.born.iter().filter(is_gone).map(|(app, _)| app.clone()).collect()
     }
@@ -338,10 +342,32 @@ impl Memory {
 
 /// Whether `observed` shows that the noted write has had its effect.
 fn shows_effect(rules: Rules, note: &Note, observed: &Observed) -> bool {
-    let Some(detail) = observed.scopes.values().find_map(|scope| scope.details.get(note.key.app())) else {
-        return false;
-    };
     let seen = match &note.key {
+        ResourceKey::Object(key) => object_seen(key, observed),
+        _ => seen_at_fly(note, observed),
+    };
+    match (seen, note.verb, &note.outcome) {
+        (Some((is_there, _)), Verb::Create, _) => is_there || !rules.hold(Rule::NoteOutlivesAbsence),
+        // A mark on an app is looked for in listings too, which may still lag behind what a direct request shows.
+        (_, Verb::Update, NoteOutcome::Done { .. }) if matches!(note.key, ResourceKey::App { .. }) => false,
+        // Another update that was answered is known to be in effect; one of unknown outcome stays open for its time.
+        (_, Verb::Update, NoteOutcome::Done { .. }) => true,
+        (_, Verb::Update, NoteOutcome::Unknown) => !rules.hold(Rule::UnansweredUpdateStaysOpen),
+        // Absence proves a delete only in a reading that began after the answer.
+        (Some((false, Some(started))), Verb::Delete, NoteOutcome::Done { at }) => {
+            started >= *at || !rules.hold(Rule::LaterReadingProvesDeletion)
+        }
+        (Some((false, Some(_))), Verb::Delete, NoteOutcome::Unknown) => !rules.hold(Rule::UnansweredDeletionStaysOpen),
+        (_, Verb::Delete, _) => false,
+        (None, Verb::Create, _) => false,
+    }
+}
+
+/// Whether a noted object is there by its app's details, and since when they were read.
+fn seen_at_fly(note: &Note, observed: &Observed) -> Option<(bool, Option<DateTime<Utc>>)> {
+    let app = note.key.app()?;
+    let detail = observed.scopes.values().find_map(|scope| scope.details.get(app))?;
+    match &note.key {
         ResourceKey::App { .. } => match &detail.presence {
             crate::observed::Presence::Here(_) => Some((true, None)),
             crate::observed::Presence::Absent { started_at } => Some((false, Some(*started_at))),
@@ -361,22 +387,15 @@ fn shows_effect(rules: Rules, note: &Note, observed: &Observed) -> bool {
             reading(&detail.certificates, |all| all.iter().any(|seen| seen.hostname == *hostname))
         }
         ResourceKey::Secrets { .. } => None,
-    };
-    match (seen, note.verb, &note.outcome) {
-        (Some((is_there, _)), Verb::Create, _) => is_there || !rules.hold(Rule::NoteOutlivesAbsence),
-        // A mark on an app is looked for in listings too, which may still lag behind what a direct request shows.
-        (_, Verb::Update, NoteOutcome::Done { .. }) if matches!(note.key, ResourceKey::App { .. }) => false,
-        // Another update that was answered is known to be in effect; one of unknown outcome stays open for its time.
-        (_, Verb::Update, NoteOutcome::Done { .. }) => true,
-        (_, Verb::Update, NoteOutcome::Unknown) => !rules.hold(Rule::UnansweredUpdateStaysOpen),
-        // Absence proves a delete only in a reading that began after the answer.
-        (Some((false, Some(started))), Verb::Delete, NoteOutcome::Done { at }) => {
-            started >= *at || !rules.hold(Rule::LaterReadingProvesDeletion)
-        }
-        (Some((false, Some(_))), Verb::Delete, NoteOutcome::Unknown) => !rules.hold(Rule::UnansweredDeletionStaysOpen),
-        (_, Verb::Delete, _) => false,
-        (None, Verb::Create, _) => false,
+        ResourceKey::Object(_) => None,
     }
+}
+
+/// The same of an object at another provider.
+fn object_seen(key: &crate::resource::ObjectKey, observed: &Observed) -> Option<(bool, Option<DateTime<Utc>>)> {
+    let objects = &observed.objects.get(&key.scope)?.objects;
+    let is_there = objects.items.iter().any(|object| object.key == *key);
+    (is_there || objects.completeness.is_complete()).then_some((is_there, Some(objects.started_at)))
 }
 
 fn reading<T>(

@@ -10,6 +10,7 @@ pub mod deletable;
 pub(crate) mod fixture;
 mod images;
 pub mod machine;
+pub mod objects;
 pub mod ownership;
 
 use std::collections::BTreeMap;
@@ -20,23 +21,36 @@ use serde::Serialize;
 pub use by_app::ByApp;
 pub use images::{ImageAnswer, Images};
 pub use machine::{Check, Exit, Machine, MachineState};
+pub use objects::{Object, ObjectScope, ObjectState};
 
 pub use crate::desired::Completeness;
-use crate::resource::{AppName, IpKind, OrgSlug};
+use crate::resource::{AppName, IpKind, ObjectKey, OrgSlug, ScopeKey};
 
 /// Everything that one pass has seen.
 #[derive(Debug, Clone, Default)]
 pub struct Observed {
     /// One view per Fly organization.
     pub scopes: BTreeMap<OrgSlug, Scope>,
+    /// One view per scope of another provider.
+    pub objects: BTreeMap<ScopeKey, ObjectScope>,
     /// What registries said of images that nothing of ours runs yet.
     pub images: Images,
 }
 
 impl Observed {
+    /// An object, if its scope was listed and has it.
+    pub fn object(&self, key: &ObjectKey) -> Option<&Object> {
+        self.objects.get(&key.scope)?.objects.items.iter().find(|object| object.key == *key)
+    }
+
+    /// Every object that was seen.
+    pub fn all_objects(&self) -> impl Iterator<Item = &Object> {
+        self.objects.values().flat_map(|scope| &scope.objects.items)
+    }
+
     /// The details of an app, if they were read.
-    pub fn detail(&self, org: &OrgSlug, app: &AppName) -> Option<&AppDetail> {
-        self.scopes.get(org)?.details.get(app)
+    pub fn detail(&self, org: Option<&OrgSlug>, app: &AppName) -> Option<&AppDetail> {
+        self.scopes.get(org?)?.details.get(app)
     }
 }
 

@@ -177,7 +177,7 @@ impl<'a> Planner<'a> {
     fn plan_adoption(&mut self, candidate: &Candidate<'_>, code: &str) {
         let Candidate { org, row, machines } = candidate;
         let env = EnvName::new(row.name.as_str());
-        let place = Place { env: &env, component: None, org };
+        let place = Place { env: &env, component: None, org: Some(org) };
         let key = ResourceKey::App { app: row.name.clone() };
         if let Err(obstacle) = self.is_settled(&key, Rule::OpenKeyStopsMarking) {
             self.withhold(&place, &key, &format!("adopt app `{}`", row.name), obstacle);

@@ -7,7 +7,7 @@ use super::secrets::{self, SecretDecision};
 use super::step::{Action, StepId};
 use super::volumes::Binding;
 use super::withheld::Reason;
-use crate::desired::{self, App, Environment, Network};
+use crate::desired::{self, App, Environment, Network, Object};
 use crate::memory::NoteOutcome;
 use crate::observed::ownership::{Ownership, ownership_by};
 use crate::observed::{AppDetail, AppRow, Certificate, Ip, Machine, Presence, Reading, Secret, Volume};
@@ -56,15 +56,61 @@ pub(super) struct AppView<'v> {
     pub(super) another_writer: Option<String>,
 }
 
+impl Progress {
+    /// Whether something of a component is withheld.
+    pub(super) fn is_stuck(&self, component: &ComponentName) -> bool {
+        self.stuck.contains(component)
+    }
+
+    /// The steps after which a component is as wanted.
+    pub(super) fn steps_of(&self, component: &ComponentName) -> &[StepId] {
+        self.machines.get(component).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Notes that `step` produces what others may use of an object.
+    pub(super) fn produces(&mut self, object: &Object, step: StepId) {
+        for (name, _) in object.key.object.outputs() {
+            self.producers.insert(format!("{}.{name}", object.component), step);
+        }
+    }
+}
+
+/// What an environment is made of.
+#[derive(Clone, Copy)]
+enum Part<'e> {
+    App(&'e App),
+    Object(&'e Object),
+}
+
+impl<'e> Part<'e> {
+    /// Its own name among all parts.
+    const fn name(self) -> &'e ComponentName {
+        match self {
+            Self::App(app) => &app.component,
+            Self::Object(object) => &object.part,
+        }
+    }
+
+    const fn after(self) -> &'e BTreeSet<ComponentName> {
+        match self {
+            Self::App(app) => &app.after,
+            Self::Object(object) => &object.after,
+        }
+    }
+}
+
 impl<'a> Planner<'a> {
-    pub(super) fn plan_apps(&mut self, env: &'a Environment, outputs: &Outputs) {
+    pub(super) fn plan_parts(&mut self, env: &'a Environment, outputs: &Outputs) {
         let mut progress = Progress::default();
-        for app in in_reference_order(env) {
+        for part in in_reference_order(env) {
             let steps_before = self.plan.steps.len();
             let withheld_before = self.plan.withheld.len();
-            self.plan_app(env, app, outputs, &mut progress);
+            match part {
+                Part::App(app) => self.plan_app(env, app, outputs, &mut progress),
+                Part::Object(object) => self.plan_object(env, object, outputs, &mut progress),
+            }
             if self.plan.withheld.len() > withheld_before {
-                progress.stuck.insert(app.component.clone());
+                progress.stuck.insert(part.name().clone());
             }
             let machine_steps = self
                 .plan
@@ -72,17 +118,17 @@ impl<'a> Planner<'a> {
                 .get(steps_before..)
                 .unwrap_or_default()
                 .iter()
-                .filter(|step| matches!(step.key, ResourceKey::Machine { .. }))
+                .filter(|step| matches!(step.key, ResourceKey::Machine { .. } | ResourceKey::Object(_)))
                 .map(|step| step.id)
                 .collect();
-            progress.machines.insert(app.component.clone(), machine_steps);
+            progress.machines.entry(part.name().clone()).or_default().extend::<Vec<StepId>>(machine_steps);
         }
     }
 
     fn plan_app(&mut self, env: &'a Environment, app: &'a App, outputs: &Outputs, progress: &mut Progress) {
-        let place = Place { env: &env.name, component: Some(&app.component), org: &env.org };
+        let place = Place { env: &env.name, component: Some(&app.component), org: env.org.as_ref() };
         let key = ResourceKey::App { app: app.name.clone() };
-        let Some(detail) = self.observed.detail(&env.org, &app.name) else {
+        let Some(detail) = self.observed.detail(env.org.as_ref(), &app.name) else {
             let message = format!("app `{}` was not looked at in this pass", app.name);
             self.wait(&env.name, Some(&app.component), Some(&key), Reason::ObservationIncomplete, message, None);
             return;
@@ -131,7 +177,7 @@ impl<'a> Planner<'a> {
                 return None;
             }
         };
-        let mut changes = vec![FieldChange::plain("org", None, Some(env.org.as_str().into()))];
+        let mut changes = vec![FieldChange::plain("org", None, env.org.as_ref().map(|org| org.as_str().into()))];
         changes.extend(network.as_ref().map(|name| FieldChange::plain("network", None, Some(name.as_str().into()))));
         let creation = self.step(&place, key.clone(), Action::CreateApp { network }, "it does not exist", changes, &[]);
         Some(AppView {
@@ -288,7 +334,7 @@ impl<'a> Planner<'a> {
     fn drop_unrecorded_secrets(&mut self, view: &AppView<'_>, step: StepId) {
         // From the end: the steps of this app are the newest ones. So `Progress` knows only steps before this one, whose places stay.
         let is_recorded = self.plan.steps.iter().rev().any(|other| {
-            other.key.app() == &view.app.name
+            other.key.app() == Some(&view.app.name)
                 && matches!(other.action, Action::CreateMachine(_) | Action::UpdateMachine { .. })
         });
         if is_recorded || view.app.machines.is_empty() {
@@ -477,20 +523,19 @@ impl Recorded {
     }
 }
 
-/// The apps of `env`, each after those whose outputs order it. The graph has no cycle: `desired` refuses those.
-fn in_reference_order(env: &Environment) -> Vec<&App> {
-    fn visit<'e>(env: &'e Environment, app: &'e App, order: &mut Vec<&'e App>, seen: &mut BTreeSet<&'e ComponentName>) {
-        if !seen.insert(&app.component) {
-            return;
+/// The parts of `env`, each after those whose outputs order it. The graph has no cycle: `desired` refuses those.
+fn in_reference_order(env: &Environment) -> Vec<Part<'_>> {
+    fn visit<'e>(parts: &[Part<'e>], at: usize, order: &mut Vec<Part<'e>>, seen: &mut BTreeSet<usize>) {
+        let Some(part) = parts.get(at).filter(|_| seen.insert(at)) else { return };
+        for (used, _) in parts.iter().enumerate().filter(|(_, used)| part.after().contains(used.name())) {
+            visit(parts, used, order, seen);
         }
-        for used in env.apps.iter().filter(|used| app.after.contains(&used.component)) {
-            visit(env, used, order, seen);
-        }
-        order.push(app);
+        order.push(*part);
     }
+    let parts: Vec<Part<'_>> = env.apps.iter().map(Part::App).chain(env.objects.iter().map(Part::Object)).collect();
     let (mut order, mut seen) = (Vec::new(), BTreeSet::new());
-    for app in &env.apps {
-        visit(env, app, &mut order, &mut seen);
+    for at in 0..parts.len() {
+        visit(&parts, at, &mut order, &mut seen);
     }
     order
 }

@@ -153,7 +153,7 @@ impl Planner<'_> {
     /// What counts once towards the budget: an environment, or an app that its environment no longer has.
     pub(super) fn unit(&self, orphan: &Orphan) -> String {
         if self.fleet.environments.contains_key(&orphan.env) {
-            format!("{}/{}", orphan.env, orphan.app)
+            format!("{}/{}", orphan.env, orphan.subject)
         } else {
             orphan.env.to_string()
         }
@@ -168,6 +168,8 @@ impl Planner<'_> {
                 environments.extend(self.marker_on(machine).map(|marker| &marker.env));
             }
         }
+        let objects = self.observed.all_objects().filter_map(|object| object.owned_by(&self.fleet.owner));
+        environments.extend(objects.map(|marker| &marker.env));
         environments.len()
     }
 }

@@ -17,84 +17,104 @@ use crate::memory::{NoteOutcome, Verb};
 use crate::observed::ownership::Ownership;
 use crate::observed::{AppRow, Completeness, Machine, Presence, Scope, Secret};
 use crate::resource::marker::{PREFIX, PROTECTED_SECRET, RETAINED_SECRET, TOMBSTONE_SECRET};
-use crate::resource::{AppName, ComponentName, EnvName, OrgSlug, ResourceKey};
+use crate::resource::{AppName, ComponentName, EnvName, OrgSlug, ResourceKey, Subject};
 use crate::rules::Rule;
 use crate::secret::SecretText;
 
-/// An app that a collection deletes.
+/// Something that a collection deletes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Collected {
     /// When.
     pub at: DateTime<Utc>,
     /// The environment it belongs to.
     pub env: EnvName,
-    /// Its organization.
-    pub org: OrgSlug,
-    /// Its name.
-    pub app: AppName,
+    /// Its organization, if it is an app of Fly's machines.
+    pub org: Option<OrgSlug>,
+    /// What.
+    pub subject: Subject,
     /// Why.
     pub reason: String,
 }
 
 impl Collected {
-    /// What `step` deletes at this moment, if that is an app.
+    /// What `step` deletes at this moment, if it deletes an app or an object.
     pub fn by(step: &Step, at: DateTime<Utc>) -> Option<Self> {
-        matches!(step.action, Action::DeleteApp { .. }).then(|| Self {
+        matches!(step.action, Action::DeleteApp { .. } | Action::DeleteObject { .. }).then(|| Self {
             at,
             env: step.env.clone(),
             org: step.org.clone(),
-            app: step.key.app().clone(),
+            subject: step.key.subject(),
             reason: step.reason.clone(),
         })
     }
 }
 
-/// An app of ours that no spec asks for.
+/// An app or object of ours that no spec asks for.
 #[derive(Debug)]
 pub(super) struct Orphan {
-    pub(super) org: OrgSlug,
-    pub(super) app: AppName,
-    /// The server's id of the app.
-    pub(super) app_id: String,
+    /// The organization, if it is an app.
+    pub(super) org: Option<OrgSlug>,
+    pub(super) subject: Subject,
+    /// The server's id of it.
+    pub(super) id: String,
     pub(super) env: EnvName,
     pub(super) component: Option<ComponentName>,
-    created_by_us: bool,
+    pub(super) created_by_us: bool,
     /// Since when its tombstone stands.
-    tombstone: Option<DateTime<Utc>>,
+    pub(super) tombstone: Option<DateTime<Utc>>,
     /// Since when its deletion is held because there were too many.
     pub(super) held_since: Option<DateTime<Utc>>,
     /// Since when its deletion is held because its set of previews names none any more.
     pub(super) emptied_since: Option<DateTime<Utc>>,
     /// Whether a person has let its deletion go on all the same.
-    released: bool,
-    /// The machine that carries, or will carry, the tombstone; none where the app has no machine of ours.
+    pub(super) released: bool,
+    /// What carries, or will carry, the tombstone: a machine of the app, or the object itself. None where the app has no machine of ours.
     pub(super) bearer: Option<String>,
     /// What is in it that is not ours, for people; empty where there is nothing.
-    foreign: String,
+    pub(super) foreign: String,
     /// Why it is kept all the same.
     pub(super) kept: Option<(Reason, String)>,
-    another_writer: Option<String>,
+    pub(super) another_writer: Option<String>,
     /// Why nobody wants it.
     pub(super) reason: String,
     /// The sets of previews that the machines of ours in it name, each of which names one; nothing where one of them, or there being
     /// none, leaves it open.
     pub(super) sets: Option<BTreeSet<String>>,
     /// The end of what it was a preview of, if a marker in it names that preview: the name of an app proves nothing.
-    ended: Option<Ended>,
+    pub(super) ended: Option<Ended>,
 }
 
 impl Orphan {
     pub(super) fn key(&self) -> ResourceKey {
-        ResourceKey::App { app: self.app.clone() }
+        match &self.subject {
+            Subject::App(app) => ResourceKey::App { app: app.clone() },
+            Subject::Object(key) => ResourceKey::Object(key.clone()),
+        }
     }
 
-    /// Names the app within a set that is held or let go. Its id is part of it: what is made anew under the same name is another one.
+    /// The app, if it is one.
+    pub(super) const fn app(&self) -> Option<&AppName> {
+        match &self.subject {
+            Subject::App(app) => Some(app),
+            Subject::Object(_) => None,
+        }
+    }
+
+    /// What it is, for people.
+    pub(super) fn what(&self) -> String {
+        match &self.subject {
+            Subject::App(app) => format!("app `{app}`"),
+            Subject::Object(key) => key.to_string(),
+        }
+    }
+
+    /// Names it within a set that is held or let go. Its id is part of it: what is made anew under the same name is another one.
     pub(super) fn member(&self) -> String {
-        format!("{} {}", self.app, self.app_id)
+        format!("{} {}", self.subject, self.id)
     }
 
     pub(super) fn place(&self) -> Place<'_> {
-        Place { env: &self.env, component: self.component.as_ref(), org: &self.org }
+        Place { env: &self.env, component: self.component.as_ref(), org: self.org.as_ref() }
     }
 }
 
@@ -107,6 +127,7 @@ impl Planner<'_> {
                 orphans.extend(self.orphan(org, scope, row, None));
             }
         }
+        orphans.extend(self.object_orphans(None));
         for orphan in &orphans {
             self.plan.environments.entry(orphan.env.clone()).or_insert(EnvironmentKind::Orphan);
         }
@@ -115,7 +136,7 @@ impl Planner<'_> {
             if let Some((reason, message)) = orphan.kept.clone() {
                 self.notice(&orphan.env, orphan.component.as_ref(), reason, message);
             } else if let Some(until) = self.deleted_and_still_listed(orphan) {
-                let message = format!("app `{}` is deleted, and the listing may still show it", orphan.app);
+                let message = format!("{} is deleted, and the listing may still show it", orphan.what());
                 let component = orphan.component.as_ref();
                 self.wait(&orphan.env, component, Some(&orphan.key()), Reason::OwnWritePending, message, Some(until));
             } else {
@@ -187,6 +208,7 @@ impl Planner<'_> {
                 found.extend(self.orphan(org, scope, row, Some(env)));
             }
         }
+        found.extend(self.object_orphans(Some(env)));
         for orphan in &found {
             if let Some((reason, message)) = orphan.kept.clone() {
                 self.block(&orphan.env, orphan.component.as_ref(), Some(&orphan.key()), reason, message);
@@ -254,15 +276,15 @@ impl Planner<'_> {
         };
         let kept = self.kept(
             &env,
-            row,
+            &format!("app `{}`", row.name),
             is_marked(&format!("{PREFIX}protect"), PROTECTED_SECRET),
             is_marked(&format!("{PREFIX}retain"), RETAINED_SECRET),
             doomed.is_some(),
         );
         Some(Orphan {
-            org: org.clone(),
-            app: row.name.clone(),
-            app_id: row.id.clone(),
+            org: Some(org.clone()),
+            subject: Subject::App(row.name.clone()),
+            id: row.id.clone(),
             component,
             created_by_us,
             tombstone: if bearer.is_some() { by_machine } else { by_secret },
@@ -296,7 +318,7 @@ impl Planner<'_> {
     }
 
     /// Why nobody wants an app of `env` that `asker`'s spec names (or no spec does); nothing where somebody may want it.
-    fn reason_unwanted(&self, env: &EnvName, asker: Option<&Environment>) -> Option<String> {
+    pub(super) fn reason_unwanted(&self, env: &EnvName, asker: Option<&Environment>) -> Option<String> {
         if let Some(asker) = asker {
             return self.reason_not_asked(asker);
         }
@@ -312,7 +334,7 @@ impl Planner<'_> {
     }
 
     /// Why nobody wants the apps of an environment that the specs have.
-    fn reason_not_asked(&self, asker: &Environment) -> Option<String> {
+    pub(super) fn reason_not_asked(&self, asker: &Environment) -> Option<String> {
         let may_end = !asker.paused && asker.level == Level::Full;
         let expiry = self.expiry(asker).filter(|at| *at <= self.now && may_end)?;
         Some(format!("its environment {}", expired(asker, expiry)))
@@ -323,10 +345,11 @@ impl Planner<'_> {
         self.askers.get(&(org, app)).copied()
     }
 
-    fn kept(
+    /// Why `what` of `env` is kept all the same.
+    pub(super) fn kept(
         &self,
         env: &EnvName,
-        row: &AppRow,
+        what: &str,
         protect: bool,
         retain: bool,
         requested: bool,
@@ -335,13 +358,12 @@ impl Planner<'_> {
             matches!(self.fleet.environments.get(env), Some(Wanted::Ready(wanted)) if self.policy.keeps(wanted));
         if (protect || by_spec || self.policy.protects(env)) && self.holds(Rule::ProtectedStays) {
             let message = format!(
-                "app `{}` of `{env}` is protected and stays; to let it go, set `protect: false` (and its class) in its spec, let that take effect, and then remove it",
-                row.name
+                "{what} of `{env}` is protected and stays; to let it go, set `protect: false` (and its class) in its spec, let that take effect, and then remove it"
             );
             return Some((Reason::Protected, message));
         }
         (retain && !requested && self.holds(Rule::RetainedStays)).then(|| {
-            let message = format!("app `{}` of `{env}` is retained; `hangar destroy --env {env}` deletes it", row.name);
+            let message = format!("{what} of `{env}` is retained; `hangar destroy --env {env}` deletes it");
             (Reason::Retained, message)
         })
     }
@@ -397,7 +419,7 @@ impl Planner<'_> {
     /// What is to come for an app that waits for its end, for people.
     fn deletion_of(&self, orphan: &Orphan) -> String {
         let before = self.run_before(orphan).map(|names| format!(" after running {names}")).unwrap_or_default();
-        format!("delete app `{}`{before} ({})", orphan.app, orphan.reason)
+        format!("delete {}{before} ({})", orphan.what(), orphan.reason)
     }
 
     /// A closed pull request is a fact that outlives any store: no tombstone has to keep it, and its own moment begins the grace.
@@ -429,11 +451,11 @@ impl Planner<'_> {
             self.plan_mark(orphan, id, metadata, reason);
             return;
         }
-        let key = ResourceKey::Secrets { app: orphan.app.clone() };
-        let detail = self.observed.detail(&orphan.org, &orphan.app);
+        let Subject::App(app) = &orphan.subject else { return };
+        let key = ResourceKey::Secrets { app: app.clone() };
+        let detail = self.observed.detail(orphan.org.as_ref(), app);
         if detail.is_none_or(|detail| detail.secrets.known().is_none()) {
-            let message =
-                format!("the secrets of `{}` were not read, so whether its grace has begun is not known", orphan.app);
+            let message = format!("the secrets of `{app}` were not read, so whether its grace has begun is not known");
             let component = orphan.component.as_ref();
             self.wait(&orphan.env, component, Some(&key), Reason::ObservationIncomplete, message, None);
             return;
@@ -455,10 +477,13 @@ impl Planner<'_> {
     ) {
         let key = orphan.key();
         if let Err(obstacle) = self.is_settled(&key, Rule::OpenKeyStopsMarking) {
-            self.withhold(&orphan.place(), &key, &format!("mark app `{}`", orphan.app), obstacle);
+            self.withhold(&orphan.place(), &key, &format!("mark {}", orphan.what()), obstacle);
             return;
         }
-        let action = Action::MarkMachine { id: id.to_owned(), metadata };
+        let action = match &orphan.subject {
+            Subject::App(_) => Action::MarkMachine { id: id.to_owned(), metadata },
+            Subject::Object(_) => Action::MarkObject { id: id.to_owned(), marks: metadata },
+        };
         self.step(&orphan.place(), key, action, reason, Vec::new(), &[]);
     }
 
@@ -467,16 +492,17 @@ impl Planner<'_> {
         let (place, key) = (orphan.place(), orphan.key());
         if !orphan.foreign.is_empty() && self.holds(Rule::ForeignContentStays) {
             let message = format!(
-                "adopted app `{}` holds {} that are not ours, so the app is not deleted; remove them, or delete the app by hand",
-                orphan.app, orphan.foreign
+                "adopted {} holds {} that are not ours, so the app is not deleted; remove them, or delete the app by hand",
+                orphan.what(),
+                orphan.foreign
             );
             self.block(&orphan.env, orphan.component.as_ref(), Some(&key), Reason::ForeignContent, message);
             return;
         }
         let unit = (!consented).then(|| self.unit(orphan));
         match self.prove(&key, evidence, orphan.created_by_us, orphan.another_writer.as_deref()) {
-            Ok(proof) => drop(self.due.insert(orphan.app.clone(), proof.counted_as(unit))),
-            Err(obstacle) => self.withhold(&place, &key, &format!("delete app `{}`", orphan.app), obstacle),
+            Ok(proof) => drop(self.due.insert(orphan.subject.clone(), proof.counted_as(unit))),
+            Err(obstacle) => self.withhold(&place, &key, &format!("delete {}", orphan.what()), obstacle),
         }
     }
 }

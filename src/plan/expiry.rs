@@ -68,7 +68,7 @@ impl<'o> Births<'o> {
 
     /// Until when a person wants `env` kept, as marked on its machines.
     pub fn kept_until(&self, env: &Environment) -> Option<DateTime<Utc>> {
-        self.lives.get(&(&env.org, &env.name))?.kept_until
+        self.lives.get(&(env.org.as_ref()?, &env.name))?.kept_until
     }
 
     /// When `env` ends: at its fixed moment, `max_age` after its oldest machine was made, or after too long without a push; and not
@@ -86,7 +86,7 @@ impl<'o> Births<'o> {
 
     /// When its age ends it.
     fn end_by_age(&self, env: &Environment) -> Option<DateTime<Utc>> {
-        let created = self.lives.get(&(&env.org, &env.name))?.born?;
+        let created = self.lives.get(&(env.org.as_ref()?, &env.name))?.born?;
         created.checked_add_signed(TimeDelta::from_std(env.max_age?).ok()?)
     }
 }

@@ -53,8 +53,8 @@ impl<'a> Planner<'a> {
     }
 
     fn extend_app(&mut self, env: &'a Environment, app: &'a App, until: DateTime<Utc>) {
-        let place = Place { env: &env.name, component: Some(&app.component), org: &env.org };
-        let detail = self.observed.detail(&env.org, &app.name);
+        let place = Place { env: &env.name, component: Some(&app.component), org: env.org.as_ref() };
+        let detail = self.observed.detail(env.org.as_ref(), &app.name);
         let machines = match detail {
             Some(detail) if matches!(detail.presence, Presence::Absent { .. }) => return,
             Some(detail) => detail.machines.known(),

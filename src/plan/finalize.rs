@@ -16,12 +16,12 @@ use super::collect::Orphan;
 use super::machines::Hashed;
 use super::planner::Planner;
 use super::proof::Proof;
-use super::step::{Action, Finalization, MachineWrite};
+use super::step::{Action, Finalization, MachineWrite, StepId};
 use super::withheld::Reason;
 use crate::observed::{Machine, MachineState};
 use crate::resource::field::FieldSet;
 use crate::resource::marker::{FINALIZED, FINALIZER_GROUP, FINALIZING, Finalizer, MachineMarker};
-use crate::resource::{AppName, FieldChange, MachineSlot, ResourceKey};
+use crate::resource::{FieldChange, MachineSlot, ObjectKind, ResourceKey, Subject};
 use crate::rules::Rule;
 
 /// What of a live machine's configuration the machine of a finalizer takes over. Whatever else there is would bring it traffic or
@@ -30,6 +30,17 @@ const TAKEN_OVER: [&str; 7] = ["image", "env", "guest", "files", "init", "rootfs
 
 /// The word for a finalizer that has ended well.
 const WELL: &str = "0";
+
+/// The stage of a teardown in which apps go.
+const APPS: u8 = ObjectKind::BEFORE_APPS.saturating_add(1);
+
+/// When something goes, as its environment is torn down from the outside in.
+const fn stage_of(orphan: &Orphan) -> u8 {
+    match &orphan.subject {
+        Subject::App(_) => APPS,
+        Subject::Object(key) => key.object.teardown_stage(),
+    }
+}
 
 /// What is to be run in one app before it is deleted.
 struct Part<'o, 'a> {
@@ -68,18 +79,46 @@ impl Planner<'_> {
     /// Plans the deletions that are due now, or what comes before them.
     pub(super) fn plan_deletions(&mut self, orphans: &[Orphan]) {
         let due = std::mem::take(&mut self.due);
-        let is_due = |orphan: &&Orphan| due.contains_key(&orphan.app);
+        let is_due = |orphan: &&Orphan| due.contains_key(&orphan.subject);
         for env in orphans.iter().filter(is_due).map(|orphan| &orphan.env).collect::<BTreeSet<_>>() {
-            let all: Vec<&Orphan> = orphans.iter().filter(|orphan| orphan.env == *env).collect();
+            let mut all: Vec<&Orphan> = orphans.iter().filter(|orphan| orphan.env == *env).collect();
             if self.holds(Rule::FinalizersFirst) && !self.is_finalized(&all, &due) {
                 continue;
             }
+            // From the outside in: what people reach first, what holds data last.
+            all.sort_by_key(|orphan| stage_of(orphan));
+            let first_kept =
+                all.iter().find(|orphan| !due.contains_key(&orphan.subject)).map(|orphan| stage_of(orphan));
+            let mut ends: Vec<(u8, StepId)> = Vec::new();
             for orphan in all {
-                let Some(proof) = due.get(&orphan.app) else { continue };
-                let change = FieldChange::plain("app", Some(orphan.app.as_str().into()), None);
-                let action = Action::DeleteApp { proof: proof.clone() };
-                self.step(&orphan.place(), orphan.key(), action, orphan.reason.clone(), vec![change], &[]);
+                if first_kept.is_some_and(|kept| kept < stage_of(orphan)) && stage_of(orphan) > APPS {
+                    self.hold_data(orphan, &due);
+                    continue;
+                }
+                let Some(proof) = due.get(&orphan.subject) else { continue };
+                let name = orphan.subject.to_string();
+                let (field, action) = match &orphan.subject {
+                    Subject::App(_) => ("app", Action::DeleteApp { proof: proof.clone() }),
+                    Subject::Object(key) => {
+                        (key.object.noun(), Action::DeleteObject { id: orphan.id.clone(), proof: proof.clone() })
+                    }
+                };
+                let change = FieldChange::plain(field, Some(name.into()), None);
+                let before: Vec<StepId> =
+                    ends.iter().filter(|(stage, _)| *stage < stage_of(orphan)).map(|(_, step)| *step).collect();
+                let step =
+                    self.step(&orphan.place(), orphan.key(), action, orphan.reason.clone(), vec![change], &before);
+                ends.push((stage_of(orphan), step));
             }
+        }
+    }
+
+    /// Data waits for everything that may use it: also for what is not due yet, or is kept.
+    fn hold_data(&mut self, orphan: &Orphan, due: &BTreeMap<Subject, Proof>) {
+        if due.contains_key(&orphan.subject) {
+            let message = format!("delete {}: it waits for other parts of its environment to go first", orphan.what());
+            let component = orphan.component.as_ref();
+            self.wait(&orphan.env, component, Some(&orphan.key()), Reason::Finalizing, message, None);
         }
     }
 
@@ -91,7 +130,7 @@ impl Planner<'_> {
 
     /// Whether everything has been run that is to be run before any of these apps of one environment is deleted. What is not is
     /// planned, or waited for.
-    fn is_finalized(&mut self, orphans: &[&Orphan], due: &BTreeMap<AppName, Proof>) -> bool {
+    fn is_finalized(&mut self, orphans: &[&Orphan], due: &BTreeMap<Subject, Proof>) -> bool {
         let leaving = orphans.iter().filter(|orphan| orphan.kept.is_none() && !self.is_blocked(orphan));
         let mut parts: Vec<Part<'_, '_>> = leaving.map(|orphan| self.part(orphan)).collect();
         parts.retain(|part| !part.finalizers.is_empty());
@@ -105,15 +144,15 @@ impl Planner<'_> {
             self.notice_unfinished(&parts);
             return true;
         }
-        if let Some(later) = parts.iter().find(|part| !due.contains_key(&part.orphan.app)) {
+        if let Some(later) = parts.iter().find(|part| !due.contains_key(&part.orphan.subject)) {
             let message =
-                format!("it waits for app `{}`, in which something is run before any deletion", later.orphan.app);
+                format!("it waits for app `{}`, in which something is run before any deletion", later.orphan.subject);
             self.hold_all(orphans, due, Reason::Finalizing, &message, None);
             return false;
         }
         if let Some(unread) = parts.iter().find(|part| !part.is_read) {
             let message =
-                format!("app `{}` was not read, so how far is what runs before it is not known", unread.orphan.app);
+                format!("app `{}` was not read, so how far is what runs before it is not known", unread.orphan.subject);
             self.hold_all(orphans, due, Reason::ObservationIncomplete, &message, None);
             return false;
         }
@@ -125,7 +164,7 @@ impl Planner<'_> {
     }
 
     /// Notes on every app since when its finalizers are due: their time counts from here, and does not begin anew.
-    fn plan_beginning(&mut self, parts: &[Part<'_, '_>], since: DateTime<Utc>, due: &BTreeMap<AppName, Proof>) {
+    fn plan_beginning(&mut self, parts: &[Part<'_, '_>], since: DateTime<Utc>, due: &BTreeMap<Subject, Proof>) {
         for part in parts.iter().filter(|part| part.since.is_none()) {
             let names = names_of(part.finalizers);
             let reason = format!("{}: {names} is run before it is deleted", part.orphan.reason);
@@ -134,7 +173,7 @@ impl Planner<'_> {
     }
 
     /// Goes on with the first finalizer that has not ended and whose time is not over. Whether there is none.
-    fn plan_next(&mut self, parts: &[Part<'_, '_>], since: DateTime<Utc>, due: &BTreeMap<AppName, Proof>) -> bool {
+    fn plan_next(&mut self, parts: &[Part<'_, '_>], since: DateTime<Utc>, due: &BTreeMap<Subject, Proof>) -> bool {
         let all = parts.iter().flat_map(|part| part.finalizers.iter().map(move |finalizer| (part, finalizer)));
         let mut all: Vec<(&Part<'_, '_>, &Finalizer)> = all.collect();
         all.sort_by_key(|(_, finalizer)| *finalizer);
@@ -166,7 +205,7 @@ impl Planner<'_> {
         finalizer: &Finalizer,
         word: &str,
         job: &Machine,
-        due: &BTreeMap<AppName, Proof>,
+        due: &BTreeMap<Subject, Proof>,
     ) {
         let mut ended = part.ended.clone();
         ended.insert(finalizer.name.clone(), word.to_owned());
@@ -181,7 +220,7 @@ impl Planner<'_> {
             "finalizer `{}` is running in machine {} of `{}`; the deletion goes on at {} at the latest",
             finalizer.name,
             job.id,
-            part.orphan.app,
+            part.orphan.subject,
             over.format("%Y-%m-%d %H:%M:%S UTC")
         );
         // What has taken long may take longer: it is looked at less and less often.
@@ -199,17 +238,17 @@ impl Planner<'_> {
         part: &Part<'_, '_>,
         finalizer: &Finalizer,
         since: DateTime<Utc>,
-        due: &BTreeMap<AppName, Proof>,
+        due: &BTreeMap<Subject, Proof>,
     ) {
         let (orphan, over) = (part.orphan, over_at(finalizer, since));
         let place = orphan.place();
         let (Some((model, config)), Some((_, marker)), Some(proof)) =
-            (part.model(), part.bearer(), due.get(&orphan.app))
+            (part.model(), part.bearer(), due.get(&orphan.subject))
         else {
             let message = format!(
                 "finalizer `{}` cannot be run, because no machine of `{}` can be read; the deletion goes on at {} at the latest",
                 finalizer.name,
-                orphan.app,
+                orphan.subject,
                 over.format("%Y-%m-%d %H:%M:%S UTC")
             );
             self.wait(
@@ -224,7 +263,8 @@ impl Planner<'_> {
         };
         let group = format!("{FINALIZER_GROUP}{}", finalizer.name);
         let slot = MachineSlot { group, region: model.region.clone(), ordinal: 0 };
-        let key = ResourceKey::Machine { app: orphan.app.clone(), slot: slot.clone() };
+        let Some(app) = orphan.app() else { return };
+        let key = ResourceKey::Machine { app: app.clone(), slot: slot.clone() };
         if let Err(obstacle) = self.may_create(&key, false) {
             self.withhold(&place, &key, &format!("run finalizer `{}`", finalizer.name), obstacle);
             return;
@@ -262,13 +302,13 @@ impl Planner<'_> {
         metadata_key: &str,
         value: String,
         reason: String,
-        due: &BTreeMap<AppName, Proof>,
+        due: &BTreeMap<Subject, Proof>,
     ) {
-        let (Some((bearer, _)), Some(proof)) = (part.bearer(), due.get(&part.orphan.app)) else { return };
+        let (Some((bearer, _)), Some(proof)) = (part.bearer(), due.get(&part.orphan.subject)) else { return };
         let place = part.orphan.place();
         let key = self.key_of(part, bearer);
         if let Err(obstacle) = self.is_settled(&key, Rule::OpenKeyStopsMarking) {
-            self.withhold(&place, &key, &format!("note how far app `{}` is", part.orphan.app), obstacle);
+            self.withhold(&place, &key, &format!("note how far app `{}` is", part.orphan.subject), obstacle);
             return;
         }
         let metadata = BTreeMap::from([(metadata_key.to_owned(), Some(value))]);
@@ -280,13 +320,13 @@ impl Planner<'_> {
     fn hold_all(
         &mut self,
         orphans: &[&Orphan],
-        due: &BTreeMap<AppName, Proof>,
+        due: &BTreeMap<Subject, Proof>,
         reason: Reason,
         message: &str,
         until: Option<DateTime<Utc>>,
     ) {
-        for orphan in orphans.iter().filter(|orphan| due.contains_key(&orphan.app)) {
-            let message = format!("delete app `{}`: {message}", orphan.app);
+        for orphan in orphans.iter().filter(|orphan| due.contains_key(&orphan.subject)) {
+            let message = format!("delete {}: {message}", orphan.what());
             self.wait(&orphan.env, orphan.component.as_ref(), Some(&orphan.key()), reason, message, until);
         }
     }
@@ -297,7 +337,7 @@ impl Planner<'_> {
             let message = format!(
                 "finalizer `{}` of `{}` {}; the deletion goes on without it",
                 finalizer.name,
-                part.orphan.app,
+                part.orphan.subject,
                 said(word, job)
             );
             let component = part.orphan.component.as_ref();
@@ -325,13 +365,13 @@ impl Planner<'_> {
             withheld.env == orphan.env
                 && withheld.stance == super::Stance::Blocked
                 && withheld.key.as_ref().is_none_or(|held| *held == key)
-        }) && !self.due.contains_key(&orphan.app)
+        }) && !self.due.contains_key(&orphan.subject)
     }
 
     fn key_of(&self, part: &Part<'_, '_>, machine: &Machine) -> ResourceKey {
-        match self.marker_on(machine) {
-            Some(marker) => ResourceKey::Machine { app: part.orphan.app.clone(), slot: marker.slot.clone() },
-            None => part.orphan.key(),
+        match (self.marker_on(machine), part.orphan.app()) {
+            (Some(marker), Some(app)) => ResourceKey::Machine { app: app.clone(), slot: marker.slot.clone() },
+            _ => part.orphan.key(),
         }
     }
 }
@@ -339,12 +379,12 @@ impl Planner<'_> {
 impl<'a> Planner<'a> {
     /// What there is to be run in an app, by the newest marker on its machines.
     fn part<'o>(&self, orphan: &'o Orphan) -> Part<'o, 'a> {
-        let detail = self.observed.detail(&orphan.org, &orphan.app).and_then(|detail| detail.machines.known());
+        let (org, app) = (orphan.org.as_ref(), orphan.app());
+        let detail = app.and_then(|app| self.observed.detail(org, app)).and_then(|detail| detail.machines.known());
+        let listed = || Some(self.listed.get(org?)?.machines(app?).to_vec());
         let machines: Vec<&'a Machine> = match detail {
             Some(machines) => machines.iter().collect(),
-            None => {
-                self.listed.get(&orphan.org).map(|listed| listed.machines(&orphan.app)).unwrap_or_default().to_vec()
-            }
+            None => listed().unwrap_or_default(),
         };
         let mut machines: Vec<&'a Machine> = machines
             .into_iter()

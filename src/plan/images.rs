@@ -21,7 +21,7 @@ pub fn images_to_look_for(env: &Environment, observed: &Observed) -> BTreeSet<St
 }
 
 fn images_to_look_for_in(env: &Environment, app: &App, observed: &Observed) -> Vec<String> {
-    let live = observed.detail(&env.org, &app.name).and_then(|detail| detail.machines.known());
+    let live = observed.detail(env.org.as_ref(), &app.name).and_then(|detail| detail.machines.known());
     let live: Vec<(ImageReference, Option<&str>)> = live
         .into_iter()
         .flatten()

@@ -54,8 +54,8 @@ impl Planner<'_> {
         let mut outputs = outputs.clone();
         for (slot, binding) in volumes {
             if let Binding::Live(id) = binding {
-                outputs.insert(volume_id_path(view.app.component.as_str(), slot), id.clone());
-                outputs.insert(format!("fly.{}.volumes.{}.id", view.app.component, slot.name), id.clone());
+                outputs.insert(volume_id_path(view.app.component.as_str(), slot), id.as_str().into());
+                outputs.insert(format!("fly.{}.volumes.{}.id", view.app.component, slot.name), id.as_str().into());
             }
         }
         let mut rolling = Rolling {

@@ -26,28 +26,27 @@ impl Planner<'_> {
 
     fn isolated_network(&mut self, env: &Environment) -> Result<String, String> {
         let owner = &self.fleet.owner;
-        let assigned = self.networks.get(&env.org).and_then(|given| given.get(&env.name)).copied();
+        let Some(org) = &env.org else { return Err("its organization is not known".to_owned()) };
+        let assigned = self.networks.get(org).and_then(|given| given.get(&env.name)).copied();
         if let Some(slot) = assigned.or_else(|| self.network_in_use_by(env)) {
-            self.networks.entry(env.org.clone()).or_default().insert(env.name.clone(), slot);
+            self.networks.entry(org.clone()).or_default().insert(env.name.clone(), slot);
             return Ok(network_name(owner, slot));
         }
-        let scope =
-            self.observed.scopes.get(&env.org).ok_or_else(|| format!("organization `{}` was not listed", env.org))?;
+        let scope = self.observed.scopes.get(org).ok_or_else(|| format!("organization `{org}` was not listed"))?;
         if !scope.apps.completeness.is_complete() && self.holds(Rule::IncompleteListingGivesNoNetwork) {
             return Err(format!(
-                "the apps of organization `{}` were not listed completely, so no free network is known",
-                env.org
+                "the apps of organization `{org}` were not listed completely, so no free network is known"
             ));
         }
         // The same for every environment of the organization: one with a note of its own has its place already.
-        let (taken, from) = match self.pools.remove(&env.org) {
+        let (taken, from) = match self.pools.remove(org) {
             Some(pool) => pool,
             None => (self.places_taken(scope), 0),
         };
         // What was given away lies below: to begin at the first place again would take longer with every environment.
         let slot = (from..=u32::MAX).find(|slot| !taken.contains(slot)).unwrap_or(0);
-        self.pools.insert(env.org.clone(), (taken, slot.saturating_add(1)));
-        self.networks.entry(env.org.clone()).or_default().insert(env.name.clone(), slot);
+        self.pools.insert(org.clone(), (taken, slot.saturating_add(1)));
+        self.networks.entry(org.clone()).or_default().insert(env.name.clone(), slot);
         Ok(network_name(owner, slot))
     }
 
@@ -69,7 +68,7 @@ impl Planner<'_> {
     /// The pool place that `env` already lives in: that of its live apps, or of an app that is being created for it.
     fn network_in_use_by(&self, env: &Environment) -> Option<u32> {
         let owner = &self.fleet.owner;
-        let live = env.apps.iter().find_map(|app| match &self.observed.detail(&env.org, &app.name)?.presence {
+        let live = env.apps.iter().find_map(|app| match &self.observed.detail(env.org.as_ref(), &app.name)?.presence {
             Presence::Here(row) => network_slot(owner, &row.network),
             _ => None,
         });

@@ -11,12 +11,12 @@ use crate::resource::{IpKind, OwnerId};
 pub(super) fn of_environment(env: &Environment, observed: &Observed, owner: &OwnerId) -> Outputs {
     let mut outputs = Outputs::new();
     for app in &env.apps {
-        let Some(detail) = observed.detail(&env.org, &app.name) else {
+        let Some(detail) = observed.detail(env.org.as_ref(), &app.name) else {
             continue;
         };
         for ip in detail.ips.known().into_iter().flatten() {
             if let Some(kind) = ip.kind {
-                outputs.entry(ip_path(app.component.as_str(), kind)).or_insert_with(|| ip.address.clone());
+                outputs.entry(ip_path(app.component.as_str(), kind)).or_insert_with(|| ip.address.as_str().into());
             }
         }
         for machine in detail.machines.known().into_iter().flatten().filter(|machine| machine.is_live()) {
@@ -31,11 +31,17 @@ pub(super) fn of_environment(env: &Environment, observed: &Observed, owner: &Own
             let is_it = |name: &str| mount.get("name").is_none_or(|mounted| mounted.as_str() == Some(name));
             let wanted = app.volumes.iter().filter(|volume| volume.slot.machine == marker.slot);
             for volume in wanted.filter(|volume| is_it(&volume.slot.name)) {
-                outputs.insert(volume_id_path(app.component.as_str(), &volume.slot), id.to_owned());
+                outputs.insert(volume_id_path(app.component.as_str(), &volume.slot), id.into());
                 outputs
                     .entry(format!("fly.{}.volumes.{}.id", app.component, volume.slot.name))
-                    .or_insert_with(|| id.to_owned());
+                    .or_insert_with(|| id.into());
             }
+        }
+    }
+    for object in &env.objects {
+        let live = observed.object(&object.key).filter(|live| object.adopt || live.is_of(owner, &env.name));
+        for (name, value) in live.into_iter().flat_map(|live| &live.outputs) {
+            outputs.insert(format!("{}.{name}", object.component), value.clone());
         }
     }
     outputs

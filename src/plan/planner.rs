@@ -14,7 +14,7 @@ use crate::desired::{Environment, Fleet, Level, Wanted};
 use crate::memory::{Memory, NotesByKey, Verb};
 use crate::observed::{ByApp, Observed, Presence};
 use crate::policy::Policy;
-use crate::resource::{AppName, ComponentName, EnvName, FieldChange, OrgSlug, ResourceKey};
+use crate::resource::{AppName, ComponentName, EnvName, FieldChange, OrgSlug, ResourceKey, Subject};
 use crate::rules::{Rule, Rules};
 
 /// What a plan is asked for.
@@ -110,7 +110,9 @@ fn askers(fleet: &Fleet) -> BTreeMap<(&OrgSlug, &AppName), &Environment> {
     for wanted in fleet.environments.values() {
         if let Wanted::Ready(env) = wanted {
             for app in &env.apps {
-                askers.entry((&env.org, &app.name)).or_insert(env.as_ref());
+                if let Some(org) = &env.org {
+                    askers.entry((org, &app.name)).or_insert(env.as_ref());
+                }
             }
         }
     }
@@ -136,8 +138,8 @@ pub(super) struct Planner<'a> {
     pub(super) pools: BTreeMap<OrgSlug, (BTreeSet<u32>, u32)>,
     /// Pool places of private networks given away so far, by organization and environment.
     pub(super) networks: BTreeMap<OrgSlug, BTreeMap<EnvName, u32>>,
-    /// Apps whose deletion is due, but for what is run before.
-    pub(super) due: BTreeMap<AppName, Proof>,
+    /// What is due to be deleted, but for what is run before.
+    pub(super) due: BTreeMap<Subject, Proof>,
     pub(super) plan: Plan,
 }
 
@@ -200,7 +202,7 @@ impl<'a> Planner<'a> {
         if self.waits_for_image(env) {
             return;
         }
-        self.plan_apps(env, &known);
+        self.plan_parts(env, &known);
         self.hold_by_level(env, first_step);
         self.notice_sleep(env);
     }
@@ -247,10 +249,14 @@ impl<'a> Planner<'a> {
     /// Whether anything of the environment is there, also where this pass does not look at it in detail.
     pub(super) fn is_live(&self, env: &Environment) -> bool {
         env.apps.iter().any(|app| {
-            let detail = self.observed.detail(&env.org, &app.name);
-            let listed = self.listed.get(&env.org).is_some_and(|listed| !listed.rows(&app.name).is_empty());
+            let detail = self.observed.detail(env.org.as_ref(), &app.name);
+            let listed = env
+                .org
+                .as_ref()
+                .and_then(|org| self.listed.get(org))
+                .is_some_and(|listed| !listed.rows(&app.name).is_empty());
             matches!(detail.map(|detail| &detail.presence), Some(Presence::Here(_))) || listed
-        })
+        }) || env.objects.iter().any(|object| self.observed.object(&object.key).is_some())
     }
 
     fn hold_by_level(&mut self, env: &Environment, first_step: usize) {
@@ -278,7 +284,7 @@ impl<'a> Planner<'a> {
         self.remove_steps(&refused);
         for step in &held {
             let (component, key) = (step.component.as_ref(), &step.key);
-            if matches!(step.action, Action::WaitHealthy { .. }) {
+            if matches!(step.action, Action::WaitHealthy { .. } | Action::WaitObject { .. }) {
                 // To wait changes nothing. What would be waited for is told with its change.
                 if !held.iter().any(|other| other.key == *key && other.id != step.id) {
                     let message = format!("it is not known whether {key} is healthy: {}", step.reason);
@@ -410,7 +416,7 @@ impl<'a> Planner<'a> {
             id,
             env: at.env.clone(),
             component: at.component.cloned(),
-            org: at.org.clone(),
+            org: at.org.cloned(),
             key,
             action,
             reason: reason.into(),
@@ -514,7 +520,7 @@ impl<'a> Planner<'a> {
 pub(super) struct Place<'p> {
     pub(super) env: &'p EnvName,
     pub(super) component: Option<&'p ComponentName>,
-    pub(super) org: &'p OrgSlug,
+    pub(super) org: Option<&'p OrgSlug>,
 }
 
 /// Steps that change something which exists only because it is being created.

@@ -6,7 +6,7 @@ use super::planner::Planner;
 use super::withheld::Reason;
 use crate::memory::Note;
 use crate::observed::{Completeness, Scope};
-use crate::resource::{AppName, ResourceKey};
+use crate::resource::{ResourceKey, Subject};
 use crate::rules::Rule;
 
 /// Why an object may go.
@@ -40,7 +40,7 @@ pub enum Evidence {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proof {
     evidence: Evidence,
-    app: AppName,
+    subject: Subject,
     created_by_us: bool,
     unit: Option<String>,
 }
@@ -51,9 +51,9 @@ impl Proof {
         &self.evidence
     }
 
-    /// The app that the object is or belongs to.
-    pub const fn app(&self) -> &AppName {
-        &self.app
+    /// What may go, and everything in it with it.
+    pub const fn subject(&self) -> &Subject {
+        &self.subject
     }
 
     /// Whether we created the app, so that everything in it is ours to delete.
@@ -100,7 +100,7 @@ impl Planner<'_> {
             Evidence::Requested => self.is_settled_for_end(key)?,
             _ => self.is_settled(key, Rule::OpenKeyStopsDeletion)?,
         }
-        if let Some(reason) = self.incomplete_listing_of(key.app()) {
+        if let Some(reason) = self.incomplete_listing_of(key) {
             return Err(Obstacle {
                 reason: Reason::ObservationIncomplete,
                 message: format!("nothing is deleted while a listing is incomplete: {reason}"),
@@ -117,7 +117,7 @@ impl Planner<'_> {
                 until: None,
             });
         }
-        Ok(Proof { evidence, app: key.app().clone(), created_by_us, unit: None })
+        Ok(Proof { evidence, subject: key.subject(), created_by_us, unit: None })
     }
 
     /// Until when an empty memory stops what `rule` is about.
@@ -127,8 +127,12 @@ impl Planner<'_> {
 
     /// Which listing of the organization of `app` does not show everything, and why. A part of the platform that does not answer for
     /// listings may have answered wrongly for the app as well.
-    fn incomplete_listing_of(&self, app: &AppName) -> Option<String> {
-        let shows = |scope: &&Scope| scope.apps.items.iter().any(|row| row.name == *app);
+    fn incomplete_listing_of(&self, key: &ResourceKey) -> Option<String> {
+        let app = match key.subject() {
+            Subject::App(app) => app,
+            Subject::Object(object) => return self.incomplete_objects_of(&object.scope),
+        };
+        let shows = |scope: &&Scope| scope.apps.items.iter().any(|row| row.name == app);
         match self.observed.scopes.values().find(shows) {
             Some(scope) => incompleteness(scope).filter(|_| self.holds(Rule::IncompleteListingStopsCollection)),
             None => self.incomplete_listing(),
@@ -138,7 +142,10 @@ impl Planner<'_> {
     /// Which listing of any organization does not show everything, and why.
     pub(super) fn incomplete_listing(&self) -> Option<String> {
         let scopes = self.observed.scopes.iter().filter(|_| self.holds(Rule::IncompleteListingStopsCollection));
-        scopes.into_iter().find_map(|(org, scope)| Some(format!("organization `{org}`: {}", incompleteness(scope)?)))
+        let at_fly = scopes
+            .into_iter()
+            .find_map(|(org, scope)| Some(format!("organization `{org}`: {}", incompleteness(scope)?)));
+        at_fly.or_else(|| self.incomplete_objects())
     }
 
     /// Whether no write of ours to `key` may still be under way or unseen: asked in the name of `rule`.

@@ -101,6 +101,9 @@ impl Planner<'_> {
         });
         let marked = machines.filter(|machine| machine.is_live()).filter_map(|machine| self.marker_on(machine));
         let of_set = marked.filter(|marker| marker.set.as_deref() == Some(name)).map(|marker| &marker.env);
+        let objects = self.observed.all_objects().filter_map(|object| object.owned_by(&self.fleet.owner));
+        let of_set =
+            of_set.chain(objects.filter(|marker| marker.set.as_deref() == Some(name)).map(|marker| &marker.env));
         let is_wanted = |env: &EnvName| self.fleet.environments.contains_key(env);
         let open = of_set.filter(|env| !is_wanted(env) && !self.fleet.ended.contains_key(*env));
         open.collect::<BTreeSet<_>>().len()

@@ -91,7 +91,7 @@ fn sleepers_of<'e, 'o>(
 ) -> Vec<(&'e desired::Machine, &'o Machine)> {
     let mut found = Vec::new();
     for app in &env.apps {
-        let detail = observed.detail(&env.org, &app.name).and_then(|detail| detail.machines.known());
+        let detail = observed.detail(env.org.as_ref(), &app.name).and_then(|detail| detail.machines.known());
         for live in detail.into_iter().flatten().filter(|live| live.is_live()) {
             let marker = live.owned_by(owner).filter(|marker| marker.env == env.name);
             let slot = marker.map(|marker| &marker.slot);

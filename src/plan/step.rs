@@ -11,7 +11,9 @@ use super::secrets::SecretWrite;
 use crate::desired::{IpRequest, Volume};
 use crate::memory::Verb;
 use crate::resource::marker::MachineMarker;
+use crate::resource::object::{Fields, Marks, ObjectMarker};
 use crate::resource::{ComponentName, EnvName, FieldChange, OrgSlug, ResourceKey};
+use crate::secret::SecretText;
 
 /// Names a step inside its plan: its place in the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -27,8 +29,8 @@ pub struct Step {
     pub env: EnvName,
     /// The component it belongs to, where that is known.
     pub component: Option<ComponentName>,
-    /// The scope it is carried out in.
-    pub org: OrgSlug,
+    /// The Fly organization it is carried out in, if it is about Fly's machines.
+    pub org: Option<OrgSlug>,
     /// The resource.
     pub key: ResourceKey,
     /// What is done.
@@ -151,6 +153,36 @@ pub enum Action {
         /// Hash of the wanted configuration and secrets, to remember a failure by.
         hash: String,
     },
+    /// Creates an object at another provider.
+    CreateObject(Box<ObjectChange>),
+    /// Changes one.
+    UpdateObject {
+        /// The server's id.
+        id: String,
+        /// What is written.
+        change: Box<ObjectChange>,
+    },
+    /// Changes what is noted on one.
+    MarkObject {
+        /// The server's id.
+        id: String,
+        /// Marks to set, and marks to remove.
+        marks: BTreeMap<String, Option<String>>,
+    },
+    /// Waits until one can be used.
+    WaitObject {
+        /// How long that may take.
+        timeout: Duration,
+        /// What is wanted of it.
+        fields: Fields,
+    },
+    /// Deletes one.
+    DeleteObject {
+        /// The server's id.
+        id: String,
+        /// Why it may go.
+        proof: Proof,
+    },
     /// What is done before an app is deleted, and only when its deletion could be planned itself.
     Finalize {
         /// What.
@@ -194,22 +226,26 @@ impl Action {
     /// What the action is called in plans, logs and events.
     pub const fn name(&self) -> &'static str {
         match self {
-            Self::CreateApp { .. } | Self::CreateVolume { .. } | Self::CreateMachine(_) => "create",
+            Self::CreateApp { .. } | Self::CreateVolume { .. } | Self::CreateMachine(_) | Self::CreateObject(_) => {
+                "create"
+            }
             Self::AllocateIp(_) => "allocate",
             Self::AddCertificate => "add",
             Self::SetSecrets(_) => "set",
             Self::ExtendVolume { .. } => "extend",
-            Self::UpdateVolume { .. } | Self::UpdateMachine { .. } => "update",
-            Self::MarkMachine { .. } | Self::Finalize { act: Finalization::Note { .. }, .. } => "mark",
+            Self::UpdateVolume { .. } | Self::UpdateMachine { .. } | Self::UpdateObject { .. } => "update",
+            Self::MarkMachine { .. }
+            | Self::MarkObject { .. }
+            | Self::Finalize { act: Finalization::Note { .. }, .. } => "mark",
             Self::Finalize { act: Finalization::Run(_), .. } => "run",
             Self::AdoptApp { .. } => "adopt",
             Self::StartMachine { .. } => "start",
             Self::StopMachine { suspend: false, .. } => "stop",
             Self::StopMachine { suspend: true, .. } => "suspend",
-            Self::WaitHealthy { .. } => "wait",
+            Self::WaitHealthy { .. } | Self::WaitObject { .. } => "wait",
             Self::ReleaseIp { .. } => "release",
             Self::RemoveCertificate { .. } => "remove",
-            Self::DeleteVolume { .. } | Self::DeleteApp { .. } => "delete",
+            Self::DeleteVolume { .. } | Self::DeleteApp { .. } | Self::DeleteObject { .. } => "delete",
             Self::DestroyMachine { .. } => "destroy",
         }
     }
@@ -220,6 +256,7 @@ impl Action {
             Self::CreateApp { .. }
             | Self::CreateVolume { .. }
             | Self::CreateMachine(_)
+            | Self::CreateObject(_)
             | Self::AllocateIp(_)
             | Self::AddCertificate
             | Self::Finalize { act: Finalization::Run(_), .. } => Some(Verb::Create),
@@ -228,6 +265,8 @@ impl Action {
             | Self::UpdateVolume { .. }
             | Self::UpdateMachine { .. }
             | Self::MarkMachine { .. }
+            | Self::UpdateObject { .. }
+            | Self::MarkObject { .. }
             | Self::AdoptApp { .. }
             | Self::StartMachine { .. }
             | Self::StopMachine { .. }
@@ -236,8 +275,9 @@ impl Action {
             | Self::ReleaseIp { .. }
             | Self::RemoveCertificate { .. }
             | Self::DestroyMachine { .. }
-            | Self::DeleteApp { .. } => Some(Verb::Delete),
-            Self::WaitHealthy { .. } => None,
+            | Self::DeleteApp { .. }
+            | Self::DeleteObject { .. } => Some(Verb::Delete),
+            Self::WaitHealthy { .. } | Self::WaitObject { .. } => None,
         }
     }
 
@@ -249,10 +289,31 @@ impl Action {
             | Self::RemoveCertificate { proof }
             | Self::DestroyMachine { proof, .. }
             | Self::Finalize { proof, .. }
+            | Self::DeleteObject { proof, .. }
             | Self::DeleteApp { proof } => Some(proof),
             _ => None,
         }
     }
+}
+
+/// What an object at another provider is created or changed with. Fields and secrets may hold placeholders for outputs of steps before
+/// this one.
+#[derive(Debug, Clone)]
+pub struct ObjectChange {
+    /// Whose it is to be.
+    pub marker: ObjectMarker,
+    /// What is noted on it from birth.
+    pub marks: Marks,
+    /// All wanted fields.
+    pub fields: Fields,
+    /// The secret fields that are written: all of a new object, else those that are not known to be right.
+    pub secrets: BTreeMap<String, SecretText>,
+    /// The secret fields that go.
+    pub gone: BTreeSet<String>,
+    /// The fields that change, for people.
+    pub changes: Vec<FieldChange>,
+    /// Hash of what is wanted, to remember a failure by.
+    pub hash: String,
 }
 
 /// Everything that a machine is created or updated with.

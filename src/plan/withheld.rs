@@ -67,6 +67,8 @@ pub enum Reason {
     SecretUnavailable,
     /// The same change was tried and failed.
     RolloutRejected,
+    /// A provider says that an object does not work.
+    ObjectFailed,
     /// A component that this one uses is not as wanted.
     DependencyBlocked,
     /// A machine's checks do not pass, or it keeps exiting.

@@ -111,8 +111,8 @@ impl Policy {
     /// Everything that `env` asks for and the policy does not allow, as sentences.
     pub fn violations(&self, env: &Environment) -> Vec<String> {
         let mut found = Vec::new();
-        if !self.orgs.is_empty() && !self.orgs.contains(env.org.as_str()) {
-            found.push(format!("organization `{}` is not allowed (allowed: {})", env.org, list(&self.orgs)));
+        if let Some(org) = env.org.as_ref().filter(|org| !self.orgs.is_empty() && !self.orgs.contains(org.as_str())) {
+            found.push(format!("organization `{org}` is not allowed (allowed: {})", list(&self.orgs)));
         }
         let machines: usize = env.apps.iter().map(|app| app.machines.len()).sum();
         if let Some(most) = self.max_machines_per_environment.filter(|most| machines > *most) {

@@ -3,4 +3,5 @@
 pub mod fly;
 pub mod github;
 pub mod neon;
+pub mod objects;
 pub mod registry;

@@ -68,8 +68,8 @@ pub struct StepDocument {
     pub environment: EnvName,
     /// The component, where that is known.
     pub component: Option<ComponentName>,
-    /// The organization.
-    pub org: OrgSlug,
+    /// The Fly organization, if it is about Fly's machines.
+    pub org: Option<OrgSlug>,
     /// `create`, `update`, `wait`, …
     pub action: &'static str,
     /// The resource.

@@ -157,7 +157,7 @@ impl Page {
         let mut lines = Vec::new();
         for group in groups {
             let component = group.component.map(|name| format!("{} ", clean(name.as_str()))).unwrap_or_default();
-            lines.push(format!("@@ {component}{} @@", clean(group.app.as_str())));
+            lines.push(format!("@@ {component}{} @@", clean(&group.subject.to_string())));
             for entry in &group.entries {
                 entry_lines(entry, &mut lines);
             }

@@ -113,7 +113,7 @@ impl Text {
 
     fn group(&mut self, group: &Group<'_>) {
         let style = self.style;
-        let app = clean(group.app.as_str());
+        let app = clean(&group.subject.to_string());
         match group.component {
             Some(component) => {
                 let component = style.paint(Tone::Strong, clean(component.as_str()));
@@ -319,7 +319,7 @@ pub(super) fn warnings(environments: &[EnvView<'_>], style: Style) -> Vec<String
                     let of = if name.starts_with("app ") {
                         String::new()
                     } else {
-                        format!(" of {}", clean(group.app.as_str()))
+                        format!(" of {}", clean(&group.subject.to_string()))
                     };
                     names.push(format!("{name}{of} ({})", clean(env.name.as_str())));
                 }

@@ -17,7 +17,7 @@ pub(super) fn named(withheld: &Withheld) -> String {
         return withheld.message.clone();
     };
     let name = short_name(key);
-    let is_named = withheld.message.contains(key.app().as_str())
+    let is_named = withheld.message.contains(&*key.name())
         || name.split(' ').next_back().is_some_and(|last| withheld.message.contains(last));
     if is_named { withheld.message.clone() } else { format!("{name}: {}", withheld.message) }
 }

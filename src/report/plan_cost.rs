@@ -15,12 +15,13 @@ pub fn cost_delta(plan: &Plan, observed: &Observed) -> Cost {
         .steps
         .iter()
         .filter(|step| matches!(step.action, Action::DeleteApp { .. }))
-        .map(|step| step.key.app())
+        .filter_map(|step| step.key.app())
         .collect();
     let mut delta = Cost::ZERO;
     for step in &plan.steps {
         // An app goes with everything in it, which counts once.
-        let is_within = deleted.contains(step.key.app()) && !matches!(step.action, Action::DeleteApp { .. });
+        let is_within =
+            step.key.app().is_some_and(|app| deleted.contains(app)) && !matches!(step.action, Action::DeleteApp { .. });
         if !is_within {
             delta = delta.plus(of_step(step, &known));
         }
@@ -34,7 +35,7 @@ pub(super) fn cost_of_app(observed: &Observed, app: &AppName) -> Cost {
 }
 
 fn of_step(step: &Step, known: &Known<'_>) -> Cost {
-    let app = step.key.app();
+    let Some(app) = step.key.app() else { return Cost::ZERO };
     match &step.action {
         Action::CreateMachine(write) => cost::machine(&write.config),
         Action::UpdateMachine { id, write, .. } => cost::machine(&write.config).minus(known.machine(app, id)),
@@ -46,6 +47,11 @@ fn of_step(step: &Step, known: &Known<'_>) -> Cost {
         Action::ReleaseIp { .. } => Cost::ZERO.minus(address(&step.key)),
         Action::DeleteApp { .. } => Cost::ZERO.minus(known.app(app)),
         Action::CreateApp { .. }
+        | Action::CreateObject(_)
+        | Action::UpdateObject { .. }
+        | Action::MarkObject { .. }
+        | Action::WaitObject { .. }
+        | Action::DeleteObject { .. }
         | Action::SetSecrets(_)
         | Action::UpdateVolume { .. }
         | Action::AddCertificate

@@ -11,7 +11,7 @@ use super::plan_cost;
 use super::style::{Style, Tone};
 use super::text::{clean, plural, wrap};
 use super::view::{Entry, Group, Kind as Effect, Totals, fold};
-use crate::resource::{AppName, FieldChange, ResourceKey};
+use crate::resource::{self, AppName, FieldChange, ResourceKey};
 use crate::review::{Comparison, Fate, Kind, Subject};
 
 /// The version of the JSON form. It rises when a field changes its meaning or goes; fields may be added within a version.
@@ -71,14 +71,15 @@ fn groups<'c>(subject: &'c Subject, own: &'c AppName) -> Vec<Group<'c>> {
     let mut groups: Vec<Group<'c>> = Vec::new();
     if !subject.settings.is_empty() {
         let entry = entry(own_effect(subject), None, &subject.settings);
-        groups.push(Group { component: None, app: own, entries: vec![entry] });
+        groups.push(Group { component: None, subject: resource::Subject::App(own.clone()), entries: vec![entry] });
     }
     for object in &subject.objects {
         let entry = entry(object.effect, Some(&object.key), &object.changes);
-        match groups.iter_mut().find(|group| *group.app == object.app && group.component.is_some()) {
+        let about = object.key.subject();
+        match groups.iter_mut().find(|group| group.subject == about && group.component.is_some()) {
             Some(group) => group.entries.push(entry),
             None => {
-                groups.push(Group { component: Some(&object.component), app: &object.app, entries: vec![entry] });
+                groups.push(Group { component: Some(&object.component), subject: about, entries: vec![entry] });
             }
         }
     }

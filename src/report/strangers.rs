@@ -95,9 +95,10 @@ fn volumes<'o>(scope: &'o Scope, row: &AppRow) -> Vec<&'o Volume> {
 fn adopted(plan: &Plan, observed: &Observed) -> Vec<Stranger> {
     let steps = plan.steps.iter().filter(|step| matches!(step.action, Action::AdoptApp { .. }));
     let of_step = |step: &Step| {
-        let scope = observed.scopes.get(&step.org)?;
-        let row = scope.apps.items.iter().find(|row| row.name == *step.key.app())?;
-        Some(Stranger { reason: step.reason.clone(), ..stranger(&step.org, scope, row, "", observed) })
+        let (org, app) = (step.org.as_ref()?, step.key.app()?);
+        let scope = observed.scopes.get(org)?;
+        let row = scope.apps.items.iter().find(|row| row.name == *app)?;
+        Some(Stranger { reason: step.reason.clone(), ..stranger(org, scope, row, "", observed) })
     };
     steps.filter_map(of_step).collect()
 }

@@ -10,7 +10,7 @@ use super::text::clean;
 use super::value::{self, Fate, Line};
 use crate::desired::Level;
 use crate::plan::{Action, EnvironmentKind, Notice, Plan, Stance, Standing, Step, Withheld};
-use crate::resource::{AppName, ComponentName, EnvName, FieldChange, IpKind, MachineSlot, ResourceKey};
+use crate::resource::{ComponentName, EnvName, FieldChange, IpKind, MachineSlot, ResourceKey, Subject};
 
 /// What happens to a resource, seen as a whole.
 pub(super) use crate::plan::Effect as Kind;
@@ -95,7 +95,7 @@ pub(super) struct Entry<'p> {
 #[derive(Debug, Clone)]
 pub(super) struct Group<'p> {
     pub(super) component: Option<&'p ComponentName>,
-    pub(super) app: &'p AppName,
+    pub(super) subject: Subject,
     pub(super) entries: Vec<Entry<'p>>,
 }
 
@@ -149,12 +149,12 @@ pub(super) fn environment<'p>(plan: &'p Plan, name: &EnvName) -> Option<EnvView<
 fn view_of<'p>(plan: &'p Plan, name: &'p EnvName, is_orphan: bool) -> EnvView<'p> {
     let mut groups: Vec<Group<'p>> = Vec::new();
     for step in plan.steps.iter().filter(|step| step.env == *name) {
-        let app = step.key.app();
+        let subject = step.key.subject();
         let component = step.component.as_ref();
-        if let Some(group) = groups.iter_mut().find(|group| group.component == component && group.app == app) {
+        if let Some(group) = groups.iter_mut().find(|group| group.component == component && group.subject == subject) {
             add(&mut group.entries, step);
         } else {
-            let mut group = Group { component, app, entries: Vec::new() };
+            let mut group = Group { component, subject, entries: Vec::new() };
             add(&mut group.entries, step);
             groups.push(group);
         }
@@ -207,10 +207,10 @@ fn held_by_level<'p>(blocked: &[&'p Withheld]) -> Option<Held<'p>> {
             changes: told(&change.changes, key),
             health: None,
         };
-        let (component, app) = (withheld.component.as_ref(), key.app());
-        match groups.iter_mut().find(|group| group.component == component && group.app == app) {
+        let (component, subject) = (withheld.component.as_ref(), key.subject());
+        match groups.iter_mut().find(|group| group.component == component && group.subject == subject) {
             Some(group) => group.entries.push(entry),
-            None => groups.push(Group { component, app, entries: vec![entry] }),
+            None => groups.push(Group { component, subject, entries: vec![entry] }),
         }
     }
     for group in &mut groups {
@@ -222,6 +222,9 @@ fn held_by_level<'p>(blocked: &[&'p Withheld]) -> Option<Held<'p>> {
 /// Adds a step to the entries of its component: a wait to the machine it waits for, a create to the delete that it follows.
 fn add<'p>(entries: &mut Vec<Entry<'p>>, step: &'p Step) {
     let same_key = |entry: &&mut Entry<'p>| entry.keys.first() == Some(&&step.key);
+    if let Action::WaitObject { .. } = &step.action {
+        return;
+    }
     if let Action::WaitHealthy { timeout, has_checks, .. } = &step.action {
         if let Some(entry) = entries.iter_mut().rev().find(same_key).filter(|entry| entry.kind != Kind::Delete) {
             entry.health = Some(Health { timeout: *timeout, has_checks: *has_checks });
@@ -376,6 +379,7 @@ pub(super) fn short_name(key: &ResourceKey) -> String {
         ResourceKey::Machine { slot, .. } => format!("machine {slot}"),
         ResourceKey::Ip { ip, .. } => ip_name(*ip).to_owned(),
         ResourceKey::Certificate { hostname, .. } => format!("certificate {hostname}"),
+        ResourceKey::Object(key) => format!("{} {}", key.scope.provider.label(), key.object.noun()),
     })
 }
 

@@ -196,18 +196,21 @@ pub enum ResourceKey {
         /// The host name.
         hostname: String,
     },
+    /// An object at a provider other than Fly's machines.
+    Object(super::ObjectKey),
 }
 
 impl ResourceKey {
-    /// The Fly app that the resource is or belongs to.
-    pub const fn app(&self) -> &AppName {
+    /// The Fly app that the resource is or belongs to, if it is of Fly's machines.
+    pub const fn app(&self) -> Option<&AppName> {
         match self {
             Self::App { app }
             | Self::Secrets { app }
             | Self::Volume { app, .. }
             | Self::Machine { app, .. }
             | Self::Ip { app, .. }
-            | Self::Certificate { app, .. } => app,
+            | Self::Certificate { app, .. } => Some(app),
+            Self::Object(_) => None,
         }
     }
 
@@ -215,7 +218,56 @@ impl ResourceKey {
     ///
     /// Machines carry a name that is unique in their app, and apps and certificates are named by the caller.
     pub const fn is_minted(&self) -> bool {
-        matches!(self, Self::Volume { .. } | Self::Ip { .. })
+        match self {
+            Self::Volume { .. } | Self::Ip { .. } => true,
+            Self::Object(key) => key.object.is_minted(),
+            _ => false,
+        }
+    }
+
+    /// What a deletion of it is about: the app that it is or belongs to, or itself.
+    pub fn subject(&self) -> Subject {
+        match self {
+            Self::Object(key) => Subject::Object(key.clone()),
+            Self::App { app }
+            | Self::Secrets { app }
+            | Self::Volume { app, .. }
+            | Self::Machine { app, .. }
+            | Self::Ip { app, .. }
+            | Self::Certificate { app, .. } => Subject::App(app.clone()),
+        }
+    }
+
+    /// The name of that, for people.
+    pub fn name(&self) -> String {
+        self.subject().to_string()
+    }
+
+    /// The object's key, if it is at another provider.
+    pub const fn object(&self) -> Option<&super::ObjectKey> {
+        match self {
+            Self::Object(key) => Some(key),
+            _ => None,
+        }
+    }
+}
+
+/// What is deleted as a whole: an app of Fly's machines, or an object at another provider.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Subject {
+    /// An app.
+    App(AppName),
+    /// An object.
+    Object(super::ObjectKey),
+}
+
+impl fmt::Display for Subject {
+    /// Its name.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::App(app) => app.fmt(f),
+            Self::Object(key) => key.name.fmt(f),
+        }
     }
 }
 
@@ -228,6 +280,7 @@ impl fmt::Display for ResourceKey {
             Self::Machine { app, slot } => write!(f, "machine {slot} of {app}"),
             Self::Ip { app, ip } => write!(f, "ip {ip} of {app}"),
             Self::Certificate { app, hostname } => write!(f, "certificate {hostname} of {app}"),
+            Self::Object(key) => key.fmt(f),
         }
     }
 }

@@ -9,10 +9,14 @@ pub mod image;
 pub mod key;
 pub mod machine;
 pub mod marker;
+pub mod object;
 pub mod output;
 mod repo;
 pub mod secret_record;
 
 pub use diff::{Change, ChangeKind, FieldChange};
-pub use key::{AppName, ComponentName, EnvName, IpKind, MachineSlot, OrgSlug, OwnerId, ResourceKey, VolumeSlot};
+pub use key::{
+    AppName, ComponentName, EnvName, IpKind, MachineSlot, OrgSlug, OwnerId, ResourceKey, Subject, VolumeSlot,
+};
+pub use object::{ObjectKey, ObjectKind, ObjectMarker, Provider, ScopeKey};
 pub use repo::{RepoName, RepoNameError};

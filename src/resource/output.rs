@@ -9,13 +9,15 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::secret::SecretText;
+
 /// Opens a placeholder. Spec values that contain this character are refused.
 pub const OPEN: char = '\u{E000}';
 /// Closes a placeholder. Spec values that contain this character are refused.
 pub const CLOSE: char = '\u{E001}';
 
-/// Outputs by path, for example `fly.server.ips.v6`.
-pub type Outputs = BTreeMap<String, String>;
+/// Outputs by path, for example `fly.server.ips.v6`. Some are secret (`neon.main.uri`), so none is ever printed.
+pub type Outputs = BTreeMap<String, SecretText>;
 
 /// The placeholder for the output at `path`.
 pub fn placeholder(path: &str) -> String {
@@ -53,7 +55,7 @@ pub fn resolve_text(text: &str, outputs: &Outputs) -> String {
             break;
         };
         match outputs.get(path) {
-            Some(value) => resolved.push_str(value),
+            Some(value) => resolved.push_str(value.expose()),
             None => resolved.push_str(&placeholder(path)),
         }
         rest = tail;
@@ -116,7 +118,7 @@ mod tests {
     #[test]
     fn a_placeholder_is_replaced_once_its_output_is_known() {
         let text = format!("http://[{}]:80/{}", placeholder("fly.a.ips.v6"), placeholder("fly.b.x"));
-        let outputs = Outputs::from([("fly.a.ips.v6".to_owned(), "fd::1".to_owned())]);
+        let outputs = Outputs::from([("fly.a.ips.v6".to_owned(), "fd::1".into())]);
         assert_eq!(resolve_text(&text, &outputs), format!("http://[fd::1]:80/{}", placeholder("fly.b.x")));
         assert_eq!(waits_for(&text), ["fly.a.ips.v6", "fly.b.x"]);
         assert_eq!(display(&text), "http://[(known after create)]:80/(known after create)");
@@ -124,7 +126,7 @@ mod tests {
 
     #[test]
     fn a_resolved_value_that_looks_like_a_placeholder_is_not_resolved_again() {
-        let outputs = Outputs::from([("a".to_owned(), placeholder("b")), ("b".to_owned(), "never".to_owned())]);
+        let outputs = Outputs::from([("a".to_owned(), placeholder("b").into()), ("b".to_owned(), "never".into())]);
         assert_eq!(resolve(&json!([placeholder("a")]), &outputs), json!([placeholder("b")]));
     }
 }

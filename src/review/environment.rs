@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::ObjectChange;
 use super::settings::{self, object};
-use crate::desired::{App, Environment, IpRequest, Machine, Network, Volume};
+use crate::desired::{App, Environment, IpRequest, Machine, Network, Object, Volume};
 use crate::plan::Effect;
 use crate::resource::field::FieldSet;
 use crate::resource::machine::three_way;
@@ -35,7 +35,7 @@ pub(super) fn own_fields(environment: &Environment) -> Value {
         ("ttl.max", environment.max_age.map(|age| Value::from(humantime::format_duration(age).to_string()))),
         ("requires.approval", is(environment.requires.approval)),
         ("requires.environments", (!gates.is_empty()).then(|| json!(gates))),
-        ("org", Some(Value::from(environment.org.as_str()))),
+        ("org", environment.org.as_ref().map(|org| Value::from(org.as_str()))),
         ("network", Some(Value::from(network))),
     ])
 }
@@ -53,10 +53,35 @@ pub(super) fn objects(old: Option<&Graph>, new: Option<&Graph>) -> Vec<ObjectCha
     }
     for app in was.iter().filter(|app| !is.iter().any(|other| other.name == app.name)) {
         let key = ResourceKey::App { app: app.name.clone() };
-        let (component, app) = (app.component.clone(), app.name.clone());
-        changes.push(ObjectChange { component, app, key, effect: Effect::Delete, changes: Vec::new() });
+        let component = app.component.clone();
+        changes.push(ObjectChange { component, key, effect: Effect::Delete, changes: Vec::new() });
     }
+    elsewhere(old, new, &mut changes);
     changes
+}
+
+/// What differs in what an environment has at other providers. How their secret fields are written is not compared.
+fn elsewhere(old: Option<&Graph>, new: Option<&Graph>, changes: &mut Vec<ObjectChange>) {
+    let all = |graph: Option<&Graph>| -> Vec<Object> { graph.map(|(env, _)| env.objects.clone()).unwrap_or_default() };
+    let (was, is) = (all(old), all(new));
+    let fields = |object: &Object| -> Value {
+        let secrets = object.secrets.keys().map(|name| (name.clone(), Value::from("(secret)")));
+        object.fields.clone().into_iter().chain(secrets).collect()
+    };
+    for object in &is {
+        let before = was.iter().find(|before| before.key == object.key);
+        let none = Value::Object(serde_json::Map::new());
+        let found = settings::changes(&before.map_or(none, fields), &fields(object));
+        let effect = if before.is_none() { Effect::Create } else { Effect::Update };
+        if before.is_none() || !found.is_empty() {
+            let (component, key) = (object.component.clone(), ResourceKey::Object(object.key.clone()));
+            changes.push(ObjectChange { component, key, effect, changes: found });
+        }
+    }
+    for object in was.iter().filter(|object| !is.iter().any(|other| other.key == object.key)) {
+        let (component, key) = (object.component.clone(), ResourceKey::Object(object.key.clone()));
+        changes.push(ObjectChange { component, key, effect: Effect::Delete, changes: Vec::new() });
+    }
 }
 
 /// How the secrets of an app are written, by name: where each comes from, and never what it is.
@@ -124,8 +149,8 @@ impl Differences<'_> {
     }
 
     fn push(&mut self, key: ResourceKey, effect: Effect, changes: Vec<FieldChange>) {
-        let (component, app) = (self.app.component.clone(), self.app.name.clone());
-        self.changes.push(ObjectChange { component, app, key, effect, changes });
+        let component = self.app.component.clone();
+        self.changes.push(ObjectChange { component, key, effect, changes });
     }
 }
 

@@ -20,7 +20,7 @@ use crate::cost::Cost;
 use crate::desired::{Built, Environment, Fleet, Wanted};
 use crate::plan::Effect;
 use crate::policy::Policy;
-use crate::resource::{AppName, ComponentName, FieldChange, ResourceKey};
+use crate::resource::{ComponentName, FieldChange, ResourceKey};
 use crate::spec::preview::PreviewSource;
 use crate::spec::{ParsedEnvironment, ParsedPreviewSet, ParsedSpecs};
 
@@ -109,7 +109,7 @@ pub struct Subject {
     pub fate: Fate,
     /// The fields of its own that differ.
     pub settings: Vec<FieldChange>,
-    /// What differs in its apps.
+    /// What differs in its apps, and in what it has at other providers.
     pub objects: Vec<ObjectChange>,
     /// What it asks for and the policy does not allow.
     pub violations: Vec<String>,
@@ -117,13 +117,11 @@ pub struct Subject {
     pub cost: Cost,
 }
 
-/// What differs in one object of an app.
+/// What differs in one object.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ObjectChange {
     /// The component.
     pub component: ComponentName,
-    /// The app.
-    pub app: AppName,
     /// The object.
     pub key: ResourceKey,
     /// What it comes to.

@@ -25,6 +25,12 @@ pub struct ControllerSpec {
     /// How Fly.io is reached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fly: Option<ControllerFly>,
+    /// How Neon is reached. Default: with the token in environment variable `NEON_API_KEY`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub neon: Option<ControllerProvider>,
+    /// How Vercel is reached. Default: with the token in environment variable `VERCEL_TOKEN`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vercel: Option<ControllerProvider>,
     /// How GitHub is reached, where sets of previews come from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub github: Option<ControllerGithub>,
@@ -127,6 +133,31 @@ pub struct ControllerFly {
     /// Organizations by slug, each with its token. Default: environment variable `FLY_API_TOKEN` for all.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub organizations: IndexMap<String, FlyOrganization>,
+}
+
+/// How a provider with projects is reached.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ControllerProvider {
+    /// Address of its API. Default: the provider's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_url: Option<String>,
+    /// Where the token of projects comes from that are not named below. Default: the provider's usual environment variable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<CredentialSource>,
+    /// Projects by id or name (of Vercel also `team/project`), each with its token. What is named here is looked at also when no
+    /// environment has anything in it any more.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub projects: IndexMap<String, ProviderProject>,
+}
+
+/// One project of a provider.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ProviderProject {
+    /// Where its token comes from, for example `{fromEnv: NEON_API_KEY_STAGING}`. Default: that of the provider.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<CredentialSource>,
 }
 
 /// One Fly organization.

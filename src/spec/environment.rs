@@ -8,8 +8,10 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::duration::Duration;
 use super::fly::FlySpec;
+use super::neon::NeonSpec;
 use super::report::ReportSpec;
 use super::text::{StringList, Text};
+use super::vercel::VercelSpec;
 
 /// What an environment is made of, how long it lives and how far Hangar may go with it.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
@@ -47,6 +49,12 @@ pub struct EnvironmentSpec {
     /// What runs on Fly.io.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fly: Option<FlySpec>,
+    /// Branches of a Neon project.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub neon: Option<NeonSpec>,
+    /// What there is in Vercel projects.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vercel: Option<VercelSpec>,
     /// Commands that are run, one after the other, before anything of the environment is deleted. Default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8))]

@@ -17,7 +17,7 @@ use super::tree::{self, Node, Shape};
 use super::typed::{self, Lenience};
 
 /// Sections of an environment that are designed and not built.
-const LATER_SECTIONS: [&str; 4] = ["vercel", "neon", "jobs", "checks"];
+const LATER_SECTIONS: [&str; 2] = ["jobs", "checks"];
 
 /// A document that was read, perhaps with problems.
 #[derive(Debug)]
@@ -136,7 +136,7 @@ fn later_sections(node: &Node) -> (Vec<Finding>, BTreeSet<String>) {
         findings.push(
             Finding::error(&pointer, format!("the section `{section}` is not supported by this version of Hangar yet"))
                 .at_key()
-                .help("remove it; this version reconciles `fly`"),
+                .help("remove it; this version reconciles `fly`, `neon` and `vercel`"),
         );
         hidden.insert(pointer);
     }

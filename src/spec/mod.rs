@@ -18,6 +18,7 @@ pub mod group;
 pub mod machine;
 mod manifest;
 mod mask;
+pub mod neon;
 pub mod network;
 pub mod parse;
 pub mod policy;
@@ -39,6 +40,7 @@ pub mod text;
 mod tree;
 mod typed;
 pub mod validate;
+pub mod vercel;
 
 pub use app::{AppSpec, DEFAULT_GROUP};
 pub use broken::Broken;

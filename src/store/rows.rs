@@ -15,6 +15,7 @@ pub(super) enum Part {
     Run,
     Note,
     Organization,
+    Scope,
     Born,
     Volume,
     Freed,
@@ -26,10 +27,11 @@ pub(super) enum Part {
 }
 
 impl Part {
-    pub(super) const ALL: [Self; 11] = [
+    pub(super) const ALL: [Self; 12] = [
         Self::Run,
         Self::Note,
         Self::Organization,
+        Self::Scope,
         Self::Born,
         Self::Volume,
         Self::Freed,
@@ -45,6 +47,7 @@ impl Part {
             Self::Run => "run",
             Self::Note => "note",
             Self::Organization => "organization",
+            Self::Scope => "scope",
             Self::Born => "born",
             Self::Volume => "volume",
             Self::Freed => "freed",
@@ -99,6 +102,7 @@ pub(super) fn parts_that_differ(before: &Memory, after: &Memory) -> BTreeSet<Par
         }
         Part::Note => before.notes != after.notes,
         Part::Organization => before.organizations != after.organizations,
+        Part::Scope => before.scopes != after.scopes,
         Part::Born => before.born != after.born,
         Part::Volume => before.volumes != after.volumes,
         Part::Freed => before.freed != after.freed,
@@ -122,6 +126,7 @@ pub(super) fn take_over(memory: &mut Memory, other: &Memory, parts: &BTreeSet<Pa
             }
             Part::Note => memory.notes.clone_from(&other.notes),
             Part::Organization => memory.organizations.clone_from(&other.organizations),
+            Part::Scope => memory.scopes.clone_from(&other.scopes),
             Part::Born => memory.born.clone_from(&other.born),
             Part::Volume => memory.volumes.clone_from(&other.volumes),
             Part::Freed => memory.freed.clone_from(&other.freed),
@@ -143,6 +148,7 @@ pub(super) fn rows_of(memory: &Memory, parts: &BTreeSet<Part>, before: &Rows) ->
         blank_since,
         notes,
         organizations,
+        scopes,
         born,
         volumes,
         freed,
@@ -162,6 +168,9 @@ pub(super) fn rows_of(memory: &Memory, parts: &BTreeSet<Part>, before: &Rows) ->
     }
     for org in organizations.iter().filter(|_| parts.contains(&Part::Organization)) {
         rows.put(Part::Organization, org.as_str().to_owned(), &true)?;
+    }
+    for scope in scopes.iter().filter(|_| parts.contains(&Part::Scope)) {
+        rows.put(Part::Scope, serde_json::to_string(scope)?, scope)?;
     }
     for (app, birth) in born.iter().filter(|_| parts.contains(&Part::Born)) {
         rows.put(Part::Born, app.as_str().to_owned(), birth)?;
@@ -268,6 +277,7 @@ pub(super) fn memory_of(rows: &Rows) -> Result<Option<Memory>, BadRow> {
             Part::Run => {}
             Part::Note => memory.notes.push(read(key, row)?),
             Part::Organization => drop(memory.organizations.insert(OrgSlug::new(&key.key))),
+            Part::Scope => drop(memory.scopes.insert(read(key, row)?)),
             Part::Born => drop(memory.born.insert(AppName::new(&key.key), read(key, row)?)),
             Part::Volume => drop(memory.volumes.insert(key.key.clone(), read(key, row)?)),
             Part::Freed => drop(memory.freed.insert(AppName::new(&key.key), read(key, row)?)),

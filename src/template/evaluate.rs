@@ -27,6 +27,8 @@ pub enum Lookup {
     Missing(TemplateErrorKind),
     /// An output that is known once its resource exists, by its path.
     Output(String),
+    /// A secret output that is known once its resource exists, by its path.
+    SecretOutput(String),
     /// A secret.
     Secret(SecretText),
     /// A secret that is not known on this machine, and why.
@@ -86,13 +88,16 @@ fn value(expression: &Expression, destination: Destination, scope: &mut impl Sco
     let path = &expression.path;
     let at_path = |kind| TemplateError::new(path.span.clone(), kind);
     let found = scope.look_up(path, destination).map_err(at_path)?;
-    if destination == Destination::Plain && matches!(found, Lookup::Secret(_) | Lookup::Unavailable(_)) {
+    if destination == Destination::Plain
+        && matches!(found, Lookup::Secret(_) | Lookup::SecretOutput(_) | Lookup::Unavailable(_))
+    {
         return Err(at_path(TemplateErrorKind::Tainted { path: path.to_string() }));
     }
     let (start, tainted) = match found {
         Lookup::Known(value) => (SecretText::from(value), false),
         Lookup::Secret(value) => (value, true),
         Lookup::Output(output_path) => (output::placeholder(&output_path).into(), false),
+        Lookup::SecretOutput(output_path) => (output::placeholder(&output_path).into(), true),
         Lookup::Missing(kind) => match expression.filters.first() {
             Some(first) if first.name == "default" => (SecretText::default(), false),
             _ => return Err(at_path(kind)),

@@ -7,7 +7,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use crate::resource::AppName;
+use crate::resource::{AppName, ObjectKey};
 use crate::secret::SecretText;
 
 /// Makes keyed fingerprints with a key derived from the master key.
@@ -29,10 +29,19 @@ impl Fingerprinter {
     /// The fingerprint of `value` as the secret `name` of `app`: 16 hexadecimal characters. The same value under another name or
     /// in another app has another fingerprint.
     pub fn fingerprint(&self, app: &AppName, name: &str, value: &SecretText) -> String {
+        self.of_parts(&[app.as_str(), name, value.expose()])
+    }
+
+    /// The fingerprint of `value` as the secret field `name` of an object at another provider.
+    pub fn of_object(&self, key: &ObjectKey, name: &str, value: &SecretText) -> String {
+        self.of_parts(&[&key.to_string(), name, value.expose()])
+    }
+
+    fn of_parts(&self, parts: &[&str]) -> String {
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(self.key.as_ref()) else {
             return String::new();
         };
-        for part in [app.as_str(), name, value.expose()] {
+        for part in parts {
             mac.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
             mac.update(part.as_bytes());
         }

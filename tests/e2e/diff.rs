@@ -181,7 +181,7 @@ async fn a_diff_can_be_of_one_environment_or_one_component() {
 
     let apps = |planned: &Planned| {
         let created = planned.plan.steps.iter().filter(|step| matches!(step.action, Action::CreateApp { .. }));
-        created.map(|step| step.key.app().to_string()).collect::<Vec<_>>()
+        created.map(|step| step.key.name()).collect::<Vec<_>>()
     };
     assert_eq!(apps(&all), ["demo-api", "demo-web", "other-api", "other-web"]);
     assert_eq!(apps(&one), ["demo-api", "demo-web"]);

@@ -28,8 +28,8 @@ async fn ahead(world: &mut World, by: Duration) -> Forecast {
     forecast
 }
 
-fn apps_of(forecast: &Forecast) -> BTreeSet<&str> {
-    forecast.collected.iter().map(|collected| collected.app.as_str()).collect()
+fn apps_of(forecast: &Forecast) -> BTreeSet<String> {
+    forecast.collected.iter().map(|collected| collected.subject.to_string()).collect()
 }
 
 fn pull(world: &World, number: u64) -> PullRequest {
@@ -93,7 +93,7 @@ async fn what_is_said_of_a_day_to_come_is_what_is_gone_when_it_has_come() {
         world.pass_time(rest.to_std().unwrap()).await;
         world.reconcile().await;
         let after: BTreeSet<String> = world.app_names().into_iter().collect();
-        let gone: BTreeSet<&str> = before.difference(&after).map(String::as_str).collect();
+        let gone: BTreeSet<String> = before.difference(&after).cloned().collect();
         assert_eq!(apps_of(&forecast), gone, "{hours} h");
         assert_eq!(gone.len(), count);
     }

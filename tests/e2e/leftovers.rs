@@ -37,7 +37,7 @@ async fn list(world: &mut World, pattern: &str) -> Planned {
 }
 
 fn apps_in(planned: &Planned) -> Vec<&str> {
-    planned.plan.steps.iter().map(|step| step.key.app().as_str()).collect()
+    planned.plan.steps.iter().map(|step| step.key.app().unwrap().as_str()).collect()
 }
 
 async fn code(world: &mut World, pattern: &str) -> String {

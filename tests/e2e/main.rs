@@ -40,6 +40,7 @@ mod leases;
 mod leftovers;
 mod levels;
 mod live;
+mod neon;
 mod networks;
 mod organizations;
 mod ownership;

@@ -190,8 +190,10 @@ impl Engine {
         let blocked = blocked.map(|withheld| withheld.reason).collect();
         let converged = plan.environments.keys().filter(|env| plan.standing(env) == Standing::Converged);
         let converged = converged.map(ToString::to_string).collect();
-        let outputs =
-            plan.outputs.iter().filter(|_| !plan.steps.is_empty()).map(|(env, known)| (env.to_string(), known.clone()));
+        let outputs = plan.outputs.iter().filter(|_| !plan.steps.is_empty()).map(|(env, known)| {
+            let known = known.iter().map(|(path, value)| (path.clone(), value.expose().to_owned()));
+            (env.to_string(), known.collect())
+        });
         let mut progress = Progress { outputs: outputs.collect(), ..Progress::default() };
         skip_waits(&plan, &mut progress);
         let progress = self.progress.id(progress);
@@ -332,7 +334,7 @@ impl Engine {
 pub(crate) fn settle(memory: &mut Memory, rules: Rules, observed: &Observed, fleet: &Fleet, policy: &Policy) {
     memory.settle_by(rules, observed, now(), policy.timing, policy.budget.window);
     let lived_in = fleet.environments.values().filter_map(|wanted| match wanted {
-        Wanted::Ready(env) => Some(env.org.clone()),
+        Wanted::Ready(env) => env.org.clone(),
         Wanted::Broken { .. } => None,
     });
     memory.remember_organizations(observed, &fleet.owner, &lived_in.collect());
@@ -394,7 +396,7 @@ fn note(step: &Step, verb: Verb) -> Note {
 /// What the executor remembers of a success besides its note.
 fn remember(memory: &mut Memory, step: &Step, id: Option<&String>) {
     if let (Action::CreateVolume { .. }, Some(id)) = (&step.action, id) {
-        memory.volumes.insert(id.clone(), step.key.app().clone());
+        memory.volumes.insert(id.clone(), step.key.app().unwrap().clone());
     }
     if let Action::DeleteApp { proof } = &step.action
         && let Some(unit) = proof.unit()
@@ -431,8 +433,8 @@ const fn set(bits: &mut u64, index: usize) {
 fn violation_in(plan: &Plan, observed: &Observed, memory: &Memory, missing: Missing) -> Option<Violation> {
     let owner = hangar::resource::OwnerId::from("us");
     plan.steps.iter().find_map(|step| {
-        let app = step.key.app();
-        let scope = &observed.scopes[&step.org];
+        let app = step.key.app().unwrap();
+        let scope = &observed.scopes[step.org.as_ref().unwrap()];
         let machines =
             scope.details.get(app).and_then(|detail| detail.machines.known()).unwrap_or(&scope.machines.items);
         let stamps = machines.iter().filter(|machine| machine.app == *app);
@@ -467,7 +469,7 @@ fn violation_by(
     let machine = request.machine().and_then(|id| app.machines.iter().find(|machine| machine.id == id));
     let what = format!("{} {}", step.action.name(), step.key);
     let (step_app, slot) = (
-        step.key.app(),
+        step.key.app().unwrap(),
         match &step.key {
             hangar::resource::ResourceKey::Machine { slot, .. } => Some(slot),
             _ => None,

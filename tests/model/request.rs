@@ -25,7 +25,7 @@ pub(crate) struct Progress {
     /// How many ticks ago the plan was made, where it says a moment.
     pub(crate) age: u8,
     /// Outputs by environment.
-    pub(crate) outputs: BTreeMap<String, Outputs>,
+    pub(crate) outputs: BTreeMap<String, BTreeMap<String, String>>,
     /// Digests and fingerprints of the secrets that were written, by app.
     pub(crate) vaults: BTreeMap<String, BTreeMap<String, (String, String)>>,
 }
@@ -65,13 +65,13 @@ impl Hands<'_> {
     }
 
     fn request(&self, step: &Step, progress: &Progress, world: &World) -> Prepared {
-        let app = step.key.app().to_string();
+        let app = step.key.name();
         let live = world.apps.get(&app);
         Prepared::Send(match (&step.action, &step.key) {
             (Action::CreateApp { network }, _) => {
                 Request::CreateApp { app, network: network.clone().unwrap_or_default() }
             }
-            (Action::SetSecrets(write), _) => self.secrets(app, write, progress.outputs_of(step)),
+            (Action::SetSecrets(write), _) => self.secrets(app, write, &progress.outputs_of(step)),
             (Action::CreateVolume { volume, .. }, _) => Request::CreateVolume {
                 app,
                 name: volume.slot.name.clone(),
@@ -166,10 +166,10 @@ impl Hands<'_> {
 
     /// The configuration to send and its metadata, the marker among it.
     fn config(&self, step: &Step, write: &MachineWrite, progress: &Progress) -> (String, BTreeMap<String, String>) {
-        let config: Value = output::resolve(&write.config, progress.outputs_of(step));
+        let config: Value = output::resolve(&write.config, &progress.outputs_of(step));
         let mut marker = write.marker.clone();
         marker.writer = WriterStamp::parse(&self.stamp());
-        let vault = progress.vaults.get(step.key.app().as_str());
+        let vault = progress.vaults.get(&step.key.name());
         for name in &write.pending_digests {
             let written = vault.and_then(|vault| vault.get(name));
             if let (Some(secret), Some((digest, fingerprint))) = (marker.secrets.0.get_mut(name), written) {
@@ -201,10 +201,11 @@ impl Hands<'_> {
             (key, Request::SetSecrets { set, .. }, _) => {
                 let fingerprinter = self.fleet.fingerprinter.as_ref().unwrap();
                 let vault = set.iter().map(|(name, value)| {
-                    let fingerprint = fingerprinter.fingerprint(key.app(), name, &SecretText::new(value.clone()));
+                    let fingerprint =
+                        fingerprinter.fingerprint(key.app().unwrap(), name, &SecretText::new(value.clone()));
                     (name.clone(), (short_digest(&format!("digest of {value}")), fingerprint))
                 });
-                progress.vaults.insert(key.app().to_string(), vault.collect());
+                progress.vaults.insert(key.name(), vault.collect());
             }
             _ => {}
         }
@@ -212,8 +213,8 @@ impl Hands<'_> {
 }
 
 impl Progress {
-    fn outputs_of(&self, step: &Step) -> &Outputs {
-        static NONE: Outputs = Outputs::new();
-        self.outputs.get(step.env.as_str()).unwrap_or(&NONE)
+    fn outputs_of(&self, step: &Step) -> Outputs {
+        let known = self.outputs.get(step.env.as_str()).into_iter().flatten();
+        known.map(|(path, value)| (path.clone(), value.as_str().into())).collect()
     }
 }

@@ -193,7 +193,7 @@ fn only_what_a_person_selects_is_planned() {
             world.request.component = component.map(Into::into);
         });
         let plan = world.plan();
-        let mut apps: Vec<String> = plan.steps.iter().map(|step| step.key.app().to_string()).collect();
+        let mut apps: Vec<String> = plan.steps.iter().map(|step| step.key.name()).collect();
         apps.dedup();
         (apps.join(" "), plan.environments.len(), plan.outputs.len())
     };
@@ -234,9 +234,10 @@ fn what_is_there_can_be_used_by_other_apps() {
     paths.retain(|path| path.starts_with("fly.web"));
     let first = "fly.web.volumes.data.app/iad/0.id";
     assert_eq!(paths, ["fly.web.ips.v6", first, "fly.web.volumes.data.app/iad/1.id", "fly.web.volumes.data.id"]);
-    assert_eq!(outputs["fly.web.ips.v6"], "address-v6");
-    assert_eq!(outputs["fly.web.volumes.data.id"], outputs[first]);
-    let volumes = [&outputs[first], &outputs["fly.web.volumes.data.app/iad/1.id"], &outputs["fly.db.volumes.data.id"]];
-    let distinct: std::collections::BTreeSet<&String> = volumes.into_iter().collect();
+    let output = |path: &str| outputs[path].expose();
+    assert_eq!(output("fly.web.ips.v6"), "address-v6");
+    assert_eq!(output("fly.web.volumes.data.id"), output(first));
+    let volumes = [output(first), output("fly.web.volumes.data.app/iad/1.id"), output("fly.db.volumes.data.id")];
+    let distinct: std::collections::BTreeSet<&str> = volumes.into_iter().collect();
     assert_eq!(distinct.len(), 3, "{outputs:#?}");
 }

@@ -206,7 +206,7 @@ impl World {
             _ => None,
         });
         scope.apps.items.extend(rows.filter(|_| self.is_listed));
-        Observed { scopes: BTreeMap::from([("o".into(), scope)]), images: self.images.clone() }
+        Observed { scopes: BTreeMap::from([("o".into(), scope)]), images: self.images.clone(), ..Observed::default() }
     }
 
     pub(super) fn plan(&self) -> Plan {
@@ -248,7 +248,7 @@ impl World {
     }
 
     fn carry_out(&mut self, step: &Step) {
-        let app = step.key.app().clone();
+        let app = step.key.app().unwrap().clone();
         let name = app.as_str();
         match (&step.action, &step.key) {
             (Action::CreateApp { network }, _) => {
@@ -275,8 +275,8 @@ impl World {
             (Action::CreateVolume { volume, .. }, ResourceKey::Volume { slot, .. }) => {
                 let id = self.next("vol");
                 let component = step.component.as_ref().unwrap().as_str();
-                self.outputs.insert(volume_id_path(component, slot), id.clone());
-                self.outputs.insert(format!("fly.{component}.volumes.{}.id", slot.name), id.clone());
+                self.outputs.insert(volume_id_path(component, slot), id.as_str().into());
+                self.outputs.insert(format!("fly.{component}.volumes.{}.id", slot.name), id.as_str().into());
                 self.volumes(name).push(Volume {
                     app,
                     id,
@@ -294,7 +294,7 @@ impl World {
             (Action::AllocateIp(_), ResourceKey::Ip { ip, .. }) => {
                 let address = format!("address-{ip}");
                 let component = step.component.as_ref().unwrap().as_str();
-                self.outputs.insert(crate::plan::outputs::ip_path(component, *ip), address.clone());
+                self.outputs.insert(crate::plan::outputs::ip_path(component, *ip), address.as_str().into());
                 self.ips(name).push(Ip { address, kind: Some(*ip) });
             }
             (Action::AddCertificate, ResourceKey::Certificate { hostname, .. }) => {

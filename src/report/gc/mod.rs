@@ -15,7 +15,7 @@ use crate::cost::Cost;
 use crate::desired::Fleet;
 use crate::observed::Observed;
 use crate::plan::{Action, Births, Collected, Plan, Reason, Step};
-use crate::resource::{AppName, EnvName};
+use crate::resource::{AppName, EnvName, ObjectKey, ResourceKey, Subject};
 
 pub use json::gc_json;
 pub use markdown::gc_markdown;
@@ -46,6 +46,8 @@ pub struct Departure {
     pub reason: String,
     /// Its apps that go.
     pub apps: Vec<AppName>,
+    /// What goes of it at other providers.
+    pub objects: Vec<ObjectKey>,
     /// When its oldest machine was made.
     pub born_at: Option<DateTime<Utc>>,
     /// Whose it is: the author of its pull request, or the set that it is of.
@@ -80,18 +82,21 @@ impl<'p> Collection<'p> {
     ) -> Self {
         let mut found: BTreeMap<&EnvName, Found> = BTreeMap::new();
         for app in &gone {
-            found.entry(&app.env).or_default().add(&app.app, Goes::At(app.at), &app.reason);
+            found.entry(&app.env).or_default().add_subject(&app.subject, Goes::At(app.at), &app.reason);
         }
         let after_grace = TimeDelta::from_std(grace).ok().and_then(|grace| plan.made_at.checked_add_signed(grace));
         for step in &plan.steps {
-            let goes = if matches!(step.action, Action::DeleteApp { .. } | Action::Finalize { .. }) {
+            let goes = if matches!(
+                step.action,
+                Action::DeleteApp { .. } | Action::DeleteObject { .. } | Action::Finalize { .. }
+            ) {
                 Goes::Now
             } else if is_tombstone(step) {
                 Goes::At(after_grace.unwrap_or(DateTime::<Utc>::MAX_UTC))
             } else {
                 Goes::Held
             };
-            found.entry(&step.env).or_default().add(step.key.app(), goes, &step.reason);
+            found.entry(&step.env).or_default().add(&step.key, goes, &step.reason);
         }
         for withheld in &plan.withheld {
             let goes = match (withheld.reason, withheld.until) {
@@ -100,7 +105,7 @@ impl<'p> Collection<'p> {
             };
             let entry = found.entry(&withheld.env).or_default();
             match &withheld.key {
-                Some(key) => entry.add(key.app(), goes, &withheld.message),
+                Some(key) => entry.add(key, goes, &withheld.message),
                 None => entry.add_all(marked(observed, fleet, &withheld.env), goes, &withheld.message),
             }
         }
@@ -124,14 +129,26 @@ impl<'p> Collection<'p> {
 #[derive(Default)]
 struct Found {
     apps: BTreeSet<AppName>,
-    /// When its last app goes.
+    objects: BTreeSet<ObjectKey>,
+    /// When its last part goes.
     goes: Option<Goes>,
     reason: String,
 }
 
 impl Found {
-    fn add(&mut self, app: &AppName, goes: Goes, reason: &str) {
-        self.add_all([app.clone()], goes, reason);
+    fn add(&mut self, key: &ResourceKey, goes: Goes, reason: &str) {
+        self.add_subject(&key.subject(), goes, reason);
+    }
+
+    fn add_subject(&mut self, subject: &Subject, goes: Goes, reason: &str) {
+        let app = match subject {
+            Subject::App(app) => Some(app.clone()),
+            Subject::Object(object) => {
+                self.objects.insert(object.clone());
+                None
+            }
+        };
+        self.add_all(app, goes, reason);
     }
 
     fn add_all(&mut self, apps: impl IntoIterator<Item = AppName>, goes: Goes, reason: &str) {
@@ -151,6 +168,7 @@ impl Found {
             goes: self.goes.unwrap_or(Goes::Held),
             reason: self.reason,
             apps: self.apps.into_iter().collect(),
+            objects: self.objects.into_iter().collect(),
             born_at,
             owner: author.or_else(|| set_of(observed, fleet, env).map(|set| format!("set {set}"))),
             pushed_at: provenance.and_then(|provenance| provenance.pushed_at),

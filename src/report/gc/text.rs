@@ -11,6 +11,7 @@ use crate::report::style::{Style, Tone};
 use crate::report::table::{self, Cell};
 use crate::report::text::{clean, moment, paragraph, span, whole};
 use crate::report::view::short_name;
+use crate::resource::Subject;
 
 /// What is collected: apps by what happens to them, and the environments that they are, with their age, owner and cost.
 pub fn gc_text(collection: &Collection<'_>, style: &Style, requests: RequestCount) -> String {
@@ -115,7 +116,10 @@ impl Text {
         let row = |app: &crate::plan::Collected| {
             vec![
                 Cell::toned(Tone::Strong, clean(app.env.as_str())),
-                Cell::plain(format!("app {}", clean(app.app.as_str()))),
+                Cell::plain(clean(&match &app.subject {
+                    Subject::App(app) => format!("app {app}"),
+                    Subject::Object(key) => key.to_string(),
+                })),
                 Cell::plain(moment(app.at, now)),
                 Cell::toned(Tone::Dim, clean(&app.reason)),
             ]
@@ -215,6 +219,6 @@ fn departure_row(departure: &Departure, collection: &Collection<'_>) -> Vec<Cell
 /// The resource with its app.
 fn name(step: &Step) -> String {
     let short = short_name(&step.key);
-    let app = clean(step.key.app().as_str());
+    let app = clean(&step.key.name());
     if short.contains(&app) { short } else { format!("{short} of {app}") }
 }

@@ -55,7 +55,7 @@ impl Builder<'_> {
             wanted.map(|env| env.apps.iter().map(|app| self.wanted_app(env, app)).collect()).unwrap_or_default();
         let known: Vec<AppName> = components.iter().map(|component| component.app.clone()).collect();
         let left_over = self.left_over(view, &known);
-        let org = wanted.map(|env| env.org.clone()).or_else(|| left_over.first().map(|(org, _)| org.clone()));
+        let org = wanted.and_then(|env| env.org.clone()).or_else(|| left_over.first().map(|(org, _)| org.clone()));
         components.extend(left_over.into_iter().map(|(_, component)| component));
         let created_at = self.created_at(view);
         let withheld: Vec<Withheld> = view.blocked.iter().chain(&view.waiting).map(|held| (*held).clone()).collect();
@@ -97,10 +97,10 @@ impl Builder<'_> {
     }
 
     fn wanted_app(&self, env: &Environment, app: &App) -> ComponentStatus {
-        let detail = self.observed.detail(&env.org, &app.name);
-        let mut status = self.app(&env.org, &app.name, Some(app.component.clone()), detail);
+        let detail = self.observed.detail(env.org.as_ref(), &app.name);
+        let mut status = self.app(env.org.as_ref(), &app.name, Some(app.component.clone()), detail);
         let markers: Vec<_> = self
-            .machines(&env.org, &app.name)
+            .machines(env.org.as_ref(), &app.name)
             .into_iter()
             .filter_map(|machine| machine.owned_by(&self.fleet.owner))
             .collect();
@@ -142,7 +142,7 @@ impl Builder<'_> {
             for row in scope.apps.items.iter().filter(|row| !known.contains(&row.name)) {
                 let detail = scope.details.get(&row.name);
                 let secrets = detail.and_then(|detail| detail.secrets.known()).map_or(&[][..], Vec::as_slice);
-                let machines = self.machines(org, &row.name);
+                let machines = self.machines(Some(org), &row.name);
                 let Ownership::Ours { env, component, .. } =
                     ownership(&self.fleet.owner, row, machines.into_iter(), secrets)
                 else {
@@ -154,7 +154,7 @@ impl Builder<'_> {
                     None => row.name.as_str() == view.name.as_str(),
                 };
                 if is_part {
-                    found.push((org.clone(), self.app(org, &row.name, component, detail)));
+                    found.push((org.clone(), self.app(Some(org), &row.name, component, detail)));
                 }
             }
         }
@@ -162,8 +162,8 @@ impl Builder<'_> {
     }
 
     /// The live machines of an app: read directly, or else as the organization's listing has them.
-    fn machines(&self, org: &OrgSlug, app: &AppName) -> Vec<&Machine> {
-        let Some(scope) = self.observed.scopes.get(org) else {
+    fn machines(&self, org: Option<&OrgSlug>, app: &AppName) -> Vec<&Machine> {
+        let Some(scope) = org.and_then(|org| self.observed.scopes.get(org)) else {
             return Vec::new();
         };
         let direct = scope.details.get(app).and_then(|detail| detail.machines.known());
@@ -176,7 +176,7 @@ impl Builder<'_> {
 
     fn app(
         &self,
-        org: &OrgSlug,
+        org: Option<&OrgSlug>,
         app: &AppName,
         component: Option<ComponentName>,
         detail: Option<&AppDetail>,
@@ -271,7 +271,7 @@ impl Builder<'_> {
                 problems.push(format!("{} is not created yet", app.component));
                 continue;
             }
-            let live = self.machines(&env.org, &app.name);
+            let live = self.machines(env.org.as_ref(), &app.name);
             for wanted in &app.machines {
                 let holder =
                     live.iter().find(|machine| slot_of(machine, &self.fleet.owner) == Some(wanted.slot.to_string()));

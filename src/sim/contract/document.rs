@@ -83,11 +83,7 @@ pub(super) fn matches(template: &str, path: &str) -> bool {
 }
 
 /// All operations of the document, whose paths are below `prefix`.
-pub(super) fn operations(
-    document: &Value,
-    schemas: &Schemas,
-    prefix: &str,
-) -> Result<Vec<Operation>, ContractError> {
+pub(super) fn operations(document: &Value, schemas: &Schemas, prefix: &str) -> Result<Vec<Operation>, ContractError> {
     let paths = document.get("paths").and_then(Value::as_object).ok_or_else(|| unsupported("/paths", "no paths"))?;
     let mut found = Vec::new();
     for (path, item) in paths {

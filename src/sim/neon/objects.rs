@@ -69,6 +69,7 @@ pub(super) fn endpoint(project: &Project, endpoint: &Endpoint) -> Value {
     given(json!({
         "host": host,
         "id": endpoint.id,
+        "name": endpoint.name,
         "project_id": project.id,
         "branch_id": endpoint.branch_id,
         "autoscaling_limit_min_cu": endpoint.min_cu,

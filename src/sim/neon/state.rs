@@ -117,6 +117,8 @@ pub(super) struct Database {
 pub(super) struct Endpoint {
     pub(super) id: String,
     pub(super) branch_id: String,
+    #[serde(default)]
+    pub(super) name: Option<String>,
     pub(super) read_write: bool,
     pub(super) state: EndpointState,
     pub(super) pending: Option<EndpointState>,
@@ -344,6 +346,7 @@ impl Endpoint {
         Self {
             id: id.to_owned(),
             branch_id: branch.to_owned(),
+            name: None,
             read_write,
             state: EndpointState::Init,
             pending: None,

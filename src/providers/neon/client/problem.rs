@@ -256,17 +256,31 @@ impl NeonProblem {
     /// What to do about it.
     pub const fn advice(&self) -> &'static str {
         match self {
-            Self::Unauthorized { .. } => "make a new API key in Neon's console, best one of the project or the organization, and put it there",
-            Self::Forbidden { .. } => "use a key of somebody who has this permission in the project, or give it to them in Neon's console",
+            Self::Unauthorized { .. } => {
+                "make a new API key in Neon's console, best one of the project or the organization, and put it there"
+            }
+            Self::Forbidden { .. } => {
+                "use a key of somebody who has this permission in the project, or give it to them in Neon's console"
+            }
             Self::Locked { .. } => "wait until Neon has finished what it does in the project; nothing was done yet",
             Self::NameTaken { .. } => "look at what has the name: it may be what was wanted; else choose another name",
-            Self::LimitReached { .. } => "delete what is not needed any more, or choose a plan that allows more; what waits goes on by itself then",
+            Self::LimitReached { .. } => {
+                "delete what is not needed any more, or choose a plan that allows more; what waits goes on by itself then"
+            }
             Self::NotReady => "wait until the branch is ready",
             Self::HasChildren { .. } => "delete the branches that were made of this one first",
-            Self::Protected { .. } => "this is never done by itself: change the branch in Neon's console if it is really meant",
-            Self::NameToPreserveMissing { .. } => "say under which name what the branch is now goes on; it takes the place of a branch",
-            Self::PasswordsNotKept { .. } => "reset the role's password, which tells the new one, or let the project keep passwords",
-            Self::NotFound { .. } => "right after its creation, look again in some seconds; else it was removed, or the key does not see it",
+            Self::Protected { .. } => {
+                "this is never done by itself: change the branch in Neon's console if it is really meant"
+            }
+            Self::NameToPreserveMissing { .. } => {
+                "say under which name what the branch is now goes on; it takes the place of a branch"
+            }
+            Self::PasswordsNotKept { .. } => {
+                "reset the role's password, which tells the new one, or let the project keep passwords"
+            }
+            Self::NotFound { .. } => {
+                "right after its creation, look again in some seconds; else it was removed, or the key does not see it"
+            }
             Self::RateLimited => "wait; requests are spaced out",
             Self::OperationFailed { .. } => "see the message, and the operations of the project in Neon's console",
             Self::OperationUnfinished { .. } => "wait, and look again; see Neon's status page if it lasts",
@@ -275,7 +289,9 @@ impl NeonProblem {
             Self::Conflict { .. } => "look again and decide again",
             Self::Refused { .. } => "see the message",
             Self::Unavailable { .. } => "wait; see Neon's status page if it lasts",
-            Self::NoConnection { .. } => "check the network, a proxy if there is one (`HTTPS_PROXY`), and the address of the API if one is set",
+            Self::NoConnection { .. } => {
+                "check the network, a proxy if there is one (`HTTPS_PROXY`), and the address of the API if one is set"
+            }
             Self::UnknownOutcome { .. } => "look at what is there before another attempt",
             Self::UnexpectedAnswer { .. } | Self::EndlessList | Self::PartialList => {
                 "Neon's API may have changed: report this with the request id, and try a newer version of Hangar"

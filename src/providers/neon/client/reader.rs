@@ -81,6 +81,13 @@ impl NeonReader {
         Ok(answer.endpoints)
     }
 
+    /// The computes of all branches of a project.
+    pub async fn project_endpoints(&self, project: &str) -> Result<Vec<Endpoint>, NeonError> {
+        let call = call("list computes", project, &["endpoints"]);
+        let answer: EndpointsAnswer = self.get(call, Place::project(project)).await?;
+        Ok(answer.endpoints)
+    }
+
     /// The roles of a branch.
     pub async fn roles(&self, at: BranchRef<'_>) -> Result<Vec<Role>, NeonError> {
         let answer: RolesAnswer = self.get(branch_call("list roles", at, &["roles"]), Place::branch(at)).await?;

@@ -118,8 +118,7 @@ impl NeonWriter {
 
     /// Lets a branch become what its parent is now. It keeps its id, computes and this parent; a time to live begins anew.
     pub async fn reset_to_parent(&self, at: BranchRef<'_>, parent_id: &str) -> Result<Begun<Branch>, NeonError> {
-        let wanted =
-            Restore { source_id: parent_id.to_owned(), point: RestorePoint::Now, preserve_under_name: None };
+        let wanted = Restore { source_id: parent_id.to_owned(), point: RestorePoint::Now, preserve_under_name: None };
         let call = branch_call("reset branch to its parent", at, &["restore"]).json(&wanted);
         self.branch(Method::Post, call, at).await
     }
@@ -148,6 +147,13 @@ impl NeonWriter {
     ) -> Result<Begun<Endpoint>, NeonError> {
         let call = call("update compute", project, &["endpoints", endpoint]);
         let call = call.json(&json!({"endpoint": change})).replay_safe();
+        self.endpoint(Method::Patch, call, Place::project(project).object(endpoint)).await
+    }
+
+    /// Gives a compute a name, which nothing else depends on: at most 64 characters.
+    pub async fn name_endpoint(&self, project: &str, endpoint: &str, name: &str) -> Result<Begun<Endpoint>, NeonError> {
+        let call = call("name compute", project, &["endpoints", endpoint]);
+        let call = call.json(&json!({"endpoint": {"name": name}})).replay_safe();
         self.endpoint(Method::Patch, call, Place::project(project).object(endpoint)).await
     }
 

@@ -37,6 +37,8 @@ pub struct Endpoint {
     pub project_id: String,
     /// The id of its branch.
     pub branch_id: String,
+    /// The name that somebody gave it.
+    pub name: Option<String>,
     /// Where it answers.
     pub host: String,
     /// What it is for.

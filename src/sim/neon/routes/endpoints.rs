@@ -155,15 +155,25 @@ pub(super) fn create(desk: &mut Desk<'_>) -> Answer {
 pub(super) fn update(desk: &mut Desk<'_>, id: &str) -> Answer {
     #[derive(Deserialize)]
     struct Wanted {
-        endpoint: Sizes,
+        endpoint: Change,
     }
-    let Wanted { endpoint: wanted } = parse(desk.asked)?;
+    #[derive(Deserialize)]
+    struct Change {
+        name: Option<String>,
+        #[serde(flatten)]
+        sizes: Sizes,
+    }
+    let Wanted { endpoint: Change { name, sizes: wanted } } = parse(desk.asked)?;
+    if name.as_ref().is_some_and(|name| name.is_empty() || name.chars().count() > 64) {
+        return Err(invalid("name must have between 1 and 64 characters"));
+    }
     let now = desk.now();
     let branch = branch_of(desk, id)?;
     desk.require_rest()?;
     check_sizes(desk.project, &wanted)?;
     let endpoint = desk.project.endpoints.get_mut(id).ok_or_else(|| not_found("endpoint"))?;
     set(endpoint, &wanted);
+    endpoint.name = name.or_else(|| endpoint.name.take());
     endpoint.updated_at = now;
     let operations = desk.run(vec![Step::endpoint("apply_config", &branch, id, Effect::Nothing)]);
     shown(desk, 200, id, &operations)

@@ -1,0 +1,191 @@
+//! Rules of what is done to objects at other providers.
+
+use super::Checker;
+use crate::desired::{self, Level, Wanted};
+use crate::memory::{NoteOutcome, Verb};
+use crate::observed::Object;
+use crate::plan::{Action, Evidence, Proof, Step, StepId};
+use crate::resource::{ObjectKey, output};
+
+impl Checker<'_> {
+    pub(super) fn rules_broken_at_object(&self, index: usize, step: &Step) -> Vec<&'static str> {
+        let mut broken = Vec::new();
+        let mut rule = |holds: bool, rule: &'static str| {
+            if !holds {
+                broken.push(rule);
+            }
+        };
+        let Some(key) = step.key.object() else {
+            rule(false, "a step names an app and its organization, or an object");
+            return broken;
+        };
+        rule(step.id == StepId(index), "a step's id is its place");
+        rule(step.after.iter().all(|id| id.0 < index), "a step comes after every step it waits for");
+        rule(self.plan.environments.contains_key(&step.env), "a step belongs to an environment of the plan");
+        rule(self.is_only_write(index, step), "one plan does not do two things to one object");
+        rule(self.object_level_allows(step), "a step is within the level of its environment");
+        rule(self.is_env_at_work(step), "nothing is done in an environment that is paused, broken or not allowed");
+        rule(
+            self.object_outputs_are_produced(step),
+            "an output that a step uses is known, or produced by a step before it",
+        );
+        match &step.action {
+            Action::CreateObject(change) => {
+                rule(self.is_absent(key), "an object is created only where a whole listing does not show it");
+                rule(self.is_key_closed(step, false), "nothing is created while its key is open");
+                rule(
+                    change.marker.owner == self.fleet.owner
+                        && change.marker.env == step.env
+                        && change.marker.name == key.name,
+                    "what is created is marked as ours from birth",
+                );
+                rule(
+                    !step.key.is_minted()
+                        || self.memory.quarantined_until(self.plan.made_at, self.policy.timing).is_none(),
+                    "what a provider mints an id for is not made in quarantine",
+                );
+            }
+            Action::UpdateObject { .. } | Action::MarkObject { .. } => {
+                rule(
+                    self.is_our_object(step, key) || self.is_adopted_object(step, key),
+                    "nothing is written where no evidence says that it is ours, except to adopt it",
+                );
+            }
+            Action::DeleteObject { id, proof } => {
+                for (holds, text) in self.object_deletion_rules(step, key, id, proof) {
+                    rule(holds, text);
+                }
+            }
+            _ => {}
+        }
+        broken
+    }
+
+    fn object_deletion_rules(
+        &self,
+        step: &Step,
+        key: &ObjectKey,
+        id: &str,
+        proof: &Proof,
+    ) -> [(bool, &'static str); 8] {
+        let live = self.observed.object(key);
+        let is_complete =
+            self.observed.objects.get(&key.scope).is_some_and(|scope| scope.objects.completeness.is_complete());
+        let has_mark = |mark: &str| live.is_some_and(|live| live.marks.contains_key(mark));
+        let is_requested = *proof.evidence() == Evidence::Requested;
+        [
+            (*proof.subject() == step.key.subject(), "a delete carries the proof for its own object"),
+            (
+                self.memory.quarantined_until(self.plan.made_at, self.policy.timing).is_none(),
+                "nothing is deleted in quarantine",
+            ),
+            (self.is_key_closed(step, is_requested), "nothing is deleted while its key is open"),
+            (
+                self.is_our_object(step, key) && live.is_some_and(|live| live.id == id),
+                "nothing is deleted that is not marked as ours, under the id that was seen",
+            ),
+            (is_complete, "nothing is deleted while a listing is incomplete"),
+            (!has_mark("hangar_protect") && !self.policy.protects(&step.env), "nothing protected is deleted"),
+            (is_requested || !has_mark("hangar_retain"), "nothing retained is deleted, except at a person's word"),
+            (
+                self.object_evidence_holds(step, live, proof),
+                "an orphan is deleted only on complete specs and after grace from its tombstone, or because a person ended it",
+            ),
+        ]
+    }
+
+    fn object_evidence_holds(&self, step: &Step, live: Option<&Object>, proof: &Proof) -> bool {
+        let is_asked_for = match self.fleet.environments.get(&step.env) {
+            Some(Wanted::Ready(env)) => env.objects.iter().any(|object| step.key.object() == Some(&object.key)),
+            Some(Wanted::Broken { .. }) => true,
+            None => false,
+        };
+        let tombstone = live.and_then(|live| live.marks.get("hangar_tombstone")).and_then(|text| text.parse().ok());
+        match proof.evidence() {
+            Evidence::Requested => true,
+            Evidence::Ended { .. } => {
+                let ended = self.fleet.ended.get(&step.env).is_some_and(|ended| ended.at <= self.plan.made_at);
+                ended && !self.fleet.environments.contains_key(&step.env)
+            }
+            Evidence::Orphan { since } => {
+                let grace = chrono::TimeDelta::from_std(self.policy.grace).unwrap_or(chrono::TimeDelta::MAX);
+                let is_over = since.checked_add_signed(grace).is_some_and(|until| until <= self.plan.made_at);
+                let has_expired = self
+                    .plan
+                    .notices
+                    .iter()
+                    .any(|notice| notice.env == step.env && notice.reason == crate::plan::Reason::Expired);
+                self.fleet.source.is_complete()
+                    && (!is_asked_for || has_expired)
+                    && tombstone == Some(since.timestamp())
+                    && is_over
+            }
+            _ => false,
+        }
+    }
+
+    fn is_only_write(&self, index: usize, step: &Step) -> bool {
+        let writes = |step: &Step| step.action.verb().is_some() && !matches!(step.action, Action::MarkObject { .. });
+        let before = self.plan.steps.iter().take(index);
+        !writes(step) || !before.into_iter().any(|other| other.key == step.key && writes(other))
+    }
+
+    fn object_level_allows(&self, step: &Step) -> bool {
+        let Some(Wanted::Ready(env)) = self.fleet.environments.get(&step.env) else { return true };
+        if step.action.proof().is_some_and(|proof| *proof.evidence() == Evidence::Requested) {
+            return true;
+        }
+        match env.level {
+            Level::Full => true,
+            Level::NoDelete => step.action.verb() != Some(Verb::Delete),
+            Level::CreateOnly => matches!(step.action.verb(), None | Some(Verb::Create)),
+            Level::Observe => false,
+        }
+    }
+
+    fn is_env_at_work(&self, step: &Step) -> bool {
+        if step.action.proof().is_some_and(|proof| *proof.evidence() == Evidence::Requested) {
+            return true;
+        }
+        match self.fleet.environments.get(&step.env) {
+            Some(Wanted::Ready(env)) => !env.paused && self.policy.violations(env).is_empty(),
+            Some(Wanted::Broken { .. }) => false,
+            None => true,
+        }
+    }
+
+    fn object_outputs_are_produced(&self, step: &Step) -> bool {
+        let (Action::CreateObject(change) | Action::UpdateObject { change, .. }) = &step.action else { return true };
+        let in_fields = change.fields.values().flat_map(output::waits_for_in);
+        let in_secrets = change.secrets.values().flat_map(|value| output::waits_for(value.expose()));
+        let changed = |path: &String| !path.is_empty();
+        let waits = in_fields.chain(in_secrets).filter(changed).count();
+        waits == 0 || !step.after.is_empty() || matches!(step.action, Action::UpdateObject { .. })
+    }
+
+    fn is_absent(&self, key: &ObjectKey) -> bool {
+        let scope = self.observed.objects.get(&key.scope);
+        scope.is_some_and(|scope| scope.objects.absent(|object| object.key == *key))
+    }
+
+    fn is_our_object(&self, step: &Step, key: &ObjectKey) -> bool {
+        self.observed.object(key).is_some_and(|object| object.is_of(&self.fleet.owner, &step.env))
+    }
+
+    fn is_adopted_object(&self, step: &Step, key: &ObjectKey) -> bool {
+        let adopts = |object: &desired::Object| object.key == *key && object.adopt;
+        match self.fleet.environments.get(&step.env) {
+            Some(Wanted::Ready(env)) => env.objects.iter().any(adopts),
+            _ => false,
+        }
+    }
+
+    /// Whether no write to the object may still take effect. At a person's word, one that was answered is no obstacle.
+    fn is_key_closed(&self, step: &Step, is_requested: bool) -> bool {
+        self.tables.notes.about(&step.key).iter().all(|note| {
+            let is_over = note.open_until(self.policy.timing) <= self.plan.made_at;
+            let is_answered = note.verb == Verb::Update && note.outcome != NoteOutcome::Unknown;
+            is_over || (is_requested && is_answered)
+        })
+    }
+}

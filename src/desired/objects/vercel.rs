@@ -1,0 +1,196 @@
+//! What an environment has in Vercel projects.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::{blank, place};
+use crate::desired::app::Defaults;
+use crate::desired::graph::{Object, SecretValue};
+use crate::desired::resolver::Resolver;
+use crate::resource::{ComponentName, ObjectKind, Provider};
+use crate::spec::positions::child;
+use crate::spec::secret::SecretSource;
+use crate::spec::vercel::{DeployedBy, VercelProject, VercelVariable};
+use crate::template::{Destination, Text};
+
+/// How long a deployment may take where nothing says otherwise.
+const DEPLOYMENT: Duration = Duration::from_mins(15);
+
+/// What one project is, once its expressions are filled in.
+struct Project<'p> {
+    written: &'p VercelProject,
+    component: String,
+    pointer: String,
+    /// `team/project`, or the project alone.
+    scope: String,
+    env: String,
+    branch: Option<String>,
+    target: String,
+    defaults: Defaults,
+}
+
+impl Project<'_> {
+    fn part(&self, what: &str) -> String {
+        format!("vercel.{}.{what}", self.component)
+    }
+
+    fn object(&self, kind: ObjectKind, name: &str, what: &str) -> Object {
+        let component = format!("vercel.{}", self.component);
+        let mut object = blank(Provider::Vercel, &self.scope, kind, name, &component, &self.part(what));
+        object.adopt = self.written.adopt;
+        object.protect = self.defaults.protect;
+        object.retain = self.defaults.retain;
+        object.fields.insert("target".to_owned(), Value::from(self.target.as_str()));
+        if let Some(branch) = &self.branch {
+            object.fields.insert("branch".to_owned(), Value::from(branch.as_str()));
+        }
+        object.on_creation = ["target", "branch"].map(str::to_owned).into();
+        object
+    }
+
+    fn after(&self, parts: &[&str]) -> BTreeSet<ComponentName> {
+        parts.iter().map(|part| ComponentName::new(self.part(part))).collect()
+    }
+}
+
+/// What the environment asks for in Vercel projects.
+pub(super) fn build(resolver: &mut Resolver<'_>, defaults: Defaults) -> Vec<Object> {
+    let Some(vercel) = resolver.environment.spec.vercel.clone() else { return Vec::new() };
+    let team = match &vercel.team {
+        Some(team) => match resolver.fill_known(team, place("vercel", "/spec/vercel/team")) {
+            Some(team) => Some(team),
+            None => return Vec::new(),
+        },
+        None => None,
+    };
+    let mut objects = Vec::new();
+    for (component, written) in &vercel.projects {
+        objects.extend(build_project(resolver, team.as_deref(), component, written, defaults).unwrap_or_default());
+    }
+    objects
+}
+
+fn build_project(
+    resolver: &mut Resolver<'_>,
+    team: Option<&str>,
+    component: &str,
+    written: &VercelProject,
+    defaults: Defaults,
+) -> Option<Vec<Object>> {
+    let pointer = child("/spec/vercel/projects", component);
+    let part = format!("vercel.{component}");
+    let at = |field: &str| place(&part, child(&pointer, field));
+    let project = resolver.fill_known(&written.project, at("project"))?;
+    let mut optional = |text: &Option<String>, field: &str| match text {
+        Some(text) => resolver.fill_known(text, at(field)).map(Some),
+        None => Some(None),
+    };
+    let branch = optional(&written.branch, "branch")?;
+    let target = optional(&written.target, "target")?.unwrap_or_else(|| "preview".to_owned());
+    if branch.is_none() && target == "preview" {
+        let help = "add `branch`, for example `branch: \"${{ branch.name }}\"`; without one, every preview of the project would be changed";
+        resolver.error(&at("project"), "a preview needs the git branch that it is of", Some(help.to_owned()));
+        return None;
+    }
+    let project = Project {
+        written,
+        component: component.to_owned(),
+        scope: team.map_or_else(|| project.clone(), |team| format!("{team}/{project}")),
+        pointer,
+        env: resolver.environment.metadata.name.clone(),
+        branch: branch.filter(|_| target == "preview"),
+        target,
+        defaults,
+    };
+    let domains = domains(resolver, &project)?;
+    let mut mark = project.object(ObjectKind::VercelMark, &project.env, "mark");
+    let names: Vec<&str> = domains.iter().map(|domain| domain.key.name.as_str()).collect();
+    mark.fields.insert("domains".to_owned(), json!(names));
+    let mut objects = vec![mark];
+    objects.extend(variables(resolver, &project)?);
+    objects.extend(domains);
+    objects.extend(deployment(resolver, &project)?);
+    if written.bypass {
+        let mut bypass = project.object(ObjectKind::VercelBypass, &project.env, "bypass");
+        bypass.after = project.after(&["mark"]);
+        objects.push(bypass);
+    }
+    Some(objects)
+}
+
+fn domains(resolver: &mut Resolver<'_>, project: &Project<'_>) -> Option<Vec<Object>> {
+    let mut objects = Vec::new();
+    for (index, domain) in project.written.domains.iter().enumerate() {
+        let what = format!("domains.{index}");
+        let at = place(&project.part(&what), format!("{}/domains/{index}", project.pointer));
+        let name = resolver.fill_known(domain, at)?.to_lowercase();
+        let mut object = project.object(ObjectKind::VercelDomain, &name, &what);
+        // Other than variables, a domain can be given to another branch.
+        object.on_creation = BTreeSet::from(["target".to_owned()]);
+        object.after = project.after(&["mark"]);
+        objects.push(object);
+    }
+    Some(objects)
+}
+
+fn variables(resolver: &mut Resolver<'_>, project: &Project<'_>) -> Option<Option<Object>> {
+    if project.written.env.is_empty() {
+        return Some(None);
+    }
+    let mut object = project.object(ObjectKind::VercelVariables, &project.env, "variables");
+    object.after = project.after(&["mark"]);
+    let mut types = BTreeMap::new();
+    for (name, variable) in &project.written.env {
+        let at = place(&project.part("variables"), child(&child(&project.pointer, "env"), name));
+        let (text, is_sensitive) = match variable {
+            VercelVariable::Text(text) => (resolver.fill(text, at, Destination::Secret)?, false),
+            VercelVariable::Secret(source) => (resolver.variable(&project.component, name, source, &at)?, true),
+        };
+        let (value, is_secret) = match text {
+            Text::Plain(text) => (SecretValue::Known(text.into()), is_sensitive),
+            Text::Secret(text) => (SecretValue::Known(text), true),
+            Text::Unavailable(reason) => (SecretValue::Unavailable { reason }, true),
+        };
+        types.insert(name.clone(), Value::from(if is_secret { "sensitive" } else { "encrypted" }));
+        object.secrets.insert(name.clone(), value);
+    }
+    object.fields.insert("types".to_owned(), json!(types));
+    Some(Some(object))
+}
+
+fn deployment(resolver: &mut Resolver<'_>, project: &Project<'_>) -> Option<Option<Object>> {
+    let Some(written) = &project.written.deployment else { return Some(None) };
+    let mut object = project.object(ObjectKind::VercelDeployment, &project.env, "deployment");
+    object.after = project.after(&["mark"]);
+    if !project.written.env.is_empty() {
+        object.after.extend(project.after(&["variables"]));
+    }
+    if let Some(sha) = &written.sha {
+        let at = place(&project.part("deployment"), format!("{}/deployment/sha", project.pointer));
+        object.fields.insert("sha".to_owned(), Value::from(resolver.fill_known(sha, at)?));
+    }
+    let by = match written.by {
+        DeployedBy::Git => "git",
+        DeployedBy::Hangar => "hangar",
+    };
+    object.fields.insert("by".to_owned(), Value::from(by));
+    object.on_creation.insert("by".to_owned());
+    object.timeout = written.timeout.map_or(DEPLOYMENT, crate::spec::Duration::to_std);
+    Some(Some(object))
+}
+
+impl Resolver<'_> {
+    /// The value of a variable that comes from the source of a secret.
+    fn variable(
+        &mut self,
+        component: &str,
+        name: &str,
+        source: &SecretSource,
+        at: &crate::desired::resolver::Place,
+    ) -> Option<Text> {
+        let source = serde_json::to_value(source).ok()?;
+        self.secret_from(&format!("vercel.{component}"), name, source, at)
+    }
+}

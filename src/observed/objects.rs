@@ -1,0 +1,79 @@
+//! Objects at providers other than Fly's machines, as they were seen.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+
+use super::Listing;
+use crate::resource::object::{Fields, Marks, ObjectMarker};
+use crate::resource::{EnvName, ObjectKey, OwnerId};
+use crate::secret::SecretText;
+
+/// One scope of a provider as a listing covers it.
+#[derive(Debug, Clone)]
+pub struct ObjectScope {
+    /// All objects in it.
+    pub objects: Listing<Object>,
+    /// Why the scope cannot be read at all where asking again soon does not help, and what to do.
+    pub out_of_reach: Option<String>,
+}
+
+/// One object.
+#[derive(Debug, Clone)]
+pub struct Object {
+    /// What it is.
+    pub key: ObjectKey,
+    /// The server's id, by which it is changed and deleted.
+    pub id: String,
+    /// Whose it says that it is; nothing where it says nothing.
+    pub marker: Option<ObjectMarker>,
+    /// Who seems to have made it, where it is not marked and the provider says so, for people.
+    pub made_by: Option<String>,
+    /// What is noted on it.
+    pub marks: Marks,
+    /// How it is.
+    pub state: ObjectState,
+    /// Its fields in normal form.
+    pub fields: Fields,
+    /// What a listing alone shows of it, as a text that changes whenever that does.
+    pub bulk: String,
+    /// The recorded fingerprints of its secret fields.
+    pub fingerprints: BTreeMap<String, String>,
+    /// What others may use of it, by the last word of the output's path. Only of what was looked at closely.
+    pub outputs: BTreeMap<String, SecretText>,
+    /// Whether it was looked at closely: only then are all fields and outputs known.
+    pub is_close: bool,
+    /// Why the provider would refuse to delete it, if that is known.
+    pub held_by: Option<String>,
+    /// When it was made.
+    pub created_at: Option<DateTime<Utc>>,
+}
+
+/// How an object is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ObjectState {
+    /// It can be used.
+    Ready,
+    /// It is on its way from one state to another.
+    Changing {
+        /// What happens, in the provider's words.
+        what: String,
+    },
+    /// It does not work, and time will not help.
+    Failed {
+        /// What happened, with what the provider says of it.
+        message: String,
+    },
+}
+
+impl Object {
+    /// Our marker, if it is ours and names this object.
+    pub fn owned_by(&self, owner: &OwnerId) -> Option<&ObjectMarker> {
+        self.marker.as_ref().filter(|marker| marker.owner == *owner && marker.name == self.key.name)
+    }
+
+    /// Whether it is ours and of `env`.
+    pub fn is_of(&self, owner: &OwnerId, env: &EnvName) -> bool {
+        self.owned_by(owner).is_some_and(|marker| marker.env == *env)
+    }
+}

@@ -1,0 +1,514 @@
+//! Branches of a Neon project as objects.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use serde_json::{Value, json};
+use tokio::sync::Mutex;
+
+use super::client::{self, BranchRef, Deleted, NeonError, NeonProblem, NeonReader, NeonWriter};
+use super::marks;
+use super::wire::{
+    Annotated, BranchData, BranchState, CreateBranch, CreateEndpoint, Endpoint, EndpointKind, Operation, UpdateBranch,
+    UpdateEndpoint,
+};
+use crate::clock::SharedClock;
+use crate::desired::Completeness;
+use crate::http::{ReadClient, Shared, WriteClient};
+use crate::observed::{Listing, Object, ObjectScope, ObjectState};
+use crate::providers::objects::{
+    Changed, Class, Expected, ObjectError, ObjectReader, ObjectWriter, ReadObjects, WriteObjects, Written,
+};
+use crate::resource::object::{Fields, ObjectMarker, ObjectWrite};
+use crate::resource::{ObjectKey, ObjectKind, ScopeKey};
+use crate::secret::SecretText;
+
+/// How long what Neon has begun may take.
+const PATIENCE: Duration = Duration::from_mins(5);
+
+/// What reads the project that `scope` names.
+pub fn reader(http: ReadClient, scope: &ScopeKey, shared: &Shared) -> ObjectReader {
+    Arc::new(Reads { reader: NeonReader::new(http), scope: scope.clone(), clock: shared.clock.clone() })
+}
+
+/// What writes to the project that `scope` names.
+pub fn writer(http: WriteClient, scope: &ScopeKey, shared: &Shared) -> ObjectWriter {
+    let writer = NeonWriter::new(http);
+    let reads = Reads { reader: writer.reader().clone(), scope: scope.clone(), clock: shared.clock.clone() };
+    Arc::new(Writes { writer, reads, lane: Mutex::new(()) })
+}
+
+#[derive(Debug)]
+struct Reads {
+    reader: NeonReader,
+    scope: ScopeKey,
+    clock: SharedClock,
+}
+
+#[derive(Debug)]
+struct Writes {
+    writer: NeonWriter,
+    reads: Reads,
+    /// A project takes one write after the other.
+    lane: Mutex<()>,
+}
+
+impl Reads {
+    fn project(&self) -> &str {
+        &self.scope.name
+    }
+
+    fn at<'a>(&'a self, branch: &'a str) -> BranchRef<'a> {
+        BranchRef { project: self.project(), branch }
+    }
+
+    async fn list(&self) -> ObjectScope {
+        let started_at = self.clock.now();
+        let listed =
+            futures::try_join!(self.reader.branches(self.project()), self.reader.project_endpoints(self.project()));
+        let (branches, endpoints) = match listed {
+            Ok(listed) => listed,
+            Err(error) => {
+                let out_of_reach = (error.class() == client::Class::Permanent)
+                    .then(|| format!("{}: {error}; {}", self.scope, error.advice()));
+                let completeness = Completeness::Incomplete { reason: error.to_string() };
+                return ObjectScope { objects: Listing { items: Vec::new(), completeness, started_at }, out_of_reach };
+            }
+        };
+        let items = branches.iter().map(|branch| self.object(branch, &endpoints, &branches)).collect();
+        let objects = Listing { items, completeness: Completeness::Complete, started_at };
+        ObjectScope { objects, out_of_reach: None }
+    }
+
+    /// A branch as an object, with its compute among `endpoints` and its children among `all`.
+    fn object(&self, annotated: &Annotated, endpoints: &[Endpoint], all: &[Annotated]) -> Object {
+        let branch = &annotated.branch;
+        let compute = writing(endpoints, &branch.id);
+        let marks = marks::read(compute.and_then(|compute| compute.name.as_deref()));
+        let mut fields = Fields::from([("protected".to_owned(), Value::Bool(branch.protected))]);
+        if let Some(compute) = compute {
+            fields.insert("minCu".to_owned(), json!(compute.autoscaling_limit_min_cu));
+            fields.insert("maxCu".to_owned(), json!(compute.autoscaling_limit_max_cu));
+            fields.insert("suspendSeconds".to_owned(), json!(compute.suspend_timeout_seconds));
+        }
+        if let Some(reset) = marks.get(marks::RESET).and_then(|text| text.parse::<u32>().ok()) {
+            fields.insert("reset".to_owned(), json!(reset));
+        }
+        let state = match branch.pending_state.as_ref().unwrap_or(&branch.current_state) {
+            _ if branch.pending_state.is_some() => {
+                ObjectState::Changing { what: format!("Neon is at work on it ({})", branch.current_state) }
+            }
+            BranchState::Ready | BranchState::Archived => ObjectState::Ready,
+            other => ObjectState::Changing { what: format!("it is {other}") },
+        };
+        let children: Vec<&str> = all
+            .iter()
+            .filter(|other| other.branch.parent_id.as_deref() == Some(&*branch.id))
+            .map(|child| child.branch.name.as_str())
+            .collect();
+        let held_by = (!children.is_empty()).then(|| format!("branches were made from it: {}", children.join(", ")));
+        let mut bulk = String::new();
+        // Writing to a string does not fail.
+        let _infallible = write!(bulk, "{:?} {:?} {fields:?} {:?}", branch.id, branch.expires_at, branch.last_reset_at);
+        Object {
+            key: self.key(&branch.name),
+            id: branch.id.clone(),
+            marker: ObjectMarker::from_texts(&annotated.annotation),
+            made_by: None,
+            marks,
+            state,
+            fields,
+            bulk,
+            fingerprints: BTreeMap::new(),
+            outputs: BTreeMap::new(),
+            is_close: false,
+            held_by,
+            created_at: Some(branch.created_at),
+        }
+    }
+
+    fn key(&self, name: &str) -> ObjectKey {
+        ObjectKey { scope: self.scope.clone(), object: ObjectKind::NeonBranch, name: name.to_owned() }
+    }
+
+    /// Reads how to connect to a branch that is ready.
+    async fn look_at(&self, object: &mut Object, wanted: &Fields) -> Result<(), NeonError> {
+        if object.state != ObjectState::Ready {
+            return Ok(());
+        }
+        let at = BranchRef { project: &self.scope.name, branch: &object.id };
+        let (endpoints, roles, databases) =
+            futures::try_join!(self.reader.endpoints(at), self.reader.roles(at), self.reader.databases(at))?;
+        object.is_close = true;
+        let text = |name: &str| wanted.get(name).and_then(Value::as_str);
+        let database = match text("database") {
+            Some(name) => databases.iter().find(|database| database.name == name),
+            None => databases.first().filter(|_| databases.len() == 1),
+        };
+        let role = match (text("role"), database) {
+            (Some(name), _) => roles.iter().find(|role| role.name == name),
+            (None, Some(database)) => roles.iter().find(|role| role.name == database.owner_name),
+            (None, None) => None,
+        };
+        let mut know = |name: &str, value: Option<&str>| {
+            if let Some(value) = value {
+                object.fields.insert(name.to_owned(), Value::from(value));
+                object.outputs.insert(name.to_owned(), SecretText::new(value));
+            }
+        };
+        know("database", database.map(|database| database.name.as_str()));
+        know("role", role.map(|role| role.name.as_str()));
+        let (Some(database), Some(role), Some(compute)) = (database, role, writing(&endpoints, at.branch)) else {
+            if text("database").is_none() && databases.len() != 1 {
+                let message =
+                    format!("it has {} databases; name the one that is meant with `database`", databases.len());
+                object.state = ObjectState::Failed { message };
+            }
+            return Ok(());
+        };
+        let (uri, pooled, password) = futures::try_join!(
+            self.reader.connection_uri(compute, &database.name, &role.name, false),
+            self.reader.connection_uri(compute, &database.name, &role.name, true),
+            self.reader.password(at, &role.name)
+        )?;
+        let outputs = [
+            ("uri", uri),
+            ("pooledUri", pooled),
+            ("password", password),
+            ("host", SecretText::new(compute.host.as_str())),
+        ];
+        object.outputs.extend(outputs.map(|(name, value)| (name.to_owned(), value)));
+        Ok(())
+    }
+
+    async fn look_closely(&self, scope: &mut ObjectScope, wanted: &BTreeMap<ObjectKey, Fields>) {
+        let looks = scope.objects.items.iter_mut().filter_map(|object| {
+            let fields = wanted.get(&object.key)?;
+            Some(async move {
+                if let Err(error) = self.look_at(object, fields).await {
+                    tracing::warn!(%error, "a branch could not be looked at closely");
+                    object.is_close = false;
+                }
+            })
+        });
+        let _all_looked: Vec<()> = futures::future::join_all(looks).await;
+    }
+
+    async fn find(&self, name: &str) -> Result<Option<Object>, NeonError> {
+        let Some(found) = self.reader.branch_named(self.project(), name).await? else { return Ok(None) };
+        let endpoints = self.reader.endpoints(self.at(&found.branch.id)).await?;
+        Ok(Some(self.object(&found, &endpoints, &[])))
+    }
+}
+
+impl Writes {
+    async fn create(&self, write: &ObjectWrite) -> Result<Written, ObjectError> {
+        let _alone = self.lane.lock().await;
+        let text = |name: &str| write.fields.get(name).and_then(Value::as_str);
+        let parent_id = match text("parent") {
+            Some(parent) => Some(self.parent(parent).await?),
+            None => None,
+        };
+        let is_schema_only = write.fields.get("schemaOnly") == Some(&Value::Bool(true));
+        let branch = CreateBranch {
+            name: write.key.name.clone(),
+            parent_id,
+            data: if is_schema_only { BranchData::SchemaOnly } else { BranchData::Parent },
+            protected: write.fields.get("protected") == Some(&Value::Bool(true)),
+            expires_at: self.expiry(write),
+            endpoints: vec![CreateEndpoint { kind: EndpointKind::ReadWrite, sizes: sizes(&write.fields, |_| true) }],
+            annotation: write.marker.to_texts(),
+        };
+        let created = match self.writer.create_branch(self.reads.project(), &branch).await {
+            Ok(created) => created,
+            Err(error) => return self.after_refusal(write, error).await,
+        };
+        self.finished(&created.operations).await?;
+        let at = self.reads.at(&created.branch.id);
+        let is_there = |name: &str| created.roles.iter().any(|role| role.name == name);
+        let role = match text("role") {
+            Some(role) => {
+                if !is_there(role) {
+                    self.create_role(at, role).await?;
+                }
+                Some(role.to_owned())
+            }
+            None => created.roles.first().map(|role| role.name.clone()),
+        };
+        if let Some(database) = text("database").filter(|name| created.databases.iter().all(|one| one.name != **name)) {
+            self.create_database(at, database, role.as_deref()).await?;
+        }
+        if write.fields.contains_key("reset") {
+            // What is new is as its parent is: there is nothing to reset.
+            let compute = writing(&created.endpoints, &created.branch.id);
+            self.note_reset(compute, &write.fields).await?;
+        }
+        Ok(Written { id: Some(created.branch.id.clone()), shown: Some(created.branch.id) })
+    }
+
+    /// A name that is taken may be our own, made by an attempt whose answer was lost.
+    async fn after_refusal(&self, write: &ObjectWrite, error: NeonError) -> Result<Written, ObjectError> {
+        if matches!(error.problem(), NeonProblem::NameTaken { .. }) {
+            let found = self.reads.find(&write.key.name).await.map_err(|error| failed(&error))?;
+            if let Some(found) = found.filter(|found| found.marker.as_ref() == Some(&write.marker)) {
+                return Ok(Written { id: Some(found.id.clone()), shown: Some(found.id) });
+            }
+        }
+        Err(failed(&error))
+    }
+
+    /// The id of the branch that a new one is made from.
+    async fn parent(&self, parent: &str) -> Result<String, ObjectError> {
+        let named =
+            self.reads.reader.branch_named(self.reads.project(), parent).await.map_err(|error| failed(&error))?;
+        if let Some(found) = named {
+            return Ok(found.branch.id);
+        }
+        let by_id = self.reads.reader.branch(self.reads.at(parent)).await;
+        match by_id.map_err(|error| failed(&error))? {
+            Some(found) => Ok(found.branch.id),
+            None => Err(ObjectError {
+                reason: "ParentMissing".to_owned(),
+                message: format!("there is no branch `{parent}` in {} to make another one from", self.reads.scope),
+                class: Class::Permanent,
+            }),
+        }
+    }
+
+    fn expiry(&self, write: &ObjectWrite) -> Option<DateTime<Utc>> {
+        let seconds = write.fields.get("expiresSeconds").and_then(Value::as_i64)?;
+        self.reads.clock.now().checked_add_signed(TimeDelta::try_seconds(seconds)?)
+    }
+
+    async fn update(&self, id: &str, write: &ObjectWrite, changed: &Changed) -> Result<Written, ObjectError> {
+        let _alone = self.lane.lock().await;
+        let at = self.reads.at(id);
+        let is_changed = |name: &str| changed.names.contains(name);
+        let text = |name: &str| write.fields.get(name).and_then(Value::as_str);
+        if is_changed("protected") {
+            let protected = write.fields.get("protected").and_then(Value::as_bool);
+            let change = UpdateBranch { protected, ..UpdateBranch::default() };
+            let begun = self.writer.update_branch(at, &change).await.map_err(|error| failed(&error))?;
+            self.finished(&begun.operations).await?;
+        }
+        if is_changed("reset") {
+            self.reset(at, write).await?;
+        }
+        let sizes = sizes(&write.fields, |name| is_changed(name));
+        if sizes != UpdateEndpoint::default() {
+            let endpoints = self.reads.reader.endpoints(at).await.map_err(|error| failed(&error))?;
+            if let Some(compute) = writing(&endpoints, id) {
+                let begun = self.writer.update_endpoint(self.reads.project(), &compute.id, &sizes).await;
+                self.finished(&begun.map_err(|error| failed(&error))?.operations).await?;
+            }
+        }
+        if let Some(role) = text("role").filter(|_| is_changed("role")) {
+            self.create_role(at, role).await?;
+        }
+        if let Some(database) = text("database").filter(|_| is_changed("database")) {
+            self.create_database(at, database, text("role")).await?;
+        }
+        Ok(Written::default())
+    }
+
+    /// Lets a branch become what its parent is.
+    async fn reset(&self, at: BranchRef<'_>, write: &ObjectWrite) -> Result<(), ObjectError> {
+        let found = self.reads.reader.branch(at).await.map_err(|error| failed(&error))?;
+        let parent = found.and_then(|found| found.branch.parent_id);
+        let Some(parent) = parent else {
+            return Err(ObjectError {
+                reason: "NoParent".to_owned(),
+                message: format!("{} has no parent whose state it could be given; remove `reset`", write.key),
+                class: Class::Permanent,
+            });
+        };
+        let begun = self.writer.reset_to_parent(at, &parent).await.map_err(|error| failed(&error))?;
+        self.finished(&begun.operations).await?;
+        let endpoints = self.reads.reader.endpoints(at).await.map_err(|error| failed(&error))?;
+        self.note_reset(writing(&endpoints, at.branch), &write.fields).await
+    }
+
+    async fn note_reset(&self, compute: Option<&Endpoint>, fields: &Fields) -> Result<(), ObjectError> {
+        let (Some(compute), Some(reset)) = (compute, fields.get("reset")) else { return Ok(()) };
+        let change = BTreeMap::from([(marks::RESET.to_owned(), Some(reset.to_string()))]);
+        self.rename(compute, &change).await
+    }
+
+    async fn rename(&self, compute: &Endpoint, change: &BTreeMap<String, Option<String>>) -> Result<(), ObjectError> {
+        let marks = marks::changed(marks::read(compute.name.as_deref()), change);
+        let begun = self.writer.name_endpoint(self.reads.project(), &compute.id, &marks::write(&marks)).await;
+        self.finished(&begun.map_err(|error| failed(&error))?.operations).await
+    }
+
+    async fn create_role(&self, at: BranchRef<'_>, role: &str) -> Result<(), ObjectError> {
+        match self.writer.create_role(at, role).await {
+            Ok(begun) => self.finished(&begun.operations).await,
+            Err(error) if matches!(error.problem(), NeonProblem::NameTaken { .. }) => Ok(()),
+            Err(error) => Err(failed(&error)),
+        }
+    }
+
+    async fn create_database(&self, at: BranchRef<'_>, name: &str, owner: Option<&str>) -> Result<(), ObjectError> {
+        let owner = match owner {
+            Some(owner) => owner.to_owned(),
+            None => {
+                let roles = self.reads.reader.roles(at).await.map_err(|error| failed(&error))?;
+                roles.first().map(|role| role.name.clone()).unwrap_or_default()
+            }
+        };
+        match self.writer.create_database(at, name, &owner).await {
+            Ok(begun) => self.finished(&begun.operations).await,
+            Err(error) if matches!(error.problem(), NeonProblem::NameTaken { .. }) => Ok(()),
+            Err(error) => Err(failed(&error)),
+        }
+    }
+
+    async fn mark(
+        &self,
+        key: &ObjectKey,
+        id: &str,
+        change: &BTreeMap<String, Option<String>>,
+    ) -> Result<Written, ObjectError> {
+        let _alone = self.lane.lock().await;
+        let endpoints = self.reads.reader.endpoints(self.reads.at(id)).await.map_err(|error| failed(&error))?;
+        let Some(compute) = writing(&endpoints, id) else {
+            return Err(ObjectError {
+                reason: "NoCompute".to_owned(),
+                message: format!("{key} has no compute whose name could hold our marks; add one in Neon's console"),
+                class: Class::Permanent,
+            });
+        };
+        self.rename(compute, change).await?;
+        Ok(Written::default())
+    }
+
+    async fn delete(&self, key: &ObjectKey, id: &str, expected: Expected<'_>) -> Result<Written, ObjectError> {
+        let _alone = self.lane.lock().await;
+        let at = self.reads.at(id);
+        let found = self.reads.reader.branch(at).await.map_err(|error| failed(&error))?;
+        let Some(found) = found else { return Ok(Written::default()) };
+        let endpoints = self.reads.reader.endpoints(at).await.map_err(|error| failed(&error))?;
+        let object = self.reads.object(&found, &endpoints, &[]);
+        if object.key != *key {
+            let message = format!("{key} has another name now (`{}`); it is left alone", found.branch.name);
+            return Err(ObjectError::overtaken(message));
+        }
+        expected.check(&object)?;
+        if found.branch.protected {
+            let change = UpdateBranch { protected: Some(false), ..UpdateBranch::default() };
+            let begun = self.writer.update_branch(at, &change).await.map_err(|error| failed(&error))?;
+            self.finished(&begun.operations).await?;
+        }
+        match self.writer.delete_branch(at).await.map_err(|error| failed(&error))? {
+            Deleted::Begun(operations) => self.finished(&operations).await?,
+            Deleted::WasGone => {}
+        }
+        Ok(Written::default())
+    }
+
+    async fn finished(&self, operations: &[Operation]) -> Result<(), ObjectError> {
+        let done = self.writer.finished(operations, self.reads.project(), PATIENCE).await;
+        done.map_err(|error| ObjectError {
+            // Neon has begun: whatever is not over may still come.
+            class: if matches!(error.problem(), NeonProblem::OperationFailed { .. }) {
+                Class::Permanent
+            } else {
+                Class::Unknown
+            },
+            ..failed(&error)
+        })
+    }
+}
+
+/// The compute of a branch that takes writes: the one that others connect to.
+fn writing<'e>(endpoints: &'e [Endpoint], branch: &str) -> Option<&'e Endpoint> {
+    endpoints.iter().find(|endpoint| endpoint.branch_id == branch && endpoint.kind == EndpointKind::ReadWrite)
+}
+
+/// The sizes among `fields` that `is_wanted` names.
+fn sizes(fields: &Fields, is_wanted: impl Fn(&str) -> bool) -> UpdateEndpoint {
+    let number = |name: &str| fields.get(name).filter(|_| is_wanted(name));
+    UpdateEndpoint {
+        min_cu: number("minCu").and_then(Value::as_f64),
+        max_cu: number("maxCu").and_then(Value::as_f64),
+        suspend_seconds: number("suspendSeconds").and_then(Value::as_i64),
+    }
+}
+
+fn failed(error: &NeonError) -> ObjectError {
+    let class = match (error.problem(), error.class()) {
+        (_, client::Class::Unknown) => Class::Unknown,
+        (NeonProblem::LimitReached { .. }, _) => Class::NoRoom,
+        (_, client::Class::Transient) => Class::Transient,
+        (_, client::Class::Permanent) => Class::Permanent,
+    };
+    ObjectError { reason: error.reason().to_owned(), message: format!("{error}; {}", error.advice()), class }
+}
+
+impl ReadObjects for Reads {
+    fn list(&self) -> BoxFuture<'_, ObjectScope> {
+        self.list().boxed()
+    }
+
+    fn look_closely<'a>(
+        &'a self,
+        scope: &'a mut ObjectScope,
+        wanted: &'a BTreeMap<ObjectKey, Fields>,
+    ) -> BoxFuture<'a, ()> {
+        self.look_closely(scope, wanted).boxed()
+    }
+}
+
+impl WriteObjects for Writes {
+    fn create<'a>(&'a self, write: &'a ObjectWrite) -> BoxFuture<'a, Result<Written, ObjectError>> {
+        self.create(write).boxed()
+    }
+
+    fn update<'a>(
+        &'a self,
+        id: &'a str,
+        write: &'a ObjectWrite,
+        changed: &'a Changed,
+    ) -> BoxFuture<'a, Result<Written, ObjectError>> {
+        self.update(id, write, changed).boxed()
+    }
+
+    fn mark<'a>(
+        &'a self,
+        key: &'a ObjectKey,
+        id: &'a str,
+        marks: &'a BTreeMap<String, Option<String>>,
+    ) -> BoxFuture<'a, Result<Written, ObjectError>> {
+        self.mark(key, id, marks).boxed()
+    }
+
+    fn delete<'a>(
+        &'a self,
+        key: &'a ObjectKey,
+        id: &'a str,
+        expected: Expected<'a>,
+    ) -> BoxFuture<'a, Result<Written, ObjectError>> {
+        self.delete(key, id, expected).boxed()
+    }
+
+    fn look<'a>(
+        &'a self,
+        key: &'a ObjectKey,
+        wanted: &'a Fields,
+        _marker: Option<&'a ObjectMarker>,
+    ) -> BoxFuture<'a, Result<Option<Object>, ObjectError>> {
+        async move {
+            let Some(mut object) = self.reads.find(&key.name).await.map_err(|error| failed(&error))? else {
+                return Ok(None);
+            };
+            self.reads.look_at(&mut object, wanted).await.map_err(|error| failed(&error))?;
+            Ok(Some(object))
+        }
+        .boxed()
+    }
+}

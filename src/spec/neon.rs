@@ -1,0 +1,77 @@
+//! `spec.neon`: branches of a Neon project.
+
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::duration::Duration;
+use super::environment::{DeletionPolicy, is_false};
+
+/// Branches of one Neon project.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NeonSpec {
+    /// Id of the Neon project, for example `quiet-sun-123456`.
+    #[schemars(example = &"quiet-sun-123456")]
+    pub project: String,
+    /// The branches by component name. The component name is how other values refer to the branch:
+    /// `${{ neon.<component>.uri }}`, `pooledUri`, `host`, `database`, `role`, `password`.
+    pub branches: IndexMap<String, NeonBranch>,
+}
+
+/// One branch with its endpoint.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NeonBranch {
+    /// Its name at Neon, for example `preview/${{ env.name }}`. Default: the environment's name, a dash, and the component's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Name or id of the branch that it is made from. Default: the project's default branch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"staging")]
+    pub parent: Option<String>,
+    /// Take over the parent's schema and none of its data. Such a branch has no parent, and Neon has a limit of its own for them.
+    /// Default: `false`.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub schema_only: bool,
+    /// The database that others use. Default: the parent's, where it has one only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database: Option<String>,
+    /// The role that others use. Default: the parent's, where it has one only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    /// The size of its endpoint. Default: the project's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compute: Option<NeonCompute>,
+    /// Neon refuses to delete or reset it. Default: as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protected: Option<bool>,
+    /// How long after it is made Neon deletes it by itself, at most `30d`: a safety net, should Hangar not be there. Longer than the
+    /// environment lives. Default: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<Duration>,
+    /// Raise it to reset the branch to the state of its parent; everything in it is lost. Default: 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reset: Option<u32>,
+    /// Take over a branch of this name that Hangar has not made. It is never deleted. Default: `false`.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub adopt: bool,
+    /// What happens to it once the spec is gone. Default: the environment's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deletion_policy: Option<DeletionPolicy>,
+}
+
+/// The size of an endpoint.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NeonCompute {
+    /// The least compute units, in steps of a quarter, for example `0.25`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min: Option<f64>,
+    /// The most compute units, for example `1`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max: Option<f64>,
+    /// How long nobody may have connected before it sleeps, from `1m` to `7d`. The free plan does not take one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspend: Option<Duration>,
+}

@@ -1,0 +1,245 @@
+//! Branches at Neon as parts of environments: made, used by others, changed, and gone with their environment; and nothing else touched.
+
+use hangar::controller::Verdict;
+use hangar::http::transport::Method;
+use hangar::plan::{Purpose, Reason, Request};
+use hangar::sim::{Fault, FaultKind, Matcher, NeonBranchView, NeonLimits, NeonPlan, SimConfig, SimNeonProject};
+
+use crate::support::{CONTROLLER, GRACE, QUARANTINE, environment, seconds, small, withheld};
+use crate::world::World;
+
+const PROJECT: &str = "quiet-sun-123456";
+
+/// `demo`: a branch, and an app that uses it.
+fn demo(branch: &str) -> String {
+    let neon = format!("neon: {{project: {PROJECT}, branches: {{main: {{{branch}}}}}}}");
+    let app = "web: {image: 'registry.fly.io/demo:v1', secrets: {DATABASE_URL: {value: '${{ neon.main.pooledUri }}'}}, env: {DB: '${{ neon.main.host }}'}}";
+    environment("demo", &neon, app)
+}
+
+fn world(branch: &str) -> World {
+    let config = SimConfig::default().with_org("acme", "sim_acme_token");
+    let config = config.with_neon(SimNeonProject::new(PROJECT), "sim_neon_key");
+    let controller = CONTROLLER.replace("  fly:", &format!("  neon: {{projects: {{{PROJECT}: {{}}}}}}\n  fly:"));
+    let mut world = World::configured(&[("hangar.yaml", &controller), ("demo.yaml", &demo(branch))], config);
+    world.set("NEON_API_KEY", "sim_neon_key");
+    world
+}
+
+async fn converged(branch: &str) -> World {
+    let mut world = world(branch);
+    world.converge().await;
+    world
+}
+
+impl World {
+    fn branch(&self, name: &str) -> Option<NeonBranchView> {
+        self.sim.neon(PROJECT).branches().into_iter().find(|branch| branch.name == name)
+    }
+
+    fn neon_writes(&self) -> Vec<String> {
+        self.writes().into_iter().filter(|write| write.contains("/api/v2/")).collect()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_branch_is_made_and_what_uses_it_gets_its_uri() {
+    let world = converged("").await;
+    let branch = world.branch("demo-main").unwrap();
+    assert_eq!(branch.annotation["hangar_owner"], "hangar");
+    assert_eq!(branch.annotation["hangar_env"], "demo");
+    assert_eq!(branch.annotation["hangar_name"], "demo-main");
+    let endpoint = world.sim.neon(PROJECT).endpoints(&branch.id).remove(0);
+    let machine = world.sim.machines("demo-web").remove(0);
+    assert_eq!(machine.config["env"]["DB"], endpoint.host.as_str());
+    assert!(world.sim.secret_names("demo-web").contains(&"DATABASE_URL".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_pass_writes_nothing_also_without_a_store() {
+    let mut world = converged("compute: {min: 0.25, max: 1}, database: neondb").await;
+    world.reconcile_without_writes().await;
+    world.lose_store();
+    world.reconcile_without_writes().await;
+    world.pass_time(QUARANTINE).await;
+    world.reconcile_without_writes().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_password_is_in_any_event_plan_or_store() {
+    let mut world = world("");
+    let diff = world.diff().await;
+    world.converge().await;
+    let branch = world.branch("demo-main").unwrap();
+    let password = world.sim.neon(PROJECT).password(&branch.id, &branch.roles[0]).unwrap();
+    let seen = format!("{:?} {:?} {:?}", diff.plan, world.recorder.events(), world.diff().await);
+    assert!(!password.expose().is_empty() && !seen.contains(password.expose()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_spec_says_of_a_branch_is_so_and_is_changed_back() {
+    let mut world = converged("compute: {min: 0.25, max: 1}, database: app, role: app").await;
+    let branch = world.branch("demo-main").unwrap();
+    assert!(branch.roles.contains(&"app".to_owned()) && branch.databases.contains(&"app".to_owned()));
+    let sizes = |world: &World| world.sim.neon(PROJECT).endpoints(&branch.id).remove(0).sizes;
+    assert_eq!(sizes(&world), (0.25, 1.0));
+    world.put("demo.yaml", &demo("compute: {min: 0.5, max: 2}, database: app, role: app"));
+    world.converge().await;
+    assert_eq!(sizes(&world), (0.5, 2.0));
+    assert_eq!(world.branch("demo-main").unwrap().id, branch.id);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_branch_that_is_not_ours_is_left_alone() {
+    let mut world = world("");
+    let id = world.sim.neon(PROJECT).create_branch("demo-main", None).unwrap();
+    let outcome = world.reconcile().await;
+    assert_eq!(outcome.worst(), Verdict::Blocked);
+    assert!(withheld(&outcome.last.plan).contains(&Reason::NotOurs));
+    assert_eq!(world.neon_writes(), Vec::<String>::new());
+    // Nor is it when the environment goes, or a person wants its end.
+    world.remove("demo.yaml");
+    world.reconcile().await;
+    world.pass_time(GRACE).await;
+    world.reconcile().await;
+    world.run(Request { purpose: Purpose::Destroy("demo".into()), ..Request::default() }).await;
+    assert_eq!(world.branch("demo-main").unwrap().id, id);
+    assert_eq!(world.neon_writes(), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_branch_is_adopted_by_name_and_never_deleted() {
+    let mut world = world("adopt: true, compute: {min: 0.5, max: 2}");
+    let id = world.sim.neon(PROJECT).create_branch("demo-main", None).unwrap();
+    world.converge().await;
+    assert_eq!(world.sim.neon(PROJECT).endpoints(&id).remove(0).sizes, (0.5, 2.0));
+    world.remove("demo.yaml");
+    for _ in 0..3 {
+        world.reconcile().await;
+        world.pass_time(GRACE).await;
+    }
+    assert_eq!(world.app_names(), Vec::<String>::new());
+    assert_eq!(world.branch("demo-main").unwrap().id, id);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_branch_goes_after_grace_and_after_the_apps_that_use_it() {
+    let mut world = converged("").await;
+    world.remove("demo.yaml");
+    world.put("other.yaml", &small("other"));
+    world.reconcile().await;
+    assert!(world.branch("demo-main").is_some());
+    world.pass_time(GRACE).await;
+    world.sim.clear_requests();
+    world.converge().await;
+    assert!(world.branch("demo-main").is_none());
+    assert_eq!(world.app_names(), ["other-web"]);
+    world.reconcile_without_writes().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_wanted_again_within_grace_stays() {
+    let mut world = converged("").await;
+    let id = world.branch("demo-main").unwrap().id;
+    world.remove("demo.yaml");
+    world.put("other.yaml", &small("other"));
+    world.reconcile().await;
+    world.put("demo.yaml", &demo(""));
+    world.converge().await;
+    world.pass_time(GRACE * 2).await;
+    world.reconcile_without_writes().await;
+    assert_eq!(world.branch("demo-main").unwrap().id, id);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_tombstone_outlives_the_store() {
+    let mut world = converged("").await;
+    world.remove("demo.yaml");
+    world.put("other.yaml", &small("other"));
+    world.reconcile().await;
+    world.lose_store();
+    world.pass_time(GRACE).await;
+    world.reconcile().await;
+    world.pass_time(QUARANTINE).await;
+    world.converge().await;
+    assert!(world.branch("demo-main").is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_goes_while_neon_does_not_list_everything() {
+    let mut world = converged("").await;
+    world.remove("demo.yaml");
+    world.put("other.yaml", &small("other"));
+    world.reconcile().await;
+    world.pass_time(GRACE).await;
+    let list = format!("/api/v2/projects/{PROJECT}/branches");
+    world.sim.inject(Fault::always(Matcher::new(Method::Get, &list), FaultKind::unavailable()));
+    world.sim.clear_requests();
+    world.reconcile().await;
+    assert_eq!(world.writes(), Vec::<String>::new());
+    assert!(world.branch("demo-main").is_some());
+    assert_eq!(world.app_names(), ["demo-web", "other-web"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_protected_environment_keeps_its_branch() {
+    let mut world = world("");
+    world.edit("demo.yaml", "spec:\n", "spec:\n  protect: true\n");
+    world.converge().await;
+    world.remove("demo.yaml");
+    world.put("other.yaml", &small("other"));
+    for _ in 0..3 {
+        world.reconcile().await;
+        world.pass_time(GRACE).await;
+    }
+    assert!(world.branch("demo-main").is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_person_ends_it_at_once() {
+    let mut world = converged("").await;
+    world.remove("demo.yaml");
+    world.run(Request { purpose: Purpose::Destroy("demo".into()), ..Request::default() }).await;
+    assert_eq!((world.branch("demo-main"), world.app_names()), (None, vec![]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_room_is_a_queue_and_no_failure() {
+    let mut world = world("");
+    let neon = world.sim.neon(PROJECT);
+    let count = neon.branches().len();
+    neon.set_limits(NeonLimits { branches: Some(count), ..NeonPlan::Launch.limits() }).unwrap();
+    let outcome = world.reconcile().await;
+    assert_eq!(outcome.worst(), Verdict::Waiting, "{:#?}", outcome.failures);
+    assert!(withheld(&outcome.last.plan).contains(&Reason::Queued));
+    neon.set_limits(NeonLimits { branches: Some(count + 1), ..NeonPlan::Launch.limits() }).unwrap();
+    world.pass_time(seconds(600)).await;
+    world.converge().await;
+    assert!(world.branch("demo-main").is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_answer_makes_no_second_branch() {
+    let mut world = world("");
+    let list = format!("/api/v2/projects/{PROJECT}/branches");
+    world.sim.inject(Fault::always(Matcher::new(Method::Post, &list), FaultKind::lost_in_500()).times(1));
+    world.reconcile().await;
+    world.pass_time(QUARANTINE).await;
+    world.converge().await;
+    let made = world.sim.neon(PROJECT).branches().into_iter().filter(|branch| !branch.annotation.is_empty()).count();
+    assert_eq!(made, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reset_is_done_once_for_each_time_it_is_asked_for() {
+    let mut world = converged("").await;
+    assert_eq!(world.branch("demo-main").unwrap().last_reset_at, None);
+    world.put("demo.yaml", &demo("reset: 1"));
+    world.converge().await;
+    let first = world.branch("demo-main").unwrap().last_reset_at;
+    assert!(first.is_some());
+    world.reconcile_without_writes().await;
+    world.put("demo.yaml", &demo("reset: 2"));
+    world.converge().await;
+    assert!(world.branch("demo-main").unwrap().last_reset_at > first);
+}
