@@ -243,13 +243,14 @@ impl Checker<'_> {
             }
             _ => return true,
         };
-        let producers = |id: &StepId| {
-            self.plan
-                .steps
-                .get(id.0)
-                .is_some_and(|step| matches!(step.action, Action::CreateVolume { .. } | Action::AllocateIp(_)))
-        };
-        paths.is_empty() || step.after.iter().any(producers)
+        paths.is_empty() || self.waits_for_a_producer(step)
+    }
+
+    /// Whether a step waits for one that produces an output.
+    fn waits_for_a_producer(&self, step: &Step) -> bool {
+        step.after.iter().filter_map(|id| self.plan.steps.get(id.0)).any(|step| {
+            matches!(step.action, Action::CreateVolume { .. } | Action::AllocateIp(_) | Action::WaitObject { .. })
+        })
     }
 
     fn level_allows(&self, step: &OnFly<'_>) -> bool {

@@ -158,9 +158,7 @@ impl Checker<'_> {
         let (Action::CreateObject(change) | Action::UpdateObject { change, .. }) = &step.action else { return true };
         let in_fields = change.fields.values().flat_map(output::waits_for_in);
         let in_secrets = change.secrets.values().flat_map(|value| output::waits_for(value.expose()));
-        let changed = |path: &String| !path.is_empty();
-        let waits = in_fields.chain(in_secrets).filter(changed).count();
-        waits == 0 || !step.after.is_empty() || matches!(step.action, Action::UpdateObject { .. })
+        in_fields.chain(in_secrets).next().is_none() || self.waits_for_a_producer(step)
     }
 
     fn is_absent(&self, key: &ObjectKey) -> bool {

@@ -114,11 +114,12 @@ async fn a_branch_is_adopted_by_name_and_never_deleted() {
     world.converge().await;
     assert_eq!(world.sim.neon(PROJECT).endpoints(&id).remove(0).sizes, (0.5, 2.0));
     world.remove("demo.yaml");
+    world.put("other.yaml", &small("other"));
     for _ in 0..3 {
         world.reconcile().await;
         world.pass_time(GRACE).await;
     }
-    assert_eq!(world.app_names(), Vec::<String>::new());
+    assert_eq!(world.app_names(), ["other-web"]);
     assert_eq!(world.branch("demo-main").unwrap().id, id);
 }
 
