@@ -192,8 +192,12 @@ fn apps_that_wait_for_each_other_are_refused_with_the_circle() {
     );
     assert_eq!(
         circle,
-        [("${{".to_owned(), "these apps wait for each other's images, addresses or volumes in a circle: d -> e -> f -> d (names and URLs \
-          (`.name`, `.url`, `.hostname`, `.internal`) do not count, because they are known beforehand)".to_owned())]
+        [(
+            "${{".to_owned(),
+            "these parts wait for each other's outputs in a circle: d -> e -> f -> d (names and URLs \
+          (`.name`, `.url`, `.hostname`, `.internal`) do not count, because they are known beforehand)"
+                .to_owned()
+        )]
     );
 }
 

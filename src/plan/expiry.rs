@@ -18,8 +18,10 @@ pub const SOON: TimeDelta = TimeDelta::hours(1);
 #[derive(Debug)]
 pub struct Births<'o> {
     lives: BTreeMap<(&'o OrgSlug, &'o EnvName), Life>,
-    /// Environments of which a machine is there, in whatever organization.
+    /// Environments of which a machine or an object is there, wherever.
     born: BTreeSet<&'o EnvName>,
+    /// When the oldest object at another provider of each environment was made.
+    objects: BTreeMap<&'o EnvName, DateTime<Utc>>,
 }
 
 /// The life of one environment.
@@ -52,11 +54,19 @@ impl<'o> Births<'o> {
                 }
             }
         }
-        let born = births.iter().filter(|(_, life)| life.born.is_some()).map(|((_, env), _)| *env).collect();
-        Self { lives: births, born }
+        let mut objects: BTreeMap<&EnvName, DateTime<Utc>> = BTreeMap::new();
+        for object in observed.all_objects() {
+            if let (Some(marker), Some(created)) = (object.owned_by(owner), object.created_at) {
+                let born = objects.entry(&marker.env).or_insert(created);
+                *born = created.min(*born);
+            }
+        }
+        let born = births.iter().filter(|(_, life)| life.born.is_some()).map(|((_, env), _)| *env);
+        let born = born.chain(objects.keys().copied()).collect();
+        Self { lives: births, born, objects }
     }
 
-    /// Whether any machine of the environment is there.
+    /// Whether any machine or object of the environment is there.
     pub fn has(&self, name: &EnvName) -> bool {
         self.born.contains(name)
     }
@@ -86,7 +96,8 @@ impl<'o> Births<'o> {
 
     /// When its age ends it.
     fn end_by_age(&self, env: &Environment) -> Option<DateTime<Utc>> {
-        let created = self.lives.get(&(env.org.as_ref()?, &env.name))?.born?;
+        let of_machines = env.org.as_ref().and_then(|org| self.lives.get(&(org, &env.name))?.born);
+        let created = of_machines.into_iter().chain(self.objects.get(&env.name).copied()).min()?;
         created.checked_add_signed(TimeDelta::from_std(env.max_age?).ok()?)
     }
 }

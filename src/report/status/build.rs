@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::{
     AppPresence, CertificateStatus, ComponentStatus, Condition, ConditionStatus, IpStatus, LiveImage, MachineStatus,
-    PreviewOf, Status, VolumeStatus, secrets,
+    ObjectStanding, ObjectStatus, PreviewOf, Status, VolumeStatus, objects, secrets,
 };
 use crate::desired::{App, Environment, Fleet, Wanted};
 use crate::observed::ownership::{Ownership, ownership};
@@ -57,6 +57,7 @@ impl Builder<'_> {
         let left_over = self.left_over(view, &known);
         let org = wanted.and_then(|env| env.org.clone()).or_else(|| left_over.first().map(|(org, _)| org.clone()));
         components.extend(left_over.into_iter().map(|(_, component)| component));
+        let objects = objects::of(self.fleet, self.observed, view.name, wanted);
         let created_at = self.created_at(view);
         let withheld: Vec<Withheld> = view.blocked.iter().chain(&view.waiting).map(|held| (*held).clone()).collect();
         Status {
@@ -71,13 +72,14 @@ impl Builder<'_> {
             }),
             org,
             standing: view.standing,
-            conditions: self.conditions(view, wanted, &components),
+            conditions: self.conditions(view, wanted, &components, &objects),
             observed_commit: self.plan.commit.clone(),
             created_at,
             age_seconds: created_at.and_then(|created| span(created, self.now)).map(|age| age.as_secs()),
             expires_at: wanted.and_then(|env| self.births.expiry(env)),
             finalizers: wanted.map(finalizers).unwrap_or_default(),
             components,
+            objects,
             withheld,
             notices: view.notices.iter().map(|notice| (*notice).clone()).collect(),
         }
@@ -90,10 +92,11 @@ impl Builder<'_> {
             let details = scope.details.values().filter_map(|detail| detail.machines.known()).flatten();
             scope.machines.items.iter().chain(details)
         });
-        machines
+        let machines = machines
             .filter(|machine| machine.owned_by(&self.fleet.owner).is_some_and(|marker| marker.env == *view.name))
-            .filter_map(|machine| machine.created_at)
-            .min()
+            .filter_map(|machine| machine.created_at);
+        let objects = self.observed.all_objects().filter(|object| object.is_of(&self.fleet.owner, view.name));
+        machines.chain(objects.filter_map(|object| object.created_at)).min()
     }
 
     fn wanted_app(&self, env: &Environment, app: &App) -> ComponentStatus {
@@ -237,6 +240,7 @@ impl Builder<'_> {
         view: &EnvView<'_>,
         wanted: Option<&Environment>,
         components: &[ComponentStatus],
+        objects: &[ObjectStatus],
     ) -> Vec<Condition> {
         let condition = |kind: &str, (status, reason, message): (ConditionStatus, String, String)| Condition {
             kind: kind.to_owned(),
@@ -248,7 +252,7 @@ impl Builder<'_> {
         };
         let mut conditions = vec![condition("Converged", converged(view))];
         if let Some(env) = wanted {
-            conditions.push(condition("Healthy", self.healthy(env, components)));
+            conditions.push(condition("Healthy", self.healthy(env, components, objects)));
         }
         conditions.push(condition("Observed", self.seen(components)));
         for (kind, reason) in [("Paused", Reason::Paused), ("Expired", Reason::Expired)] {
@@ -261,9 +265,14 @@ impl Builder<'_> {
     }
 
     /// Whether every machine that should be running runs, and every running machine passes its checks.
-    fn healthy(&self, env: &Environment, components: &[ComponentStatus]) -> (ConditionStatus, String, String) {
-        let mut problems = Vec::new();
-        let mut is_unknown = false;
+    fn healthy(
+        &self,
+        env: &Environment,
+        components: &[ComponentStatus],
+        objects: &[ObjectStatus],
+    ) -> (ConditionStatus, String, String) {
+        let mut problems: Vec<String> = objects.iter().filter_map(ObjectStatus::problem).collect();
+        let mut is_unknown = objects.iter().any(|object| object.state == ObjectStanding::Unknown);
         for (app, status) in env.apps.iter().zip(components) {
             is_unknown |= status.presence == AppPresence::Unknown
                 || status.unread.iter().any(|part| part.starts_with("machines"));
@@ -316,6 +325,9 @@ impl Builder<'_> {
                     missing.push(format!("the listing of {org} ({reason})"));
                 }
             }
+        }
+        for (scope, seen) in &self.observed.objects {
+            missing.extend(seen.objects.completeness.gap().map(|gap| format!("{scope} ({gap})")));
         }
         if missing.is_empty() {
             (ConditionStatus::True, "Complete".to_owned(), "everything was read".to_owned())

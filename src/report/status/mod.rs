@@ -4,6 +4,7 @@
 
 mod build;
 mod markdown;
+mod objects;
 mod secrets;
 mod text;
 
@@ -21,7 +22,7 @@ use super::{RequestCount, json};
 use crate::desired::Class;
 use crate::observed::Exit;
 use crate::plan::{Notice, Standing, Withheld};
-use crate::resource::{AppName, ComponentName, EnvName, IpKind, OrgSlug};
+use crate::resource::{AppName, ComponentName, EnvName, IpKind, OrgSlug, Provider};
 
 /// The version of the JSON form.
 pub const VERSION: u32 = 1;
@@ -58,6 +59,9 @@ pub struct Status {
     pub finalizers: Vec<String>,
     /// Its components.
     pub components: Vec<ComponentStatus>,
+    /// What it has at other providers.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub objects: Vec<ObjectStatus>,
     /// What is withheld, and why.
     pub withheld: Vec<Withheld>,
     /// What people should know.
@@ -104,6 +108,46 @@ pub enum ConditionStatus {
     True,
     /// It does not.
     False,
+    /// It cannot be told.
+    Unknown,
+}
+
+/// One object at a provider other than Fly's machines.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ObjectStatus {
+    /// The component it belongs to: `neon.main`.
+    pub component: ComponentName,
+    /// The provider: `neon`, `vercel`, …
+    pub provider: Provider,
+    /// What it is there: `branch`, `domain`, …
+    pub kind: &'static str,
+    /// Its name.
+    pub name: String,
+    /// The project or organization that it is in.
+    pub scope: String,
+    /// The server's id; absent where it is not there.
+    pub id: Option<String>,
+    /// How it is.
+    pub state: ObjectStanding,
+    /// The same for people, where there is more to say.
+    pub message: Option<String>,
+    /// Addresses to open.
+    pub urls: Vec<String>,
+}
+
+/// How an object is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ObjectStanding {
+    /// It can be used.
+    Ready,
+    /// It is on its way from one state to another.
+    Changing,
+    /// It does not work.
+    Failed,
+    /// It is not there.
+    Absent,
     /// It cannot be told.
     Unknown,
 }

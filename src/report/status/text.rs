@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::{AppPresence, ComponentStatus, LiveImage, MachineStatus, SecretState, Status};
+use super::{AppPresence, ComponentStatus, LiveImage, MachineStatus, SecretState, Status, objects};
 use crate::plan::Standing;
 use crate::report::RequestCount;
 use crate::report::held;
@@ -93,6 +93,7 @@ fn environment(status: &Status, now: DateTime<Utc>, style: Style, lines: &mut Ve
     for component in &status.components {
         self::component(component, style, lines);
     }
+    lines.extend(objects::lines(&status.objects, style));
     let is_empty = status.components.iter().all(|component| component.machines.is_empty());
     for condition in &status.conditions {
         // That nothing runs where nothing has been made yet was said above.
