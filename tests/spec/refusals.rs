@@ -171,12 +171,12 @@ fn documents_of_other_kinds_and_versions_are_refused() {
 
 #[test]
 fn sections_that_are_not_built_yet_are_named_as_such() {
-    let text = with_app("").replace("  fly:", "  neon: {}\n  jobs: [nonsense]\n  fly:");
+    let text = with_app("").replace("  fly:", "  checks: {}\n  jobs: [nonsense]\n  fly:");
     assert_eq!(
         problems(&text),
         [
-            "5:3 the section `neon` is not supported by this version of Hangar yet (remove it; this version reconciles `fly`)",
-            "6:3 the section `jobs` is not supported by this version of Hangar yet (remove it; this version reconciles `fly`)",
+            "5:3 the section `checks` is not supported by this version of Hangar yet (remove it; this version reconciles `fly`, `neon` and `vercel`)",
+            "6:3 the section `jobs` is not supported by this version of Hangar yet (remove it; this version reconciles `fly`, `neon` and `vercel`)",
         ]
     );
 }
