@@ -11,10 +11,13 @@ use super::{output, signals, simulator};
 use crate::clock::{SharedClock, SystemClock};
 use crate::http::ReqwestTransport;
 use crate::http::transport::SharedTransport;
-use crate::sim::{Profile, SimConfig, Simulator};
+use crate::sim::{Profile, SimConfig, SimNeonProject, Simulator};
 
 /// How often the state is saved while serving.
 const SAVE_EVERY: Duration = Duration::from_secs(2);
+
+/// The project of Neon that is there from the beginning, for clients that list them.
+const NEON_PROJECT: &str = "quiet-river-100001";
 
 pub(super) async fn run(args: &Sim) -> Result<Exit, CliError> {
     if !args.listen.ip().is_loopback() {
@@ -25,7 +28,8 @@ pub(super) async fn run(args: &Sim) -> Result<Exit, CliError> {
         return Err(CliError::Usage(message));
     }
     let clock: SharedClock = Arc::new(SystemClock);
-    let config = SimConfig { open_orgs: true, seed: args.seed, ..SimConfig::default() };
+    let neon_projects = vec![SimNeonProject { name: "demo".to_owned(), ..SimNeonProject::new(NEON_PROJECT) }];
+    let config = SimConfig { open_orgs: true, seed: args.seed, neon_projects, ..SimConfig::default() };
     let sim = if let Some(file) = &args.state {
         simulator::restore(file, config, &clock)?
     } else {

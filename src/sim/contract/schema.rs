@@ -189,6 +189,7 @@ impl Schema {
                     schema.required = names.filter_map(Value::as_str).map(str::to_owned).collect();
                 }
                 "items" => schema.items = Some(Box::new(Self::of(value, &at("[]"), schemas)?)),
+                "additionalProperties" if value == true => schema.others = Some(Box::default()),
                 "additionalProperties" => schema.others = Some(Box::new(Self::of(value, &at("*"), schemas)?)),
                 "enum" => schema.values.clone_from(value.as_array().ok_or_else(wrong)?),
                 "minimum" => schema.least = Some(value.as_f64().ok_or_else(wrong)?),

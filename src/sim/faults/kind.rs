@@ -7,6 +7,7 @@ use super::edit::Edit;
 use super::matcher::is_path_like;
 use crate::http::transport::Method;
 use crate::sim::github;
+use crate::sim::neon;
 
 /// What goes wrong.
 ///
@@ -79,7 +80,7 @@ pub enum FaultKind {
         /// The regions that did not answer.
         regions: Vec<String>,
     },
-    /// A page of an organization-wide listing with at most this many objects, although more remain.
+    /// A page of an organization-wide listing, or of the branches of a project of Neon, with at most this many objects, although more remain.
     ShortPage {
         /// How many objects.
         keep: usize,
@@ -148,9 +149,9 @@ impl FaultKind {
         match self {
             Self::Stale { .. } => method.is_read() && !path.ends_with("/wait"),
             Self::PartialList { .. } | Self::EmptyList => method.is_read() && is_list(path),
-            Self::ErrorRegions { .. } | Self::ShortPage { .. } => {
-                method.is_read()
-                    && (is_path_like(path, "/v1/orgs/*/machines") || is_path_like(path, "/v1/orgs/*/volumes"))
+            Self::ErrorRegions { .. } => method.is_read() && is_whole_org(path),
+            Self::ShortPage { .. } => {
+                method.is_read() && (is_whole_org(path) || is_path_like(path, "/api/v2/projects/*/branches"))
             }
             Self::Edit(edit) => edit.concerns(method, path),
             _ => true,
@@ -185,11 +186,23 @@ impl FaultKind {
     }
 }
 
+/// Whether this lists what a whole organization has.
+fn is_whole_org(path: &str) -> bool {
+    is_path_like(path, "/v1/orgs/*/machines") || is_path_like(path, "/v1/orgs/*/volumes")
+}
+
 /// Whether a read of this path answers with a list.
 fn is_list(path: &str) -> bool {
     const LISTS: [&str; 8] =
         ["apps", "certificates", "events", "ip_assignments", "machines", "secrets", "versions", "volumes"];
     const GITHUB_LISTS: [&str; 7] = ["branches", "comments", "deployments", "files", "labels", "pulls", "statuses"];
-    let lists: &[&str] = if github::serves(path) { &GITHUB_LISTS } else { &LISTS };
+    const NEON_LISTS: [&str; 5] = ["branches", "databases", "endpoints", "operations", "roles"];
+    let lists: &[&str] = if github::serves(path) {
+        &GITHUB_LISTS
+    } else if neon::serves(path) {
+        &NEON_LISTS
+    } else {
+        &LISTS
+    };
     path.trim_end_matches('/').rsplit('/').next().is_some_and(|last| lists.contains(&last))
 }

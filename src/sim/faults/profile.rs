@@ -142,7 +142,7 @@ fn outage() -> Vec<Fault> {
 
 fn split() -> Vec<Fault> {
     // What is not known of any listing of one app: that it is cut off and does not say so.
-    const BULK: [&str; 3] = ["/v1/apps", "/v1/orgs/*/machines", "/v1/orgs/*/volumes"];
+    const BULK: [&str; 4] = ["/v1/apps", "/v1/orgs/*/machines", "/v1/orgs/*/volumes", "/api/v2/projects/*/branches"];
     let lies = BULK.into_iter().flat_map(|path| {
         let lie = |kind| Fault::sometimes(Matcher::new(Method::Get, path), 0.1, kind);
         [lie(FaultKind::PartialList { keep: 1 }), lie(FaultKind::EmptyList)]

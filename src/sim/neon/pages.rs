@@ -43,6 +43,8 @@ pub(super) fn page(asked: &Asked<'_>, rows: Vec<Row>, descending: bool, cut: &Cu
     let limit = asked.call.listing.page.unwrap_or(limit).min(limit);
     let after = asked.call.query("cursor").filter(|cursor| !cursor.is_empty());
     let after = after.map(|cursor| decode(cursor).ok_or_else(|| invalid("the cursor is not valid"))).transpose()?;
+    // An empty first page ends before the first row.
+    let after = after.filter(|after| !after.is_empty());
     let is_later = |key: &str| after.as_deref().is_none_or(|after| if descending { key < after } else { key > after });
     let mut rest = rows.into_iter().filter(|row| is_later(&row.key)).peekable();
     let mut shown = Vec::new();

@@ -306,6 +306,8 @@ impl NeonProblem {
             | Self::NotReady
             | Self::RateLimited
             | Self::OperationUnfinished { .. }
+            | Self::EndlessList
+            | Self::PartialList
             | Self::Conflict { .. }
             | Self::Unavailable { .. }
             | Self::NoConnection { .. } => Class::Transient,
