@@ -5,3 +5,4 @@ pub mod github;
 pub mod neon;
 pub mod objects;
 pub mod registry;
+pub mod supabase;

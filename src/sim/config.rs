@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::github::{GithubAccess, SimGithubApp, SimGithubToken};
 use super::neon::{NeonTimes, SimNeonProject, SimNeonToken};
+use super::supabase::{SimSupabaseProject, SimSupabaseToken};
 
 /// What a token may do in its organization.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,6 +130,10 @@ pub struct SimConfig {
     pub neon_tokens: Vec<SimNeonToken>,
     /// How long things take at Neon.
     pub neon_times: NeonTimes,
+    /// The projects at Supabase that are there from the beginning.
+    pub supabase_projects: Vec<SimSupabaseProject>,
+    /// The tokens that Supabase accepts.
+    pub supabase_tokens: Vec<SimSupabaseToken>,
     /// Registries that are not public.
     pub registries: Vec<SimRegistry>,
     /// Accept every organization slug, GitHub repository and project of Neon, and every token that starts with `sim_` for all of them (for
@@ -178,6 +183,8 @@ pub struct SimConfig {
     pub secrets_lag: Duration,
     /// From the request for a Postgres cluster to `ready`, and from its deletion to `deleted`.
     pub postgres: Duration,
+    /// From the request for a Supabase branch until everything in it is done. Its database answers after half of this.
+    pub supabase: Duration,
     /// What there is too little of from the beginning, and where (a region's code).
     pub shortages: Vec<(Shortage, String)>,
     /// How much each organization may have.
@@ -198,6 +205,8 @@ impl Default for SimConfig {
             neon_projects: Vec::new(),
             neon_tokens: Vec::new(),
             neon_times: NeonTimes::default(),
+            supabase_projects: Vec::new(),
+            supabase_tokens: Vec::new(),
             registries: Vec::new(),
             open_orgs: false,
             rate_limits: true,
@@ -222,6 +231,7 @@ impl Default for SimConfig {
             vault_lag: Duration::ZERO,
             secrets_lag: Duration::ZERO,
             postgres: Duration::from_secs(30),
+            supabase: Duration::from_mins(2),
             shortages: Vec::new(),
             quotas: Quotas::default(),
             org_page: 1000,
@@ -255,6 +265,19 @@ impl SimConfig {
     pub fn with_neon(mut self, project: SimNeonProject, token: &str) -> Self {
         self.neon_tokens.push(SimNeonToken::new(token, &project.id));
         self.neon_projects.push(project);
+        self
+    }
+
+    /// Adds a Supabase project by its reference (20 lower-case letters) in the organization `acme`, and a token (`sbp_…`) that may do
+    /// everything there.
+    #[must_use]
+    pub fn with_supabase(mut self, reference: &str, token: &str) -> Self {
+        let organization = "acme".to_owned();
+        let region = "us-east-1".to_owned();
+        let project =
+            SimSupabaseProject { reference: reference.to_owned(), organization: organization.clone(), region };
+        self.supabase_projects.push(project);
+        self.supabase_tokens.push(SimSupabaseToken { token: token.to_owned(), organization, read_only: false });
         self
     }
 

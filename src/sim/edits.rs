@@ -130,7 +130,7 @@ impl Simulator {
     }
 
     /// Carries out a request of a person who may do everything. A last segment that begins with `?` is the query.
-    fn by_hand(&self, method: Method, segments: &[&str], body: &Value) -> Result<Value, EditError> {
+    pub(super) fn by_hand(&self, method: Method, segments: &[&str], body: &Value) -> Result<Value, EditError> {
         let now = self.now();
         let (query, path): (Vec<&str>, Vec<&str>) = segments.iter().partition(|segment| segment.starts_with('?'));
         let query = query.first().map_or("", |query| query.trim_start_matches('?'));

@@ -32,6 +32,7 @@ mod admin_github;
 mod admin_neon;
 mod admin_platform;
 mod auth;
+mod clusters;
 mod config;
 pub mod contract;
 mod edits;
@@ -45,6 +46,7 @@ mod registry;
 mod routes;
 mod server;
 mod snapshot;
+mod supabase;
 mod transport;
 mod watch;
 mod web;
@@ -54,6 +56,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use accidents::Traffic;
+pub use clusters::ClusterView;
 pub use config::{Access, CheckResult, Quotas, Shortage, SimConfig, SimOrg, SimRegistry, SimToken};
 pub use edits::EditError;
 pub use faults::{
@@ -71,6 +74,7 @@ pub use neon::{
     NeonTimes, SimNeonProject, SimNeonToken,
 };
 pub use snapshot::SnapshotError;
+pub use supabase::{SimSupabaseProject, SimSupabaseToken, SupabaseBranchView};
 pub use watch::{Exchange, Watcher};
 
 use crate::clock::SharedClock;
@@ -245,4 +249,4 @@ impl Simulator {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

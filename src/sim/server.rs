@@ -18,6 +18,7 @@ use super::log::{RequestRecord, is_read};
 use super::neon;
 use super::registry;
 use super::routes::{Call, Envelope, ListingFault, Outcome, Reply, Wait, dispatch};
+use super::supabase;
 use super::watch::Exchange;
 use super::world::schedule::{Due, after, before};
 use super::{Simulator, State};
@@ -67,11 +68,11 @@ impl Drop for Ending<'_> {
 /// Fly's header for the id of a request.
 const FLY_ID: &str = "fly-request-id";
 
-/// The header in which whoever serves `path` tells the id of a request.
-fn id_header(path: &str) -> &'static str {
+/// The header in which whoever serves a request tells its id.
+fn id_header(path: &str, authorization: Option<&str>) -> &'static str {
     if github::serves(path) {
         "x-github-request-id"
-    } else if neon::serves(path) {
+    } else if neon::serves(path) || supabase::serves(path, authorization) {
         "x-request-id"
     } else {
         FLY_ID
@@ -133,7 +134,7 @@ impl Simulator {
         if state.faults.dead {
             return Err(Failure::Refused);
         }
-        let id_header = id_header(&incoming.path);
+        let id_header = id_header(&incoming.path, incoming.authorization.as_deref());
         let org = identify(&self.inner.config, &state.world.tokens, incoming.authorization.as_deref(), at)
             .map(|caller| caller.label().to_owned())
             .unwrap_or_default();
@@ -363,7 +364,9 @@ fn admit(
     };
     let segments: Vec<String> =
         incoming.path.split('/').filter(|segment| !segment.is_empty()).map(decode_segment).collect();
-    if github::serves(&incoming.path) || neon::serves(&incoming.path) || registry::serves(&incoming.path) {
+    let is_supabase = supabase::serves(&incoming.path, incoming.authorization.as_deref());
+    if is_supabase || github::serves(&incoming.path) || neon::serves(&incoming.path) || registry::serves(&incoming.path)
+    {
         // They know their own callers and limits.
         return Ok(call(Caller::everybody(), segments, None));
     }

@@ -185,7 +185,8 @@ impl Contract {
         if let Some(other) = self.others.iter().find(|other| other.serves(&exchange.path)) {
             return other.check(exchange);
         }
-        if !exchange.path.starts_with("/v1/") {
+        // Some paths below `/v1` are another platform's.
+        if !exchange.path.starts_with("/v1/") || super::supabase::has_path(&exchange.path) {
             return Vec::new();
         }
         self.check_own(exchange)

@@ -23,6 +23,7 @@ use super::auth::Caller;
 use super::github;
 use super::neon;
 use super::registry;
+use super::supabase;
 use super::web;
 use super::world::World;
 use super::world::app::App;
@@ -221,6 +222,9 @@ pub(crate) fn dispatch(world: &mut World, call: &Call) -> Outcome {
     }
     if registry::is_served(&segments) {
         return Outcome::Reply(registry::answer(world, call));
+    }
+    if supabase::serves(&segments.join("/"), call.envelope.authorization.as_deref()) {
+        return Outcome::Reply(supabase::answer(world, call));
     }
     if let (Method::Get, ["v1", "apps", app, "machines", id, "wait"]) = (call.method, segments.as_slice()) {
         return match machines::wait::begin(world, call, app, id) {

@@ -5,15 +5,13 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::documents::github::hold_to_github;
 use super::support::epoch;
 use crate::clock::{SharedClock, VirtualClock};
 use crate::http::transport::{Method, Request, Response};
 use crate::sim::{
     Fault, FaultKind, GithubAccess, Matcher, NewPull, RepositoryHand, SimConfig, SimGithubToken, Simulator,
 };
-
-#[path = "../../../tests/contract/github.rs"]
-mod strict;
 
 struct Client {
     sim: Simulator,
@@ -39,7 +37,7 @@ impl Client {
     }
 
     fn of(sim: Simulator, clock: SharedClock) -> (Self, RepositoryHand) {
-        strict::hold_to_github(&sim);
+        hold_to_github(&sim);
         let repo = sim.repository("acme/chat");
         (Self { sim, clock, token: "sim_github" }, repo)
     }

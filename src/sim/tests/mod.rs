@@ -4,6 +4,8 @@ mod apps;
 mod capacity;
 mod certificates;
 mod consistency;
+#[path = "../../../tests/contract/documents.rs"]
+pub(crate) mod documents;
 mod edits;
 mod faults;
 mod github;
@@ -20,6 +22,8 @@ mod profiles;
 mod secrets;
 mod snapshot;
 mod snapshots;
+#[path = "../../../tests/contract/strict.rs"]
+pub(crate) mod strict;
 mod support;
 mod surface;
 mod tokens;

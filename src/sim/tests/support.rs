@@ -10,9 +10,7 @@ use crate::clock::{SharedClock, VirtualClock};
 use crate::http::transport::{Method, Request, Response, SharedTransport, TransportError};
 use crate::sim::{SimConfig, Simulator};
 
-#[path = "../../../tests/contract/strict.rs"]
-mod strict;
-use strict::hold_to_contract;
+use super::strict::hold_to_contract;
 
 /// The organization `acme` with the token `sim_acme`, the organization `other` with `sim_other`, and no rate limits.
 pub(super) fn config() -> SimConfig {

@@ -39,6 +39,7 @@ use serde::{Deserialize, Serialize};
 use super::config::SimConfig;
 use super::github::Github;
 use super::neon::Neon;
+use super::supabase::Supabase;
 use super::web::Ledger;
 use app::App;
 use apps::Apps;
@@ -82,12 +83,15 @@ pub(crate) struct World {
     pub(crate) github: Github,
     #[serde(default)]
     pub(crate) neon: Neon,
+    #[serde(default)]
+    pub(crate) supabase: Supabase,
 }
 
 impl World {
     pub(crate) fn new(config: Arc<SimConfig>) -> Self {
         let github = Github::from_seed(config.seed);
         let neon = Neon::from_seed(config.seed, Arc::new(config.neon_times.clone()));
+        let supabase = Supabase::of(&config);
         Self {
             ids: Ids::from_seed(config.seed),
             capacity: Capacity::of(&config),
@@ -106,6 +110,7 @@ impl World {
             ledger: Ledger::default(),
             github,
             neon,
+            supabase,
         }
     }
 

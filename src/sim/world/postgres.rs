@@ -32,9 +32,17 @@ pub(crate) struct Cluster {
     pub(crate) postgis_enabled: bool,
     pub(crate) created_at: DateTime<Utc>,
     pub(crate) deleted_at: Option<DateTime<Utc>>,
+    /// Whether it could not be made.
+    pub(crate) failed: bool,
     /// When each app was attached.
     pub(crate) attachments: BTreeMap<String, DateTime<Utc>>,
     pub(crate) backups: Vec<Backup>,
+    pub(crate) content: Content,
+}
+
+/// What is in a cluster, and is copied with it.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Content {
     pub(crate) databases: BTreeMap<String, Database>,
     pub(crate) users: BTreeMap<String, User>,
 }
@@ -59,6 +67,8 @@ pub(crate) struct Backup {
     pub(crate) kind: String,
     pub(crate) started_at: DateTime<Utc>,
     pub(crate) finished_at: DateTime<Utc>,
+    /// What was in the cluster when it began.
+    pub(crate) content: Content,
 }
 
 /// A database in a cluster: the schema of each extension that is switched on.
@@ -82,6 +92,7 @@ pub(crate) enum Status {
     Ready,
     Deleting,
     Deleted,
+    Failed,
 }
 
 impl Status {
@@ -92,6 +103,7 @@ impl Status {
             Self::Ready => "ready",
             Self::Deleting => "deleting",
             Self::Deleted => "deleted",
+            Self::Failed => "failed",
         }
     }
 }
@@ -137,8 +149,9 @@ impl Clusters {
 impl Cluster {
     /// The first user and the first database, which every cluster is made with.
     pub(crate) fn furnish(&mut self, ids: &mut Ids) {
-        self.users.insert("fly-user".to_owned(), User { role: "schema_admin".to_owned(), password: password(ids) });
-        self.databases.insert("fly-db".to_owned(), Database::default());
+        let user = User { role: "schema_admin".to_owned(), password: password(ids) };
+        self.content.users.insert("fly-user".to_owned(), user);
+        self.content.databases.insert("fly-db".to_owned(), Database::default());
     }
 
     /// Where it is in its life at `now`; `takes` is how long it takes to be made, and to be removed.
@@ -146,6 +159,7 @@ impl Cluster {
         match self.deleted_at {
             Some(at) if after(at, takes) <= now => Status::Deleted,
             Some(_) => Status::Deleting,
+            None if self.failed => Status::Failed,
             None if after(self.created_at, takes) <= now => Status::Ready,
             None if after(self.created_at, takes / 2) <= now => Status::Initializing,
             None => Status::Creating,

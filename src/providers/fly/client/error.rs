@@ -41,6 +41,8 @@ pub struct Place {
     pub machine: Option<String>,
     /// The volume's id.
     pub volume: Option<String>,
+    /// The Postgres cluster's id.
+    pub cluster: Option<String>,
     /// The name of what was to be created, the host name of a certificate, or an address.
     pub name: Option<String>,
     /// The region.
@@ -66,6 +68,16 @@ impl Place {
     /// A volume.
     pub fn volume(app: &str, id: &str) -> Self {
         Self { volume: Some(id.to_owned()), ..Self::app(app) }
+    }
+
+    /// A Postgres cluster.
+    pub fn cluster(id: &str) -> Self {
+        Self { cluster: Some(id.to_owned()), ..Self::default() }
+    }
+
+    /// A database, a user, a backup or an attached app of a Postgres cluster.
+    pub fn in_cluster(id: &str, name: &str) -> Self {
+        Self { name: Some(name.to_owned()), ..Self::cluster(id) }
     }
 
     /// A certificate.
@@ -172,6 +184,7 @@ impl Display for Place {
             ("", &self.name),
             ("machine ", &self.machine),
             ("volume ", &self.volume),
+            ("cluster ", &self.cluster),
             ("app ", &self.app),
             ("organization ", &self.org),
             ("region ", &self.region),

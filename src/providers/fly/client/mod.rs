@@ -5,12 +5,14 @@
 //! repeated unless a second time does no harm.
 
 mod error;
+mod postgres;
 mod problem;
 mod reader;
 mod request;
 mod writer;
 
 pub use error::{Class, FlyError, Place};
+pub use postgres::{BackupKind, CreateCluster, Restore, Role};
 pub use problem::FlyProblem;
 pub use reader::{AppLookup, FlyReader, Listing, WaitOutcome};
 pub use request::{
@@ -31,5 +33,7 @@ pub fn connection(base_url: &str, token: Token, shared: Shared) -> Connection {
     Connection { affinity_cookie: Some(AFFINITY_COOKIE), ..Connection::new(base_url, token, shared) }
 }
 
+#[cfg(test)]
+mod postgres_tests;
 #[cfg(test)]
 mod tests;

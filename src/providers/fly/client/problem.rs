@@ -151,6 +151,18 @@ pub enum FlyProblem {
         /// What Fly said.
         message: String,
     },
+    /// A Postgres cluster is still being made.
+    #[error("the cluster is not ready: {message}")]
+    ClusterNotReady {
+        /// What Fly said.
+        message: String,
+    },
+    /// 410.
+    #[error("it is deleted: {message}")]
+    Gone {
+        /// What Fly said.
+        message: String,
+    },
     /// The organization has no such private network.
     #[error("there is no such private network in the organization")]
     NetworkNotFound,
@@ -263,6 +275,8 @@ impl FlyProblem {
             Self::VolumeBound { .. } => "VolumeBound",
             Self::RateLimited => "RateLimited",
             Self::AlreadyExists { .. } => "AlreadyExists",
+            Self::ClusterNotReady { .. } => "ClusterNotReady",
+            Self::Gone { .. } => "Gone",
             Self::NetworkNotFound => "NetworkNotFound",
             Self::InvalidIpKind => "InvalidIpKind",
             Self::InvalidMachineId { .. } => "InvalidMachineId",
@@ -321,6 +335,8 @@ impl FlyProblem {
             Self::VolumeBound { .. } => "destroy the machine first; Fly keeps the bond for up to a minute after that",
             Self::RateLimited => "wait; requests are spaced out",
             Self::AlreadyExists { .. } => "look at the one that is there: it may be the one that was wanted",
+            Self::ClusterNotReady { .. } => "wait until it is: that takes minutes",
+            Self::Gone { .. } => "use another one, or restore it from a backup",
             Self::NetworkNotFound => "create an app in the network first: that makes the network",
             Self::InvalidIpKind => "use one of the kinds of address that Fly offers",
             Self::InvalidMachineId { .. } => "look again in some seconds",
@@ -345,6 +361,7 @@ impl FlyProblem {
         match self {
             Self::InvalidName { .. }
             | Self::InvalidRequest { .. }
+            | Self::Gone { .. }
             | Self::InvalidIpKind
             | Self::Refused { .. }
             | Self::UnexpectedAnswer { .. }
@@ -373,6 +390,7 @@ impl FlyProblem {
             | Self::WrongState { .. }
             | Self::VersionConflict { .. }
             | Self::VolumeBound { .. }
+            | Self::ClusterNotReady { .. }
             | Self::RateLimited
             | Self::InvalidMachineId { .. }
             | Self::NotFound { .. }
@@ -440,7 +458,9 @@ impl Said<'_> {
             FlyProblem::ManifestDenied { image: self.word_after(MANIFEST) }
         } else if self.has("currently bound to machine") {
             FlyProblem::VolumeBound { machine: self.word_after("bound to machine: ") }
-        } else if self.has("name has already been taken") {
+        } else if self.has("cluster is not ready") {
+            FlyProblem::ClusterNotReady { message }
+        } else if self.has("name has already been taken") && place.cluster.is_none() {
             FlyProblem::NameTaken { name: place.app.clone().unwrap_or_default() }
         } else if self.has("invalid machine id") {
             FlyProblem::InvalidMachineId { message }
@@ -464,6 +484,7 @@ impl Said<'_> {
             (401, _) => FlyProblem::TokenRejected { token },
             (403, _) => FlyProblem::Unauthorized { token, message },
             (404, _) => FlyProblem::NotFound { message },
+            (410, _) => FlyProblem::Gone { message },
             (429, _) => FlyProblem::RateLimited,
             (409 | 422, "create app") if exists => {
                 FlyProblem::NameTaken { name: place.app.clone().unwrap_or_default() }

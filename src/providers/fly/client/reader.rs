@@ -293,7 +293,7 @@ impl FlyReader {
         Ok(Listing { items, complete: false, error_regions, started_at })
     }
 
-    async fn get<T: DeserializeOwned>(&self, call: Call, place: &Place) -> Result<T, FlyError> {
+    pub(super) async fn get<T: DeserializeOwned>(&self, call: Call, place: &Place) -> Result<T, FlyError> {
         self.http.get(call).await.map_err(|error| FlyError::from_http(error, place.clone()))
     }
 
@@ -302,7 +302,7 @@ impl FlyReader {
     }
 
     /// `None` on a 404.
-    async fn maybe<T: DeserializeOwned>(&self, call: Call, place: &Place) -> Result<Option<T>, FlyError> {
+    pub(super) async fn maybe<T: DeserializeOwned>(&self, call: Call, place: &Place) -> Result<Option<T>, FlyError> {
         Ok(match self.find(call.accepting(&[404]), place).await? {
             Answer::Given(value) => Some(value),
             Answer::Refused { .. } => None,

@@ -274,21 +274,26 @@ impl FlyWriter {
         self.delete(call, &Place::certificate(app, host)).await
     }
 
-    async fn send<T: DeserializeOwned>(&self, method: Method, call: Call, place: &Place) -> Result<T, FlyError> {
+    pub(super) async fn send<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        call: Call,
+        place: &Place,
+    ) -> Result<T, FlyError> {
         self.http.send(method, call).await.map_err(|error| FlyError::from_http(error, place.clone()))
     }
 
-    async fn tell(&self, method: Method, call: Call, place: &Place) -> Result<(), FlyError> {
+    pub(super) async fn tell(&self, method: Method, call: Call, place: &Place) -> Result<(), FlyError> {
         match self.http.tell(method, call).await {
             Ok(_) => Ok(()),
             Err(error) => Err(FlyError::from_http(error, place.clone())),
         }
     }
 
-    /// A 404 means that someone else was faster, which is as good.
-    async fn delete(&self, call: Call, place: &Place) -> Result<Deleted, FlyError> {
-        match self.http.tell(Method::Delete, call.accepting(&[404])).await {
-            Ok(404) => Ok(Deleted::WasGone),
+    /// A 404 or 410 means that someone else was faster, which is as good.
+    pub(super) async fn delete(&self, call: Call, place: &Place) -> Result<Deleted, FlyError> {
+        match self.http.tell(Method::Delete, call.accepting(&[404, 410])).await {
+            Ok(404 | 410) => Ok(Deleted::WasGone),
             Ok(_) => Ok(Deleted::Accepted),
             Err(error) => Err(FlyError::from_http(error, place.clone())),
         }

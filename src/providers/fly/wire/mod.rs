@@ -9,6 +9,7 @@ mod lease;
 pub(in crate::providers) mod lenient;
 mod machine;
 mod org;
+mod postgres;
 mod secrets;
 mod volume;
 
@@ -25,6 +26,11 @@ pub use machine::{
 };
 pub use org::{OrgMachine, OrgVolume};
 pub(in crate::providers::fly) use org::{OrgMachinesPage, OrgVolumesPage};
+pub(in crate::providers::fly) use postgres::Data;
+pub use postgres::{
+    Cluster, ClusterApp, ClusterBackup, ClusterCredentials, ClusterDatabase, ClusterEndpoint, ClusterEndpoints,
+    ClusterNode, ClusterStatus, ClusterSummary, ClusterUser,
+};
 pub use secrets::{SecretDigest, SecretsVersion};
 pub(in crate::providers::fly) use secrets::{SecretsAnswer, SecretsChanged};
 pub(in crate::providers::fly) use volume::ExtendAnswer;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::super::super::world::World;
 use super::super::super::world::postgres::{Cluster, Database, EXTENSIONS, User, password};
 use super::super::{Answer, Call, Refusal, Reply};
-use super::{data, find, find_living, find_mut, refusal};
+use super::{data, find, find_living, find_mut, find_ready, refusal};
 use crate::http::transport::Method;
 
 #[derive(Deserialize)]
@@ -60,24 +60,26 @@ fn is_name(name: &str) -> bool {
 
 fn databases(world: &World, call: &Call, id: &str) -> Answer {
     let cluster = find(world, call, id)?;
-    Ok(data(&cluster.databases.keys().map(|name| json!({"name": name})).collect()))
+    Ok(data(&cluster.content.databases.keys().map(|name| json!({"name": name})).collect()))
 }
 
 fn create_database(world: &mut World, call: &Call, id: &str) -> Answer {
     let NewDatabase { name } = call.body()?;
+    find_ready(world, call, id)?;
     let cluster = find_mut(world, call, id)?;
     if !is_name(&name) {
         return Err(refusal(422, "name is not a valid name of a database"));
     }
-    if cluster.databases.contains_key(&name) {
+    if cluster.content.databases.contains_key(&name) {
         return Err(refusal(422, "name has already been taken"));
     }
-    cluster.databases.insert(name.clone(), Database::default());
+    cluster.content.databases.insert(name.clone(), Database::default());
     Ok(Reply::with(201, json!({"data": {"name": name}})))
 }
 
 fn delete_database(world: &mut World, call: &Call, id: &str, name: &str) -> Answer {
-    find_mut(world, call, id)?.databases.remove(name).ok_or_else(no_database)?;
+    find_ready(world, call, id)?;
+    find_mut(world, call, id)?.content.databases.remove(name).ok_or_else(no_database)?;
     Ok(data(&json!({"name": name})))
 }
 
@@ -86,16 +88,17 @@ fn no_database() -> Refusal {
 }
 
 fn database<'c>(cluster: &'c mut Cluster, name: &str) -> Result<&'c mut Database, Refusal> {
-    cluster.databases.get_mut(name).ok_or_else(no_database)
+    cluster.content.databases.get_mut(name).ok_or_else(no_database)
 }
 
 fn extensions(world: &World, call: &Call, id: &str, name: &str) -> Answer {
-    let database = find(world, call, id)?.databases.get(name).ok_or_else(no_database)?;
+    let database = find(world, call, id)?.content.databases.get(name).ok_or_else(no_database)?;
     Ok(data(&database.render_extensions()))
 }
 
 fn enable(world: &mut World, call: &Call, id: &str, name: &str) -> Answer {
     let wanted: NewExtension = call.body()?;
+    find_ready(world, call, id)?;
     let database = database(find_mut(world, call, id)?, name)?;
     let known = EXTENSIONS.iter().find(|(name, ..)| *name == wanted.name);
     let (extension, .., system) = known.ok_or_else(|| refusal(422, "there is no such extension"))?;
@@ -108,6 +111,7 @@ fn enable(world: &mut World, call: &Call, id: &str, name: &str) -> Answer {
 }
 
 fn disable(world: &mut World, call: &Call, id: &str, name: &str, extension: &str) -> Answer {
+    find_ready(world, call, id)?;
     let database = database(find_mut(world, call, id)?, name)?;
     if EXTENSIONS.iter().any(|(name, .., system)| *system && *name == extension) {
         return Err(refusal(422, "the extension cannot be disabled"));
@@ -118,7 +122,7 @@ fn disable(world: &mut World, call: &Call, id: &str, name: &str, extension: &str
 
 fn users(world: &World, call: &Call, id: &str) -> Answer {
     let cluster = find(world, call, id)?;
-    Ok(data(&cluster.users.iter().map(|(name, user)| json!({"username": name, "role": user.role})).collect()))
+    Ok(data(&cluster.content.users.iter().map(|(name, user)| json!({"username": name, "role": user.role})).collect()))
 }
 
 fn check_role(role: &str) -> Result<(), Refusal> {
@@ -132,28 +136,30 @@ fn no_user() -> Refusal {
 
 fn create_user(world: &mut World, call: &Call, id: &str) -> Answer {
     let NewUser { username, role } = call.body()?;
-    let cluster = find(world, call, id)?;
+    let cluster = find_ready(world, call, id)?;
     check_role(&role)?;
     if !is_name(&username) {
         return Err(refusal(422, "username is not a valid name of a user"));
     }
-    if cluster.users.contains_key(&username) {
+    if cluster.content.users.contains_key(&username) {
         return Err(refusal(409, "username has already been taken"));
     }
     let user = User { role: role.clone(), password: password(&mut world.ids) };
-    find_mut(world, call, id)?.users.insert(username.clone(), user);
+    find_mut(world, call, id)?.content.users.insert(username.clone(), user);
     Ok(Reply::with(201, json!({"data": {"username": username, "role": role}})))
 }
 
 fn change_role(world: &mut World, call: &Call, id: &str, name: &str) -> Answer {
     let NewRole { role } = call.body()?;
     check_role(&role)?;
-    find_mut(world, call, id)?.users.get_mut(name).ok_or_else(no_user)?.role = role;
+    find_ready(world, call, id)?;
+    find_mut(world, call, id)?.content.users.get_mut(name).ok_or_else(no_user)?.role = role;
     Ok(Reply::empty(204))
 }
 
 fn delete_user(world: &mut World, call: &Call, id: &str, name: &str) -> Answer {
-    let removed = find_mut(world, call, id)?.users.remove(name);
+    find_ready(world, call, id)?;
+    let removed = find_mut(world, call, id)?.content.users.remove(name);
     removed.map(|_| Reply::empty(204)).ok_or_else(no_user)
 }
 
@@ -162,14 +168,15 @@ fn shown(name: &str, user: &User) -> Value {
 }
 
 fn credentials(world: &World, call: &Call, id: &str, name: &str) -> Answer {
-    let user = find(world, call, id)?.users.get(name).ok_or_else(no_user)?;
+    let user = find_ready(world, call, id)?.content.users.get(name).ok_or_else(no_user)?;
     Ok(data(&shown(name, user)))
 }
 
 fn rotate(world: &mut World, call: &Call, id: &str, name: &str) -> Answer {
     find_living(world, call, id)?;
+    find_ready(world, call, id)?;
     let fresh = password(&mut world.ids);
-    let user = find_mut(world, call, id)?.users.get_mut(name).ok_or_else(no_user)?;
+    let user = find_mut(world, call, id)?.content.users.get_mut(name).ok_or_else(no_user)?;
     user.password = fresh;
     Ok(data(&shown(name, user)))
 }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::super::world::World;
-use super::super::world::postgres::{Backup, Cluster, Plan, Status};
+use super::super::world::postgres::{Backup, Cluster, Content, Plan, Status};
 use super::{Answer, Call, Refusal, Reply, check_whole_org, org_name};
 use crate::http::transport::Method;
 
@@ -82,10 +82,20 @@ fn find<'w>(world: &'w World, call: &Call, id: &str) -> Result<&'w Cluster, Refu
     cluster.ok_or_else(|| refusal(404, "cluster not found"))
 }
 
-/// The cluster, if it is not being deleted either.
+/// The cluster, if nobody has deleted it.
 fn find_living<'w>(world: &'w World, call: &Call, id: &str) -> Result<&'w Cluster, Refusal> {
+    let cluster = world.clusters.get(id).filter(|cluster| call.caller.app.is_none() && call.caller.sees(&cluster.org));
+    match cluster {
+        None => Err(refusal(404, "cluster not found")),
+        Some(cluster) if cluster.deleted_at.is_some() => Err(refusal(410, "cluster is deleted")),
+        Some(cluster) => Ok(cluster),
+    }
+}
+
+/// The cluster, to change what is in it: it has to be ready.
+fn find_ready<'w>(world: &'w World, call: &Call, id: &str) -> Result<&'w Cluster, Refusal> {
     let cluster = find(world, call, id)?;
-    if cluster.deleted_at.is_some() { Err(refusal(410, "cluster is deleted")) } else { Ok(cluster) }
+    if status(world, call, cluster) == Status::Ready { Ok(cluster) } else { Err(refusal(422, "cluster is not ready")) }
 }
 
 fn find_mut<'w>(world: &'w mut World, call: &Call, id: &str) -> Result<&'w mut Cluster, Refusal> {
@@ -139,10 +149,10 @@ fn create(world: &mut World, call: &Call) -> Answer {
         postgis_enabled: wanted.postgis_enabled,
         created_at: call.now,
         deleted_at: None,
+        failed: false,
         attachments: std::collections::BTreeMap::new(),
         backups: Vec::new(),
-        databases: std::collections::BTreeMap::new(),
-        users: std::collections::BTreeMap::new(),
+        content: Content::default(),
     };
     cluster.furnish(&mut world.ids);
     Ok(add(world, call, cluster))
@@ -204,7 +214,8 @@ fn start_backup(world: &mut World, call: &Call, id: &str) -> Answer {
         return Err(refusal(409, "a backup is not possible now"));
     }
     let finished_at = super::super::world::schedule::after(call.now, world.config.postgres);
-    let backup = Backup { id: world.ids.alphanumeric(16), kind, started_at: call.now, finished_at };
+    let content = cluster.content.clone();
+    let backup = Backup { id: world.ids.alphanumeric(16), kind, started_at: call.now, finished_at, content };
     find_mut(world, call, id)?.backups.push(backup);
     Ok(Reply::empty(202))
 }
@@ -220,17 +231,19 @@ fn fork(world: &mut World, call: &Call, id: &str) -> Answer {
     Ok(copied(world, call, copy, name))
 }
 
-/// Makes a new cluster from a backup, or from a moment.
+/// Makes a new cluster from a backup, or from a moment. What was in a cluster at a moment is not kept: a copy of what is in it now
+/// stands in for it.
 fn restore(world: &mut World, call: &Call, id: &str) -> Answer {
     let cluster = find(world, call, id)?;
     let wanted: Restore = call.body()?;
-    match (wanted.backup_id, wanted.pitr_time) {
+    let content = match (wanted.backup_id, wanted.pitr_time) {
         (Some(backup_id), None) => {
             let backup = cluster.backups.iter().find(|backup| backup.id == backup_id);
             let backup = backup.ok_or_else(|| refusal(404, "backup not found"))?;
             if backup.is_running(call.now) {
                 return Err(refusal(422, "the backup is not complete"));
             }
+            backup.content.clone()
         }
         (None, Some(time)) => {
             let time = time
@@ -239,11 +252,12 @@ fn restore(world: &mut World, call: &Call, id: &str) -> Answer {
             if time < cluster.created_at || time > call.now {
                 return Err(refusal(422, "pitr_time must lie between the cluster's creation and now"));
             }
+            cluster.content.clone()
         }
         _ => return Err(refusal(400, "either backup_id or pitr_time is required")),
-    }
+    };
     let name = wanted.name.filter(|name| !name.is_empty()).unwrap_or_else(|| format!("{}-restored", cluster.name));
-    let copy = cluster.clone();
+    let copy = Cluster { content, ..cluster.clone() };
     Ok(copied(world, call, copy, name))
 }
 
@@ -253,6 +267,7 @@ fn copied(world: &mut World, call: &Call, mut cluster: Cluster, name: String) ->
     cluster.name = name;
     cluster.created_at = call.now;
     cluster.deleted_at = None;
+    cluster.failed = false;
     cluster.attachments.clear();
     cluster.backups.clear();
     add(world, call, cluster)
