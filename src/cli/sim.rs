@@ -11,7 +11,7 @@ use super::{output, signals, simulator};
 use crate::clock::{SharedClock, SystemClock};
 use crate::http::ReqwestTransport;
 use crate::http::transport::SharedTransport;
-use crate::sim::{Profile, SimConfig, SimNeonProject, Simulator};
+use crate::sim::{Profile, SimConfig, SimNeonProject, SimVercelProject, SimVercelTeam, Simulator};
 
 /// How often the state is saved while serving.
 const SAVE_EVERY: Duration = Duration::from_secs(2);
@@ -29,7 +29,16 @@ pub(super) async fn run(args: &Sim) -> Result<Exit, CliError> {
     }
     let clock: SharedClock = Arc::new(SystemClock);
     let neon_projects = vec![SimNeonProject { name: "demo".to_owned(), ..SimNeonProject::new(NEON_PROJECT) }];
-    let config = SimConfig { open_orgs: true, seed: args.seed, neon_projects, ..SimConfig::default() };
+    let project =
+        SimVercelProject { name: "web".to_owned(), team: "acme".to_owned(), repo: Some("acme/web".to_owned()) };
+    let config = SimConfig {
+        open_orgs: true,
+        seed: args.seed,
+        neon_projects,
+        vercel_teams: vec![SimVercelTeam::new("acme")],
+        vercel_projects: vec![project],
+        ..SimConfig::default()
+    };
     let sim = if let Some(file) = &args.state {
         simulator::restore(file, config, &clock)?
     } else {

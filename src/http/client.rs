@@ -181,6 +181,26 @@ impl WriteClient {
         self.reader.answer(method, &call, &response)
     }
 
+    /// Sends a write, and returns the whole answer: for whoever accepts refusals whose body says more than a message.
+    pub async fn exchange(&self, method: Method, call: &Call) -> Result<Response, HttpError> {
+        self.reader.exchange.send(method, call, Expects::Json).await
+    }
+
+    /// Reads the JSON in `response`, which [`exchange`](Self::exchange) returned for `call`.
+    pub fn decode<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        call: &Call,
+        response: &Response,
+    ) -> Result<T, HttpError> {
+        self.reader.exchange.decode(method, call, response)
+    }
+
+    /// The error that `response` is, an answer that `call` accepts but nobody can do anything with.
+    pub fn refusal(&self, method: Method, call: &Call, response: &Response) -> HttpError {
+        self.reader.exchange.refusal(method, call, response)
+    }
+
     /// Sends a write of whose answer only the refusals that the call accepts matter. Returns the status.
     pub async fn tell(&self, method: Method, call: Call) -> Result<u16, HttpError> {
         self.reader.exchange.send(method, &call, Expects::Anything).await.map(|response| response.status)

@@ -1,5 +1,6 @@
 //! Why a call failed, with everything that a person, a provider's support or a planner needs to know about it.
 
+use std::collections::BTreeMap;
 use std::fmt::{Display, Formatter};
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use serde_json::Value;
 use super::call::Call;
 use super::retry::Outcome;
 use super::transport::{Method, Response, TransportError};
-use crate::secret::REDACTED;
+use crate::secret::{REDACTED, SecretText};
 
 /// Headers in which providers tell the id of a request.
 const REQUEST_ID_HEADERS: [&str; 4] = ["fly-request-id", "x-vercel-id", "x-github-request-id", "x-request-id"];
@@ -34,6 +35,7 @@ struct Failure {
     request_id: Option<String>,
     retry_after: Option<Duration>,
     exhausted_until: Option<DateTime<Utc>>,
+    details: BTreeMap<String, String>,
 }
 
 /// What was wrong with a failed call.
@@ -92,6 +94,7 @@ impl HttpError {
             request_id: at.response.and_then(request_id).map(str::to_owned),
             retry_after: None,
             exhausted_until: at.response.and_then(exhausted_until),
+            details: at.response.map(|response| details(response, at.call)).unwrap_or_default(),
         }))
     }
 
@@ -172,6 +175,11 @@ impl HttpError {
             Problem::Status { code, .. } => code.as_deref(),
             _ => None,
         }
+    }
+
+    /// What else the provider said beside code and message, by its name for it (Vercel: `gitBranch`, `projectId`).
+    pub fn detail(&self, name: &str) -> Option<&str> {
+        self.0.details.get(name).map(String::as_str)
     }
 
     /// Whether the provider said 404. Not a proof of absence: the token may just not see it.
@@ -303,6 +311,28 @@ fn read_body(body: &Bytes) -> (String, Option<String>) {
         .or_else(|| text(fields.get("status")))
         .filter(|code| code != "error" && code != "unknown");
     (message, code)
+}
+
+/// The short texts and flags in the `error` object of a body, and lists of texts joined by commas. What may hold a secret of the call is
+/// left out.
+fn details(response: &Response, call: &Call) -> BTreeMap<String, String> {
+    if response.status < 400 {
+        return BTreeMap::new();
+    }
+    let body: Value = serde_json::from_slice(&response.body).unwrap_or_default();
+    let text = |value: &Value| match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Bool(flag) => Some(flag.to_string()),
+        Value::Array(list) => Some(list.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", ")),
+        _ => None,
+    };
+    let is_open = |name: &str, text: &str| {
+        let shows = |secret: &SecretText| !secret.is_empty() && text.contains(secret.expose());
+        name != "value" && text.chars().count() <= MESSAGE_LIMIT && !call.hidden.iter().any(shows)
+    };
+    let fields = body.get("error").and_then(Value::as_object).into_iter().flatten();
+    let known = fields.filter_map(|(name, value)| Some((name.clone(), text(value)?)));
+    known.filter(|(name, text)| is_open(name, text)).collect()
 }
 
 /// A text body as it is, and the title of an HTML page.

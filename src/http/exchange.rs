@@ -125,6 +125,11 @@ impl Exchange {
         })
     }
 
+    /// The error that `response` is, a refusal that the call accepts.
+    pub(super) fn refusal(&self, method: Method, call: &Call, response: &Response) -> HttpError {
+        self.error(self.problem_of(call, response), method, call, Outcome::Permanent, 1, Some(response))
+    }
+
     /// The message in `response`, a refusal that the call accepts.
     pub(super) fn message(&self, call: &Call, response: &Response) -> String {
         match self.problem_of(call, response) {

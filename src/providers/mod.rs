@@ -6,3 +6,4 @@ pub mod neon;
 pub mod objects;
 pub mod registry;
 pub mod supabase;
+pub mod vercel;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::github::{GithubAccess, SimGithubApp, SimGithubToken};
 use super::neon::{NeonTimes, SimNeonProject, SimNeonToken};
 use super::supabase::{SimSupabaseProject, SimSupabaseToken};
+use super::vercel::{SimVercelProject, SimVercelTeam, SimVercelToken, VercelPlan, VercelTimes};
 
 /// What a token may do in its organization.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,6 +125,14 @@ pub struct SimConfig {
     pub github_tokens: Vec<SimGithubToken>,
     /// The GitHub Apps that are installed.
     pub github_apps: Vec<SimGithubApp>,
+    /// The teams at Vercel.
+    pub vercel_teams: Vec<SimVercelTeam>,
+    /// The projects at Vercel that are there from the beginning.
+    pub vercel_projects: Vec<SimVercelProject>,
+    /// The tokens that Vercel accepts.
+    pub vercel_tokens: Vec<SimVercelToken>,
+    /// How long things take at Vercel.
+    pub vercel_times: VercelTimes,
     /// The projects that Neon has.
     pub neon_projects: Vec<SimNeonProject>,
     /// The keys that Neon accepts.
@@ -136,8 +145,8 @@ pub struct SimConfig {
     pub supabase_tokens: Vec<SimSupabaseToken>,
     /// Registries that are not public.
     pub registries: Vec<SimRegistry>,
-    /// Accept every organization slug, GitHub repository and project of Neon, and every token that starts with `sim_` for all of them (for
-    /// demonstrations).
+    /// Accept every organization slug, GitHub repository, and project of Vercel and Neon, and every token that starts with `sim_` for all
+    /// of them (for demonstrations).
     pub open_orgs: bool,
     /// Enforce the documented limits with 429.
     pub rate_limits: bool,
@@ -202,6 +211,10 @@ impl Default for SimConfig {
             repos: Vec::new(),
             github_tokens: Vec::new(),
             github_apps: Vec::new(),
+            vercel_teams: Vec::new(),
+            vercel_projects: Vec::new(),
+            vercel_tokens: Vec::new(),
+            vercel_times: VercelTimes::default(),
             neon_projects: Vec::new(),
             neon_tokens: Vec::new(),
             neon_times: NeonTimes::default(),
@@ -258,6 +271,31 @@ impl SimConfig {
         }
         self.github_tokens.push(SimGithubToken::new(token, "hangar-bot", full_name, GithubAccess::Write));
         self
+    }
+
+    /// Adds a Vercel project, connected with a GitHub repository (`owner/name`) if one is named, and a token that may do everything in
+    /// its team.
+    #[must_use]
+    pub fn with_vercel(mut self, team: &str, project: &str, repo: Option<&str>, token: &str) -> Self {
+        if !self.vercel_teams.iter().any(|known| known.slug == team) {
+            self.vercel_teams.push(SimVercelTeam::new(team));
+        }
+        if let Some(repo) = repo
+            && !self.repos.iter().any(|known| known == repo)
+        {
+            self.repos.push(repo.to_owned());
+        }
+        let (name, repo) = (project.to_owned(), repo.map(str::to_owned));
+        self.vercel_projects.push(SimVercelProject { name, team: team.to_owned(), repo });
+        if !self.vercel_tokens.iter().any(|known| known.token == token) {
+            self.vercel_tokens.push(SimVercelToken::new(token, team));
+        }
+        self
+    }
+
+    /// What a Vercel team pays for.
+    pub(super) fn vercel_plan(&self, team: &str) -> VercelPlan {
+        self.vercel_teams.iter().find(|known| known.slug == team).map_or(VercelPlan::Pro, |team| team.plan)
     }
 
     /// Adds a project of Neon, and a key that may do everything in it.

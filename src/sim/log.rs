@@ -93,6 +93,11 @@ impl Log {
         }
     }
 
+    /// How many requests have arrived.
+    pub(crate) const fn arrived(&self) -> u64 {
+        self.next
+    }
+
     pub(crate) fn records(&self) -> Vec<RequestRecord> {
         self.records.values().cloned().collect()
     }

@@ -1,4 +1,4 @@
-//! A faithful in-memory server for the Fly Machines REST API, and for parts of GitHub's and Neon's.
+//! A faithful in-memory server for the Fly Machines REST API, and for parts of GitHub's, Vercel's and Neon's.
 //!
 //! ```text
 //! transport (in process, socket) ─> server (log, faults, auth, limits) ─> routes ─> world (apps, machines, volumes, secrets …)
@@ -20,8 +20,8 @@
 //! | `missing` | does not exist (`MANIFEST_UNKNOWN`) |
 //! | anything else | runs, and its checks pass a second after start |
 //!
-//! Beside it there is as much of GitHub and of Neon as previews need (`github`, `neon`), on the same clock, with the same faults and the
-//! same log.
+//! Beside it there is as much of GitHub, Vercel and Neon (`github`, `vercel`, `neon`) as previews need, on the same clock, with the same
+//! faults and the same log. What is pushed to a repository there is deployed here.
 //!
 //! A machine with `auto_destroy` is a job: its process ends with code 0 after two seconds. One with a `schedule` rests, and is a job when
 //! its time comes. One with `standbys` rests.
@@ -48,6 +48,7 @@ mod server;
 mod snapshot;
 mod supabase;
 mod transport;
+mod vercel;
 mod watch;
 mod web;
 mod world;
@@ -75,6 +76,10 @@ pub use neon::{
 };
 pub use snapshot::SnapshotError;
 pub use supabase::{SimSupabaseProject, SimSupabaseToken, SupabaseBranchView};
+pub use vercel::{
+    SimVercelProject, SimVercelTeam, SimVercelToken, VercelBuild, VercelDeploymentView, VercelDomainView, VercelHand,
+    VercelPlan, VercelTimes, VercelVariableView,
+};
 pub use watch::{Exchange, Watcher};
 
 use crate::clock::SharedClock;
@@ -129,6 +134,8 @@ impl Simulator {
         for repo in &config.repos {
             world.github.ensure(repo, clock.now());
         }
+        world.vercel.ensure_all(&config, clock.now());
+        world.vercel.sync(&world.github, &config, clock.now());
         world.neon.set_times(config.neon_times.clone());
         for project in &config.neon_projects {
             world.neon.ensure(project, clock.now());

@@ -19,6 +19,7 @@ use super::neon;
 use super::registry;
 use super::routes::{Call, Envelope, ListingFault, Outcome, Reply, Wait, dispatch};
 use super::supabase;
+use super::vercel;
 use super::watch::Exchange;
 use super::world::schedule::{Due, after, before};
 use super::{Simulator, State};
@@ -67,6 +68,8 @@ impl Drop for Ending<'_> {
 
 /// Fly's header for the id of a request.
 const FLY_ID: &str = "fly-request-id";
+/// Vercel's.
+const VERCEL_ID: &str = "x-vercel-id";
 
 /// The header in which whoever serves a request tells its id.
 fn id_header(path: &str, authorization: Option<&str>) -> &'static str {
@@ -134,7 +137,8 @@ impl Simulator {
         if state.faults.dead {
             return Err(Failure::Refused);
         }
-        let id_header = id_header(&incoming.path, incoming.authorization.as_deref());
+        let of_path = id_header(&incoming.path, incoming.authorization.as_deref());
+        let id_header = if self.is_vercel(incoming) { VERCEL_ID } else { of_path };
         let org = identify(&self.inner.config, &state.world.tokens, incoming.authorization.as_deref(), at)
             .map(|caller| caller.label().to_owned())
             .unwrap_or_default();
@@ -183,7 +187,11 @@ impl Simulator {
         };
         let call = match admit(&self.inner.config, &mut state, incoming, &listing, true_now) {
             // Limits go by the true time, all else by the platform's clock.
-            Ok(call) => Call { now, ..call },
+            Ok(mut call) => {
+                call.envelope.number = arrival.number;
+                call.envelope.arrived = state.log.arrived();
+                Call { now, ..call }
+            }
             Err(refusal) => return Ok(Outcome::Reply(refusal)),
         };
         match arrival.struck.spoil {
@@ -245,13 +253,22 @@ impl Simulator {
         let now = self.inner.clock.now();
         let mut state = self.lock();
         let id = state.request_ids.ulid(now);
+        let region = &self.inner.config.default_region;
         let id = match arrival.id_header {
-            FLY_ID => format!("{id}-{}", self.inner.config.default_region),
+            FLY_ID => format!("{id}-{region}"),
+            VERCEL_ID => format!("{region}1::{id}"),
             _ => id,
         };
         answer.headers.push((arrival.id_header.to_owned(), id));
         state.log.amend(arrival.number, |record| record.status = Some(answer.status));
         answer
+    }
+
+    /// Whether it is Vercel that answers.
+    fn is_vercel(&self, incoming: &Incoming) -> bool {
+        let path = &incoming.path;
+        let is_elsewhere = github::serves(path) || neon::serves(path) || registry::serves(path);
+        !is_elsewhere && vercel::serves(&self.inner.config, &incoming.path, incoming.authorization.as_deref())
     }
 
     /// From now on no request gets through.
@@ -266,7 +283,9 @@ impl State {
     fn look_back(&mut self, number: u64, mut call: Call, ago: Duration) -> Outcome {
         let then = before(call.now, ago);
         let segments: Vec<&str> = call.segments.iter().map(String::as_str).collect();
-        if github::is_served(&segments) || neon::is_served(&segments) {
+        let header = call.envelope.authorization.as_deref();
+        let is_vercel = vercel::is_served(&self.world.config, &segments, header);
+        if github::is_served(&segments) || neon::is_served(&segments) || is_vercel {
             call.envelope.as_of = Some(then);
             return self.carry_out(number, &call);
         }
@@ -284,6 +303,8 @@ impl State {
         while let Some((at, late)) = self.world.step(now) {
             if let Some((number, mut call)) = late.and_then(|number| self.late.remove_entry(&number)) {
                 call.now = at;
+                // It comes by itself: nothing else is under way with it.
+                call.envelope.number = self.log.arrived();
                 self.carry_out(number, &call);
                 self.log.ended_late(number);
             }
@@ -354,6 +375,8 @@ fn admit(
             authorization: incoming.authorization.clone(),
             user_agent: incoming.user_agent.clone(),
             if_none_match: incoming.if_none_match.clone(),
+            number: 0,
+            arrived: 0,
             request_id: incoming.request_id.clone(),
             as_of: None,
         },
@@ -364,9 +387,11 @@ fn admit(
     };
     let segments: Vec<String> =
         incoming.path.split('/').filter(|segment| !segment.is_empty()).map(decode_segment).collect();
+    let is_vercel = vercel::serves(config, &incoming.path, incoming.authorization.as_deref());
     let is_supabase = supabase::serves(&incoming.path, incoming.authorization.as_deref());
-    if is_supabase || github::serves(&incoming.path) || neon::serves(&incoming.path) || registry::serves(&incoming.path)
-    {
+    let is_elsewhere =
+        github::serves(&incoming.path) || neon::serves(&incoming.path) || registry::serves(&incoming.path);
+    if is_elsewhere || is_supabase || is_vercel {
         // They know their own callers and limits.
         return Ok(call(Caller::everybody(), segments, None));
     }

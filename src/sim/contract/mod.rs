@@ -19,6 +19,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::Simulator;
+use super::vercel;
 use super::watch::{Exchange, Watcher};
 use crate::http::transport::Method;
 use deviations::{ANSWERS, BODILESS, PROPERTIES, QUERIES, UNDOCUMENTED};
@@ -180,13 +181,15 @@ impl Contract {
         properties.chain(requests).chain(paths).collect()
     }
 
-    /// Everything in which `exchange` differs from the document that serves its path. Other paths are not covered by any.
+    /// Everything in which `exchange` differs from the document that serves its path. Other paths, and Vercel's, are not covered
+    /// by any.
     pub fn check(&self, exchange: &Exchange) -> Vec<Violation> {
         if let Some(other) = self.others.iter().find(|other| other.serves(&exchange.path)) {
             return other.check(exchange);
         }
         // Some paths below `/v1` are another platform's.
-        if !exchange.path.starts_with("/v1/") || super::supabase::has_path(&exchange.path) {
+        let is_elsewhere = super::supabase::has_path(&exchange.path) || vercel::is_its_path(&exchange.path);
+        if !exchange.path.starts_with("/v1/") || is_elsewhere {
             return Vec::new();
         }
         self.check_own(exchange)

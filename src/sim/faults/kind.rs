@@ -6,8 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::edit::Edit;
 use super::matcher::is_path_like;
 use crate::http::transport::Method;
-use crate::sim::github;
-use crate::sim::neon;
+use crate::sim::{github, neon, vercel};
 
 /// What goes wrong.
 ///
@@ -193,6 +192,9 @@ fn is_whole_org(path: &str) -> bool {
 
 /// Whether a read of this path answers with a list.
 fn is_list(path: &str) -> bool {
+    if vercel::is_list(path) {
+        return true;
+    }
     const LISTS: [&str; 8] =
         ["apps", "certificates", "events", "ip_assignments", "machines", "secrets", "versions", "volumes"];
     const GITHUB_LISTS: [&str; 7] = ["branches", "comments", "deployments", "files", "labels", "pulls", "statuses"];

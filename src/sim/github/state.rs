@@ -53,10 +53,10 @@ pub(crate) struct Repo {
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Commit {
-    pub(super) author: String,
-    pub(super) message: String,
-    pub(super) at: DateTime<Utc>,
-    pub(super) parent: Option<String>,
+    pub(crate) author: String,
+    pub(crate) message: String,
+    pub(crate) at: DateTime<Utc>,
+    pub(crate) parent: Option<String>,
 }
 
 /// A pull request.

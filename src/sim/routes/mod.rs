@@ -24,6 +24,7 @@ use super::github;
 use super::neon;
 use super::registry;
 use super::supabase;
+use super::vercel;
 use super::web;
 use super::world::World;
 use super::world::app::App;
@@ -58,7 +59,7 @@ impl std::fmt::Debug for Call {
     }
 }
 
-/// What GitHub and Neon look at besides: where the request went, and some of its headers.
+/// What GitHub, Vercel and Neon look at besides: where the request went, and some of its headers.
 #[derive(Clone, Default)]
 pub(crate) struct Envelope {
     /// Scheme and host that the request was sent to.
@@ -66,6 +67,10 @@ pub(crate) struct Envelope {
     pub(crate) authorization: Option<String>,
     pub(crate) user_agent: Option<String>,
     pub(crate) if_none_match: Option<String>,
+    /// Its number in the log.
+    pub(crate) number: u64,
+    /// How many requests had arrived when this one was carried out: those with lower numbers were under way with it.
+    pub(crate) arrived: u64,
     /// The id that the caller gives to its request.
     pub(crate) request_id: Option<String>,
     /// The moment that a read is answered from, if it is not the present.
@@ -223,8 +228,12 @@ pub(crate) fn dispatch(world: &mut World, call: &Call) -> Outcome {
     if registry::is_served(&segments) {
         return Outcome::Reply(registry::answer(world, call));
     }
+    // A token says for certain whose a path is that several platforms have.
     if supabase::serves(&segments.join("/"), call.envelope.authorization.as_deref()) {
         return Outcome::Reply(supabase::answer(world, call));
+    }
+    if vercel::is_served(&world.config, &segments, call.envelope.authorization.as_deref()) {
+        return Outcome::Reply(vercel::answer(world, call));
     }
     if let (Method::Get, ["v1", "apps", app, "machines", id, "wait"]) = (call.method, segments.as_slice()) {
         return match machines::wait::begin(world, call, app, id) {

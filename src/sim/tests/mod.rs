@@ -28,5 +28,7 @@ mod support;
 mod surface;
 mod tokens;
 mod traffic;
+mod vercel;
+mod vercel_deployments;
 mod volumes;
 mod web;

@@ -40,6 +40,7 @@ use super::config::SimConfig;
 use super::github::Github;
 use super::neon::Neon;
 use super::supabase::Supabase;
+use super::vercel::Vercel;
 use super::web::Ledger;
 use app::App;
 use apps::Apps;
@@ -82,6 +83,8 @@ pub(crate) struct World {
     #[serde(default)]
     pub(crate) github: Github,
     #[serde(default)]
+    pub(crate) vercel: Vercel,
+    #[serde(default)]
     pub(crate) neon: Neon,
     #[serde(default)]
     pub(crate) supabase: Supabase,
@@ -90,6 +93,7 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new(config: Arc<SimConfig>) -> Self {
         let github = Github::from_seed(config.seed);
+        let vercel = Vercel::from_seed(config.seed);
         let neon = Neon::from_seed(config.seed, Arc::new(config.neon_times.clone()));
         let supabase = Supabase::of(&config);
         Self {
@@ -109,6 +113,7 @@ impl World {
             memory: std::time::Duration::ZERO,
             ledger: Ledger::default(),
             github,
+            vercel,
             neon,
             supabase,
         }
@@ -232,6 +237,7 @@ impl World {
     /// Notes what the organization-wide listings will show of this moment, once they have caught up with it.
     pub(crate) fn record(&mut self, at: DateTime<Utc>) {
         self.github.record(at, before(at, self.memory));
+        self.vercel.record(at, before(at, self.memory));
         self.neon.record(at, before(at, self.memory));
         let memory = self.config.listing_lag.max(self.memory);
         if memory.is_zero() {
@@ -244,6 +250,7 @@ impl World {
     /// From now on, keeps the past for so long; with no length at all nothing is kept, and nothing is spent on it.
     pub(crate) fn remember(&mut self, memory: std::time::Duration) {
         self.github.remember(!memory.is_zero());
+        self.vercel.remember(!memory.is_zero());
         self.neon.remember(!memory.is_zero());
         let before = self.config.listing_lag.max(self.memory);
         self.memory = memory;

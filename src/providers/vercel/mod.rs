@@ -1,0 +1,4 @@
+//! Vercel: projects with their variables, domains, deployments and aliases.
+
+pub mod client;
+pub mod wire;

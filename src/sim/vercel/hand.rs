@@ -1,0 +1,360 @@
+//! What people and the platform do at Vercel: builds that fail, variables and domains by hand. None of it is a request of the client.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use super::access::user_id;
+use super::deployment::{Deployment, VercelBuild};
+use super::objects_deployment::alias_uid;
+use super::state::{Bypass, Domain, Project, Variable};
+use crate::sim::Simulator;
+use crate::sim::edits::EditError;
+use crate::sim::world::ids::Ids;
+use crate::sim::world::schedule::after;
+
+/// The person whose hand it is.
+const PERSON: &str = "ann";
+
+/// A variable, with its value: the simulator keeps nothing from tests. Never shown on a page.
+#[derive(Clone, PartialEq, Eq)]
+pub struct VercelVariableView {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub key: String,
+    /// Its value.
+    pub value: String,
+    /// `plain`, `encrypted` or `sensitive`.
+    pub kind: String,
+    /// The environments that it is for.
+    pub target: Vec<String>,
+    /// The branch that it is for; `None` for all.
+    pub branch: Option<String>,
+    /// Its comment.
+    pub comment: Option<String>,
+    /// The id of the user who made it.
+    pub created_by: String,
+    /// The id of the user who changed it last, if anybody did.
+    pub updated_by: Option<String>,
+}
+
+impl std::fmt::Debug for VercelVariableView {
+    /// Leaves out the value.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("VercelVariableView")
+            .field("key", &self.key)
+            .field("branch", &self.branch)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A domain of a project.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct VercelDomainView {
+    /// Its name.
+    pub name: String,
+    /// The branch that it follows; `None` for production.
+    pub branch: Option<String>,
+    /// Whether it is proved to be the team's.
+    pub verified: bool,
+}
+
+/// A deployment.
+#[derive(Clone, PartialEq, Eq, Serialize)]
+pub struct VercelDeploymentView {
+    /// Its id.
+    pub id: String,
+    /// Its own host.
+    pub host: String,
+    /// The branch that it was made of.
+    pub branch: Option<String>,
+    /// The commit that it was made of.
+    pub sha: Option<String>,
+    /// `QUEUED`, `INITIALIZING`, `BUILDING`, `READY`, `ERROR`, `CANCELED`, `BLOCKED` or `DELETED`.
+    pub state: &'static str,
+    /// `git`, `redeploy`, `import`, `api-trigger-git-deploy` or `cli`.
+    pub source: String,
+    /// Whether it is for production.
+    pub production: bool,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// The hosts that lead to it.
+    pub hosts: Vec<String>,
+    /// The values of variables that it got, which no page shows.
+    #[serde(skip)]
+    pub env: BTreeMap<String, String>,
+}
+
+impl std::fmt::Debug for VercelDeploymentView {
+    /// Leaves out the values.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("VercelDeploymentView")
+            .field("id", &self.id)
+            .field("branch", &self.branch)
+            .field("state", &self.state)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The hand of people in one Vercel project; see [`Simulator::vercel`]. What needs the project panics nowhere: it is refused when the
+/// project is not there.
+#[derive(Debug, Clone)]
+pub struct VercelHand {
+    simulator: Simulator,
+    team: String,
+    name: String,
+}
+
+impl Simulator {
+    /// What people do in the Vercel project `name` of the team `team`. What is pushed to its repository ([`Self::repository`]) makes
+    /// deployments by itself.
+    pub fn vercel(&self, team: &str, name: &str) -> VercelHand {
+        VercelHand { simulator: self.clone(), team: team.to_owned(), name: name.to_owned() }
+    }
+
+    /// Somebody makes a Vercel project, connected with a GitHub repository (`owner/name`) if one is named, unless it is there.
+    pub fn create_vercel_project(&self, team: &str, name: &str, repo: Option<&str>) -> VercelHand {
+        let now = self.now();
+        self.present().world.vercel.ensure(team, name, repo, now);
+        self.vercel(team, name)
+    }
+
+    /// Team and name of every Vercel project.
+    pub fn vercel_projects(&self) -> Vec<(String, String)> {
+        let state = self.present();
+        state.world.vercel.projects.iter().map(|project| (project.team.clone(), project.name.clone())).collect()
+    }
+
+    /// A registered domain is in use in somebody else's Vercel account, or not any more.
+    pub fn set_vercel_domain_taken(&self, apex: &str, taken: bool) {
+        let vercel = &mut self.present().world.vercel;
+        if taken {
+            vercel.taken.insert(apex.to_owned());
+        } else {
+            vercel.taken.remove(apex);
+        }
+    }
+}
+
+impl VercelHand {
+    /// Somebody adds a variable; returns its id.
+    pub fn add_variable(
+        &self,
+        key: &str,
+        value: &str,
+        kind: &str,
+        target: &[&str],
+        branch: Option<&str>,
+    ) -> Result<String, EditError> {
+        self.change(|project, ids, now| {
+            let id = ids.alphanumeric(16);
+            project.env.push(Variable {
+                id: id.clone(),
+                key: key.to_owned(),
+                value: value.to_owned(),
+                kind: kind.to_owned(),
+                target: target.iter().map(|target| (*target).to_owned()).collect(),
+                branch: branch.map(str::to_owned),
+                comment: None,
+                environments: Vec::new(),
+                created_at: now,
+                updated_at: now,
+                created_by: user_id(PERSON),
+                updated_by: None,
+            });
+            id
+        })
+    }
+
+    /// Somebody gives a variable another value.
+    pub fn edit_variable(&self, id: &str, value: &str) -> Result<(), EditError> {
+        self.change(|project, _, now| {
+            if let Some(found) = project.env.iter_mut().find(|one| one.id == id) {
+                value.clone_into(&mut found.value);
+                found.updated_at = now;
+                found.updated_by = Some(user_id(PERSON));
+            }
+        })
+    }
+
+    /// Somebody deletes a variable.
+    pub fn delete_variable(&self, id: &str) -> Result<(), EditError> {
+        self.change(|project, _, _| project.env.retain(|one| one.id != id))
+    }
+
+    /// Somebody adds a domain, for a branch or for production.
+    pub fn add_domain(&self, name: &str, branch: Option<&str>) -> Result<(), EditError> {
+        self.change(|project, _, now| {
+            project.domains.push(Domain {
+                name: name.to_owned(),
+                branch: branch.map(str::to_owned),
+                redirect: None,
+                redirect_status: None,
+                verified: true,
+                created_at: now,
+                updated_at: now,
+            });
+        })
+    }
+
+    /// Somebody removes a domain.
+    pub fn delete_domain(&self, name: &str) -> Result<(), EditError> {
+        self.change(|project, _, _| project.domains.retain(|one| one.name != name))
+    }
+
+    /// Somebody makes a secret that goes past the protection; returns it.
+    pub fn add_bypass(&self, note: &str) -> Result<String, EditError> {
+        self.change(|project, ids, now| {
+            let secret = ids.alphanumeric(32);
+            let is_env_var = project.bypasses.is_empty();
+            let note = Some(note.to_owned());
+            let bypass = Bypass { created_at: now, created_by: user_id(PERSON), is_env_var, note };
+            project.bypasses.insert(secret.clone(), bypass);
+            secret
+        })
+    }
+
+    /// The next build, of whatever, ends so. Several wait for their turn.
+    pub fn next_build(&self, build: VercelBuild) -> Result<(), EditError> {
+        self.change(|project, _, _| project.next_builds.push(build))
+    }
+
+    /// Builds of this branch or commit, or of commits whose message has this text, end so.
+    pub fn builds_of(&self, text: &str, build: VercelBuild) -> Result<(), EditError> {
+        self.change(|project, _, _| project.builds.push((text.to_owned(), build)))
+    }
+
+    /// Somebody of the team authorizes a deployment that is blocked.
+    pub fn authorize(&self, deployment: &str) -> Result<(), EditError> {
+        let times = self.simulator.inner.config.vercel_times;
+        self.change(|project, _, now| {
+            if let Some(found) = project.find_deployment(deployment).filter(|one| one.build == VercelBuild::Blocked) {
+                found.build = VercelBuild::Ready;
+                found.begin(now, &times);
+            }
+        })
+    }
+
+    /// Somebody else writes the project's variables for so long.
+    pub fn hold_document(&self, duration: Duration) -> Result<(), EditError> {
+        self.change(|project, _, now| project.busy_until = Some(after(now, duration)))
+    }
+
+    /// Whether pushes make deployments.
+    pub fn set_creates_deployments(&self, creates: bool) -> Result<(), EditError> {
+        self.change(|project, _, _| project.creates_deployments = creates)
+    }
+
+    /// Whether the project has lost sight of the branches of its repository.
+    pub fn set_sourceless(&self, sourceless: bool) -> Result<(), EditError> {
+        self.change(|project, _, _| project.sourceless = sourceless)
+    }
+
+    /// Its id.
+    pub fn id(&self) -> Option<String> {
+        self.read(|project, _| project.id.clone())
+    }
+
+    /// Its variables, in order of creation.
+    pub fn variables(&self) -> Vec<VercelVariableView> {
+        self.read(|project, _| project.env.iter().map(view_variable).collect()).unwrap_or_default()
+    }
+
+    /// Its domains.
+    pub fn domains(&self) -> Vec<VercelDomainView> {
+        let view = |one: &Domain| VercelDomainView {
+            name: one.name.clone(),
+            branch: one.branch.clone(),
+            verified: one.verified,
+        };
+        self.read(|project, _| project.domains.iter().map(view).collect()).unwrap_or_default()
+    }
+
+    /// Its deployments, oldest first, deleted ones included.
+    pub fn deployments(&self) -> Vec<VercelDeploymentView> {
+        let view =
+            |project: &Project, now| project.deployments.iter().map(|one| view_deployment(project, one, now)).collect();
+        self.read(view).unwrap_or_default()
+    }
+
+    /// The aliases that somebody has assigned: host, and the id of the deployment.
+    pub fn aliases(&self) -> BTreeMap<String, String> {
+        let view = |project: &Project, _| {
+            project.aliases.iter().map(|(host, alias)| (host.clone(), alias.deployment.clone())).collect()
+        };
+        self.read(view).unwrap_or_default()
+    }
+
+    /// The uid of the alias of a host.
+    pub fn alias_uid(host: &str) -> String {
+        alias_uid(host)
+    }
+
+    /// The notes of the secrets that go past its protection.
+    pub fn bypass_notes(&self) -> Vec<Option<String>> {
+        self.read(|project, _| project.bypasses.values().map(|bypass| bypass.note.clone()).collect())
+            .unwrap_or_default()
+    }
+
+    /// The id of the deployment that is in production.
+    pub fn production(&self) -> Option<String> {
+        self.read(|project, now| project.production(now).map(|one| one.id.clone())).flatten()
+    }
+
+    fn read<T>(&self, read: impl FnOnce(&Project, DateTime<Utc>) -> T) -> Option<T> {
+        let now = self.simulator.now();
+        let mut state = self.simulator.present();
+        let config = std::sync::Arc::clone(&state.world.config);
+        let world = &mut state.world;
+        world.vercel.sync(&world.github, &config, now);
+        world.vercel.find(&self.team, &self.name).map(|project| read(project, now))
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut Project, &mut Ids, DateTime<Utc>) -> T) -> Result<T, EditError> {
+        let now = self.simulator.now();
+        let mut state = self.simulator.present();
+        let config = std::sync::Arc::clone(&state.world.config);
+        let world = &mut state.world;
+        // What was pushed before was built with what was there before.
+        world.vercel.sync(&world.github, &config, now);
+        let (project, ids) = world
+            .vercel
+            .change(&self.team, &self.name)
+            .ok_or_else(|| EditError::NotFound { what: format!("Vercel project `{}/{}`", self.team, self.name) })?;
+        let done = change(project, ids, now);
+        world.record(now);
+        Ok(done)
+    }
+}
+
+fn view_variable(one: &Variable) -> VercelVariableView {
+    VercelVariableView {
+        id: one.id.clone(),
+        key: one.key.clone(),
+        value: one.value.clone(),
+        kind: one.kind.clone(),
+        target: one.target.clone(),
+        branch: one.branch.clone(),
+        comment: one.comment.clone(),
+        created_by: one.created_by.clone(),
+        updated_by: one.updated_by.clone(),
+    }
+}
+
+fn view_deployment(project: &Project, one: &Deployment, now: DateTime<Utc>) -> VercelDeploymentView {
+    VercelDeploymentView {
+        id: one.id.clone(),
+        host: one.host.clone(),
+        branch: one.branch().map(str::to_owned),
+        sha: one.git.as_ref().map(|git| git.sha.clone()),
+        state: one.state(now).as_str(),
+        source: one.source.clone(),
+        production: one.is_production(),
+        created_at: one.created_at,
+        hosts: if one.deleted_at.is_some() { Vec::new() } else { project.hosts_of(one, now) },
+        env: one.env.clone(),
+    }
+}
