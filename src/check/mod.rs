@@ -99,6 +99,10 @@ impl<'c> Tables<'c> {
     }
 }
 
+/// The marks that speak of an end to come.
+const ENDS: [&str; 6] =
+    ["hangar_tombstone", "hangar_held", "hangar_emptied", "hangar_released", "hangar_finalizing", "hangar_finalized"];
+
 /// A step in an app of Fly's machines.
 struct OnFly<'s> {
     step: &'s Step,
@@ -502,8 +506,14 @@ impl Checker<'_> {
             || is_made_here()
     }
 
-    fn is_at_rest(&self, step: &OnFly<'_>) -> bool {
+    /// Whether nothing is done where nothing is to be done, but for what takes back that something is on its way out.
+    fn is_at_rest(&self, step: &Step) -> bool {
         if step.action.proof().is_some_and(|proof| *proof.evidence() == Evidence::Requested) {
+            return true;
+        }
+        if let Action::MarkMachine { metadata: marks, .. } | Action::MarkObject { marks, .. } = &step.action
+            && marks.iter().all(|(mark, value)| value.is_none() && ENDS.contains(&mark.as_str()))
+        {
             return true;
         }
         match self.fleet.environments.get(&step.env) {

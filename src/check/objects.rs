@@ -24,7 +24,7 @@ impl Checker<'_> {
         rule(self.plan.environments.contains_key(&step.env), "a step belongs to an environment of the plan");
         rule(self.is_only_write(index, step), "one plan does not do two things to one object");
         rule(self.object_level_allows(step), "a step is within the level of its environment");
-        rule(self.is_env_at_work(step), "nothing is done in an environment that is paused, broken or not allowed");
+        rule(self.is_at_rest(step), "nothing is done in an environment that is paused, broken or not allowed");
         rule(
             self.object_outputs_are_produced(step),
             "an output that a step uses is known, or produced by a step before it",
@@ -140,17 +140,6 @@ impl Checker<'_> {
             Level::NoDelete => step.action.verb() != Some(Verb::Delete),
             Level::CreateOnly => matches!(step.action.verb(), None | Some(Verb::Create)),
             Level::Observe => false,
-        }
-    }
-
-    fn is_env_at_work(&self, step: &Step) -> bool {
-        if step.action.proof().is_some_and(|proof| *proof.evidence() == Evidence::Requested) {
-            return true;
-        }
-        match self.fleet.environments.get(&step.env) {
-            Some(Wanted::Ready(env)) => !env.paused && self.policy.violations(env).is_empty(),
-            Some(Wanted::Broken { .. }) => false,
-            None => true,
         }
     }
 

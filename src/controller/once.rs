@@ -11,7 +11,7 @@ use crate::desired::Wanted;
 use crate::event::{Event, What};
 use crate::execute::{Failure, Report, step_ref};
 use crate::plan::{Plan, Purpose, Reason, Request, Standing};
-use crate::resource::{AppName, EnvName};
+use crate::resource::{EnvName, Subject};
 
 /// How often something transient is looked at again within one run.
 const TRIES: u32 = 5;
@@ -32,7 +32,7 @@ pub struct Once<'s> {
     tries: BTreeMap<EnvName, u32>,
     rounds: BTreeMap<EnvName, u32>,
     done_in: BTreeMap<EnvName, usize>,
-    deleted: BTreeMap<EnvName, BTreeSet<AppName>>,
+    deleted: BTreeMap<EnvName, BTreeSet<Subject>>,
 }
 
 /// How a run ended for one environment.
@@ -62,7 +62,7 @@ pub struct Outcome {
     /// How many steps were done in each environment.
     pub done_in: BTreeMap<EnvName, usize>,
     /// Which apps were deleted, by environment.
-    pub deleted: BTreeMap<EnvName, BTreeSet<AppName>>,
+    pub deleted: BTreeMap<EnvName, BTreeSet<Subject>>,
 }
 
 impl Outcome {

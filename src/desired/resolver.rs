@@ -171,6 +171,7 @@ impl<'a> Resolver<'a> {
     }
 
     /// The same of a text that has to be known before anything is created.
+    #[expect(clippy::needless_pass_by_value, reason = "a place is made for one value, as for `fill_plain`")]
     pub(super) fn fill_known(&mut self, text: &str, place: Place) -> Option<String> {
         let filled = self.fill_plain(text, place.clone())?;
         if let Some(problem) = late(&filled) {

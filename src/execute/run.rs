@@ -17,7 +17,7 @@ use crate::providers::fly::client::FlyWriter;
 use crate::providers::objects::ObjectWriter;
 use crate::random::Random;
 use crate::resource::output::Outputs;
-use crate::resource::{AppName, EnvName, OrgSlug, OwnerId, ResourceKey, ScopeKey};
+use crate::resource::{AppName, EnvName, OrgSlug, OwnerId, ResourceKey, ScopeKey, Subject};
 use crate::template::Fingerprinter;
 
 /// Everything that carrying out a plan needs.
@@ -121,8 +121,8 @@ pub struct Report {
     pub unknown: usize,
     /// Steps that were not tried.
     pub skipped: usize,
-    /// Apps that are gone now, and were deleted here.
-    pub deleted: Vec<AppName>,
+    /// What is gone now, and was deleted here: apps, and objects at other providers.
+    pub deleted: Vec<Subject>,
 }
 
 /// A step that did not work.
@@ -267,8 +267,8 @@ impl Report {
             Ended::Done { .. } if step.action.verb().is_none() => {}
             Ended::Done { .. } => {
                 self.done = self.done.saturating_add(1);
-                if matches!(step.action, Action::DeleteApp { .. }) {
-                    self.deleted.extend(step.key.app().cloned());
+                if matches!(step.action, Action::DeleteApp { .. } | Action::DeleteObject { .. }) {
+                    self.deleted.push(step.key.subject());
                 }
             }
             Ended::Left { .. } => self.skipped = self.skipped.saturating_add(1),

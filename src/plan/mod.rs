@@ -18,6 +18,7 @@ mod expiry;
 mod extend;
 mod finalize;
 mod images;
+mod lift;
 mod machines;
 mod missing;
 mod network;

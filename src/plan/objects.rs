@@ -183,7 +183,7 @@ impl<'a> Planner<'a> {
     fn wait_object(&mut self, place: &Place<'_>, object: &Object, after: StepId, progress: &mut Progress) {
         let key = ResourceKey::Object(object.key.clone());
         let waiting = Action::WaitObject { timeout: object.timeout, fields: object.fields.clone() };
-        let step = self.step(place, key, waiting, "others may use it", Vec::new(), &[after]);
+        let step = self.step(place, key, waiting, "until it is ready", Vec::new(), &[after]);
         progress.produces(object, step);
     }
 

@@ -177,6 +177,7 @@ impl<'a> Planner<'a> {
     fn plan_environment(&mut self, env: &'a Environment) {
         if env.paused {
             self.notice(&env.name, None, Reason::Paused, "paused: nothing in it is changed".to_owned());
+            self.lift_tombstones(env);
             return;
         }
         if let Some(at) = self.expiry(env).filter(|at| *at <= self.now) {
@@ -272,9 +273,6 @@ impl<'a> Planner<'a> {
             if !allowed(step) || step.after.iter().any(|id| refused.contains(id)) {
                 refused.insert(step.id);
             }
-        }
-        if refused.is_empty() {
-            return;
         }
         if refused.is_empty() {
             // To renumber every step once for each environment is what would make many of them slow.

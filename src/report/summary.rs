@@ -11,7 +11,7 @@ use super::style::{Style, Tone};
 use super::text::{clean, columns, duration, pad, paragraph, plural};
 use crate::desired::{App, Fleet, Wanted};
 use crate::plan::{Plan, Purpose, Stance, Standing, Withheld};
-use crate::resource::{AppName, EnvName, IpKind, ResourceKey};
+use crate::resource::{EnvName, IpKind, ResourceKey, Subject};
 
 /// What a pass came to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -45,7 +45,7 @@ pub struct EnvironmentSummary {
     /// How many changes were carried out.
     pub changes: usize,
     /// The apps that were deleted.
-    pub deleted: Vec<AppName>,
+    pub deleted: Vec<Subject>,
     /// What is kept although no spec asks for it, and why.
     pub kept: Vec<String>,
     /// What went wrong in this pass, as complete messages.
@@ -208,9 +208,21 @@ fn environment(env: &EnvironmentSummary, at: DateTime<Utc>, width: usize, style:
         lines.push(format!("{}{}", " ".repeat(indent.saturating_add(2)), style.paint(Tone::Link, clean(url))));
     }
     if !env.deleted.is_empty() {
-        let apps: Vec<String> = env.deleted.iter().map(|app| format!("`{app}`")).collect();
+        let apps = env.deleted.iter().filter_map(|subject| match subject {
+            Subject::App(app) => Some(format!("`{app}`")),
+            Subject::Object(_) => None,
+        });
+        let apps: Vec<String> = apps.collect();
+        let objects = env.deleted.iter().filter_map(|subject| match subject {
+            Subject::App(_) => None,
+            Subject::Object(key) => {
+                Some(format!("{} {} `{}`", key.scope.provider.label(), key.object.noun(), key.name))
+            }
+        });
         let noun = if apps.len() == 1 { "app" } else { "apps" };
-        bullet(&format!("deleted {noun} {}", apps.join(", ")), "-", Tone::Delete, indent, style, lines);
+        let apps = (!apps.is_empty()).then(|| format!("{noun} {}", apps.join(", ")));
+        let all: Vec<String> = apps.into_iter().chain(objects).collect();
+        bullet(&format!("deleted {}", all.join(", ")), "-", Tone::Delete, indent, style, lines);
     }
     for kept in &env.kept {
         bullet(kept, style.dot(), Tone::Dim, indent, style, lines);

@@ -125,7 +125,7 @@ fn conclusion(purpose: crate::plan::Purpose, environments: Vec<EnvironmentSummar
 fn the_summary_of_a_collection_says_what_has_gone() {
     use crate::plan::Purpose;
     let deleted = |name: &str, apps: &[&str]| EnvironmentSummary {
-        deleted: apps.iter().map(|app| (*app).into()).collect(),
+        deleted: apps.iter().map(|app| crate::resource::Subject::App((*app).into())).collect(),
         ..EnvironmentSummary::gone(name.into(), apps.len())
     };
     let kept = EnvironmentSummary { kept: vec!["app `c` is retained".to_owned()], ..deleted("c", &[]) };

@@ -261,6 +261,13 @@ pub enum Subject {
     Object(super::ObjectKey),
 }
 
+impl Serialize for Subject {
+    /// As its name.
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
 impl fmt::Display for Subject {
     /// Its name.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

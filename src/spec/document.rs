@@ -56,7 +56,7 @@ impl std::fmt::Display for Kind {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Document {
     /// An environment.
-    Environment(Manifest<EnvironmentSpec>),
+    Environment(Box<Manifest<EnvironmentSpec>>),
     /// Pull requests and branches that become environments.
     PreviewSet(Box<Manifest<PreviewSetSpec>>),
     /// Guardrails.

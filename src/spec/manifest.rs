@@ -160,7 +160,7 @@ impl Draft {
         findings.extend(later);
         let partial = overlays(node);
         let lenience = Lenience { hidden, partial: &partial };
-        self.document = self.typed(node, lenience, findings).map(Document::Environment);
+        self.document = self.typed(node, lenience, findings).map(Box::new).map(Document::Environment);
         self.app_json = apps_as_written(node, self.document.as_ref());
     }
 

@@ -229,6 +229,7 @@ fn collect(drafts: Vec<Draft>) -> ParsedSpecs {
 }
 
 fn environment(draft: Draft) -> Option<ParsedEnvironment> {
-    let Some(Document::Environment(Manifest { metadata, spec, .. })) = draft.document else { return None };
+    let Some(Document::Environment(manifest)) = draft.document else { return None };
+    let Manifest { metadata, spec, .. } = *manifest;
     Some(ParsedEnvironment { metadata, spec, app_json: draft.app_json, broken: draft.broken, origin: draft.origin })
 }

@@ -153,6 +153,28 @@ async fn what_is_wanted_again_within_grace_stays() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_comes_back_paused_begins_its_grace_anew_when_it_goes_again() {
+    let mut world = converged("").await;
+    world.put("other.yaml", &small("other"));
+    world.remove("demo.yaml");
+    world.reconcile().await;
+    world.put("demo.yaml", &demo("").replace("spec:\n", "spec:\n  pause: true\n"));
+    world.pass_time(GRACE).await;
+    world.sim.clear_requests();
+    world.reconcile().await;
+    // Nothing but the tombstones of the machine and of the branch's compute was taken back.
+    assert_eq!(world.writes().len(), 2, "{:#?}", world.writes());
+    world.pass_time(GRACE).await;
+    world.reconcile_without_writes().await;
+    world.remove("demo.yaml");
+    world.reconcile().await;
+    assert!(world.branch("demo-main").is_some() && world.app_names() == ["demo-web", "other-web"]);
+    world.pass_time(GRACE).await;
+    world.converge().await;
+    assert!(world.branch("demo-main").is_none() && world.app_names() == ["other-web"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_tombstone_outlives_the_store() {
     let mut world = converged("").await;
     world.remove("demo.yaml");

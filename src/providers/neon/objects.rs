@@ -33,13 +33,14 @@ const PATIENCE: Duration = Duration::from_mins(5);
 
 /// What reads the project that `scope` names.
 pub fn reader(http: ReadClient, scope: &ScopeKey, shared: &Shared) -> ObjectReader {
-    Arc::new(Reads { reader: NeonReader::new(http), scope: scope.clone(), clock: shared.clock.clone() })
+    Arc::new(Reads { reader: NeonReader::new(http), scope: scope.clone(), clock: SharedClock::clone(&shared.clock) })
 }
 
 /// What writes to the project that `scope` names.
 pub fn writer(http: WriteClient, scope: &ScopeKey, shared: &Shared) -> ObjectWriter {
     let writer = NeonWriter::new(http);
-    let reads = Reads { reader: writer.reader().clone(), scope: scope.clone(), clock: shared.clock.clone() };
+    let reads =
+        Reads { reader: writer.reader().clone(), scope: scope.clone(), clock: SharedClock::clone(&shared.clock) };
     Arc::new(Writes { writer, reads, lane: Mutex::new(()) })
 }
 
@@ -354,12 +355,11 @@ impl Writes {
     }
 
     async fn create_database(&self, at: BranchRef<'_>, name: &str, owner: Option<&str>) -> Result<(), ObjectError> {
-        let owner = match owner {
-            Some(owner) => owner.to_owned(),
-            None => {
-                let roles = self.reads.reader.roles(at).await.map_err(|error| failed(&error))?;
-                roles.first().map(|role| role.name.clone()).unwrap_or_default()
-            }
+        let owner = if let Some(owner) = owner {
+            owner.to_owned()
+        } else {
+            let roles = self.reads.reader.roles(at).await.map_err(|error| failed(&error))?;
+            roles.first().map(|role| role.name.clone()).unwrap_or_default()
         };
         match self.writer.create_database(at, name, &owner).await {
             Ok(begun) => self.finished(&begun.operations).await,

@@ -192,9 +192,6 @@ fn is_whole_org(path: &str) -> bool {
 
 /// Whether a read of this path answers with a list.
 fn is_list(path: &str) -> bool {
-    if vercel::is_list(path) {
-        return true;
-    }
     const LISTS: [&str; 8] =
         ["apps", "certificates", "events", "ip_assignments", "machines", "secrets", "versions", "volumes"];
     const GITHUB_LISTS: [&str; 7] = ["branches", "comments", "deployments", "files", "labels", "pulls", "statuses"];
@@ -206,5 +203,6 @@ fn is_list(path: &str) -> bool {
     } else {
         &LISTS
     };
-    path.trim_end_matches('/').rsplit('/').next().is_some_and(|last| lists.contains(&last))
+    let last = path.trim_end_matches('/').rsplit('/').next();
+    vercel::is_list(path) || last.is_some_and(|last| lists.contains(&last))
 }

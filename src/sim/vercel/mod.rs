@@ -32,6 +32,7 @@ use serde_json::json;
 
 use super::config::SimConfig;
 use super::github::Github;
+use super::registry;
 use super::routes::{Call, Refusal, Reply};
 use super::world::World;
 use crate::http::transport::Method;
@@ -55,9 +56,8 @@ pub(crate) fn is_served(config: &SimConfig, segments: &[&str], authorization: Op
         segments,
         ["api" | "graphql" | "_sim" | "_registry" | "repos" | "repositories" | "app" | "rate_limit", ..]
             | ["v1", "apps" | "orgs" | "platform" | "postgres" | "tokens", ..]
-            | ["v2", _, .., "manifests", _]
     );
-    if is_elsewhere {
+    if is_elsewhere || registry::is_served(segments) {
         return false;
     }
     if access::is_ours(config, authorization) {
@@ -82,11 +82,7 @@ pub(crate) fn is_list(path: &str) -> bool {
     let below = below_version(&segments);
     matches!(
         below,
-        ["projects"]
-            | ["deployments"]
-            | ["aliases"]
-            | ["projects", _, "env" | "domains"]
-            | ["deployments", _, "aliases"]
+        ["projects" | "deployments" | "aliases"] | ["projects", _, "env" | "domains"] | ["deployments", _, "aliases"]
     )
 }
 

@@ -27,6 +27,7 @@ pub(crate) struct Vercel {
 }
 
 /// A project.
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Project {
     pub(super) id: String,
@@ -352,13 +353,12 @@ impl Project {
     /// The hosts that lead to a deployment now: automatic ones, domains, and those that somebody has assigned.
     pub(super) fn hosts_of(&self, deployment: &Deployment, now: DateTime<Utc>) -> Vec<String> {
         let mut hosts = Vec::new();
-        if deployment.is_routed(now) {
-            if let Some(branch) = deployment.branch()
-                && self.newest_of_branch(branch, now).is_some_and(|newest| newest.id == deployment.id)
-            {
-                hosts.push(branch_host(&self.name, branch, &self.team));
-                hosts.extend(self.domains_of(Some(branch)));
-            }
+        if deployment.is_routed(now)
+            && let Some(branch) = deployment.branch()
+            && self.newest_of_branch(branch, now).is_some_and(|newest| newest.id == deployment.id)
+        {
+            hosts.push(branch_host(&self.name, branch, &self.team));
+            hosts.extend(self.domains_of(Some(branch)));
         }
         if self.production(now).is_some_and(|current| current.id == deployment.id) {
             hosts.push(format!("{}.vercel.app", self.name));

@@ -23,7 +23,7 @@ pub(super) fn check(read: &Read, problems: &mut Diagnostics) {
 
 fn environments(drafts: &[Draft]) -> impl Iterator<Item = (&Draft, &Manifest<EnvironmentSpec>, &Origin)> {
     drafts.iter().filter_map(|draft| match &draft.document {
-        Some(Document::Environment(manifest)) => Some((draft, manifest, &draft.origin)),
+        Some(Document::Environment(manifest)) => Some((draft, &**manifest, &draft.origin)),
         _ => None,
     })
 }

@@ -17,8 +17,8 @@ use super::request::{
 use crate::http::transport::Method;
 use crate::http::{Call, Rate, WriteClient};
 use crate::providers::vercel::wire::{
-    AssignedAlias, AssignedAnswer, BypassAnswer, BypassSecret, Deployment, FailedVariable, ProjectDomain, UpsertAnswer,
-    Upserted, Variable,
+    AssignedAlias, AssignedAnswer, BypassAnswer, BypassSecret, Deployment, FailedVariable, OneOrMany, ProjectDomain,
+    UpsertAnswer, Upserted, Variable,
 };
 use crate::secret::SecretText;
 
@@ -27,9 +27,9 @@ use crate::secret::SecretText;
 const VARIABLE_RATE: Rate = Rate::new(Duration::from_millis(600), 20);
 const PROJECT_RATE: Rate = Rate::new(Duration::from_millis(750), 20);
 const DELETE_VARIABLE_RATE: Rate = Rate::new(Duration::from_millis(1_250), 12);
-const ALIAS_RATE: Rate = Rate::new(Duration::from_millis(6_000), 20);
-const DELETE_DEPLOYMENT_RATE: Rate = Rate::new(Duration::from_millis(4_000), 50);
-const DEPLOYMENT_RATE: Rate = Rate::new(Duration::from_millis(3_000), 20);
+const ALIAS_RATE: Rate = Rate::new(Duration::from_secs(6), 20);
+const DELETE_DEPLOYMENT_RATE: Rate = Rate::new(Duration::from_secs(4), 50);
+const DEPLOYMENT_RATE: Rate = Rate::new(Duration::from_secs(3), 20);
 
 /// Reads and changes one team's part of Vercel.
 #[derive(Debug, Clone)]
@@ -107,7 +107,7 @@ impl VercelWriter {
             FailedVariable { git_branch: error.git_branch.clone(), code: error.code.clone(), key, problem }
         });
         let failed = failed.collect();
-        Ok(Upserted { created: answer.created.map(|created| created.into_list()).unwrap_or_default(), failed })
+        Ok(Upserted { created: answer.created.map(OneOrMany::into_list).unwrap_or_default(), failed })
     }
 
     /// Changes a variable.

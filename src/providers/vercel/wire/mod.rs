@@ -15,4 +15,4 @@ pub(super) use lenient::Pagination;
 pub(super) use project::BypassAnswer;
 pub use project::{AliasJob, AliasRequest, BypassSecret, ProductionTarget, Project, RepoLink, User};
 pub use variable::{FailedVariable, Upserted, Variable, VariableKind};
-pub(super) use variable::{UpsertAnswer, VariablesAnswer};
+pub(super) use variable::{OneOrMany, UpsertAnswer, VariablesAnswer};

@@ -81,6 +81,7 @@ struct Change {
     name: Option<String>,
     protected: Option<bool>,
     /// Absent, or null, or a moment.
+    #[expect(clippy::option_option, reason = "absent, null and a value mean three things")]
     #[serde(default, deserialize_with = "some")]
     expires_at: Option<Option<DateTime<Utc>>>,
 }
@@ -122,7 +123,7 @@ pub(super) fn update(desk: &mut Desk<'_>, id: &str) -> Answer {
         branch.ttl_seconds = expires_at.map(|at| (at - now).num_seconds());
     }
     branch.updated_at = now;
-    desk.shown(200, id, json!([]))
+    desk.shown(200, id, &json!([]))
 }
 
 /// Whether a branch may be protected.
@@ -186,7 +187,7 @@ pub(super) fn delete(desk: &mut Desk<'_>, id: &str) -> Answer {
     let steps = desk.project.deletion(id);
     desk.branch(id)?.updated_at = now;
     let operations = desk.run(steps);
-    desk.shown(200, id, operations)
+    desk.shown(200, id, &operations)
 }
 
 pub(super) fn set_as_default(desk: &mut Desk<'_>, id: &str) -> Answer {
@@ -201,5 +202,5 @@ pub(super) fn set_as_default(desk: &mut Desk<'_>, id: &str) -> Answer {
             (branch.default, branch.updated_at) = (branch.id == id, now);
         }
     }
-    desk.shown(200, id, json!([]))
+    desk.shown(200, id, &json!([]))
 }

@@ -89,13 +89,11 @@ pub(super) fn create(desk: &mut Desk<'_>) -> Answer {
 
 /// The branch that it is made of: the default branch unless the request says.
 fn source(desk: &mut Desk<'_>, wanted: &Wanted) -> Result<String, Refusal> {
-    match &wanted.parent_id {
-        Some(id) => desk.branch(id).map(|branch| branch.id.clone()),
-        None => {
-            let branch = desk.project.default_branch();
-            branch.map(|branch| branch.id.clone()).ok_or_else(|| super::not_found("branch"))
-        }
+    if let Some(id) = &wanted.parent_id {
+        return desk.branch(id).map(|branch| branch.id.clone());
     }
+    let branch = desk.project.default_branch();
+    branch.map(|branch| branch.id.clone()).ok_or_else(|| super::not_found("branch"))
 }
 
 /// Whether there may be such a branch.
@@ -174,7 +172,7 @@ fn branch(
     branch.expires_at = wanted.expires_at;
     branch.ttl_seconds = wanted.expires_at.map(|at| (at - now).num_seconds());
     if wanted.init_source.as_deref() == Some("schema-only") {
-        branch.init_source = "schema-only".to_owned();
+        "schema-only".clone_into(&mut branch.init_source);
     } else {
         branch.parent_id = Some(source.id.clone());
         branch.parent_lsn = Some(wanted.parent_lsn.unwrap_or_else(|| format!("0/{}", desk.ids.hex(7).to_uppercase())));

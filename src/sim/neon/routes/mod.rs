@@ -133,7 +133,7 @@ impl Desk<'_> {
     }
 
     /// A branch with the operations that run on it.
-    fn shown(&self, status: u16, id: &str, operations: Value) -> Answer {
+    fn shown(&self, status: u16, id: &str, operations: &Value) -> Answer {
         let branch = self.project.branches.get(id).ok_or_else(|| not_found("branch"))?;
         let body = json!({"branch": objects::branch(self.project, branch), "operations": operations});
         Ok(Reply::with(status, body))

@@ -72,7 +72,7 @@ fn carry_out(desk: &mut Desk<'_>, id: &str, wanted: Restore) -> Answer {
         }
     }
     let operations = desk.run(steps);
-    desk.shown(200, id, operations)
+    desk.shown(200, id, &operations)
 }
 
 fn check(desk: &mut Desk<'_>, id: &str, wanted: &Restore) -> Result<(), Refusal> {

@@ -46,8 +46,10 @@ pub(super) fn assign(vercel: &mut Vercel, asked: &Asked<'_>, id: &str) -> Answer
     project.unassigned.remove(&unassigned(&host, &id));
     project.aliases.insert(host.clone(), Alias { deployment: id.clone(), created_at: asked.now });
     let (project, one) = there(vercel, asked, &id)?;
-    let shown = alias(project, one, &host);
-    let mut shown = json!({"uid": shown["uid"], "alias": shown["alias"], "created": shown["created"]});
+    let mut shown = alias(project, one, &host);
+    if let Some(shown) = shown.as_object_mut() {
+        shown.remove("redirect");
+    }
     if let (Some((_, old)), Some(shown)) = (old, shown.as_object_mut()) {
         shown.insert("oldDeploymentId".to_owned(), json!(old));
     }

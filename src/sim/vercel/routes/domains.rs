@@ -164,10 +164,10 @@ pub(super) fn verify(vercel: &mut Vercel, asked: &Asked<'_>, project: &str, name
 }
 
 /// The domains of a team: those that its projects' domains are below.
-pub(super) fn registered(vercel: &Vercel, asked: &Asked<'_>) -> Answer {
+pub(super) fn registered(vercel: &Vercel, asked: &Asked<'_>) -> Reply {
     let shown: Vec<Value> = names(vercel, asked).into_iter().map(|(name, at)| registered_object(&name, &at)).collect();
     let pagination = whole(shown.len());
-    Ok(Reply::ok(json!({"domains": shown, "pagination": pagination})))
+    Reply::ok(json!({"domains": shown, "pagination": pagination}))
 }
 
 pub(super) fn registered_one(vercel: &Vercel, asked: &Asked<'_>, name: &str) -> Answer {

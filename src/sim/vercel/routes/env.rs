@@ -52,7 +52,7 @@ pub(super) fn create(vercel: &mut Vercel, asked: &Asked<'_>, project: &str) -> A
     for item in items {
         match put(asked, project, ids, item) {
             Ok(id) => {
-                created.extend(project.env.iter().find(|one| one.id == id).map(|one| variable(one, Values::Kept)))
+                created.extend(project.env.iter().find(|one| one.id == id).map(|one| variable(one, Values::Kept)));
             }
             Err(refusal) => failed.push(refusal),
         }

@@ -50,7 +50,7 @@ pub(super) fn route(vercel: &mut Vercel, asked: &Asked<'_>, path: &[&str]) -> An
         (Delete, ["projects", project, "domains", name]) => domains::remove(vercel, asked, project, name),
         (Post, ["projects", project, "domains", name, "verify"]) => domains::verify(vercel, asked, project, name),
         (Post, ["projects", project, "alias"]) => domains::add_old(vercel, asked, project),
-        (Get, ["domains"]) => domains::registered(vercel, asked),
+        (Get, ["domains"]) => Ok(domains::registered(vercel, asked)),
         (Get, ["domains", name]) => domains::registered_one(vercel, asked, name),
         (Get, ["domains", name, "config"]) => Ok(domains::config(vercel, name)),
 
