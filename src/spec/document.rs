@@ -60,7 +60,7 @@ pub enum Document {
     /// Pull requests and branches that become environments.
     PreviewSet(Box<Manifest<PreviewSetSpec>>),
     /// Guardrails.
-    Policy(Manifest<PolicySpec>),
+    Policy(Box<Manifest<PolicySpec>>),
     /// The controller's own settings.
     Controller(Box<Manifest<ControllerSpec>>),
 }

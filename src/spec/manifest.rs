@@ -79,7 +79,7 @@ pub(super) fn read(node: &Node, path: &Arc<Path>, text: &Arc<str>, problems: &mu
             draft.template = Some(Box::new(Draft::template(&template, &draft.origin)));
         }
         Some(Kind::Policy) => {
-            draft.document = draft.typed(node, Lenience::default(), &mut findings).map(Document::Policy);
+            draft.document = draft.typed(node, Lenience::default(), &mut findings).map(Box::new).map(Document::Policy);
         }
         Some(Kind::Controller) => {
             draft.document =
