@@ -4,7 +4,7 @@
 
 use super::held;
 use super::markdown::{address, cell, code, fenced, inline, item};
-use super::status::{AppPresence, ComponentStatus, Status};
+use super::status::{AppPresence, ComponentStatus, ObjectStanding, ObjectStatus, Status};
 use super::text::clean_lines;
 use crate::cost::Cost;
 use crate::plan::Stance;
@@ -104,7 +104,7 @@ pub struct PreviewNews<'a> {
 pub fn preview_comment(news: &PreviewNews<'_>) -> String {
     let mut blocks = vec![format!("### Preview {}: {}", code(news.name.as_str()), news.phase.word())];
     if let Some(status) = news.status {
-        if !status.orphan && !status.components.is_empty() {
+        if !status.orphan && !(status.components.is_empty() && status.objects.is_empty()) {
             blocks.push(table(status));
         }
         if !status.orphan {
@@ -139,7 +139,23 @@ fn table(status: &Status) -> String {
         let urls: Vec<String> = component.urls.iter().map(|url| address(url)).collect();
         rows.push(format!("| {} | {} | {} |", cell(&code(&name)), cell(&state(component)), urls.join("<br>")));
     }
+    for object in &status.objects {
+        let name = format!("{} {}", code(object.component.as_str()), object.kind);
+        let urls: Vec<String> = object.urls.iter().map(|url| address(url)).collect();
+        rows.push(format!("| {} | {} | {} |", cell(&name), cell(object_state(object)), urls.join("<br>")));
+    }
     rows.join("\n")
+}
+
+/// How an object at another provider is. Why it is so is said below the table.
+const fn object_state(object: &ObjectStatus) -> &'static str {
+    match object.state {
+        ObjectStanding::Absent => "not there yet",
+        ObjectStanding::Unknown => "could not be read",
+        ObjectStanding::Changing => "not ready yet",
+        ObjectStanding::Failed => "does not work",
+        ObjectStanding::Ready => "✓",
+    }
 }
 
 /// How a component is. A machine that has gone to sleep is as it should be: it wakes by a request.

@@ -1,6 +1,7 @@
 //! Branches at Neon as parts of environments: made, used by others, changed, and gone with their environment; and nothing else touched.
 
 use hangar::controller::Verdict;
+use hangar::desired::{Completeness, PullRequest, RepoListing};
 use hangar::http::transport::Method;
 use hangar::plan::{Purpose, Reason, Request};
 use hangar::sim::{Fault, FaultKind, Matcher, NeonBranchView, NeonLimits, NeonPlan, SimConfig, SimNeonProject};
@@ -35,6 +36,34 @@ async fn converged(branch: &str) -> World {
 impl World {
     fn branch(&self, name: &str) -> Option<NeonBranchView> {
         self.sim.neon(PROJECT).branches().into_iter().find(|branch| branch.name == name)
+    }
+
+    /// `acme/chat` has these pull requests, open and closed.
+    fn list_pulls(&mut self, open: &[u64], closed: &[u64]) {
+        let now = self.clock.now();
+        let pull = |number: &u64, closed_at| PullRequest {
+            number: *number,
+            title: String::new(),
+            author: "ada".into(),
+            labels: vec![],
+            is_draft: false,
+            is_fork: false,
+            branch: format!("change-{number}"),
+            sha: format!("{number}aaaaaaaaaaaaaaa"),
+            base: "main".into(),
+            url: format!("https://github.com/acme/chat/pull/{number}"),
+            created_at: now,
+            active_at: now,
+            closed_at,
+            head_at: None,
+            files: None,
+            approvals: std::collections::BTreeMap::new(),
+            orders: vec![],
+        };
+        let open = open.iter().map(|number| pull(number, None));
+        let pulls = open.chain(closed.iter().map(|number| pull(number, Some(now)))).collect();
+        let listing = RepoListing { pulls, branches: vec![], completeness: Completeness::Complete };
+        self.repos.insert("acme/chat".parse().unwrap(), listing);
     }
 
     fn neon_writes(&self) -> Vec<String> {
@@ -150,6 +179,59 @@ async fn what_is_wanted_again_within_grace_stays() {
     world.pass_time(GRACE * 2).await;
     world.reconcile_without_writes().await;
     assert_eq!(world.branch("demo-main").unwrap().id, id);
+}
+
+/// A set of previews with a branch each, of the pull requests of `acme/chat`.
+const SET: &str = "apiVersion: hangar/v1
+kind: PreviewSet
+metadata: {name: chat}
+spec:
+  source: {github: {repo: acme/chat, pullRequests: {}}}
+  template:
+    metadata: {name: 'pr-${{ pr.number }}'}
+    spec:
+      neon: {project: quiet-sun-123456, branches: {main: {name: 'preview/${{ branch.name }}'}}}
+      fly:
+        org: acme
+        region: iad
+        apps: {web: {image: 'registry.fly.io/demo:v1', secrets: {DATABASE_URL: {value: '${{ neon.main.uri }}'}}}}
+";
+
+#[tokio::test(start_paused = true)]
+async fn a_closed_pull_request_leaves_no_branch_also_without_a_store_and_without_any_preview_left() {
+    let mut world = world("");
+    world.remove("demo.yaml");
+    world.put("hangar.yaml", CONTROLLER);
+    world.put("chat.yaml", SET);
+    world.list_pulls(&[7], &[]);
+    world.converge().await;
+    assert!(world.branch("preview/change-7").is_some());
+    let others = world.sim.neon(PROJECT).create_branch("preview/change-8", None).unwrap();
+    world.list_pulls(&[], &[7]);
+    world.lose_store();
+    world.pass_time(QUARANTINE).await;
+    world.reconcile().await;
+    world.pass_time(QUARANTINE).await;
+    world.converge().await;
+    let left: Vec<String> = world.sim.neon(PROJECT).branches().into_iter().map(|branch| branch.name).collect();
+    assert_eq!(left, ["main", "preview/change-8"]);
+    assert_eq!(world.branch("preview/change-8").unwrap().id, others);
+    assert_eq!(world.app_names(), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_goes_while_not_all_pull_requests_are_known() {
+    let mut world = world("");
+    world.remove("demo.yaml");
+    world.put("chat.yaml", SET);
+    world.list_pulls(&[7], &[]);
+    world.converge().await;
+    world.repos.insert("acme/chat".parse().unwrap(), RepoListing::unknown("502 Bad Gateway".into()));
+    for _ in 0..3 {
+        world.pass_time(GRACE).await;
+        world.reconcile_without_writes().await;
+    }
+    assert!(world.branch("preview/change-7").is_some());
 }
 
 #[tokio::test(start_paused = true)]

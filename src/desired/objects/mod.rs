@@ -37,12 +37,10 @@ pub(super) fn named_scopes(set: &ParsedPreviewSet) -> Vec<ScopeKey> {
     let vercel = spec.vercel.iter().flat_map(|vercel| {
         let team = vercel.team.as_deref();
         let projects = vercel.projects.values().map(|project| project.project.as_str());
-        projects.filter(move |project| is_plain(project) && team.iter().all(is_plain)).map(
-            move |project| {
-                let scope = team.map_or_else(|| project.to_owned(), |team| format!("{team}/{project}"));
-                ScopeKey::new(Provider::Vercel, scope)
-            },
-        )
+        projects.filter(move |project| is_plain(project) && team.iter().all(is_plain)).map(move |project| {
+            let scope = team.map_or_else(|| project.to_owned(), |team| format!("{team}/{project}"));
+            ScopeKey::new(Provider::Vercel, scope)
+        })
     });
     neon.chain(vercel).collect()
 }

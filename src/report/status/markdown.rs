@@ -47,7 +47,7 @@ fn row(status: &Status, now: DateTime<Utc>) -> String {
         images(&status.components),
         age(status).unwrap_or_default(),
         status.expires_at.map(|at| moment(at, now)).unwrap_or_default(),
-        urls(&status.components),
+        urls(status),
     ];
     format!("| {} |", cells.join(" | "))
 }
@@ -70,7 +70,8 @@ fn images(components: &[ComponentStatus]) -> String {
     images.collect::<Vec<_>>().join("<br>")
 }
 
-fn urls(components: &[ComponentStatus]) -> String {
-    let urls = components.iter().flat_map(|component| &component.urls);
+fn urls(status: &Status) -> String {
+    let urls = status.components.iter().flat_map(|component| &component.urls);
+    let urls = urls.chain(status.objects.iter().flat_map(|object| &object.urls));
     urls.map(|url| address(url)).collect::<Vec<_>>().join("<br>")
 }
