@@ -99,8 +99,8 @@ pub(super) fn tell_missing_specs(global: &Global, around: &Surroundings) -> bool
 /// Says what could not be read or evaluated, and whether there is such a thing: then what is shown is not the whole truth.
 pub(super) fn tell_gaps(global: &Global, planned: &Planned) -> bool {
     let out_of_reach: Vec<_> = planned.out_of_reach().collect();
-    for (org, reason) in &out_of_reach {
-        output::error(global, &format!("Fly organization `{org}` cannot be read: {reason}"));
+    for (place, reason) in &out_of_reach {
+        output::error(global, &format!("{place} cannot be read: {reason}"));
     }
     let is_gap = |reason| matches!(reason, Reason::ObservationIncomplete | Reason::SpecBroken);
     let has_gaps = planned.plan.withheld.iter().any(|withheld| is_gap(withheld.reason));

@@ -12,13 +12,13 @@ use super::args::{Deletions, Global, LogFormat, Reconcile};
 use super::exit::{CliError, Exit};
 use super::surroundings::{Surroundings, style};
 use super::{diff, names, output, signals, values};
-use crate::controller::{Daemon, Feedback, Once, Outcome, Session, Verdict};
-use crate::desired::Wanted;
+use crate::controller::{Daemon, Feedback, Once, Outcome, Session, Verdict, Whereabouts};
+use crate::desired::{Environment, Wanted};
 use crate::event::{Event, Observer};
 use crate::execute::{Journal, Stop, StopReason};
 use crate::plan::{Purpose, Reason, Request, Withheld};
 use crate::report::{self, EnvironmentSummary, PassSummary, Style, live};
-use crate::resource::{EnvName, OrgSlug};
+use crate::resource::EnvName;
 use crate::secret::SecretText;
 use crate::server::{self, WebhookReceiver};
 use crate::spec::controller::CredentialSource;
@@ -254,7 +254,8 @@ fn summaries(around: &Surroundings, outcome: &Outcome) -> Vec<EnvironmentSummary
         let failures = outcome.failures.get(&summary.name).into_iter().flatten();
         summary.failures = failures.map(|failure| failure.message.clone()).collect();
         if summary.failures.is_empty() && outcome.verdicts.get(&summary.name) == Some(&Verdict::Failed) {
-            fail(summary, org_of(around, &summary.name).and_then(|org| outcome.last.why_out_of_reach(org)));
+            let why = wanted(around, &summary.name).and_then(|env| outcome.last.why_out_of_reach(env));
+            fail(summary, why.as_deref());
         }
         summary.changes = outcome.done_in.get(&summary.name).copied().unwrap_or_default();
     }
@@ -272,7 +273,7 @@ fn fail(summary: &mut EnvironmentSummary, out_of_reach: Option<&str>) {
     let (failed, other): (Vec<Withheld>, Vec<Withheld>) =
         std::mem::take(&mut summary.withheld).into_iter().partition(|withheld| match withheld.reason {
             Reason::ObservationIncomplete => out_of_reach.is_some(),
-            reason => matches!(reason, Reason::SpecBroken | Reason::RolloutRejected),
+            reason => matches!(reason, Reason::SpecBroken | Reason::RolloutRejected | Reason::ObjectFailed),
         });
     summary.withheld = other;
     summary.failures = match out_of_reach {
@@ -281,23 +282,24 @@ fn fail(summary: &mut EnvironmentSummary, out_of_reach: Option<&str>) {
     };
 }
 
-fn org_of<'a>(around: &'a Surroundings, env: &EnvName) -> Option<&'a OrgSlug> {
+fn wanted<'a>(around: &'a Surroundings, env: &EnvName) -> Option<&'a Environment> {
     match around.loaded.fleet.environments.get(env) {
-        Some(Wanted::Ready(env)) => env.org.as_ref(),
+        Some(Wanted::Ready(env)) => Some(env),
         _ => None,
     }
 }
 
-/// Says which organizations could not be read where no environment's failure says so, and whether there are any.
+/// Says what could not be read where no environment's failure says so, and whether there are any.
 fn tell_untold(global: &Global, around: &Surroundings, outcome: &Outcome) -> bool {
-    let told: BTreeSet<&OrgSlug> = outcome.verdicts.keys().filter_map(|env| org_of(around, env)).collect();
-    let mut untold = outcome.last.out_of_reach().filter(|(org, _)| !told.contains(org)).peekable();
+    let told: BTreeSet<Whereabouts<'_>> =
+        outcome.verdicts.keys().filter_map(|env| wanted(around, env)).flat_map(Whereabouts::of).collect();
+    let mut untold = outcome.last.out_of_reach().filter(|(place, _)| !told.contains(place)).peekable();
     let is_of_one = outcome.last.plan.environments.len() == 1 && !told.is_empty();
     if is_of_one || untold.peek().is_none() {
         return false;
     }
-    for (org, reason) in untold {
-        output::error(global, &format!("Fly organization `{org}` cannot be read: {reason}"));
+    for (place, reason) in untold {
+        output::error(global, &format!("{place} cannot be read: {reason}"));
     }
     true
 }

@@ -42,6 +42,12 @@ fn tell_unread(global: &Global, observed: &Observed) -> bool {
             is_unread = true;
         }
     }
+    for (scope, seen) in &observed.objects {
+        if let Some(reason) = seen.out_of_reach.as_deref().or(seen.objects.completeness.gap()) {
+            output::error(global, &format!("{scope} cannot be read: {reason}"));
+            is_unread = true;
+        }
+    }
     is_unread
 }
 

@@ -33,7 +33,7 @@ pub use github::GithubAccess;
 pub use hints::Hints;
 pub use load::{LoadError, Loaded, asked, load};
 pub use once::{Once, Outcome, Verdict};
-pub use pass::{BrokenPlan, Planned, Readers, apps_that_fit, bulk_fingerprint, plan_checked, writers};
+pub use pass::{BrokenPlan, Planned, Readers, Whereabouts, apps_that_fit, bulk_fingerprint, plan_checked, writers};
 pub use queue::{Backoff, Priority, Queue};
 pub use registries::Registries;
 pub use repos::WithRepositories;

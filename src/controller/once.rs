@@ -150,13 +150,13 @@ impl<'s> Once<'s> {
         }
     }
 
-    /// Whether the organization of `env` cannot be read, so that nothing is known and waiting does not help.
+    /// Whether something that `env` lives in cannot be read, so that nothing is known and waiting does not help.
     fn is_out_of_reach(&self, planned: &Planned, env: &EnvName) -> bool {
-        let org = match self.session.loaded.fleet.environments.get(env) {
-            Some(Wanted::Ready(env)) => env.org.as_ref(),
-            _ => None,
-        };
-        planned.out_of_reach().any(|(other, _)| org.is_none_or(|org| org == other))
+        match self.session.loaded.fleet.environments.get(env) {
+            Some(Wanted::Ready(env)) => planned.why_out_of_reach(env).is_some(),
+            // Where something of it is left is not known.
+            _ => planned.out_of_reach().next().is_some(),
+        }
     }
 
     /// Whether something has failed in a way that this run does not try again.
@@ -259,7 +259,10 @@ impl<'s> Once<'s> {
                 Standing::Changes => Verdict::Waiting,
                 Standing::Blocked => {
                     let is_wrong = withheld.iter().any(|withheld| {
-                        matches!(withheld.reason, Reason::RolloutRejected | Reason::SpecBroken | Reason::ImageMissing)
+                        matches!(
+                            withheld.reason,
+                            Reason::RolloutRejected | Reason::SpecBroken | Reason::ImageMissing | Reason::ObjectFailed
+                        )
                     });
                     if is_wrong { Verdict::Failed } else { Verdict::Blocked }
                 }

@@ -12,7 +12,7 @@ use crate::check::{self, Violation};
 use crate::desired::{Environment, NamePattern, Wanted};
 use crate::http::{ReadClient, Shared, WriteClient};
 use crate::memory::Memory;
-use crate::observed::{ByApp, Observed, Scope};
+use crate::observed::{ByApp, ObjectScope, Observed, Scope};
 use crate::plan::{Plan, Request, has_finalizers, plan};
 use crate::providers::fly::client::{DEFAULT_BASE_URL, FlyReader, FlyWriter, connection};
 use crate::providers::fly::observe::{self, Wish};
@@ -25,6 +25,8 @@ use crate::resource::{AppName, EnvName, ObjectKey, OrgSlug, ScopeKey};
 pub struct Readers {
     by_org: BTreeMap<OrgSlug, FlyReader>,
     objects: BTreeMap<ScopeKey, ObjectReader>,
+    /// Scopes of other providers that no spec names any more.
+    former_scopes: BTreeSet<ScopeKey>,
     /// Organizations that no spec names any more.
     former: BTreeSet<OrgSlug>,
     logins: Logins,
@@ -40,10 +42,11 @@ impl Readers {
         variables: &dyn Variables,
         shared: &Shared,
     ) -> Result<Self, LoadError> {
-        let mut scopes = loaded.object_scopes();
-        scopes.extend(scopes::former_scopes(loaded, memory, variables));
-        Self::connect_to(&loaded.orgs(), &former_orgs(loaded, memory, variables), loaded, variables, shared)
-            .and_then(|readers| Ok(readers.and_objects(scopes::readers(&scopes, loaded, variables, shared)?)))
+        let former = scopes::former_scopes(loaded, memory, variables);
+        let all = loaded.object_scopes().union(&former).cloned().collect();
+        let readers =
+            Self::connect_to(&loaded.orgs(), &former_orgs(loaded, memory, variables), loaded, variables, shared)?;
+        Ok(readers.and_objects(scopes::readers(&all, loaded, variables, shared)?, former))
     }
 
     /// Connects to these organizations, and to `former` ones. Nothing is sent.
@@ -61,10 +64,11 @@ impl Readers {
         };
         let by_org = orgs.union(former).map(connect).collect::<Result<_, LoadError>>()?;
         let logins = Logins::read(loaded, orgs, variables);
-        let objects = BTreeMap::new();
+        let (objects, former_scopes) = (BTreeMap::new(), BTreeSet::new());
         Ok(Self {
             by_org,
             objects,
+            former_scopes,
             former: former.clone(),
             logins,
             registries: Registries::default(),
@@ -74,8 +78,8 @@ impl Readers {
 
     /// The same, which look at these scopes of other providers as well.
     #[must_use]
-    pub fn and_objects(self, objects: BTreeMap<ScopeKey, ObjectReader>) -> Self {
-        Self { objects, ..self }
+    pub fn and_objects(self, objects: BTreeMap<ScopeKey, ObjectReader>, former_scopes: BTreeSet<ScopeKey>) -> Self {
+        Self { objects, former_scopes, ..self }
     }
 
     /// The same, which ask registries as seldom as `registries` says.
@@ -103,7 +107,15 @@ impl Readers {
             );
             false
         });
-        Observed { scopes, objects: objects.into_iter().collect(), ..Observed::default() }
+        let mut objects: BTreeMap<ScopeKey, ObjectScope> = objects.into_iter().collect();
+        objects.retain(|scope, seen| {
+            let Some(reason) = seen.out_of_reach.as_ref().filter(|_| self.former_scopes.contains(scope)) else {
+                return true;
+            };
+            tracing::warn!(%scope, reason, "something may be left where no spec looks any more, and it cannot be read");
+            false
+        });
+        Observed { scopes, objects, ..Observed::default() }
     }
 
     /// Reads the details of the apps of `environments` into `observed`, and whether images are there that their previews wait for.
@@ -256,6 +268,32 @@ fn with_gates<'l>(loaded: &'l Loaded, environments: &BTreeSet<EnvName>) -> Vec<&
     found
 }
 
+/// Somewhere that environments live in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Whereabouts<'w> {
+    /// A Fly organization.
+    Org(&'w OrgSlug),
+    /// A project at another provider.
+    Scope(&'w ScopeKey),
+}
+
+impl<'w> Whereabouts<'w> {
+    /// Everywhere that `env` has something.
+    pub fn of(env: &'w Environment) -> BTreeSet<Self> {
+        let scopes = env.objects.iter().map(|object| Self::Scope(&object.key.scope));
+        env.org.iter().map(Self::Org).chain(scopes).collect()
+    }
+}
+
+impl std::fmt::Display for Whereabouts<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Org(org) => write!(f, "Fly organization `{org}`"),
+            Self::Scope(scope) => scope.fmt(f),
+        }
+    }
+}
+
 /// A plan with what it was made from.
 #[derive(Debug, Clone)]
 pub struct Planned {
@@ -266,14 +304,22 @@ pub struct Planned {
 }
 
 impl Planned {
-    /// Organizations that cannot be read at all, where waiting does not help: with why, and what to do.
-    pub fn out_of_reach(&self) -> impl Iterator<Item = (&OrgSlug, &str)> {
-        self.observed.scopes.iter().filter_map(|(org, scope)| Some((org, scope.out_of_reach.as_deref()?)))
+    /// What cannot be read at all, where waiting does not help: with why, and what to do.
+    pub fn out_of_reach(&self) -> impl Iterator<Item = (Whereabouts<'_>, &str)> {
+        let orgs = self.observed.scopes.iter();
+        let orgs = orgs.filter_map(|(org, seen)| Some((Whereabouts::Org(org), seen.out_of_reach.as_deref()?)));
+        let scopes = self.observed.objects.iter();
+        orgs.chain(scopes.filter_map(|(scope, seen)| Some((Whereabouts::Scope(scope), seen.out_of_reach.as_deref()?))))
     }
 
-    /// Why the organization `org` cannot be read at all, if that is so.
-    pub fn why_out_of_reach(&self, org: &OrgSlug) -> Option<&str> {
-        self.observed.scopes.get(org)?.out_of_reach.as_deref()
+    /// Why something that `env` lives in cannot be read at all, if that is so.
+    pub fn why_out_of_reach(&self, env: &Environment) -> Option<String> {
+        let lived_in = Whereabouts::of(env);
+        let (place, reason) = self.out_of_reach().find(|(place, _)| lived_in.contains(place))?;
+        Some(match place {
+            Whereabouts::Org(_) => reason.to_owned(),
+            Whereabouts::Scope(_) => format!("{place} cannot be read: {reason}"),
+        })
     }
 }
 

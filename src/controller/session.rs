@@ -68,13 +68,10 @@ impl Session {
         let orgs = loaded.orgs();
         let former = journal.read(|memory| former_orgs(&loaded, memory, variables));
         let mut all_scopes = loaded.object_scopes();
-        all_scopes.extend(journal.read(|memory| scopes::former_scopes(&loaded, memory, variables)));
-        let readers = Readers::connect_to(&orgs, &former, &loaded, variables, &shared)?.and_objects(scopes::readers(
-            &all_scopes,
-            &loaded,
-            variables,
-            &shared,
-        )?);
+        let former_scopes = journal.read(|memory| scopes::former_scopes(&loaded, memory, variables));
+        all_scopes.extend(former_scopes.iter().cloned());
+        let readers = Readers::connect_to(&orgs, &former, &loaded, variables, &shared)?
+            .and_objects(scopes::readers(&all_scopes, &loaded, variables, &shared)?, former_scopes);
         let writers = writers(&orgs.union(&former).cloned().collect(), &loaded, variables, &shared)?;
         let object_writers = scopes::writers(&all_scopes, &loaded, variables, &shared)?;
         let feedback = Feedback::default();
@@ -108,13 +105,10 @@ impl Session {
                 false
             }
         });
-        all_scopes.extend(journal.read(|memory| scopes::former_scopes(&loaded, memory, variables)));
-        let readers = Readers::connect_to(&orgs, &former, &loaded, variables, &shared)?.and_objects(scopes::readers(
-            &all_scopes,
-            &loaded,
-            variables,
-            &shared,
-        )?);
+        let former_scopes = journal.read(|memory| scopes::former_scopes(&loaded, memory, variables));
+        all_scopes.extend(former_scopes.iter().cloned());
+        let readers = Readers::connect_to(&orgs, &former, &loaded, variables, &shared)?
+            .and_objects(scopes::readers(&all_scopes, &loaded, variables, &shared)?, former_scopes);
         let writers = writers(&orgs.union(&former).cloned().collect(), &loaded, variables, &shared)?;
         let object_writers = scopes::writers(&all_scopes, &loaded, variables, &shared)?;
         Ok((

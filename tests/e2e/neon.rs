@@ -309,6 +309,22 @@ async fn a_person_ends_it_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_key_that_is_not_accepted_fails_at_once_and_leaves_other_environments_alone() {
+    let mut world = world("");
+    world.put("other.yaml", &small("other"));
+    world.set("NEON_API_KEY", "sim_wrong_key_of_another");
+    let began = world.clock.now();
+    let outcome = world.reconcile().await;
+    assert_eq!(outcome.verdicts[&"demo".into()], Verdict::Failed);
+    assert_eq!(outcome.verdicts[&"other".into()], Verdict::Converged);
+    assert!((world.clock.now() - began).num_seconds() < 30);
+    assert_eq!(world.app_names(), ["demo-web", "other-web"]);
+    let (place, reason) = outcome.last.out_of_reach().next().unwrap();
+    assert_eq!(place.to_string(), "Neon project `quiet-sun-123456`");
+    assert!(reason.contains("`NEON_API_KEY`") && !reason.contains("sim_wrong"), "{reason}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn no_room_is_a_queue_and_no_failure() {
     let mut world = world("");
     let neon = world.sim.neon(PROJECT);

@@ -75,8 +75,8 @@ impl Reads {
         let (branches, endpoints) = match listed {
             Ok(listed) => listed,
             Err(error) => {
-                let out_of_reach = (error.class() == client::Class::Permanent)
-                    .then(|| format!("{}: {error}; {}", self.scope, error.advice()));
+                let out_of_reach =
+                    (error.class() == client::Class::Permanent).then(|| format!("{error}; {}", error.advice()));
                 let completeness = Completeness::Incomplete { reason: error.to_string() };
                 return ObjectScope { objects: Listing { items: Vec::new(), completeness, started_at }, out_of_reach };
             }
