@@ -309,6 +309,7 @@ impl State {
                 self.log.ended_late(number);
             }
         }
+        self.world.neon.advance(now);
     }
 
     /// Carries out a call and notes whether it had an effect.

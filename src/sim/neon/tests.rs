@@ -192,8 +192,8 @@ async fn names_are_unique_and_a_search_finds_parts_of_them() {
 async fn branches_come_in_pages_and_the_cursor_ends_with_the_last_one() {
     let client = Client::new();
     for name in ["a", "b", "c", "d"] {
-        client.hand.create_branch(name, None).unwrap();
         client.pass(Duration::from_secs(1)).await;
+        client.hand.create_branch(name, None).unwrap();
     }
     let names = |page: &Value| -> Vec<String> {
         page["branches"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap().to_owned()).collect()

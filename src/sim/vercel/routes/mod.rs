@@ -31,6 +31,7 @@ pub(super) fn route(vercel: &mut Vercel, asked: &Asked<'_>, path: &[&str]) -> An
 
         (Get, ["projects"]) => projects::list(vercel, asked),
         (Get, ["projects", project]) => projects::get(vercel, asked, project),
+        (Get, ["projects", project, "custom-environments"]) => projects::custom_environments(vercel, asked, project),
         (Patch, ["projects", project, "protection-bypass"]) => projects::bypass(vercel, asked, project),
 
         (Get, ["projects", project, "env"]) => env::list(vercel, asked, project),

@@ -13,6 +13,12 @@ use crate::sim::world::ids::Ids;
 /// How long a secret is.
 const SECRET: usize = 32;
 
+/// Custom environments, of which there are none: they cannot be made here.
+pub(super) fn custom_environments(vercel: &Vercel, asked: &Asked<'_>, project: &str) -> Answer {
+    find(vercel, asked, project)?;
+    Ok(Reply::ok(json!({"accountLimit": {"total": 1}, "environments": []})))
+}
+
 pub(super) fn list(vercel: &Vercel, asked: &Asked<'_>) -> Answer {
     let team = asked.team.as_deref().unwrap_or_default();
     let searched = asked.call.query("search").unwrap_or_default();
