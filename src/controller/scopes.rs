@@ -7,8 +7,8 @@ use super::variables::Variables;
 use crate::desired::Wanted;
 use crate::http::{Connection, ReadClient, Shared, Token, WriteClient};
 use crate::memory::Memory;
-use crate::providers::neon;
 use crate::providers::objects::{ObjectReader, ObjectWriter};
+use crate::providers::{neon, vercel};
 use crate::resource::{Provider, ScopeKey};
 use crate::spec::controller::{ControllerProvider, CredentialSource};
 
@@ -84,12 +84,13 @@ impl Loaded {
     ) -> Result<Connection, LoadError> {
         let token = self.scope_token(scope, variables)?;
         let set = self.provider(scope.provider).and_then(|settings| settings.base_url.clone());
-        let usual = match scope.provider {
-            Provider::Neon => neon::client::DEFAULT_BASE_URL,
-            _ => "",
-        };
-        let base_url = set.unwrap_or_else(|| usual.to_owned());
-        Ok(neon::client::connection(&base_url, token, shared.clone()))
+        let at = |usual: &str| set.clone().unwrap_or_else(|| usual.to_owned());
+        Ok(match scope.provider {
+            Provider::Vercel => {
+                vercel::client::connection(&at(vercel::client::DEFAULT_BASE_URL), token, shared.clone())
+            }
+            _ => neon::client::connection(&at(neon::client::DEFAULT_BASE_URL), token, shared.clone()),
+        })
     }
 }
 
@@ -117,6 +118,7 @@ pub(super) fn readers(
         let http = ReadClient::new(loaded.connection(scope, variables, shared)?);
         let reader: ObjectReader = match scope.provider {
             Provider::Neon => neon::objects::reader(http, scope, shared),
+            Provider::Vercel => vercel::objects::reader(http, scope, shared),
             _ => return Ok(None),
         };
         Ok(Some((scope.clone(), reader)))
@@ -135,6 +137,7 @@ pub(super) fn writers(
         let http = WriteClient::new(loaded.connection(scope, variables, shared)?);
         let writer: ObjectWriter = match scope.provider {
             Provider::Neon => neon::objects::writer(http, scope, shared),
+            Provider::Vercel => vercel::objects::writer(http, scope, shared),
             _ => return Ok(None),
         };
         Ok(Some((scope.clone(), writer)))

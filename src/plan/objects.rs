@@ -327,7 +327,7 @@ impl<'a> Planner<'a> {
         };
         let component = Some(&object.component);
         if rejection.reason == NO_ROOM {
-            let message = format!("{} waits for room: {}", object.key, rejection.message);
+            let message = format!("{} waits: {}", object.key, rejection.message);
             self.wait(&env.name, component, Some(key), Reason::Queued, message, Some(rejection.retry_at));
         } else {
             let message = format!("{}: this was tried and refused: {}", object.key, rejection.message);

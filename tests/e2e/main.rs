@@ -57,5 +57,6 @@ mod sleep;
 mod strict;
 mod structure;
 mod support;
+mod vercel;
 mod webhooks;
 mod world;

@@ -46,7 +46,10 @@ impl Project<'_> {
         if let Some(branch) = &self.branch {
             object.fields.insert("branch".to_owned(), Value::from(branch.as_str()));
         }
-        object.on_creation = ["target", "branch"].map(str::to_owned).into();
+        if self.written.adopt {
+            object.fields.insert("adopt".to_owned(), Value::Bool(true));
+            object.on_creation.insert("adopt".to_owned());
+        }
         object
     }
 
@@ -106,8 +109,9 @@ fn build_project(
     };
     let domains = domains(resolver, &project)?;
     let mut mark = project.object(ObjectKind::VercelMark, &project.env, "mark");
-    let names: Vec<&str> = domains.iter().map(|domain| domain.key.name.as_str()).collect();
-    mark.fields.insert("domains".to_owned(), json!(names));
+    mark.adopt = false;
+    mark.fields.remove("adopt");
+    mark.fields.insert("deployment".to_owned(), Value::Bool(written.deployment.is_some()));
     let mut objects = vec![mark];
     objects.extend(variables(resolver, &project)?);
     objects.extend(domains);
@@ -115,6 +119,7 @@ fn build_project(
     if written.bypass {
         let mut bypass = project.object(ObjectKind::VercelBypass, &project.env, "bypass");
         bypass.after = project.after(&["mark"]);
+        bypass.on_creation.extend(["target", "branch"].map(str::to_owned));
         objects.push(bypass);
     }
     Some(objects)
@@ -127,8 +132,7 @@ fn domains(resolver: &mut Resolver<'_>, project: &Project<'_>) -> Option<Vec<Obj
         let at = place(&project.part(&what), format!("{}/domains/{index}", project.pointer));
         let name = resolver.fill_known(domain, at)?.to_lowercase();
         let mut object = project.object(ObjectKind::VercelDomain, &name, &what);
-        // Other than variables, a domain can be given to another branch.
-        object.on_creation = BTreeSet::from(["target".to_owned()]);
+        object.on_creation.insert("target".to_owned());
         object.after = project.after(&["mark"]);
         objects.push(object);
     }
@@ -166,6 +170,8 @@ fn deployment(resolver: &mut Resolver<'_>, project: &Project<'_>) -> Option<Opti
     object.after = project.after(&["mark"]);
     if !project.written.env.is_empty() {
         object.after.extend(project.after(&["variables"]));
+        // A deployment keeps the values that were there when it was made.
+        object.fields.insert("variables".to_owned(), Value::from("current"));
     }
     if let Some(sha) = &written.sha {
         let at = place(&project.part("deployment"), format!("{}/deployment/sha", project.pointer));
@@ -176,7 +182,7 @@ fn deployment(resolver: &mut Resolver<'_>, project: &Project<'_>) -> Option<Opti
         DeployedBy::Hangar => "hangar",
     };
     object.fields.insert("by".to_owned(), Value::from(by));
-    object.on_creation.insert("by".to_owned());
+    object.on_creation.extend(["target", "branch", "by"].map(str::to_owned));
     object.timeout = written.timeout.map_or(DEPLOYMENT, crate::spec::Duration::to_std);
     Some(Some(object))
 }

@@ -1,4 +1,9 @@
 //! Vercel: projects with their variables, domains, deployments and aliases.
 
 pub mod client;
+mod deployments;
+mod marks;
+pub mod objects;
+mod reads;
+mod variables;
 pub mod wire;

@@ -14,6 +14,8 @@ pub enum VercelScope {
     Id(String),
     /// A team by its slug.
     Slug(String),
+    /// Whatever the token is for by itself.
+    OfToken,
 }
 
 impl VercelScope {
@@ -27,6 +29,7 @@ impl VercelScope {
         match self {
             Self::Id(id) => call.query("teamId", id.as_str()),
             Self::Slug(slug) => call.query("slug", slug.as_str()),
+            Self::OfToken => call,
         }
     }
 }

@@ -13,6 +13,6 @@ pub use deployment::{Deployment, DeploymentRow, GitCommit, LogLine, Progress, Re
 pub use domain::{DomainProof, ProjectDomain};
 pub(super) use lenient::Pagination;
 pub(super) use project::BypassAnswer;
-pub use project::{AliasJob, AliasRequest, BypassSecret, ProductionTarget, Project, RepoLink, User};
+pub use project::{AliasJob, AliasRequest, BypassSecret, CustomEnvironment, ProductionTarget, Project, RepoLink, User};
 pub use variable::{FailedVariable, Upserted, Variable, VariableKind};
 pub(super) use variable::{OneOrMany, UpsertAnswer, VariablesAnswer};

@@ -25,6 +25,9 @@ pub struct Project {
     /// Whether it is paused.
     #[serde(default, deserialize_with = "or_default")]
     pub paused: bool,
+    /// The environments that it has besides production and previews.
+    #[serde(default, deserialize_with = "or_default")]
+    pub custom_environments: Vec<CustomEnvironment>,
     #[serde(default, deserialize_with = "or_default")]
     targets: BTreeMap<String, Option<ProductionTarget>>,
     #[serde(default, deserialize_with = "or_default")]
@@ -44,6 +47,15 @@ impl Project {
     pub fn bypass_secrets(&self) -> &[BypassSecret] {
         &self.protection_bypass.0
     }
+}
+
+/// An environment besides production and previews.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct CustomEnvironment {
+    /// Its id.
+    pub id: String,
+    /// What people call it.
+    pub slug: String,
 }
 
 /// The connection with a repository.

@@ -1,0 +1,230 @@
+//! The newest deployment of a branch as an object.
+
+use serde_json::{Value, json};
+
+use super::client::{DeploymentFilter, GitSource, NewDeployment, VercelError};
+use super::marks::note;
+use super::objects::Writes;
+use super::reads::{Reads, Seen, Target, failed, whole_name};
+use super::wire::{Deployment, Progress};
+use crate::observed::{Object, ObjectState};
+use crate::providers::objects::{Class, ObjectError, Written};
+use crate::resource::object::{Fields, ObjectMarker, ObjectWrite};
+use crate::secret::SecretText;
+
+/// How many lines of a build log are shown.
+const LOG_LINES: usize = 8;
+
+/// The most deployments of one branch that are deleted.
+const MOST: usize = 5_000;
+
+/// Whether Vercel's own integration makes the deployments.
+fn is_by_git(fields: &Fields) -> bool {
+    fields.get("by").and_then(Value::as_str) != Some("hangar")
+}
+
+impl Reads {
+    /// The newest deployment that is wanted: where Vercel makes them by itself, of the commit that is asked for.
+    pub(super) async fn newest(&self, wanted: &Fields) -> Result<Option<Deployment>, VercelError> {
+        let target = Target::of(wanted);
+        let sha = wanted.get("sha").and_then(Value::as_str).filter(|_| is_by_git(wanted));
+        let filter = DeploymentFilter {
+            branch: target.branch.map(str::to_owned),
+            sha: sha.map(str::to_owned),
+            target: Some(target.name.to_owned()),
+            most: 1,
+        };
+        let project = self.project().await?.id.clone();
+        let rows = self.reader.deployments(&project, &filter).await?;
+        match rows.first() {
+            Some(row) => self.reader.deployment(&row.uid).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Whether variables of the environment have changed since the deployment was made: it has the older values.
+    pub(super) fn is_outdated(deployment: &Deployment, seen: &Seen, owner: &str, env: &str) -> bool {
+        let changed = seen.ours(owner, env).into_iter().filter_map(|(one, _)| one.updated_at.or(one.created_at)).max();
+        matches!((changed, deployment.created_at), (Some(changed), Some(made)) if made < changed)
+    }
+
+    /// Fills in what is to be said of the newest deployment. Returns whether there is one, or there will be.
+    pub(super) async fn deployment_closely(
+        &self,
+        object: &mut Object,
+        wanted: &Fields,
+        seen: &Seen,
+    ) -> Result<bool, ObjectError> {
+        let Some(marker) = object.marker.clone() else { return Ok(true) };
+        let place = ["target", "branch", "by"];
+        let taken = wanted.iter().filter(|(name, _)| place.contains(&name.as_str()));
+        object.fields = taken.map(|(name, value)| (name.clone(), value.clone())).collect();
+        let Some(deployment) = self.newest(wanted).await.map_err(|error| failed(&error))? else {
+            if !is_by_git(wanted) {
+                return Ok(false);
+            }
+            let of = match (wanted.get("sha").and_then(Value::as_str), Target::of(wanted).branch) {
+                (Some(sha), _) => format!("the commit {sha}"),
+                (None, Some(branch)) => format!("the branch `{branch}`"),
+                (None, None) => "production".to_owned(),
+            };
+            object.state = ObjectState::Changing {
+                what: format!("Vercel has made no deployment of {of} yet; it does so by itself after a push"),
+            };
+            return Ok(true);
+        };
+        if let Some(sha) = deployment.commit().sha {
+            object.fields.insert("sha".to_owned(), json!(sha));
+        }
+        let is_outdated = Self::is_outdated(&deployment, seen, marker.owner.as_str(), marker.env.as_str());
+        let variables = if is_outdated { "older" } else { "current" };
+        object.fields.insert("variables".to_owned(), json!(variables));
+        object.created_at = deployment.created_at;
+        object.state = self.state(&deployment).await.map_err(|error| failed(&error))?;
+        if object.state == ObjectState::Ready {
+            let url = |host: &String| SecretText::new(format!("https://{host}"));
+            let branch_url = deployment.automatic_aliases.iter().find(|host| deployment.alias.contains(host));
+            let known = [
+                ("url", deployment.url.as_ref().map(url)),
+                ("branchUrl", branch_url.map(url)),
+                ("deploymentId", Some(SecretText::new(deployment.id.as_str()))),
+            ];
+            object.outputs = known.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
+        }
+        Ok(true)
+    }
+
+    async fn state(&self, deployment: &Deployment) -> Result<ObjectState, VercelError> {
+        let id = &deployment.id;
+        let message = match deployment.progress() {
+            Progress::Routed => return Ok(ObjectState::Ready),
+            Progress::UnderWay(state) => {
+                return Ok(ObjectState::Changing { what: format!("Vercel is building it ({id}, {state:?})") });
+            }
+            Progress::Built => {
+                return Ok(ObjectState::Changing {
+                    what: format!("it is built, and its hosts do not lead to it yet ({id})"),
+                });
+            }
+            Progress::AliasFailed { code, message } => {
+                format!("{id} is built, but its hosts cannot lead to it ({code}): {message}")
+            }
+            Progress::Failed { code, step, message } => {
+                let at = step.map(|step| format!(" in {step}")).unwrap_or_default();
+                let lines = self.reader.build_log(id, LOG_LINES).await?;
+                let lines: String = lines.iter().map(|line| format!("\n  {}", line.text)).collect();
+                format!("the build of {id} failed{at} ({code}): {message}; its log ends with:{lines}")
+            }
+            Progress::Canceled { skipped: true } => {
+                format!("{id} was skipped: the project's ignored build step said that there is nothing to build")
+            }
+            Progress::Canceled { skipped: false } => format!("{id} was canceled (CANCELED); deploy it again at Vercel"),
+            Progress::Blocked { message } => {
+                format!("{id} waits for somebody of the team to authorize it at Vercel (BLOCKED): {message}")
+            }
+            Progress::Deleted => format!("{id} was deleted"),
+        };
+        Ok(ObjectState::Failed { message })
+    }
+}
+
+impl Writes {
+    /// Sees to it that there is a deployment with the variables as they are now. Where Vercel makes deployments by itself none is made
+    /// here, except for one in the place of one that began before its variables were there.
+    pub(super) async fn create_deployment(&self, write: &ObjectWrite) -> Result<Written, ObjectError> {
+        let newest = self.reads.newest(&write.fields).await.map_err(|error| failed(&error))?;
+        match newest {
+            Some(newest) => {
+                let seen = self.reads.see(false, false).await.map_err(|error| failed(&error))?;
+                let marker = &write.marker;
+                if Reads::is_outdated(&newest, &seen, marker.owner.as_str(), marker.env.as_str()) {
+                    self.deploy_again(&newest, marker).await?;
+                }
+            }
+            None if is_by_git(&write.fields) => {}
+            None => self.deploy(write).await?,
+        }
+        let marker = &write.marker;
+        Ok(Written { id: Some(whole_name(marker.owner.as_str(), marker.env.as_str())), shown: None })
+    }
+
+    pub(super) async fn update_deployment(&self, write: &ObjectWrite, sha: bool) -> Result<Written, ObjectError> {
+        if sha && !is_by_git(&write.fields) {
+            self.deploy(write).await?;
+        } else if let Some(newest) = self.reads.newest(&write.fields).await.map_err(|error| failed(&error))? {
+            self.deploy_again(&newest, &write.marker).await?;
+        }
+        Ok(Written::default())
+    }
+
+    async fn deploy_again(&self, deployment: &Deployment, marker: &ObjectMarker) -> Result<(), ObjectError> {
+        let project = self.reads.project().await.map_err(|error| failed(&error))?;
+        let production = deployment.target.as_deref() == Some("production");
+        let made = self.writer.redeploy(&project.name, &deployment.id, production, &meta(marker)).await;
+        made.map(drop).map_err(|error| failed(&error))
+    }
+
+    async fn deploy(&self, write: &ObjectWrite) -> Result<(), ObjectError> {
+        let project = self.reads.project().await.map_err(|error| failed(&error))?;
+        let target = Target::of(&write.fields);
+        let permanent =
+            |reason: &str, message: String| ObjectError { reason: reason.to_owned(), message, class: Class::Permanent };
+        let Some(link) = &project.link else {
+            let message = format!("{} is not connected with a repository: connect it at Vercel", self.reads.scope);
+            return Err(permanent("NoRepository", message));
+        };
+        if target.usual().is_none() {
+            let message = format!(
+                "Hangar makes no deployments for custom environments such as `{}`: set `by: git`, and let Vercel make them",
+                target.name
+            );
+            return Err(permanent("CustomEnvironment", message));
+        }
+        let new = NewDeployment {
+            name: project.name.clone(),
+            project: project.id.clone(),
+            production: target.name == "production",
+            git: GitSource {
+                org: link.org.clone(),
+                repo: link.repo.clone(),
+                branch: target.branch.unwrap_or(&link.production_branch).to_owned(),
+                sha: write.fields.get("sha").and_then(Value::as_str).map(str::to_owned),
+            },
+            meta: meta(&write.marker),
+        };
+        self.writer.create_deployment(&new).await.map(drop).map_err(|error| failed(&error))
+    }
+
+    /// Deletes the previews of the branch, with the aliases that lead to them. What is or was in production stays; and so do all if
+    /// another environment has the branch as well.
+    pub(super) async fn delete_deployments(&self, seen: &Seen, owner: &str, env: &str) -> Result<(), ObjectError> {
+        let Some(kept) = seen.mark(owner, env) else { return Ok(()) };
+        let Some(branch) = kept.mark.branch.as_deref().filter(|_| kept.mark.target == "preview") else { return Ok(()) };
+        let has_it = |other: &super::marks::Mark| {
+            other.branch.as_deref() == Some(branch) && other.deployment && !other.is_of(owner, env)
+        };
+        if seen.marks.iter().any(|other| has_it(&other.mark)) {
+            return Ok(());
+        }
+        let project = self.reads.project().await.map_err(|error| failed(&error))?.id.clone();
+        let filter = DeploymentFilter {
+            branch: Some(branch.to_owned()),
+            sha: None,
+            target: Some("preview".to_owned()),
+            most: MOST,
+        };
+        let rows = self.reads.reader.deployments(&project, &filter).await.map_err(|error| failed(&error))?;
+        let of_branch = rows.iter().filter(|row| {
+            row.target.as_deref() != Some("production") && row.commit().branch.as_deref() == Some(branch)
+        });
+        for row in of_branch {
+            self.writer.delete_deployment(&row.uid).await.map_err(|error| failed(&error))?;
+        }
+        Ok(())
+    }
+}
+
+/// What is noted beside a deployment that Hangar has made.
+fn meta(marker: &ObjectMarker) -> Vec<(String, String)> {
+    vec![("hangar".to_owned(), note(marker.owner.as_str(), marker.env.as_str()))]
+}

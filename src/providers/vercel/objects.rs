@@ -1,0 +1,311 @@
+//! What environments have in a Vercel project, as objects: a mark that says what is ours, variables, domains, deployments, and a secret
+//! that passes the protection.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use serde_json::Value;
+use tokio::sync::Mutex;
+
+use super::client::{Added, DomainChange, NewDomain, VercelReader, VercelScope, VercelWriter};
+use super::marks::{Mark, note};
+use super::reads::{Reads, Seen, Target, failed, whole_name};
+use crate::http::{ReadClient, Shared, WriteClient};
+use crate::observed::{Object, ObjectScope};
+use crate::providers::objects::{
+    Changed, Class, Expected, ObjectError, ObjectReader, ObjectWriter, ReadObjects, WriteObjects, Written,
+};
+use crate::resource::object::{Fields, ObjectMarker, ObjectWrite};
+use crate::resource::{ObjectKey, ObjectKind, ScopeKey};
+
+/// What reads the project that `scope` names, as `team/project` or `project`.
+pub fn reader(http: ReadClient, scope: &ScopeKey, shared: &Shared) -> ObjectReader {
+    Arc::new(Reads::new(VercelReader::new(http, team_of(scope)), scope, shared.clock.clone()))
+}
+
+/// What writes to the project that `scope` names, as `team/project` or `project`.
+pub fn writer(http: WriteClient, scope: &ScopeKey, shared: &Shared) -> ObjectWriter {
+    let writer = VercelWriter::new(http, team_of(scope));
+    let reads = Reads::new(writer.reader().clone(), scope, shared.clock.clone());
+    Arc::new(Writes { writer, reads, lane: Mutex::new(()) })
+}
+
+fn team_of(scope: &ScopeKey) -> VercelScope {
+    scope.name.split_once('/').map_or(VercelScope::OfToken, |(team, _)| VercelScope::of(team))
+}
+
+/// What writes to one project.
+#[derive(Debug)]
+pub(super) struct Writes {
+    pub(super) writer: VercelWriter,
+    pub(super) reads: Reads,
+    /// A project is one document, and the mark in it is read before it is written: one change after the other.
+    lane: Mutex<()>,
+}
+
+impl Writes {
+    async fn create(&self, write: &ObjectWrite) -> Result<Written, ObjectError> {
+        let _alone = self.lane.lock().await;
+        if write.key.object == ObjectKind::VercelMark {
+            return self.write_mark(write).await;
+        }
+        let marks: BTreeMap<String, Option<String>> =
+            write.marks.iter().map(|(mark, value)| (mark.clone(), Some(value.clone()))).collect();
+        let (owner, env) = (write.marker.owner.as_str(), write.marker.env.as_str());
+        let seen = self.reads.see(false, false).await.map_err(|error| failed(&error))?;
+        // A domain is known to be ours by the mark alone, so it is noted there before it is added.
+        let is_domain = write.key.object == ObjectKind::VercelDomain;
+        let was_ours = seen.mark(owner, env).is_some_and(|kept| kept.mark.domains.contains(&write.key.name));
+        if is_domain && !was_ours {
+            let known = self.reads.reader.domain(&self.reads.project, &write.key.name).await;
+            if known.map_err(|error| failed(&error))?.is_some() {
+                return Err(ObjectError::overtaken(format!("{} is there by now, and is not ours", write.key)));
+            }
+        }
+        self.change_mark(&seen, (owner, env), |mark| {
+            mark.change(&write.key, &marks);
+            if is_domain {
+                mark.domains.insert(write.key.name.clone());
+            }
+        })
+        .await?;
+        match write.key.object {
+            ObjectKind::VercelVariables => self.write_variables(write, &std::collections::BTreeSet::new()).await,
+            ObjectKind::VercelDomain => self.add_domain(write, was_ours).await,
+            ObjectKind::VercelDeployment => self.create_deployment(write).await,
+            _ => self.create_bypass(write).await,
+        }
+    }
+
+    async fn add_domain(&self, write: &ObjectWrite, was_ours: bool) -> Result<Written, ObjectError> {
+        let target = Target::of(&write.fields);
+        if target.usual().is_none() {
+            return Err(ObjectError {
+                reason: "CustomEnvironment".to_owned(),
+                message: format!(
+                    "Hangar adds no domains to custom environments such as `{}`: add {} at Vercel",
+                    target.name, write.key
+                ),
+                class: Class::Permanent,
+            });
+        }
+        let domain =
+            NewDomain { name: write.key.name.clone(), git_branch: target.branch.map(str::to_owned), redirect: None };
+        let added = self.writer.add_domain(&self.reads.project, &domain).await;
+        let is_in_vain = match &added {
+            Ok(Added::New(_)) => false,
+            Ok(Added::AlreadyHere(_)) => !was_ours,
+            // What may have had its effect stays noted: it is ours if it is there.
+            Err(error) => !error.may_have_had_effect(),
+        };
+        if is_in_vain {
+            let marker = &write.marker;
+            let seen = self.reads.see(false, false).await.map_err(|error| failed(&error))?;
+            self.change_mark(&seen, (marker.owner.as_str(), marker.env.as_str()), |mark| mark.forget(&write.key))
+                .await?;
+        }
+        match added {
+            Ok(_) if is_in_vain => {
+                Err(ObjectError::overtaken(format!("{} is there by now, and is not ours", write.key)))
+            }
+            Ok(_) => Ok(Written { id: Some(write.key.name.clone()), shown: None }),
+            Err(error) => Err(failed(&error)),
+        }
+    }
+
+    async fn create_bypass(&self, write: &ObjectWrite) -> Result<Written, ObjectError> {
+        let (owner, env) = (write.marker.owner.as_str(), write.marker.env.as_str());
+        let note = note(owner, env);
+        let project = self.reads.reader.project(&self.reads.project).await.map_err(|error| failed(&error))?;
+        // One may be there from an attempt whose answer was lost.
+        if !project.bypass_secrets().iter().any(|known| known.note.as_ref() == Some(&note)) {
+            let made = self.writer.generate_bypass(&self.reads.project, None, &note).await;
+            made.map_err(|error| failed(&error))?;
+        }
+        Ok(Written { id: Some(whole_name(owner, env)), shown: None })
+    }
+
+    async fn update(&self, write: &ObjectWrite, changed: &Changed) -> Result<Written, ObjectError> {
+        let _alone = self.lane.lock().await;
+        match write.key.object {
+            ObjectKind::VercelMark => self.write_mark(write).await,
+            ObjectKind::VercelVariables => self.write_variables(write, &changed.gone).await,
+            ObjectKind::VercelDomain => {
+                let branch = write.fields.get("branch").and_then(Value::as_str).map(str::to_owned);
+                let change = DomainChange { git_branch: branch, ..DomainChange::default() };
+                let changed = self.writer.update_domain(&self.reads.project, &write.key.name, &change).await;
+                changed.map(|_| Written::default()).map_err(|error| failed(&error))
+            }
+            ObjectKind::VercelDeployment => self.update_deployment(write, changed.names.contains("sha")).await,
+            _ => Ok(Written::default()),
+        }
+    }
+
+    async fn mark(
+        &self,
+        key: &ObjectKey,
+        id: &str,
+        change: &BTreeMap<String, Option<String>>,
+    ) -> Result<Written, ObjectError> {
+        let _alone = self.lane.lock().await;
+        let seen = self.reads.see(false, false).await.map_err(|error| failed(&error))?;
+        let of_mark = |mark: &Mark| (mark.owner.clone(), mark.env.clone());
+        let whose = match key.object {
+            ObjectKind::VercelMark => seen.marks.iter().find(|kept| kept.id == id).map(|kept| of_mark(&kept.mark)),
+            ObjectKind::VercelDomain => {
+                let mut marks = seen.marks.iter().map(|kept| &kept.mark);
+                marks.find(|mark| mark.domains.contains(&key.name)).map(of_mark)
+            }
+            _ => id.rsplit_once('/').map(|(owner, env)| (owner.to_owned(), env.to_owned())),
+        };
+        let Some((owner, env)) = whose else {
+            return Err(ObjectError::overtaken(format!("the mark that {key} belongs to is gone")));
+        };
+        if seen.mark(&owner, &env).is_none()
+            && let Some((variable, _)) = seen.ours(&owner, &env).first()
+        {
+            // Somebody has removed the mark, and its variables are left: without one, nothing could be noted of them.
+            let mut mark = Mark {
+                owner,
+                env,
+                component: "vercel".to_owned(),
+                set: None,
+                target: variable.target.first().cloned().unwrap_or_default(),
+                branch: variable.git_branch.clone(),
+                deployment: false,
+                domains: std::collections::BTreeSet::new(),
+                marks: BTreeMap::new(),
+            };
+            mark.change(key, change);
+            self.make_mark(&seen, &mark).await?;
+            return Ok(Written::default());
+        }
+        self.change_mark(&seen, (&owner, &env), |mark| mark.change(key, change)).await?;
+        Ok(Written::default())
+    }
+
+    async fn delete(&self, key: &ObjectKey, id: &str, expected: Expected<'_>) -> Result<Written, ObjectError> {
+        let _alone = self.lane.lock().await;
+        let with_domains = matches!(key.object, ObjectKind::VercelDomain | ObjectKind::VercelMark);
+        let with_project = matches!(key.object, ObjectKind::VercelBypass | ObjectKind::VercelMark);
+        let seen = self.reads.see(with_project, with_domains).await.map_err(|error| failed(&error))?;
+        let objects = self.reads.objects(&seen);
+        let (owner, env) = (expected.owner.as_str(), expected.env.as_str());
+        let Some(object) = objects.iter().find(|object| object.key == *key && object.id == id) else {
+            // A domain that is gone may still be noted.
+            if seen.mark(owner, env).is_some() && key.object != ObjectKind::VercelMark {
+                self.change_mark(&seen, (owner, env), |mark| mark.forget(key)).await?;
+            }
+            return Ok(Written::default());
+        };
+        expected.check(object)?;
+        match key.object {
+            ObjectKind::VercelMark => return self.delete_mark(&seen, &objects, &expected).await,
+            ObjectKind::VercelVariables => self.remove_variables(&seen, owner, env).await?,
+            ObjectKind::VercelDomain => {
+                let removed = self.writer.remove_domain(&self.reads.project, &key.name).await;
+                removed.map(drop).map_err(|error| failed(&error))?;
+            }
+            ObjectKind::VercelDeployment => self.delete_deployments(&seen, owner, env).await?,
+            _ => self.revoke_bypass(&seen, owner, env).await?,
+        }
+        if seen.mark(owner, env).is_some() {
+            self.change_mark(&seen, (owner, env), |mark| mark.forget(key)).await?;
+        }
+        Ok(Written::default())
+    }
+
+    /// Deletes the mark, once nothing is left that it speaks of.
+    async fn delete_mark(
+        &self,
+        seen: &Seen,
+        objects: &[Object],
+        expected: &Expected<'_>,
+    ) -> Result<Written, ObjectError> {
+        let is_left = |object: &&Object| {
+            object.key.object != ObjectKind::VercelMark && object.is_of(expected.owner, expected.env)
+        };
+        if let Some(left) = objects.iter().find(is_left) {
+            return Err(ObjectError::overtaken(format!("{} is still there", left.key)));
+        }
+        for kept in seen.marks.iter().filter(|kept| kept.mark.is_of(expected.owner.as_str(), expected.env.as_str())) {
+            let deleted = self.writer.delete_variable(&self.reads.project, &kept.id).await;
+            deleted.map_err(|error| failed(&error))?;
+        }
+        Ok(Written::default())
+    }
+
+    async fn revoke_bypass(&self, seen: &Seen, owner: &str, env: &str) -> Result<(), ObjectError> {
+        let note = note(owner, env);
+        let secrets = seen.project.iter().flat_map(|project| project.bypass_secrets());
+        let (ours, others): (Vec<_>, Vec<_>) = secrets.partition(|secret| secret.note.as_ref() == Some(&note));
+        for secret in ours {
+            // The one that builds get can only go last.
+            if let Some(other) = others.first().filter(|_| secret.is_env_var) {
+                let preferred = self.writer.prefer_bypass(&self.reads.project, &other.secret).await;
+                preferred.map(drop).map_err(|error| failed(&error))?;
+            }
+            let revoked = self.writer.revoke_bypass(&self.reads.project, &secret.secret).await;
+            revoked.map(drop).map_err(|error| failed(&error))?;
+        }
+        Ok(())
+    }
+}
+
+impl ReadObjects for Reads {
+    fn list(&self) -> BoxFuture<'_, ObjectScope> {
+        self.list().boxed()
+    }
+
+    fn look_closely<'a>(
+        &'a self,
+        scope: &'a mut ObjectScope,
+        wanted: &'a BTreeMap<ObjectKey, Fields>,
+    ) -> BoxFuture<'a, ()> {
+        self.look_closely(scope, wanted).boxed()
+    }
+}
+
+impl WriteObjects for Writes {
+    fn create<'a>(&'a self, write: &'a ObjectWrite) -> BoxFuture<'a, Result<Written, ObjectError>> {
+        self.create(write).boxed()
+    }
+
+    fn update<'a>(
+        &'a self,
+        _id: &'a str,
+        write: &'a ObjectWrite,
+        changed: &'a Changed,
+    ) -> BoxFuture<'a, Result<Written, ObjectError>> {
+        self.update(write, changed).boxed()
+    }
+
+    fn mark<'a>(
+        &'a self,
+        key: &'a ObjectKey,
+        id: &'a str,
+        marks: &'a BTreeMap<String, Option<String>>,
+    ) -> BoxFuture<'a, Result<Written, ObjectError>> {
+        self.mark(key, id, marks).boxed()
+    }
+
+    fn delete<'a>(
+        &'a self,
+        key: &'a ObjectKey,
+        id: &'a str,
+        expected: Expected<'a>,
+    ) -> BoxFuture<'a, Result<Written, ObjectError>> {
+        self.delete(key, id, expected).boxed()
+    }
+
+    fn look<'a>(
+        &'a self,
+        key: &'a ObjectKey,
+        wanted: &'a Fields,
+        _marker: Option<&'a ObjectMarker>,
+    ) -> BoxFuture<'a, Result<Option<Object>, ObjectError>> {
+        self.reads.look(key, wanted).boxed()
+    }
+}

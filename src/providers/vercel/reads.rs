@@ -1,0 +1,382 @@
+//! What environments of ours have in a Vercel project, as objects.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+use tokio::sync::OnceCell;
+
+use super::client::{self, VercelError, VercelProblem, VercelReader};
+use super::marks::{self, Kept, Mark, Ours};
+use super::wire::{Project, ProjectDomain, Variable, VariableKind};
+use crate::clock::SharedClock;
+use crate::desired::Completeness;
+use crate::observed::{Listing, Object, ObjectScope, ObjectState};
+use crate::providers::objects::{Class, ObjectError};
+use crate::resource::object::{Fields, Marks, ObjectMarker};
+use crate::resource::{ComponentName, EnvName, ObjectKey, ObjectKind, OwnerId, ScopeKey};
+use crate::secret::SecretText;
+
+/// The component of what is found without a mark that would say more.
+const COMPONENT: &str = "vercel";
+
+/// What reads one project.
+#[derive(Debug)]
+pub(super) struct Reads {
+    pub(super) reader: VercelReader,
+    pub(super) scope: ScopeKey,
+    /// Its id or name.
+    pub(super) project: String,
+    pub(super) clock: SharedClock,
+    /// The project as it was when it was read first, for what does not change.
+    known: OnceCell<Project>,
+}
+
+/// What was read of a project.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    pub(super) project: Option<Project>,
+    pub(super) variables: Vec<Variable>,
+    pub(super) domains: Vec<ProjectDomain>,
+    pub(super) marks: Vec<Kept>,
+}
+
+impl Seen {
+    /// The mark of an environment.
+    pub(super) fn mark(&self, owner: &str, env: &str) -> Option<&Kept> {
+        self.marks.iter().find(|kept| kept.mark.is_of(owner, env))
+    }
+
+    /// The variables of an environment, with what their comments say.
+    pub(super) fn ours(&self, owner: &str, env: &str) -> Vec<(&Variable, Ours)> {
+        let ours = self.variables.iter().filter_map(|variable| Some((variable, Ours::of(variable)?)));
+        ours.filter(|(_, ours)| ours.is_of(owner, env)).collect()
+    }
+}
+
+/// Where the variables of an environment are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Target<'f> {
+    /// `preview`, `production`, or the slug of a custom environment.
+    pub(super) name: &'f str,
+    pub(super) branch: Option<&'f str>,
+}
+
+impl<'f> Target<'f> {
+    pub(super) fn of(fields: &'f Fields) -> Self {
+        let text = |name: &str| fields.get(name).and_then(Value::as_str);
+        Self { name: text("target").unwrap_or("preview"), branch: text("branch") }
+    }
+
+    /// The environment of Vercel's own that it is, if it is no custom one.
+    pub(super) fn usual(&self) -> Option<client::Target> {
+        match self.name {
+            "preview" => Some(client::Target::Preview),
+            "production" => Some(client::Target::Production),
+            _ => None,
+        }
+    }
+
+    /// Whether a variable is for this place, maybe among others. `custom` is the id of the custom environment.
+    pub(super) fn meets(&self, variable: &Variable, custom: Option<&str>) -> bool {
+        let is_there = match custom {
+            Some(id) => variable.custom_environment_ids.iter().any(|known| known == id),
+            None => variable.target.iter().any(|known| known == self.name),
+        };
+        is_there && variable.git_branch.as_deref() == self.branch
+    }
+}
+
+impl Reads {
+    pub(super) fn new(reader: VercelReader, scope: &ScopeKey, clock: SharedClock) -> Self {
+        let project = scope.name.rsplit('/').next().unwrap_or_default().to_owned();
+        Self { reader, scope: scope.clone(), project, clock, known: OnceCell::new() }
+    }
+
+    /// The project, as it was when it was read first.
+    pub(super) async fn project(&self) -> Result<&Project, VercelError> {
+        self.known.get_or_try_init(|| self.reader.project(&self.project)).await
+    }
+
+    /// The id of the custom environment that `target` names; nothing for those that every project has.
+    pub(super) async fn custom(&self, target: &Target<'_>) -> Result<Option<String>, ObjectError> {
+        if target.usual().is_some() {
+            return Ok(None);
+        }
+        let project = self.project().await.map_err(|error| failed(&error))?;
+        let found = project.custom_environments.iter().find(|known| known.slug == target.name);
+        found.map(|found| Some(found.id.clone())).ok_or_else(|| ObjectError {
+            reason: "NoSuchTarget".to_owned(),
+            message: format!(
+                "{} has no environment `{}`: write `preview`, `production`, or the slug of a custom environment that it has",
+                self.scope, target.name
+            ),
+            class: Class::Permanent,
+        })
+    }
+
+    /// Reads the variables, and with them the marks; and what else is needed.
+    pub(super) async fn see(&self, with_project: bool, with_domains: bool) -> Result<Seen, VercelError> {
+        let project = async {
+            match with_project {
+                true => self.reader.project(&self.project).await.map(Some),
+                false => Ok(None),
+            }
+        };
+        let domains = async {
+            match with_domains {
+                true => self.reader.domains(&self.project).await,
+                false => Ok(Vec::new()),
+            }
+        };
+        let (project, variables, domains) = futures::try_join!(project, self.reader.variables(&self.project), domains)?;
+        let marks = marks::read(&variables);
+        Ok(Seen { project, variables, domains, marks })
+    }
+
+    pub(super) async fn list(&self) -> ObjectScope {
+        let started_at = self.clock.now();
+        match self.see(true, true).await {
+            Ok(seen) => {
+                let items = self.objects(&seen);
+                let objects = Listing { items, completeness: Completeness::Complete, started_at };
+                ObjectScope { objects, out_of_reach: None }
+            }
+            Err(error) => {
+                let out_of_reach = (error.class() == client::Class::Permanent)
+                    .then(|| format!("{}: {error}; {}", self.scope, error.advice()));
+                let completeness = Completeness::Incomplete { reason: error.to_string() };
+                ObjectScope { objects: Listing { items: Vec::new(), completeness, started_at }, out_of_reach }
+            }
+        }
+    }
+
+    /// Everything that was seen, as objects. Of the deployments only that an environment has some: which ones is read when it matters.
+    pub(super) fn objects(&self, seen: &Seen) -> Vec<Object> {
+        let mut objects = Vec::new();
+        let mut marked = BTreeSet::new();
+        for kept in &seen.marks {
+            let mark = &kept.mark;
+            if !marked.insert((mark.owner.as_str(), mark.env.as_str())) {
+                continue;
+            }
+            let mut object = self.of_mark(ObjectKind::VercelMark, &mark.env, &kept.id, mark);
+            object.fields = fields_of(mark);
+            object.bulk = format!("{} {:?}", kept.id, object.fields);
+            object.created_at = kept.created_at;
+            objects.push(object);
+            if mark.deployment {
+                let id = whole_name(&mark.owner, &mark.env);
+                objects.push(self.of_mark(ObjectKind::VercelDeployment, &mark.env, &id, mark));
+            }
+        }
+        objects.extend(self.variables_of(seen));
+        for domain in &seen.domains {
+            let mark = seen.marks.iter().map(|kept| &kept.mark).find(|mark| mark.domains.contains(&domain.name));
+            objects.push(self.domain(domain, mark));
+        }
+        for secret in seen.project.iter().flat_map(Project::bypass_secrets) {
+            let Some((owner, env)) = secret.note.as_deref().and_then(marks::noted) else { continue };
+            let mut object = self.of_env(ObjectKind::VercelBypass, seen, owner, env);
+            object.outputs.insert("bypassSecret".to_owned(), secret.secret.clone());
+            object.created_at = secret.created_at;
+            if !objects.iter().any(|known: &Object| known.key == object.key && known.id == object.id) {
+                objects.push(object);
+            }
+        }
+        objects
+    }
+
+    fn variables_of(&self, seen: &Seen) -> Vec<Object> {
+        let ours = seen.variables.iter().filter_map(|variable| Some((variable, Ours::of(variable)?)));
+        let mut by_env: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
+        for (variable, ours) in ours {
+            let texts = by_env.entry((ours.owner, ours.env)).or_default();
+            texts.push(format!("{} {:?} {}", variable.key, variable.comment, variable.kind().as_str()));
+        }
+        let objects = by_env.into_iter().map(|((owner, env), texts)| {
+            let object = self.of_env(ObjectKind::VercelVariables, seen, &owner, &env);
+            Object { bulk: texts.join("\n"), ..object }
+        });
+        objects.collect()
+    }
+
+    fn domain(&self, domain: &ProjectDomain, mark: Option<&Mark>) -> Object {
+        let mut object = match mark {
+            Some(mark) => self.of_mark(ObjectKind::VercelDomain, &domain.name, &domain.name, mark),
+            None => self.object(ObjectKind::VercelDomain, &domain.name, &domain.name, None, Marks::new()),
+        };
+        object.fields.extend(domain.git_branch.iter().map(|branch| ("branch".to_owned(), json!(branch))));
+        if !domain.verified {
+            let proofs = domain.verification.iter();
+            let proofs: Vec<String> =
+                proofs.map(|proof| format!("{} {} {}", proof.kind, proof.domain, proof.value)).collect();
+            let message = format!("it is not proved to be the team's: add to DNS {}", proofs.join(" or "));
+            object.state = ObjectState::Failed { message };
+        }
+        object.bulk = format!("{:?} {:?}", domain.git_branch, domain.verified);
+        object.created_at = domain.created_at;
+        object
+    }
+
+    /// An object that says itself which environment it is of, with the marks that stand elsewhere.
+    fn of_env(&self, kind: ObjectKind, seen: &Seen, owner: &str, env: &str) -> Object {
+        let id = whole_name(owner, env);
+        if let Some(kept) = seen.mark(owner, env) {
+            return self.of_mark(kind, env, &id, &kept.mark);
+        }
+        let marker = ObjectMarker {
+            owner: OwnerId::new(owner),
+            env: EnvName::new(env),
+            component: ComponentName::new(COMPONENT),
+            name: env.to_owned(),
+            set: None,
+        };
+        self.object(kind, env, &id, Some(marker), Marks::new())
+    }
+
+    fn of_mark(&self, kind: ObjectKind, name: &str, id: &str, mark: &Mark) -> Object {
+        self.object(kind, name, id, Some(mark.marker(name)), mark.marks_of(kind, name))
+    }
+
+    fn object(&self, kind: ObjectKind, name: &str, id: &str, marker: Option<ObjectMarker>, marks: Marks) -> Object {
+        Object {
+            key: ObjectKey { scope: self.scope.clone(), object: kind, name: name.to_owned() },
+            id: id.to_owned(),
+            marker,
+            made_by: None,
+            marks,
+            state: ObjectState::Ready,
+            fields: Fields::new(),
+            bulk: String::new(),
+            fingerprints: BTreeMap::new(),
+            outputs: BTreeMap::new(),
+            is_close: false,
+            held_by: None,
+            created_at: None,
+        }
+    }
+
+    pub(super) async fn look_closely(&self, scope: &mut ObjectScope, wanted: &BTreeMap<ObjectKey, Fields>) {
+        if wanted.is_empty() {
+            return;
+        }
+        let seen = match self.see(false, false).await {
+            Ok(seen) => seen,
+            Err(error) => {
+                tracing::warn!(%error, "the variables of a project could not be looked at closely");
+                return;
+            }
+        };
+        let looks = scope.objects.items.iter_mut().filter_map(|object| {
+            let fields = wanted.get(&object.key)?;
+            let seen = &seen;
+            Some(async move {
+                match self.close_up(object, fields, seen).await {
+                    Ok(true) => None,
+                    Ok(false) => Some(object.key.clone()),
+                    Err(error) => {
+                        tracing::warn!(%error, "something at Vercel could not be looked at closely");
+                        object.is_close = false;
+                        None
+                    }
+                }
+            })
+        });
+        let absent: Vec<ObjectKey> = futures::future::join_all(looks).await.into_iter().flatten().collect();
+        scope.objects.items.retain(|object| !absent.contains(&object.key));
+    }
+
+    /// Looks at one object, as far as it is there.
+    pub(super) async fn look(&self, key: &ObjectKey, wanted: &Fields) -> Result<Option<Object>, ObjectError> {
+        let with_domains = key.object == ObjectKind::VercelDomain;
+        let with_project = key.object == ObjectKind::VercelBypass;
+        let seen = self.see(with_project, with_domains).await.map_err(|error| failed(&error))?;
+        let Some(mut object) = self.objects(&seen).into_iter().find(|object| object.key == *key) else {
+            return Ok(None);
+        };
+        let is_there = self.close_up(&mut object, wanted, &seen).await?;
+        Ok(is_there.then_some(object))
+    }
+
+    /// Fills in what only a closer look shows of an object of which `wanted` is wanted. Returns whether it is there at all.
+    async fn close_up(&self, object: &mut Object, wanted: &Fields, seen: &Seen) -> Result<bool, ObjectError> {
+        object.is_close = true;
+        match object.key.object {
+            ObjectKind::VercelVariables => self.variables_closely(object, wanted, seen).await?,
+            ObjectKind::VercelDeployment => return self.deployment_closely(object, wanted, seen).await,
+            ObjectKind::VercelBypass => {
+                let exposed = object.outputs.get("bypassSecret").map(SecretText::expose).unwrap_or_default();
+                object.is_close = !exposed.is_empty();
+            }
+            _ => {}
+        }
+        Ok(true)
+    }
+
+    async fn variables_closely(&self, object: &mut Object, wanted: &Fields, seen: &Seen) -> Result<(), ObjectError> {
+        let Some(marker) = &object.marker else { return Ok(()) };
+        let target = Target::of(wanted);
+        let custom = self.custom(&target).await?;
+        let none = serde_json::Map::new();
+        let wanted_types = wanted.get("types").and_then(Value::as_object).unwrap_or(&none);
+        let mut types = serde_json::Map::new();
+        object.fields = wanted.iter().filter(|(name, _)| *name == "target" || *name == "branch").map(owned).collect();
+        for (variable, ours) in seen.ours(marker.owner.as_str(), marker.env.as_str()) {
+            if !target.meets(variable, custom.as_deref()) {
+                // It is where the environment was before: nothing is as wanted until it is gone.
+                object.fields.insert("target".to_owned(), json!(variable.target.join(", ")));
+                object.fields.insert("branch".to_owned(), json!(variable.git_branch));
+                continue;
+            }
+            let wanted_type = wanted_types.get(&variable.key).and_then(Value::as_str);
+            let live_type = match (wanted_type, variable.kind()) {
+                // What is kept more safely than asked for is well kept; the policy of a team can make it so.
+                (Some(wanted), VariableKind::Sensitive) => wanted,
+                (_, kind) => kind.as_str(),
+            };
+            if let Some(wanted) = wanted_type {
+                types.insert(variable.key.clone(), json!(live_type));
+                if wanted != live_type {
+                    continue;
+                }
+            }
+            object.fingerprints.insert(variable.key.clone(), ours.fingerprint);
+        }
+        object.fields.insert("types".to_owned(), Value::Object(types));
+        Ok(())
+    }
+}
+
+fn owned((name, value): (&String, &Value)) -> (String, Value) {
+    (name.clone(), value.clone())
+}
+
+/// What the mark itself is compared by.
+fn fields_of(mark: &Mark) -> Fields {
+    let mut fields =
+        Fields::from([("target".to_owned(), json!(mark.target)), ("deployment".to_owned(), json!(mark.deployment))]);
+    fields.extend(mark.branch.iter().map(|branch| ("branch".to_owned(), json!(branch))));
+    fields
+}
+
+/// What an environment's objects go by: environments of several owners can be in one project.
+pub(super) fn whole_name(owner: &str, env: &str) -> String {
+    format!("{owner}/{env}")
+}
+
+/// What a refusal of Vercel means for an object.
+pub(super) fn failed(error: &VercelError) -> ObjectError {
+    let class = match (error.problem(), error.class()) {
+        (_, client::Class::Unknown) => Class::Unknown,
+        // None of them is over soon: it is asked again later, and nothing has failed.
+        (
+            VercelProblem::DeploymentLimit { .. }
+            | VercelProblem::ProjectFull { .. }
+            | VercelProblem::GitBranchNotFound { .. },
+            _,
+        ) => Class::NoRoom,
+        (_, client::Class::Transient) => Class::Transient,
+        (_, client::Class::Permanent) => Class::Permanent,
+    };
+    ObjectError { reason: error.reason().to_owned(), message: format!("{error}; {}", error.advice()), class }
+}

@@ -1,0 +1,254 @@
+//! Writing the variables of an environment, and the mark, which is one of them.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::client::{NewVariable, VariableChange, VercelProblem};
+use super::marks::{Mark, Ours};
+use super::objects::Writes;
+use super::reads::{Seen, Target, failed, whole_name};
+use super::wire::{FailedVariable, Variable, VariableKind};
+use crate::providers::objects::{Class, ObjectError, Written};
+use crate::resource::object::ObjectWrite;
+use crate::secret::SecretText;
+
+impl Writes {
+    /// Writes the variables that are to be written, and removes those that are not wanted any more, or are in another place.
+    pub(super) async fn write_variables(
+        &self,
+        write: &ObjectWrite,
+        gone: &BTreeSet<String>,
+    ) -> Result<Written, ObjectError> {
+        let seen = self.reads.see(false, false).await.map_err(|error| failed(&error))?;
+        let (owner, env) = (write.marker.owner.as_str(), write.marker.env.as_str());
+        let target = Target::of(&write.fields);
+        let custom = self.reads.custom(&target).await?;
+        let adopts = write.fields.get("adopt") == Some(&Value::Bool(true));
+        let types = write.fields.get("types").and_then(Value::as_object);
+        let mut wanted = Vec::new();
+        let mut refused = Vec::new();
+        for (key, value) in &write.secrets {
+            let there = seen.variables.iter().find(|one| one.key == *key && target.meets(one, custom.as_deref()));
+            let ours = there.and_then(Ours::of).filter(|ours| ours.is_of(owner, env));
+            if let (Some(there), None, false) = (there, &ours, adopts) {
+                refused.push(conflict(there));
+                continue;
+            }
+            let comment = Ours {
+                owner: owner.to_owned(),
+                env: env.to_owned(),
+                fingerprint: write.fingerprints.get(key).cloned().unwrap_or_else(|| "-".to_owned()),
+                adopted: ours.map_or(there.is_some(), |ours| ours.adopted),
+            };
+            let kind = match types.and_then(|types| types.get(key)).and_then(Value::as_str) {
+                Some("encrypted") => VariableKind::Encrypted,
+                _ => VariableKind::Sensitive,
+            };
+            wanted.push(NewVariable {
+                key: key.clone(),
+                value: value.clone(),
+                kind,
+                comment: Some(comment.comment()),
+                ..place(&target, custom.as_deref())
+            });
+        }
+        let written = self.writer.upsert_variables(&self.reads.project, &wanted).await;
+        refused.extend(written.map_err(|error| failed(&error))?.failed.iter().map(refusal));
+        for (variable, ours) in seen.ours(owner, env) {
+            let is_here = target.meets(variable, custom.as_deref());
+            if !is_here || gone.contains(&variable.key) {
+                self.remove_variable(variable, &ours).await?;
+            }
+        }
+        match together(write, refused) {
+            Some(error) => Err(error),
+            None => Ok(Written { id: Some(whole_name(owner, env)), shown: None }),
+        }
+    }
+
+    /// Removes a variable of ours. One that was there before us stays, and is nobody's again.
+    async fn remove_variable(&self, variable: &Variable, ours: &Ours) -> Result<(), ObjectError> {
+        let project = &self.reads.project;
+        let removed = if ours.adopted {
+            let change = VariableChange { comment: Some(String::new()), ..VariableChange::default() };
+            self.writer.update_variable(project, &variable.id, &change).await.map(drop)
+        } else {
+            self.writer.delete_variable(project, &variable.id).await.map(drop)
+        };
+        removed.map_err(|error| failed(&error))
+    }
+
+    pub(super) async fn remove_variables(&self, seen: &Seen, owner: &str, env: &str) -> Result<(), ObjectError> {
+        for (variable, ours) in seen.ours(owner, env) {
+            self.remove_variable(variable, &ours).await?;
+        }
+        Ok(())
+    }
+
+    /// Makes the mark, or gives it what differs.
+    pub(super) async fn write_mark(&self, write: &ObjectWrite) -> Result<Written, ObjectError> {
+        let (owner, env) = (write.marker.owner.as_str(), write.marker.env.as_str());
+        let seen = self.reads.see(false, false).await.map_err(|error| failed(&error))?;
+        let known = seen.mark(owner, env);
+        let target = Target::of(&write.fields);
+        let mut mark = Mark {
+            owner: owner.to_owned(),
+            env: env.to_owned(),
+            component: write.marker.component.to_string(),
+            set: write.marker.set.clone(),
+            target: target.name.to_owned(),
+            branch: target.branch.map(str::to_owned),
+            deployment: write.fields.get("deployment") == Some(&Value::Bool(true)),
+            domains: known.map(|kept| kept.mark.domains.clone()).unwrap_or_default(),
+            marks: known.map(|kept| kept.mark.marks.clone()).unwrap_or_default(),
+        };
+        let marks = write.marks.iter().map(|(mark, value)| (mark.clone(), Some(value.clone()))).collect();
+        mark.change(&write.key, &marks);
+        if let Some(kept) = known.filter(|kept| kept.mark.target == mark.target && kept.mark.branch == mark.branch) {
+            self.keep_mark(&kept.id, &mark).await?;
+            return Ok(Written { id: Some(kept.id.clone()), shown: None });
+        }
+        let id = self.make_mark(&seen, &mark).await?;
+        for old in seen.marks.iter().filter(|kept| kept.mark.is_of(owner, env) && kept.id != id) {
+            let removed = self.writer.delete_variable(&self.reads.project, &old.id).await;
+            removed.map_err(|error| failed(&error))?;
+        }
+        Ok(Written { id: Some(id), shown: None })
+    }
+
+    /// Writes the variable of a new mark; returns its id.
+    pub(super) async fn make_mark(&self, seen: &Seen, mark: &Mark) -> Result<String, ObjectError> {
+        let target = Target { name: &mark.target, branch: mark.branch.as_deref() };
+        let custom = self.reads.custom(&target).await?;
+        let key = Mark::variable(&mark.owner, &mark.env);
+        let there = seen.variables.iter().find(|one| one.key == key && target.meets(one, custom.as_deref()));
+        if let Some(there) = there.filter(|there| seen.marks.iter().all(|kept| kept.id != there.id)) {
+            return Err(self.error(&conflict(there)));
+        }
+        let variable = NewVariable {
+            key,
+            value: SecretText::new(mark.text()),
+            kind: VariableKind::Plain,
+            comment: Some(mark.comment()),
+            ..place(&target, custom.as_deref())
+        };
+        let written = self.writer.upsert_variables(&self.reads.project, &[variable]).await;
+        let written = written.map_err(|error| failed(&error))?;
+        if let Some(refused) = written.failed.first() {
+            return Err(self.error(&refusal(refused)));
+        }
+        let made = written.created.first();
+        if let Some(made) = made.filter(|made| made.kind() != VariableKind::Plain) {
+            let removed = self.writer.delete_variable(&self.reads.project, &made.id).await;
+            removed.map_err(|error| failed(&error))?;
+            return Err(ObjectError {
+                reason: "SensitivePolicy".to_owned(),
+                message: format!(
+                    "the policy of the team makes every variable of {} sensitive, so that what Hangar notes there could not be read again: allow plain ones",
+                    self.reads.scope
+                ),
+                class: Class::Permanent,
+            });
+        }
+        Ok(made.map(|made| made.id.clone()).unwrap_or_default())
+    }
+
+    /// Gives the variable of a mark another value.
+    pub(super) async fn keep_mark(&self, id: &str, mark: &Mark) -> Result<(), ObjectError> {
+        let value = Some(SecretText::new(mark.text()));
+        let change = VariableChange { value, ..VariableChange::default() };
+        let changed = self.writer.update_variable(&self.reads.project, id, &change).await;
+        changed.map(drop).map_err(|error| failed(&error))
+    }
+
+    /// Changes the mark of an environment, if that changes anything.
+    pub(super) async fn change_mark(
+        &self,
+        seen: &Seen,
+        (owner, env): (&str, &str),
+        change: impl FnOnce(&mut Mark),
+    ) -> Result<(), ObjectError> {
+        let Some(kept) = seen.mark(owner, env) else {
+            return Err(ObjectError::overtaken(format!(
+                "the mark of the environment `{env}` in {} is gone",
+                self.reads.scope
+            )));
+        };
+        let mut mark = kept.mark.clone();
+        change(&mut mark);
+        if mark == kept.mark {
+            return Ok(());
+        }
+        self.keep_mark(&kept.id, &mark).await
+    }
+
+    fn error(&self, refused: &Refused) -> ObjectError {
+        ObjectError {
+            reason: refused.reason.clone(),
+            message: format!("{}: {}", self.reads.scope, refused.message),
+            class: refused.class,
+        }
+    }
+}
+
+/// A variable at this place, with nothing in it.
+fn place(target: &Target<'_>, custom: Option<&str>) -> NewVariable {
+    NewVariable {
+        key: String::new(),
+        value: SecretText::default(),
+        kind: VariableKind::Sensitive,
+        target: target.usual().into_iter().collect(),
+        git_branch: target.branch.map(str::to_owned),
+        custom_environment_ids: custom.into_iter().map(str::to_owned).collect(),
+        comment: None,
+    }
+}
+
+/// Why one variable was not written.
+struct Refused {
+    reason: String,
+    message: String,
+    class: Class,
+}
+
+/// What there is to say of a variable that somebody else has made.
+fn conflict(there: &Variable) -> Refused {
+    let by = there.updated_by.as_ref().or(there.created_by.as_ref());
+    let by = by.map(|by| format!(" by the user {by}")).unwrap_or_default();
+    let at = there.updated_at.or(there.created_at);
+    let at = at.map(|at| format!(" at {}", at.format("%Y-%m-%d %H:%M:%S UTC"))).unwrap_or_default();
+    Refused {
+        reason: "EnvConflict".to_owned(),
+        message: format!(
+            "`{}` is there already and is not ours (written last{by}{at}); it is left alone: remove it, take it out of the spec, or set `adopt: true`",
+            there.key
+        ),
+        class: Class::Permanent,
+    }
+}
+
+fn refusal(failed: &FailedVariable) -> Refused {
+    let class = match &failed.problem {
+        VercelProblem::GitBranchNotFound { .. } | VercelProblem::ProjectFull { .. } => Class::NoRoom,
+        VercelProblem::BusyProject { .. } => Class::Transient,
+        _ => Class::Permanent,
+    };
+    let message = format!("`{}`: {}; {}", failed.key, failed.problem, failed.problem.advice());
+    Refused { reason: failed.problem.reason().to_owned(), message, class }
+}
+
+/// Several refusals as one: what is worst decides, and each is told.
+fn together(write: &ObjectWrite, refused: Vec<Refused>) -> Option<ObjectError> {
+    let rank = |class: Class| match class {
+        Class::Permanent => 3,
+        Class::Unknown => 2,
+        Class::NoRoom => 1,
+        Class::Transient => 0,
+    };
+    let worst = refused.iter().max_by_key(|refused| rank(refused.class))?;
+    let (reason, class) = (worst.reason.clone(), worst.class);
+    let messages: Vec<&str> = refused.iter().map(|refused| refused.message.as_str()).collect();
+    let messages = messages.join("; ");
+    Some(ObjectError { reason, message: format!("{}: {messages}", write.key), class })
+}
