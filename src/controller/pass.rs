@@ -198,7 +198,7 @@ pub fn writers(
 }
 
 /// Where the Machines API is: as the controller's settings say, or the variable that Fly's own tool reads, or Fly.
-fn base_url(loaded: &Loaded, variables: &dyn Variables) -> String {
+pub(super) fn base_url(loaded: &Loaded, variables: &dyn Variables) -> String {
     let set = loaded.settings.as_ref().and_then(|settings| settings.fly.as_ref()).and_then(|fly| fly.base_url.clone());
     let from_variable = || variables.variable("FLY_FLAPS_BASE_URL").map(|url| url.expose().to_owned());
     set.or_else(from_variable).unwrap_or_else(|| DEFAULT_BASE_URL.to_owned())

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::load::{LoadError, Loaded};
+use super::pass::base_url;
 use super::variables::Variables;
 use crate::desired::Wanted;
 use crate::http::{Connection, ReadClient, Shared, Token, WriteClient};
 use crate::memory::Memory;
 use crate::providers::objects::{ObjectReader, ObjectWriter};
-use crate::providers::{neon, vercel};
-use crate::resource::{Provider, ScopeKey};
+use crate::providers::{fly, neon, vercel};
+use crate::resource::{OrgSlug, Provider, ScopeKey};
 use crate::spec::controller::{ControllerProvider, CredentialSource};
 
 /// The environment variable that a provider's token is read from unless `Controller` says otherwise: the one that its own tools read.
@@ -35,7 +36,10 @@ impl Loaded {
             let projects = self.provider(provider).into_iter().flat_map(|settings| settings.projects.keys());
             projects.map(move |project| ScopeKey::new(provider, project))
         });
-        wanted.chain(named).chain(self.fleet.scopes.iter().cloned()).collect()
+        let fly = self.settings.iter().filter_map(|settings| settings.fly.as_ref());
+        let clusters = fly.flat_map(|fly| fly.organizations.iter().filter(|(_, organization)| organization.postgres));
+        let clusters = clusters.map(|(slug, _)| ScopeKey::new(Provider::Postgres, slug));
+        wanted.chain(named).chain(clusters).chain(self.fleet.scopes.iter().cloned()).collect()
     }
 
     fn provider(&self, provider: Provider) -> Option<&ControllerProvider> {
@@ -49,6 +53,9 @@ impl Loaded {
 
     /// The token of a scope: never another scope's.
     pub fn scope_token(&self, scope: &ScopeKey, variables: &dyn Variables) -> Result<Token, LoadError> {
+        if scope.provider == Provider::Postgres {
+            return self.token(&OrgSlug::new(scope.name.as_str()), variables);
+        }
         let settings = self.provider(scope.provider);
         let of_scope = settings.and_then(|settings| settings.projects.get(&scope.name)?.token.as_ref());
         let source = of_scope.or_else(|| settings.and_then(|settings| settings.token.as_ref()));
@@ -83,6 +90,9 @@ impl Loaded {
         shared: &Shared,
     ) -> Result<Connection, LoadError> {
         let token = self.scope_token(scope, variables)?;
+        if scope.provider == Provider::Postgres {
+            return Ok(fly::client::connection(&base_url(self, variables), token, shared.clone()));
+        }
         let set = self.provider(scope.provider).and_then(|settings| settings.base_url.clone());
         let at = |usual: &str| set.clone().unwrap_or_else(|| usual.to_owned());
         Ok(match scope.provider {
@@ -119,6 +129,7 @@ pub(super) fn readers(
         let reader: ObjectReader = match scope.provider {
             Provider::Neon => neon::objects::reader(http, scope, shared),
             Provider::Vercel => vercel::objects::reader(http, scope, shared),
+            Provider::Postgres => fly::objects::reader(http, scope, &loaded.fleet.owner, shared),
             _ => return Ok(None),
         };
         Ok(Some((scope.clone(), reader)))
@@ -138,6 +149,7 @@ pub(super) fn writers(
         let writer: ObjectWriter = match scope.provider {
             Provider::Neon => neon::objects::writer(http, scope, shared),
             Provider::Vercel => vercel::objects::writer(http, scope, shared),
+            Provider::Postgres => fly::objects::writer(http, scope, &loaded.fleet.owner, shared),
             _ => return Ok(None),
         };
         Ok(Some((scope.clone(), writer)))

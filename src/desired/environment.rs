@@ -47,7 +47,7 @@ pub(super) fn build(
 fn assemble(resolver: &mut Resolver<'_>, specs: &ParsedSpecs, context: &Context<'_>) -> Option<Environment> {
     let parsed = resolver.environment;
     let fly = parsed.spec.fly.as_ref();
-    if fly.is_none() && parsed.spec.neon.is_none() && parsed.spec.vercel.is_none() {
+    if fly.is_none() && parsed.spec.neon.is_none() && parsed.spec.vercel.is_none() && parsed.spec.postgres.is_none() {
         let place = Place { component: None, pointer: "/spec".to_owned() };
         if !["fly", "neon", "vercel"].iter().any(|section| resolver.hides(&format!("/spec/{section}"))) {
             let help = "add `fly` with `org` and `apps`, or `neon`, or `vercel`".to_owned();

@@ -222,6 +222,8 @@ pub struct Object {
     pub protect: bool,
     /// Kept when its spec goes.
     pub retain: bool,
+    /// What is in it is put aside before it is deleted.
+    pub snapshot: bool,
     /// Its fields in normal form; may hold placeholders. A field that is not here is left as it is.
     pub fields: Fields,
     /// The fields that matter only when it is made.

@@ -425,7 +425,7 @@ impl<'a> Resolver<'a> {
             .unwrap_or_default()
     }
 
-    /// `neon.component.field`, `vercel.component.field`.
+    /// `neon.component.field`, `postgres.component.field`, `vercel.component.field`.
     fn look_up_object(&mut self, path: &Path, root: &str, rest: &[&str]) -> Result<Lookup, TemplateErrorKind> {
         if self.place.component.is_none() {
             let reason = "only values of apps and of what is at other providers may refer to it".to_owned();
@@ -463,12 +463,14 @@ impl Scope for Resolver<'_> {
             "env" => self.look_up_env(path, rest),
             "params" | "labels" => self.look_up_own(path, root, rest),
             "fly" => self.look_up_fly(path, rest, destination),
-            "neon" | "vercel" => self.look_up_object(path, root, rest),
+            "neon" | "postgres" | "vercel" => self.look_up_object(path, root, rest),
             preview if PREVIEW_ROOTS.contains(&preview) => match self.facts {
                 Some(facts) => facts.look_up(path),
                 None => Err(TemplateErrorKind::PreviewOnly { root: preview.to_owned() }),
             },
-            other => Err(unknown(path, None, Some(other), ["env", "params", "labels", "fly", "neon", "vercel"])),
+            other => {
+                Err(unknown(path, None, Some(other), ["env", "params", "labels", "fly", "neon", "postgres", "vercel"]))
+            }
         }
     }
 }

@@ -337,9 +337,10 @@ impl<'a> Planner<'a> {
     }
 
     /// What is to be noted on the object, and what not.
-    fn wanted_marks(&self, env: &Environment, object: &Object) -> [(String, bool); 2] {
+    fn wanted_marks(&self, env: &Environment, object: &Object) -> [(String, bool); 3] {
         let protect = object.protect || self.policy.keeps(env);
-        [(format!("{PREFIX}protect"), protect), (format!("{PREFIX}retain"), object.retain)]
+        let marks = [("protect", protect), ("retain", object.retain), ("snapshot", object.snapshot)];
+        marks.map(|(mark, wanted)| (format!("{PREFIX}{mark}"), wanted))
     }
 
     /// Brings the marks on a live object of ours up to date: it is wanted (again), so nothing of it is on its way out.

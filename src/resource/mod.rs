@@ -11,6 +11,7 @@ pub mod machine;
 pub mod marker;
 pub mod object;
 pub mod output;
+pub mod own_name;
 mod repo;
 pub mod secret_record;
 

@@ -101,7 +101,7 @@ pub enum ObjectKind {
     VercelDeployment,
     /// A cluster of Managed Postgres. Named by its name.
     PostgresCluster,
-    /// A database with a user of its own in a cluster of Managed Postgres. Named `cluster/database`.
+    /// A database with a user of its own in a cluster of Managed Postgres, both of one name. Named by that.
     PostgresDatabase,
     /// A preview branch of a Supabase project. Named by its name.
     SupabaseBranch,
@@ -156,7 +156,7 @@ impl ObjectKind {
     /// What others may use of it, by the last word of the output's path, and whether that is secret.
     pub const fn outputs(self) -> &'static [(&'static str, bool)] {
         match self {
-            Self::NeonBranch | Self::SupabaseBranch | Self::PostgresDatabase => &[
+            Self::NeonBranch | Self::SupabaseBranch | Self::PostgresCluster | Self::PostgresDatabase => &[
                 ("uri", true),
                 ("pooledUri", true),
                 ("host", false),
@@ -166,7 +166,6 @@ impl ObjectKind {
             ],
             Self::VercelDeployment => &[("url", false), ("branchUrl", false), ("deploymentId", false)],
             Self::VercelBypass => &[("bypassSecret", true)],
-            Self::PostgresCluster => &[("id", false)],
             Self::VercelMark | Self::VercelVariables | Self::VercelDomain => &[],
         }
     }

@@ -166,6 +166,10 @@ pub struct ProviderProject {
 pub struct FlyOrganization {
     /// Where its token comes from, for example `{fromEnv: FLY_API_TOKEN_PROD}`.
     pub token: CredentialSource,
+    /// Whether its Managed Postgres is looked at also when no environment has anything there any more, so that what is left of one is
+    /// found on a machine that remembers nothing. Default: `false`.
+    #[serde(default, skip_serializing_if = "super::environment::is_false")]
+    pub postgres: bool,
 }
 
 /// Who asks a registry whether an image is there; he must be allowed to pull it.

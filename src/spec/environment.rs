@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::duration::Duration;
 use super::fly::FlySpec;
 use super::neon::NeonSpec;
+use super::postgres::PostgresSpec;
 use super::report::ReportSpec;
 use super::text::{StringList, Text};
 use super::vercel::VercelSpec;
@@ -52,6 +53,9 @@ pub struct EnvironmentSpec {
     /// Branches of a Neon project.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub neon: Option<NeonSpec>,
+    /// Clusters and databases of Fly Managed Postgres.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub postgres: Option<PostgresSpec>,
     /// What there is in Vercel projects.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vercel: Option<VercelSpec>,
@@ -108,6 +112,19 @@ pub enum DeletionPolicy {
     Delete,
     /// It stays, and Hangar forgets it.
     Retain,
+}
+
+/// What happens to something that holds data, once no spec asks for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum DataDeletionPolicy {
+    /// It is deleted.
+    #[default]
+    Delete,
+    /// It stays, and Hangar forgets it.
+    Retain,
+    /// It is deleted once what is in it has been put aside.
+    Snapshot,
 }
 
 /// Limits of an environment's life.

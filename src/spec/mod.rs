@@ -23,6 +23,7 @@ pub mod network;
 pub mod parse;
 pub mod policy;
 pub mod positions;
+pub mod postgres;
 pub mod preset;
 pub mod preview;
 mod problem;

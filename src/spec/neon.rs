@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::duration::Duration;
-use super::environment::{DeletionPolicy, is_false};
+use super::environment::{DataDeletionPolicy, is_false};
 
 /// Branches of one Neon project.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
@@ -56,9 +56,10 @@ pub struct NeonBranch {
     /// Take over a branch of this name that Hangar has not made. It is never deleted. Default: `false`.
     #[serde(default, skip_serializing_if = "is_false")]
     pub adopt: bool,
-    /// What happens to it once the spec is gone. Default: the environment's.
+    /// What happens to it once the spec is gone: `delete`, `retain`, or `snapshot`, which leaves the branch without its compute and under
+    /// another name, `<name>-before-deletion-<time>`. Default: the environment's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub deletion_policy: Option<DeletionPolicy>,
+    pub deletion_policy: Option<DataDeletionPolicy>,
 }
 
 /// The size of an endpoint.

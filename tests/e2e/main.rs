@@ -44,6 +44,7 @@ mod neon;
 mod networks;
 mod organizations;
 mod ownership;
+mod postgres;
 mod preview_life;
 mod preview_sets;
 mod preview_specs;

@@ -364,3 +364,31 @@ async fn a_reset_is_done_once_for_each_time_it_is_asked_for() {
     world.converge().await;
     assert!(world.branch("demo-main").unwrap().last_reset_at > first);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_in_a_branch_is_put_aside_before_it_goes() {
+    let mut world = converged("deletionPolicy: snapshot, expires: 7d").await;
+    world.reconcile_without_writes().await;
+    let id = world.branch("demo-main").unwrap().id;
+    world.remove("demo.yaml");
+    world.put("other.yaml", &small("other"));
+    world.reconcile().await;
+    // What is to become of it outlives its spec and the store.
+    world.lose_store();
+    world.pass_time(GRACE).await;
+    world.reconcile().await;
+    world.pass_time(QUARANTINE).await;
+    world.converge().await;
+    assert_eq!(world.branch("demo-main"), None);
+    let neon = world.sim.neon(PROJECT);
+    let kept = neon.branches().into_iter().find(|branch| branch.id == id).unwrap();
+    assert!(kept.name.starts_with("demo-main-before-deletion-20260301-"), "{}", kept.name);
+    assert_eq!((kept.expires_at, neon.endpoints(&id).len()), (None, 0));
+    assert!(format!("{:?}", world.recorder.events()).contains(&kept.name));
+    // It is nobody's: it stays, and another one can be made under the former name.
+    world.put("demo.yaml", &demo(""));
+    world.converge().await;
+    assert_ne!(world.branch("demo-main").unwrap().id, id);
+    world.pass_time(GRACE).await;
+    world.reconcile_without_writes().await;
+}

@@ -175,8 +175,8 @@ fn sections_that_are_not_built_yet_are_named_as_such() {
     assert_eq!(
         problems(&text),
         [
-            "5:3 the section `checks` is not supported by this version of Hangar yet (remove it; this version reconciles `fly`, `neon` and `vercel`)",
-            "6:3 the section `jobs` is not supported by this version of Hangar yet (remove it; this version reconciles `fly`, `neon` and `vercel`)",
+            "5:3 the section `checks` is not supported by this version of Hangar yet (remove it; this version reconciles `fly`, `neon`, `postgres` and `vercel`)",
+            "6:3 the section `jobs` is not supported by this version of Hangar yet (remove it; this version reconciles `fly`, `neon`, `postgres` and `vercel`)",
         ]
     );
 }

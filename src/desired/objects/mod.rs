@@ -2,6 +2,7 @@
 
 mod neon;
 mod outputs;
+mod postgres;
 mod vercel;
 
 use std::collections::BTreeSet;
@@ -13,7 +14,7 @@ use super::resolver::{Place, Resolver};
 use crate::resource::object::Fields;
 use crate::resource::{ComponentName, ObjectKey, ObjectKind, Provider, ScopeKey};
 use crate::spec::ParsedPreviewSet;
-use crate::spec::environment::DeletionPolicy;
+use crate::spec::environment::{DataDeletionPolicy, DeletionPolicy};
 use crate::template::has_expression;
 
 pub(super) use outputs::{Found, look_up, part_of};
@@ -24,6 +25,7 @@ const READY: Duration = Duration::from_mins(10);
 /// Everything that the environment asks for at other providers.
 pub(super) fn build(resolver: &mut Resolver<'_>, defaults: Defaults) -> Vec<Object> {
     let mut objects = neon::build(resolver, defaults);
+    objects.extend(postgres::build(resolver, defaults));
     objects.extend(vercel::build(resolver, defaults));
     objects
 }
@@ -42,7 +44,9 @@ pub(super) fn named_scopes(set: &ParsedPreviewSet) -> Vec<ScopeKey> {
             ScopeKey::new(Provider::Vercel, scope)
         })
     });
-    neon.chain(vercel).collect()
+    let org = spec.fly.iter().filter(|_| spec.postgres.is_some()).map(|fly| fly.org.as_str()).filter(is_plain);
+    let postgres = org.map(|org| ScopeKey::new(Provider::Postgres, org));
+    neon.chain(postgres).chain(vercel).collect()
 }
 
 /// The place of a value of the object `part`.
@@ -59,6 +63,7 @@ fn blank(provider: Provider, scope: &str, object: ObjectKind, name: &str, compon
         adopt: false,
         protect: false,
         retain: false,
+        snapshot: false,
         fields: Fields::new(),
         on_creation: BTreeSet::new(),
         secrets: std::collections::BTreeMap::new(),
@@ -70,4 +75,10 @@ fn blank(provider: Provider, scope: &str, object: ObjectKind, name: &str, compon
 /// Whether an object is kept when its spec goes.
 fn is_retained(own: Option<DeletionPolicy>, defaults: Defaults) -> bool {
     own.map_or(defaults.retain, |policy| policy == DeletionPolicy::Retain)
+}
+
+/// Notes on `object` what becomes of its data when its spec goes.
+fn keep_data(object: &mut Object, own: Option<DataDeletionPolicy>, defaults: Defaults) {
+    object.retain = own.map_or(defaults.retain, |policy| policy == DataDeletionPolicy::Retain);
+    object.snapshot = own == Some(DataDeletionPolicy::Snapshot);
 }

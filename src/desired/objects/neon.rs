@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{blank, is_retained, place};
+use super::{blank, keep_data, place};
 use crate::desired::app::Defaults;
 use crate::desired::graph::Object;
 use crate::desired::resolver::Resolver;
@@ -51,7 +51,7 @@ fn build_branch(
     let mut object = blank(Provider::Neon, project, ObjectKind::NeonBranch, &name, &part, &part);
     object.adopt = branch.adopt;
     object.protect = defaults.protect;
-    object.retain = is_retained(branch.deletion_policy, defaults);
+    keep_data(&mut object, branch.deletion_policy, defaults);
     let compute = branch.compute.clone().unwrap_or_default();
     let fields: [(&str, Option<Value>); 9] = [
         ("parent", parent.map(Value::from)),

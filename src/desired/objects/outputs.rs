@@ -18,6 +18,7 @@ pub(in crate::desired) enum Found {
 fn producer(root: &str, component: &str, name: &str) -> Option<(String, bool)> {
     let parts: &[(ObjectKind, &str)] = match root {
         "neon" => &[(ObjectKind::NeonBranch, "")],
+        "postgres" => &[(ObjectKind::PostgresDatabase, "")],
         "vercel" => &[(ObjectKind::VercelDeployment, ".deployment"), (ObjectKind::VercelBypass, ".bypass")],
         _ => &[],
     };
@@ -39,6 +40,10 @@ pub(in crate::desired) fn look_up(environment: &ParsedEnvironment, root: &str, r
     let spec = &environment.spec;
     let components: Vec<String> = match root {
         "neon" => spec.neon.iter().flat_map(|neon| neon.branches.keys()).cloned().collect(),
+        "postgres" => {
+            let postgres = spec.postgres.iter();
+            postgres.flat_map(|all| all.clusters.keys().chain(all.databases.keys())).cloned().collect()
+        }
         _ => spec.vercel.iter().flat_map(|vercel| vercel.projects.keys()).cloned().collect(),
     };
     let [component, name] = rest else { return Found::Nothing(components) };
@@ -52,6 +57,7 @@ pub(in crate::desired) fn look_up(environment: &ParsedEnvironment, root: &str, r
     }
     let known: &[&str] = match root {
         "neon" => &["project", "uri", "pooledUri", "host", "database", "role", "password"],
+        "postgres" => &["uri", "pooledUri", "host", "database", "role", "password"],
         _ => &["project", "domain", "url", "branchUrl", "deploymentId", "bypassSecret"],
     };
     let text = match (root, *name) {

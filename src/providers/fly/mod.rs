@@ -4,5 +4,7 @@ pub mod apply;
 pub mod client;
 pub(crate) mod convert;
 pub mod health;
+mod marks;
+pub mod objects;
 pub mod observe;
 pub mod wire;

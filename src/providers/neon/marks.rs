@@ -11,10 +11,14 @@ const PREFIX: &str = "hangar:";
 /// The mark that says how often the branch was reset.
 pub(super) const RESET: &str = "hangar_reset";
 
+/// The mark that says that what is in the branch is put aside before it is deleted.
+pub(super) const SNAPSHOT: &str = "hangar_snapshot";
+
 /// Which marks there are, each with its letter, and whether its value is a number (which is kept in base 16).
-const LETTERS: [(&str, char, bool); 7] = [
+const LETTERS: [(&str, char, bool); 8] = [
     ("hangar_protect", 'p', true),
     ("hangar_retain", 'k', true),
+    (SNAPSHOT, 's', true),
     ("hangar_tombstone", 't', true),
     ("hangar_held", 'h', true),
     ("hangar_emptied", 'e', true),
@@ -66,6 +70,7 @@ mod tests {
         let texts = [
             ("hangar_protect", "1"),
             ("hangar_retain", "1"),
+            (SNAPSHOT, "1"),
             ("hangar_tombstone", "1800000000"),
             ("hangar_held", "1800000000"),
             ("hangar_emptied", "1800000000"),
@@ -74,7 +79,7 @@ mod tests {
         ];
         let marks: Marks = texts.iter().map(|(mark, value)| ((*mark).to_owned(), (*value).to_owned())).collect();
         let name = write(&marks);
-        assert_eq!(name, "hangar:p1,k1,t6b49d200,h6b49d200,e6b49d200,rc,x0123456789ab");
+        assert_eq!(name, "hangar:p1,k1,s1,t6b49d200,h6b49d200,e6b49d200,rc,x0123456789ab");
         assert!(name.len() <= 64);
         assert_eq!(read(Some(&name)), marks);
         assert_eq!(read(Some("analytics")), Marks::new());

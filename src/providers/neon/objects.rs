@@ -399,6 +399,9 @@ impl Writes {
             return Err(ObjectError::overtaken(message));
         }
         expected.check(&object)?;
+        if object.marks.contains_key(marks::SNAPSHOT) {
+            return self.put_aside(at, &found.branch.name, &endpoints).await;
+        }
         if found.branch.protected {
             let change = UpdateBranch { protected: Some(false), ..UpdateBranch::default() };
             let begun = self.writer.update_branch(at, &change).await.map_err(|error| failed(&error))?;
@@ -409,6 +412,26 @@ impl Writes {
             Deleted::WasGone => {}
         }
         Ok(Written::default())
+    }
+
+    /// Leaves the branch, without its compute, under a name by which it is nobody's. No room is needed for that, and no copy, of which
+    /// Neon would not let go while it lives.
+    async fn put_aside(&self, at: BranchRef<'_>, name: &str, endpoints: &[Endpoint]) -> Result<Written, ObjectError> {
+        let kept = format!("{name}-before-deletion-{}", self.reads.clock.now().format("%Y%m%d-%H%M%S"));
+        let change = UpdateBranch { name: Some(kept.clone()), expires_at: Some(None), ..UpdateBranch::default() };
+        let begun = self.writer.update_branch(at, &change).await.map_err(|error| failed(&error))?;
+        self.finished(&begun.operations).await?;
+        for compute in endpoints.iter().filter(|endpoint| endpoint.branch_id == at.branch) {
+            let gone = self.writer.delete_endpoint(self.reads.project(), &compute.id).await;
+            if let Deleted::Begun(operations) = gone.map_err(|error| failed(&error))? {
+                self.finished(&operations).await?;
+            }
+        }
+        let shown = format!(
+            "what was in it is kept as branch `{kept}` ({}) without compute: add one to connect to it, or make branches from it; delete it when nobody needs it",
+            at.branch
+        );
+        Ok(Written { id: None, shown: Some(shown) })
     }
 
     async fn finished(&self, operations: &[Operation]) -> Result<(), ObjectError> {

@@ -1,0 +1,283 @@
+//! How clusters, and databases in them, are made, changed, marked and deleted.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures::FutureExt as _;
+
+use super::{
+    BoxFuture, Changed, Content, Deleted, Expected, Fields, FlyError, Object, ObjectError, ObjectKey, ObjectKind,
+    ObjectMarker, ObjectWrite, Value, WriteObjects, Writes, Written, failed, marks, permanent,
+};
+use crate::providers::fly::client::{BackupKind, CreateCluster, Role};
+use crate::providers::fly::wire::ClusterBackup;
+use crate::providers::objects::Class;
+
+/// How long a backup may take.
+const BACKUP: Duration = Duration::from_mins(30);
+
+/// What a write is about: a cluster, and what in it others use.
+struct At {
+    cluster: String,
+    database: Option<String>,
+    user: Option<String>,
+}
+
+impl At {
+    fn new(id: &str, fields: &Fields) -> Self {
+        let text = |name: &str| fields.get(name).and_then(Value::as_str).map(str::to_owned);
+        let cluster = id.split_once('/').map_or(id, |(cluster, _)| cluster).to_owned();
+        Self { cluster, database: text("database"), user: text("user") }
+    }
+}
+
+/// What a user may do, by the word that Fly has for it.
+fn role(fields: &Fields) -> Role {
+    match fields.get("role").and_then(Value::as_str) {
+        Some("writer") => Role::Writer,
+        Some("reader") => Role::Reader,
+        _ => Role::SchemaAdmin,
+    }
+}
+
+impl Writes {
+    async fn create(&self, write: &ObjectWrite) -> Result<Written, ObjectError> {
+        let _alone = self.lane.lock().await;
+        match write.key.object {
+            ObjectKind::PostgresCluster => self.create_cluster(write).await,
+            _ => self.create_database(write).await,
+        }
+    }
+
+    async fn create_cluster(&self, write: &ObjectWrite) -> Result<Written, ObjectError> {
+        // Nothing else keeps a second one of the same name from being made.
+        if let Some(found) = self.reads.find(&write.key).await.map_err(|error| failed(&error))? {
+            return Ok(Written { id: Some(found.id.clone()), shown: Some(found.id) });
+        }
+        let text = |name: &str| write.fields.get(name).and_then(Value::as_str).map(str::to_owned);
+        let name = &write.key.name;
+        if self.reads.marker(name).is_none() {
+            let message = format!("there is no {} to take over; correct its name, or remove `adopt`", write.key);
+            return Err(permanent("ClusterMissing", message));
+        }
+        let made = match text("forkOf") {
+            Some(source) => {
+                let source = self.reads.named(&source).await?;
+                self.writer.fork_cluster(&source.id, name).await
+            }
+            None => {
+                let cluster = CreateCluster {
+                    org_slug: self.reads.org().to_owned(),
+                    name: Some(name.clone()),
+                    plan: text("plan").unwrap_or_else(|| "basic".to_owned()),
+                    region: text("region").unwrap_or_default(),
+                    disk_size_gb: write.fields.get("diskGb").and_then(Value::as_u64),
+                    pg_major_version: text("version"),
+                    ..CreateCluster::default()
+                };
+                self.writer.create_cluster(&cluster).await
+            }
+        };
+        let made = made.map_err(|error| failed(&error))?;
+        Ok(Written { id: Some(made.id.clone()), shown: Some(made.id) })
+    }
+
+    async fn create_database(&self, write: &ObjectWrite) -> Result<Written, ObjectError> {
+        let named = write.fields.get("cluster").and_then(Value::as_str).unwrap_or_default();
+        let cluster = self.reads.named(named).await?.id;
+        let mut content = self.reads.content(&cluster).await.map_err(|error| failed(&error))?;
+        // What is noted is there before what it is noted on.
+        let mut noted = write.marks.clone();
+        if let Some(rotate) = write.fields.get("rotate") {
+            noted.insert(marks::ROTATE.to_owned(), rotate.to_string());
+        }
+        for (mark, value) in &noted {
+            self.note(&cluster, &write.key.name, mark, Some(value), &mut content).await?;
+        }
+        let id = format!("{cluster}/{}", write.key.name);
+        self.furnish(&At::new(&id, &write.fields), &write.fields, &content).await?;
+        Ok(Written { id: Some(id.clone()), shown: Some(id) })
+    }
+
+    /// Makes the database and the user that are wanted, as far as they are not there.
+    async fn furnish(&self, at: &At, fields: &Fields, content: &Content) -> Result<(), ObjectError> {
+        if let Some(database) = at.database.as_ref().filter(|name| !content.databases.contains(*name)) {
+            self.writer.create_cluster_database(&at.cluster, database).await.map_err(|error| failed(&error))?;
+        }
+        if let Some(user) = at.user.as_ref().filter(|name| !content.users.contains_key(*name)) {
+            let made = self.writer.create_cluster_user(&at.cluster, user, role(fields)).await;
+            made.map_err(|error| failed(&error))?;
+        }
+        Ok(())
+    }
+
+    async fn update(&self, id: &str, write: &ObjectWrite, changed: &Changed) -> Result<Written, ObjectError> {
+        let _alone = self.lane.lock().await;
+        let at = At::new(id, &write.fields);
+        let mut content = self.reads.content(&at.cluster).await.map_err(|error| failed(&error))?;
+        self.furnish(&at, &write.fields, &content).await?;
+        let is_changed = |name: &str| changed.names.contains(name);
+        let user = at.user.clone().unwrap_or_else(|| super::FIRST_USER.to_owned());
+        if is_changed("role") && content.users.contains_key(&user) {
+            let set = self.writer.set_cluster_role(&at.cluster, &user, role(&write.fields)).await;
+            set.map_err(|error| failed(&error))?;
+        }
+        if let Some(rotate) = write.fields.get("rotate").filter(|_| is_changed("rotate")) {
+            // Connections stay until who holds them has the new password.
+            let rotated = self.writer.rotate_cluster_password(&at.cluster, &user, false).await;
+            rotated.map_err(|error| failed(&error))?;
+            let rotate = rotate.to_string();
+            self.note(&at.cluster, &write.key.name, marks::ROTATE, Some(&rotate), &mut content).await?;
+        }
+        Ok(Written::default())
+    }
+
+    /// Notes `mark` on what is called `bearer`, or takes it away.
+    async fn note(
+        &self,
+        cluster: &str,
+        bearer: &str,
+        mark: &str,
+        value: Option<&String>,
+        content: &mut Content,
+    ) -> Result<(), ObjectError> {
+        let wanted = match value {
+            Some(value) => Some(marks::write(bearer, mark, value).ok_or_else(|| {
+                permanent("MarkRefused", format!("`{mark}` of {bearer} cannot be said by the name of a database"))
+            })?),
+            None => None,
+        };
+        if let Some(name) = wanted.as_ref().filter(|name| !content.databases.contains(*name)) {
+            self.writer.create_cluster_database(cluster, name).await.map_err(|error| failed(&error))?;
+        }
+        let said = marks::said(bearer, Some(mark), &content.databases).into_iter();
+        let former: Vec<String> = said.filter(|name| wanted.as_deref() != Some(*name)).map(str::to_owned).collect();
+        for name in former {
+            let _: Deleted =
+                self.writer.delete_cluster_database(cluster, &name).await.map_err(|error| failed(&error))?;
+            content.databases.remove(&name);
+        }
+        content.databases.extend(wanted);
+        Ok(())
+    }
+
+    async fn mark(
+        &self,
+        key: &ObjectKey,
+        id: &str,
+        change: &BTreeMap<String, Option<String>>,
+    ) -> Result<Written, ObjectError> {
+        let _alone = self.lane.lock().await;
+        let at = At::new(id, &Fields::new());
+        let mut content = self.reads.content(&at.cluster).await.map_err(|error| failed(&error))?;
+        for (mark, value) in change {
+            self.note(&at.cluster, &key.name, mark, value.as_ref(), &mut content).await?;
+        }
+        Ok(Written::default())
+    }
+
+    async fn delete(&self, key: &ObjectKey, id: &str, expected: Expected<'_>) -> Result<Written, ObjectError> {
+        let _alone = self.lane.lock().await;
+        let found = self.reads.find(key).await.map_err(|error| failed(&error))?;
+        let Some(object) = found.filter(|found| found.id == id) else { return Ok(Written::default()) };
+        expected.check(&object)?;
+        let at = At::new(id, &Fields::new());
+        if key.object == ObjectKind::PostgresCluster {
+            let _: Deleted = self.writer.delete_cluster(&at.cluster).await.map_err(|error| failed(&error))?;
+            return Ok(Written::default());
+        }
+        let kept = match object.marks.contains_key(marks::SNAPSHOT) {
+            true => Some(self.backed_up(&at.cluster).await?),
+            false => None,
+        };
+        let content = self.reads.content(&at.cluster).await.map_err(|error| failed(&error))?;
+        // A user that owns something cannot go first, and what is noted goes last, so that whatever is left is still known as ours.
+        if content.databases.contains(&key.name) {
+            let gone = self.writer.delete_cluster_database(&at.cluster, &key.name).await;
+            let _: Deleted = gone.map_err(|error| failed(&error))?;
+        }
+        if content.users.contains_key(&key.name) {
+            let gone = self.writer.delete_cluster_user(&at.cluster, &key.name).await;
+            let _: Deleted = gone.map_err(|error| failed(&error))?;
+        }
+        for name in marks::said(&key.name, None, &content.databases) {
+            let gone = self.writer.delete_cluster_database(&at.cluster, name).await;
+            let _: Deleted = gone.map_err(|error| failed(&error))?;
+        }
+        let shown = kept.map(|backup| {
+            format!(
+                "what was in it is kept in backup {backup} of cluster {}: restore that to a new cluster",
+                at.cluster
+            )
+        });
+        Ok(Written { id: None, shown })
+    }
+
+    /// The id of a backup of the cluster that begins now and is complete.
+    async fn backed_up(&self, cluster: &str) -> Result<String, ObjectError> {
+        let clock = &self.reads.clock;
+        let list = || self.reads.reader.cluster_backups(cluster);
+        let before = list().await.map_err(|error| failed(&error))?;
+        let begun = self.writer.start_cluster_backup(cluster, BackupKind::Full).await;
+        begun.map_err(|error| ObjectError { class: Class::Transient, ..failed(&error) })?;
+        let until = clock.now() + BACKUP;
+        while clock.now() < until {
+            let backups = list().await.map_err(|error| failed(&error))?;
+            let mut fresh = backups.into_iter().filter(|backup| before.iter().all(|old| old.id != backup.id));
+            if let Some(backup) = fresh.find(ClusterBackup::is_complete) {
+                return Ok(backup.id);
+            }
+            clock.sleep(Duration::from_secs(5)).await;
+        }
+        let message = format!("the backup of cluster {cluster} is not complete after {} s", BACKUP.as_secs());
+        Err(ObjectError { reason: "BackupPending".to_owned(), message, class: Class::Transient })
+    }
+
+    async fn look(&self, key: &ObjectKey, wanted: &Fields) -> Result<Option<Object>, FlyError> {
+        let Some(mut object) = self.reads.find(key).await? else { return Ok(None) };
+        self.reads.look_at(&mut object, wanted).await?;
+        Ok(Some(object))
+    }
+}
+
+impl WriteObjects for Writes {
+    fn create<'a>(&'a self, write: &'a ObjectWrite) -> BoxFuture<'a, Result<Written, ObjectError>> {
+        self.create(write).boxed()
+    }
+
+    fn update<'a>(
+        &'a self,
+        id: &'a str,
+        write: &'a ObjectWrite,
+        changed: &'a Changed,
+    ) -> BoxFuture<'a, Result<Written, ObjectError>> {
+        self.update(id, write, changed).boxed()
+    }
+
+    fn mark<'a>(
+        &'a self,
+        key: &'a ObjectKey,
+        id: &'a str,
+        marks: &'a BTreeMap<String, Option<String>>,
+    ) -> BoxFuture<'a, Result<Written, ObjectError>> {
+        self.mark(key, id, marks).boxed()
+    }
+
+    fn delete<'a>(
+        &'a self,
+        key: &'a ObjectKey,
+        id: &'a str,
+        expected: Expected<'a>,
+    ) -> BoxFuture<'a, Result<Written, ObjectError>> {
+        self.delete(key, id, expected).boxed()
+    }
+
+    fn look<'a>(
+        &'a self,
+        key: &'a ObjectKey,
+        wanted: &'a Fields,
+        _marker: Option<&'a ObjectMarker>,
+    ) -> BoxFuture<'a, Result<Option<Object>, ObjectError>> {
+        async move { self.look(key, wanted).await.map_err(|error| failed(&error)) }.boxed()
+    }
+}
