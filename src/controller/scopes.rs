@@ -130,7 +130,7 @@ pub(super) fn readers(
             Provider::Neon => neon::objects::reader(http, scope, shared),
             Provider::Vercel => vercel::objects::reader(http, scope, shared),
             Provider::Postgres => fly::objects::reader(http, scope, &loaded.fleet.owner, shared),
-            _ => return Ok(None),
+            Provider::Supabase => return Ok(None),
         };
         Ok(Some((scope.clone(), reader)))
     };
@@ -150,7 +150,7 @@ pub(super) fn writers(
             Provider::Neon => neon::objects::writer(http, scope, shared),
             Provider::Vercel => vercel::objects::writer(http, scope, shared),
             Provider::Postgres => fly::objects::writer(http, scope, &loaded.fleet.owner, shared),
-            _ => return Ok(None),
+            Provider::Supabase => return Ok(None),
         };
         Ok(Some((scope.clone(), writer)))
     };

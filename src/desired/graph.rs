@@ -209,6 +209,7 @@ pub struct Sleep {
 
 /// One wanted object at a provider other than Fly's machines.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own, which a spec makes alone")]
 pub struct Object {
     /// What it is.
     pub key: ObjectKey,

@@ -283,7 +283,7 @@ web: {image: 'registry.fly.io/demo:v1', secrets: {DATABASE_URL: {value: 'postgre
     let uri = format!("postgres://postgres:{password}@demo-db.flycast:5432/postgres");
     assert_eq!(world.sim.secret_value("demo-web", "DATABASE_URL"), Some(uri));
     let machine = world.only_machine("demo-db");
-    assert_eq!(machine.config["services"][0]["autostop"], "stop");
+    assert_eq!(machine.config["services"][0]["autostop"], true);
     assert_eq!(machine.config["mounts"][0]["path"], "/data");
     // Nobody uses it, and Fly stops it: that is as it should be.
     world.sim.autostop_machine("demo-db", &machine.id).unwrap();

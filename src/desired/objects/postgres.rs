@@ -18,6 +18,9 @@ const PLANS: [&str; 5] = ["basic", "starter", "launch", "scale", "Performance"];
 /// What users may do.
 const ROLES: [&str; 3] = ["schema_admin", "writer", "reader"];
 
+/// That something is wrong with a value, which was said.
+struct Wrong;
+
 /// Where a component of it stands.
 struct At<'a> {
     org: &'a str,
@@ -36,23 +39,23 @@ impl<'a> At<'a> {
         place(&self.part, child(&self.pointer, field))
     }
 
-    fn text(&self, resolver: &mut Resolver<'_>, field: &str, text: Option<&String>) -> Option<Option<String>> {
+    fn text(&self, resolver: &mut Resolver<'_>, field: &str, text: Option<&String>) -> Result<Option<String>, Wrong> {
         match text {
-            None => Some(None),
-            Some(text) => resolver.fill_known(text, self.place(field)).map(Some),
+            None => Ok(None),
+            Some(text) => resolver.fill_known(text, self.place(field)).map(Some).ok_or(Wrong),
         }
     }
 
     /// The name that says whose it is.
-    fn own_name(&self, resolver: &mut Resolver<'_>, within: &str) -> Option<String> {
+    fn own_name(&self, resolver: &mut Resolver<'_>, within: &str) -> Result<String, Wrong> {
         let name = own_name(resolver.secrets.owner, &resolver.environment.metadata.name, self.component, within);
         if name.len() > LONGEST_NAME {
             let message = format!("its name would be `{name}`, which has more than {LONGEST_NAME} characters");
             let help = Some("shorten the component's name, or the environment's".to_owned());
             resolver.error(&place(&self.part, self.pointer.clone()), message, help);
-            return None;
+            return Err(Wrong);
         }
-        Some(name)
+        Ok(name)
     }
 
     /// One of the words that Fly knows.
@@ -62,14 +65,14 @@ impl<'a> At<'a> {
         field: &str,
         text: Option<&String>,
         words: &[&str],
-    ) -> Option<Option<String>> {
+    ) -> Result<Option<String>, Wrong> {
         let word = self.text(resolver, field, text)?;
         if let Some(unknown) = word.as_ref().filter(|word| !words.contains(&word.as_str())) {
             let message = format!("`{field}` is one of {}, not `{unknown}`", words.join(", "));
             resolver.error(&self.place(field), message, None);
-            return None;
+            return Err(Wrong);
         }
-        Some(word)
+        Ok(word)
     }
 }
 
@@ -102,7 +105,7 @@ fn build_cluster(
     at: &At<'_>,
     cluster: &PostgresCluster,
     defaults: Defaults,
-) -> Option<Object> {
+) -> Result<Object, Wrong> {
     let given = at.text(resolver, "name", cluster.name.as_ref())?;
     let name = match (given, cluster.adopt) {
         (Some(name), true) => name,
@@ -110,11 +113,11 @@ fn build_cluster(
         (Some(_), false) => {
             let help = "Fly keeps no labels on clusters, so the name says whose one is: remove `name`, or take over a cluster of this name with `adopt: true`";
             resolver.error(&at.place("name"), "a cluster that Hangar makes is named by it", Some(help.to_owned()));
-            return None;
+            return Err(Wrong);
         }
         (None, true) => {
             resolver.error(&at.place("adopt"), "which cluster is taken over?", Some("add its `name`".to_owned()));
-            return None;
+            return Err(Wrong);
         }
     };
     let fork_of = at.text(resolver, "forkOf", cluster.fork_of.as_ref())?;
@@ -123,14 +126,14 @@ fn build_cluster(
     let region = at.text(resolver, "region", region.as_ref())?;
     if region.is_none() && fork_of.is_none() && !cluster.adopt {
         resolver.error(&place(&at.part, at.pointer.clone()), "it has no `region`, nor has `fly`", None);
-        return None;
+        return Err(Wrong);
     }
     let plan = at.word(resolver, "plan", cluster.plan.as_ref(), &PLANS)?;
     let version = at.word(resolver, "version", cluster.version.as_ref(), &["16", "17"])?;
     if fork_of.is_some() && [&cluster.plan, &cluster.region, &cluster.version].iter().any(|given| given.is_some()) {
         let help = Some("remove `plan`, `region` and `version`".to_owned());
         resolver.error(&at.place("forkOf"), "a copy is as what it is copied from is", help);
-        return None;
+        return Err(Wrong);
     }
     let mut object = blank(Provider::Postgres, at.org, ObjectKind::PostgresCluster, &name, &at.part, &at.part);
     object.adopt = cluster.adopt;
@@ -149,7 +152,7 @@ fn build_cluster(
     ];
     object.fields = fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
     object.on_creation = ["plan", "region", "diskGb", "version", "forkOf"].map(str::to_owned).into();
-    Some(object)
+    Ok(object)
 }
 
 fn build_database(
@@ -157,8 +160,8 @@ fn build_database(
     at: &At<'_>,
     database: &PostgresDatabase,
     defaults: Defaults,
-) -> Option<Object> {
-    let cluster = at.text(resolver, "cluster", Some(&database.cluster))??;
+) -> Result<Object, Wrong> {
+    let cluster = at.text(resolver, "cluster", Some(&database.cluster))?.ok_or(Wrong)?;
     let role = at.word(resolver, "role", database.role.as_ref(), &ROLES)?;
     let name = at.own_name(resolver, &cluster)?;
     let mut object = blank(Provider::Postgres, at.org, ObjectKind::PostgresDatabase, &name, &at.part, &at.part);
@@ -174,7 +177,7 @@ fn build_database(
     .into();
     object.fields.extend(rotate(database.rotate).map(|rotate| ("rotate".to_owned(), rotate)));
     object.on_creation = ["cluster".to_owned()].into();
-    Some(object)
+    Ok(object)
 }
 
 fn rotate(rotate: Option<u32>) -> Option<Value> {

@@ -39,7 +39,7 @@ pub fn reader(http: ReadClient, scope: &ScopeKey, owner: &OwnerId, shared: &Shar
         reader: FlyReader::new(http),
         scope: scope.clone(),
         owner: owner.clone(),
-        clock: shared.clock.clone(),
+        clock: SharedClock::clone(&shared.clock),
     })
 }
 
@@ -47,7 +47,7 @@ pub fn reader(http: ReadClient, scope: &ScopeKey, owner: &OwnerId, shared: &Shar
 pub fn writer(http: WriteClient, scope: &ScopeKey, owner: &OwnerId, shared: &Shared) -> ObjectWriter {
     let writer = FlyWriter::new(http);
     let reader = writer.reader().clone();
-    let reads = Reads { reader, scope: scope.clone(), owner: owner.clone(), clock: shared.clock.clone() };
+    let reads = Reads { reader, scope: scope.clone(), owner: owner.clone(), clock: SharedClock::clone(&shared.clock) };
     Arc::new(Writes { writer, reads, lane: Mutex::new(()) })
 }
 

@@ -60,23 +60,20 @@ impl Writes {
             let message = format!("there is no {} to take over; correct its name, or remove `adopt`", write.key);
             return Err(permanent("ClusterMissing", message));
         }
-        let made = match text("forkOf") {
-            Some(source) => {
-                let source = self.reads.named(&source).await?;
-                self.writer.fork_cluster(&source.id, name).await
-            }
-            None => {
-                let cluster = CreateCluster {
-                    org_slug: self.reads.org().to_owned(),
-                    name: Some(name.clone()),
-                    plan: text("plan").unwrap_or_else(|| "basic".to_owned()),
-                    region: text("region").unwrap_or_default(),
-                    disk_size_gb: write.fields.get("diskGb").and_then(Value::as_u64),
-                    pg_major_version: text("version"),
-                    ..CreateCluster::default()
-                };
-                self.writer.create_cluster(&cluster).await
-            }
+        let made = if let Some(source) = text("forkOf") {
+            let source = self.reads.named(&source).await?;
+            self.writer.fork_cluster(&source.id, name).await
+        } else {
+            let cluster = CreateCluster {
+                org_slug: self.reads.org().to_owned(),
+                name: Some(name.clone()),
+                plan: text("plan").unwrap_or_else(|| "basic".to_owned()),
+                region: text("region").unwrap_or_default(),
+                disk_size_gb: write.fields.get("diskGb").and_then(Value::as_u64),
+                pg_major_version: text("version"),
+                ..CreateCluster::default()
+            };
+            self.writer.create_cluster(&cluster).await
         };
         let made = made.map_err(|error| failed(&error))?;
         Ok(Written { id: Some(made.id.clone()), shown: Some(made.id) })
@@ -186,10 +183,8 @@ impl Writes {
             let _: Deleted = self.writer.delete_cluster(&at.cluster).await.map_err(|error| failed(&error))?;
             return Ok(Written::default());
         }
-        let kept = match object.marks.contains_key(marks::SNAPSHOT) {
-            true => Some(self.backed_up(&at.cluster).await?),
-            false => None,
-        };
+        let kept =
+            if object.marks.contains_key(marks::SNAPSHOT) { Some(self.backed_up(&at.cluster).await?) } else { None };
         let content = self.reads.content(&at.cluster).await.map_err(|error| failed(&error))?;
         // A user that owns something cannot go first, and what is noted goes last, so that whatever is left is still known as ours.
         if content.databases.contains(&key.name) {
