@@ -435,7 +435,7 @@ async fn nothing_is_left_of_an_environment_and_nothing_else_is_touched() {
     world.sim.repository(REPO).push("main").unwrap();
     world.pass_time(seconds(60)).await;
     world.tear_down().await;
-    assert_eq!(world.deployed(), ["other", "main"]);
+    assert_eq!(world.deployed(), ["main", "other"]);
     assert_eq!(web.bypass_notes(), [Some("by hand".to_owned())]);
     assert_eq!((web.variables().len(), web.domains().len()), (0, 0));
     world.reconcile_without_writes().await;
@@ -453,7 +453,7 @@ async fn a_protected_environment_stays_and_a_person_ends_another_at_once() {
         world.reconcile().await;
         world.pass_time(GRACE).await;
     }
-    assert_eq!((world.left().len(), world.deployed().len()), (5, 1), "{:?}", world.left());
+    assert_eq!((world.left().len(), world.deployed().len()), (5, 2), "{:?}", world.left());
     world.put("demo.yaml", &demo(&whole("login")));
     world.converge().await;
     world.remove("demo.yaml");

@@ -12,7 +12,7 @@ use crate::desired::resolver::Resolver;
 use crate::resource::{ComponentName, ObjectKind, Provider};
 use crate::spec::positions::child;
 use crate::spec::secret::SecretSource;
-use crate::spec::vercel::{DeployedBy, VercelProject, VercelVariable};
+use crate::spec::vercel::{DeployedBy, VercelDeployment, VercelProject, VercelVariable};
 use crate::template::{Destination, Text};
 
 /// How long a deployment may take where nothing says otherwise.
@@ -113,9 +113,13 @@ fn build_project(
     mark.fields.remove("adopt");
     mark.fields.insert("deployment".to_owned(), Value::Bool(written.deployment.is_some()));
     let mut objects = vec![mark];
-    objects.extend(variables(resolver, &project)?);
+    if !written.env.is_empty() {
+        objects.push(variables(resolver, &project)?);
+    }
     objects.extend(domains);
-    objects.extend(deployment(resolver, &project)?);
+    if let Some(wanted) = &written.deployment {
+        objects.push(deployment(resolver, &project, wanted)?);
+    }
     if written.bypass {
         let mut bypass = project.object(ObjectKind::VercelBypass, &project.env, "bypass");
         bypass.after = project.after(&["mark"]);
@@ -139,10 +143,7 @@ fn domains(resolver: &mut Resolver<'_>, project: &Project<'_>) -> Option<Vec<Obj
     Some(objects)
 }
 
-fn variables(resolver: &mut Resolver<'_>, project: &Project<'_>) -> Option<Option<Object>> {
-    if project.written.env.is_empty() {
-        return Some(None);
-    }
+fn variables(resolver: &mut Resolver<'_>, project: &Project<'_>) -> Option<Object> {
     let mut object = project.object(ObjectKind::VercelVariables, &project.env, "variables");
     object.after = project.after(&["mark"]);
     let mut types = BTreeMap::new();
@@ -161,11 +162,10 @@ fn variables(resolver: &mut Resolver<'_>, project: &Project<'_>) -> Option<Optio
         object.secrets.insert(name.clone(), value);
     }
     object.fields.insert("types".to_owned(), json!(types));
-    Some(Some(object))
+    Some(object)
 }
 
-fn deployment(resolver: &mut Resolver<'_>, project: &Project<'_>) -> Option<Option<Object>> {
-    let Some(written) = &project.written.deployment else { return Some(None) };
+fn deployment(resolver: &mut Resolver<'_>, project: &Project<'_>, written: &VercelDeployment) -> Option<Object> {
     let mut object = project.object(ObjectKind::VercelDeployment, &project.env, "deployment");
     object.after = project.after(&["mark"]);
     if !project.written.env.is_empty() {
@@ -184,7 +184,7 @@ fn deployment(resolver: &mut Resolver<'_>, project: &Project<'_>) -> Option<Opti
     object.fields.insert("by".to_owned(), Value::from(by));
     object.on_creation.extend(["target", "branch", "by"].map(str::to_owned));
     object.timeout = written.timeout.map_or(DEPLOYMENT, crate::spec::Duration::to_std);
-    Some(Some(object))
+    Some(object)
 }
 
 impl Resolver<'_> {

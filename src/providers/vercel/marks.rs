@@ -126,7 +126,7 @@ fn slot(kind: ObjectKind, name: &str) -> String {
 /// All marks among the variables of a project, with the newest of each first.
 pub(super) fn read(variables: &[Variable]) -> Vec<Kept> {
     let mut all: Vec<Kept> = variables.iter().filter_map(read_one).collect();
-    all.sort_by(|one, other| other.updated_at.cmp(&one.updated_at));
+    all.sort_by_key(|kept| std::cmp::Reverse(kept.updated_at));
     all
 }
 

@@ -1,7 +1,7 @@
 //! What environments have in a Vercel project, as objects: a mark that says what is ours, variables, domains, deployments, and a secret
 //! that passes the protection.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures::FutureExt as _;
@@ -22,13 +22,13 @@ use crate::resource::{ObjectKey, ObjectKind, ScopeKey};
 
 /// What reads the project that `scope` names, as `team/project` or `project`.
 pub fn reader(http: ReadClient, scope: &ScopeKey, shared: &Shared) -> ObjectReader {
-    Arc::new(Reads::new(VercelReader::new(http, team_of(scope)), scope, shared.clock.clone()))
+    Arc::new(Reads::new(VercelReader::new(http, team_of(scope)), scope, Arc::clone(&shared.clock)))
 }
 
 /// What writes to the project that `scope` names, as `team/project` or `project`.
 pub fn writer(http: WriteClient, scope: &ScopeKey, shared: &Shared) -> ObjectWriter {
     let writer = VercelWriter::new(http, team_of(scope));
-    let reads = Reads::new(writer.reader().clone(), scope, shared.clock.clone());
+    let reads = Reads::new(writer.reader().clone(), scope, Arc::clone(&shared.clock));
     Arc::new(Writes { writer, reads, lane: Mutex::new(()) })
 }
 
@@ -72,7 +72,7 @@ impl Writes {
         })
         .await?;
         match write.key.object {
-            ObjectKind::VercelVariables => self.write_variables(write, &std::collections::BTreeSet::new()).await,
+            ObjectKind::VercelVariables => self.write_variables(write, &BTreeSet::new()).await,
             ObjectKind::VercelDomain => self.add_domain(write, was_ours).await,
             ObjectKind::VercelDeployment => self.create_deployment(write).await,
             _ => self.create_bypass(write).await,
@@ -175,7 +175,7 @@ impl Writes {
                 target: variable.target.first().cloned().unwrap_or_default(),
                 branch: variable.git_branch.clone(),
                 deployment: false,
-                domains: std::collections::BTreeSet::new(),
+                domains: BTreeSet::new(),
                 marks: BTreeMap::new(),
             };
             mark.change(key, change);
@@ -239,7 +239,7 @@ impl Writes {
 
     async fn revoke_bypass(&self, seen: &Seen, owner: &str, env: &str) -> Result<(), ObjectError> {
         let note = note(owner, env);
-        let secrets = seen.project.iter().flat_map(|project| project.bypass_secrets());
+        let secrets = seen.project.iter().flat_map(super::wire::Project::bypass_secrets);
         let (ours, others): (Vec<_>, Vec<_>) = secrets.partition(|secret| secret.note.as_ref() == Some(&note));
         for secret in ours {
             // The one that builds get can only go last.

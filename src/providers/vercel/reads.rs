@@ -116,18 +116,9 @@ impl Reads {
 
     /// Reads the variables, and with them the marks; and what else is needed.
     pub(super) async fn see(&self, with_project: bool, with_domains: bool) -> Result<Seen, VercelError> {
-        let project = async {
-            match with_project {
-                true => self.reader.project(&self.project).await.map(Some),
-                false => Ok(None),
-            }
-        };
-        let domains = async {
-            match with_domains {
-                true => self.reader.domains(&self.project).await,
-                false => Ok(Vec::new()),
-            }
-        };
+        let project =
+            async { if with_project { self.reader.project(&self.project).await.map(Some) } else { Ok(None) } };
+        let domains = async { if with_domains { self.reader.domains(&self.project).await } else { Ok(Vec::new()) } };
         let (project, variables, domains) = futures::try_join!(project, self.reader.variables(&self.project), domains)?;
         let marks = marks::read(&variables);
         Ok(Seen { project, variables, domains, marks })
@@ -272,7 +263,10 @@ impl Reads {
             let seen = &seen;
             Some(async move {
                 match self.close_up(object, fields, seen).await {
-                    Ok(true) => None,
+                    Ok(true) => {
+                        not_waited_for(object, fields);
+                        None
+                    }
                     Ok(false) => Some(object.key.clone()),
                     Err(error) => {
                         tracing::warn!(%error, "something at Vercel could not be looked at closely");
@@ -344,6 +338,14 @@ impl Reads {
         }
         object.fields.insert("types".to_owned(), Value::Object(types));
         Ok(())
+    }
+}
+
+/// A build that has begun with older variables is not worth waiting for: another one can take its place at once.
+fn not_waited_for(object: &mut Object, wanted: &Fields) {
+    let is_outdated = wanted.contains_key("variables") && object.fields.get("variables") == Some(&json!("older"));
+    if is_outdated && matches!(object.state, ObjectState::Changing { .. }) {
+        object.state = ObjectState::Ready;
     }
 }
 

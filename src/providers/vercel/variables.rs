@@ -61,7 +61,7 @@ impl Writes {
                 self.remove_variable(variable, &ours).await?;
             }
         }
-        match together(write, refused) {
+        match together(write, &refused) {
             Some(error) => Err(error),
             None => Ok(Written { id: Some(whole_name(owner, env)), shown: None }),
         }
@@ -239,7 +239,7 @@ fn refusal(failed: &FailedVariable) -> Refused {
 }
 
 /// Several refusals as one: what is worst decides, and each is told.
-fn together(write: &ObjectWrite, refused: Vec<Refused>) -> Option<ObjectError> {
+fn together(write: &ObjectWrite, refused: &[Refused]) -> Option<ObjectError> {
     let rank = |class: Class| match class {
         Class::Permanent => 3,
         Class::Unknown => 2,

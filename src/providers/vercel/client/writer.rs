@@ -132,11 +132,12 @@ impl VercelWriter {
         self.delete(call.rate(DELETE_VARIABLE_RATE), Place::within(project, id)).await
     }
 
-    /// Adds a domain to a project. One that it has already comes back as it is: whether it is as wanted is for the caller to see.
+    /// Adds a domain to a project. One that it has already comes back as it is: whether it is as wanted is for the caller to see. It is
+    /// not sent again by itself, so that what is there already was not added by this call.
     pub async fn add_domain(&self, project: &str, domain: &NewDomain) -> Result<Added, VercelError> {
         let _lane = self.lanes.enter(project).await;
         let call = Call::new("add domain", "", &["v10", "projects", project, "domains"]).json(domain);
-        let call = call.rate(PROJECT_RATE).replay_safe();
+        let call = call.rate(PROJECT_RATE);
         let error = match self.send(Method::Post, call, Place::within(project, &domain.name)).await {
             Ok(added) => return Ok(Added::New(added)),
             Err(error) => error,
