@@ -210,6 +210,7 @@ fn what(step: &Step) -> String {
         ResourceKey::Ip { .. } => "address",
         ResourceKey::Certificate { .. } => "certificate",
         ResourceKey::Machine { .. } => "machine",
+        ResourceKey::Object(_) => "object",
     };
     format!("{} {kind}", step.action.name())
 }
@@ -218,7 +219,8 @@ fn what(step: &Step) -> String {
 fn calls_by_step(plan: &Plan, times: &StepTimes, calls: &[CallSpan]) -> BTreeMap<StepId, Duration> {
     let mut by_app: BTreeMap<&str, Vec<&Step>> = BTreeMap::new();
     for step in &plan.steps {
-        by_app.entry(step.key.app().as_str()).or_default().push(step);
+        let app = step.key.app().map_or("", |app| app.as_str());
+        by_app.entry(app).or_default().push(step);
     }
     let mut spent: BTreeMap<StepId, Duration> = BTreeMap::new();
     for call in calls.iter().filter(|call| call.method != Method::Get) {
@@ -246,5 +248,6 @@ fn is_about(call: &CallSpan, key: &ResourceKey) -> bool {
         ResourceKey::Ip { .. } => kind == "ip_assignments",
         ResourceKey::Certificate { .. } => kind == "certificates",
         ResourceKey::Machine { .. } => kind == "machines",
+        ResourceKey::Object(_) => false,
     }
 }

@@ -104,7 +104,8 @@ pub struct PreviewNews<'a> {
 pub fn preview_comment(news: &PreviewNews<'_>) -> String {
     let mut blocks = vec![format!("### Preview {}: {}", code(news.name.as_str()), news.phase.word())];
     if let Some(status) = news.status {
-        if !status.orphan && !(status.components.is_empty() && status.objects.is_empty()) {
+        let is_empty = status.components.is_empty() && status.objects.is_empty();
+        if !(status.orphan || is_empty) {
             blocks.push(table(status));
         }
         if !status.orphan {

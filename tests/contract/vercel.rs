@@ -115,7 +115,7 @@ impl Document {
         found.extend(check_query(exchange, operation));
         let pointer = format!("#/paths/{}/{method}", template.replace('~', "~0").replace('/', "~1"));
         let body = format!("{pointer}/requestBody/content/application~1json/schema");
-        if self.root.pointer(&body[1..]).is_some() && !exchange.request.is_empty() {
+        if self.at(&body).is_some() && !exchange.request.is_empty() {
             found.extend(self.validate(&body, &serde_json::from_slice(&exchange.request).unwrap()));
         }
         if operation["responses"].get(exchange.status.to_string()).is_none() {
@@ -123,7 +123,7 @@ impl Document {
         }
         let answer = format!("{pointer}/responses/{}/content/application~1json/schema", exchange.status);
         let is_excused = ANSWERS.iter().any(|(path, _)| fits(path, &exchange.path));
-        if let (Some(reply), Some(_), false) = (&exchange.reply, self.root.pointer(&answer[1..]), is_excused) {
+        if let (Some(reply), Some(_), false) = (&exchange.reply, self.at(&answer), is_excused) {
             found.extend(self.validate(&answer, reply));
         }
         found.into_iter().map(|reason| format!("{place}: {reason}")).collect()
@@ -136,11 +136,16 @@ impl Document {
         Some((template, &item[method]))
     }
 
+    /// What stands at a reference within the document.
+    fn at(&self, reference: &str) -> Option<&Value> {
+        self.root.pointer(reference.strip_prefix('#')?)
+    }
+
     fn validate(&self, pointer: &str, value: &Value) -> Vec<String> {
         let mut validators = self.validators.lock().unwrap_or_else(PoisonError::into_inner);
         let validator = validators
             .entry(pointer.to_owned())
-            .or_insert_with(|| Arc::new(jsonschema::validator_for(self.root.pointer(&pointer[1..]).unwrap()).unwrap()));
+            .or_insert_with(|| Arc::new(jsonschema::validator_for(self.at(pointer).unwrap()).unwrap()));
         let reasons = validator.iter_errors(value);
         reasons.map(|error| format!("`{}`: {}", error.instance_path(), shorten(&error.to_string()))).collect()
     }

@@ -14,8 +14,7 @@ use crate::sim::{
     SimNeonToken, Simulator,
 };
 
-#[path = "../../../tests/contract/strict.rs"]
-mod strict;
+use crate::sim::tests::strict;
 
 const ID: &str = "quiet-river-100001";
 
@@ -400,7 +399,7 @@ async fn what_expires_goes_late_and_by_itself() {
     refused(client.post("/branches", child).await, 422, "expiration");
     assert_eq!(client.patch(&path, expiry(None)).await.1["branch"].get("expires_at"), None);
     client.patch(&path, expiry(Some(soon))).await;
-    client.pass(Duration::from_secs(3600)).await;
+    client.pass(Duration::from_hours(1)).await;
     assert!(client.hand.branch("a").is_some(), "the job is late");
     client.pass(Duration::from_secs(302)).await;
     assert!(client.hand.branch("a").is_none());
@@ -411,7 +410,7 @@ async fn a_reset_begins_the_time_to_live_anew() {
     let client = Client::new();
     let a = client.branch("a").await;
     client.hand.expire_branch(&a, Some(client.clock.now() + TimeDelta::hours(2))).unwrap();
-    client.pass(Duration::from_secs(3600)).await;
+    client.pass(Duration::from_hours(1)).await;
     let now = client.clock.now();
     client.post(&format!("/branches/{a}/reset_to_parent"), json!({})).await;
     assert_eq!(client.hand.branch("a").unwrap().expires_at, Some(now + TimeDelta::hours(2)));
@@ -559,7 +558,7 @@ async fn faults_hit_it_as_they_hit_the_rest() {
     assert_eq!((partial["branches"].as_array().unwrap().len(), partial.get("pagination")), (1, None));
 
     client.sim.inject(Fault::always(Matcher::reads(), FaultKind::Stale { seconds: 30 }));
-    client.pass(Duration::from_secs(60)).await;
+    client.pass(Duration::from_mins(1)).await;
     client.hand.create_branch("new", None).unwrap();
     let count = |(_, body): (u16, Value)| body["count"].as_u64().unwrap();
     assert_eq!(count(client.at("/branches/count").await), 2);

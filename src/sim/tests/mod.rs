@@ -28,7 +28,7 @@ mod support;
 mod surface;
 mod tokens;
 mod traffic;
-mod vercel;
+pub(crate) mod vercel;
 mod vercel_deployments;
 mod volumes;
 mod web;

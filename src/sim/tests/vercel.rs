@@ -13,7 +13,7 @@ use crate::sim::{
 };
 
 #[path = "../../../tests/contract/vercel.rs"]
-mod strict;
+pub(crate) mod strict;
 
 pub(super) struct Client {
     pub(super) sim: Simulator,

@@ -124,11 +124,11 @@ async fn a_deployment_is_made_of_a_commit_canceled_and_deleted() {
     assert!(client.web.deployments().is_empty());
     let source = |branch: &str| json!({"type": "github", "org": "acme", "repo": "chat", "ref": branch});
     let make = |branch: &str| json!({"name": "web", "gitSource": source(branch)});
-    let (status, made) = client.post("/v13/deployments?forceNew=1", make("login")).await;
-    assert_eq!((status, &made["gitSource"]["sha"]), (200, &json!(sha)));
+    let (status, answer) = client.post("/v13/deployments?forceNew=1", make("login")).await;
+    assert_eq!((status, &answer["gitSource"]["sha"]), (200, &json!(sha)));
     assert_eq!(client.post("/v13/deployments", make("nowhere")).await.0, 400);
     assert_eq!(client.post("/v13/deployments", json!({"gitSource": source("login")})).await.0, 400, "without a name");
-    let id = made["id"].as_str().unwrap();
+    let id = answer["id"].as_str().unwrap();
     let (_, canceled) = client.send(Method::Patch, &format!("/v12/deployments/{id}/cancel"), None).await;
     assert_eq!(canceled["status"], "CANCELED");
     let (status, gone) = client.send(Method::Delete, &format!("/v13/deployments/{id}"), None).await;

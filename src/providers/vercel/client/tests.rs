@@ -18,8 +18,7 @@ use crate::random::Random;
 use crate::secret::SecretText;
 use crate::sim::{Fault, FaultKind, Matcher, SimConfig, Simulator, VercelBuild, VercelHand};
 
-#[path = "../../../../tests/contract/vercel.rs"]
-mod strict;
+use crate::sim::tests::vercel::strict;
 
 struct World {
     sim: Simulator,
