@@ -152,7 +152,7 @@ pub fn observation(data: &[u8]) {
 
 const SEPARATOR: &[u8] = b"\n---\n";
 /// A token that may be shown nowhere.
-const PLANTED: &str = "planted-token-0123456789";
+pub(crate) const PLANTED: &str = "planted-token-0123456789";
 /// Stands in no text that is not a secret.
 const SECRET_CHARACTER: char = '☃';
 
@@ -284,9 +284,9 @@ impl Names for Fixed {
 }
 
 /// Answers every request by a rule.
-struct Answers(Box<Rule>);
+pub(crate) struct Answers(pub(crate) Box<Rule>);
 
-type Rule = dyn Fn(&Request) -> (u16, Bytes) + Send + Sync;
+pub(crate) type Rule = dyn Fn(&Request) -> (u16, Bytes) + Send + Sync;
 
 impl std::fmt::Debug for Answers {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -303,11 +303,11 @@ impl Transport for Answers {
     }
 }
 
-fn clock() -> SharedClock {
+pub(crate) fn clock() -> SharedClock {
     Arc::new(VirtualClock::starting_at(now()))
 }
 
-fn on_paused_clock<T>(run: impl Future<Output = T>) -> T {
+pub(crate) fn on_paused_clock<T>(run: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     runtime.expect("a runtime starts").block_on(run)
 }

@@ -482,11 +482,13 @@ impl Checker<'_> {
         let live = listed.filter(|machine| machine.is_live());
         let marked = live.filter_map(|machine| machine.owned_by(&self.fleet.owner));
         let envs = marked.filter(|marker| marker.set.as_ref() == Some(set)).map(|marker| &marker.env);
+        let objects = self.observed.all_objects().filter_map(|object| object.owned_by(&self.fleet.owner));
+        let envs = envs.chain(objects.filter(|marker| marker.set.as_ref() == Some(set)).map(|marker| &marker.env));
         envs.filter(|env| !self.fleet.environments.contains_key(*env) && !self.fleet.ended.contains_key(*env)).collect()
     }
 
     /// Whether the deletions that nobody has let go are no more than the budget's absolute limit, within its window.
-    fn is_within_budget(&self, step: &OnFly<'_>) -> bool {
+    fn is_within_budget(&self, step: &Step) -> bool {
         if step.action.proof().and_then(crate::plan::Proof::unit).is_none() {
             return true;
         }

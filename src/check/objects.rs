@@ -67,7 +67,7 @@ impl Checker<'_> {
         key: &ObjectKey,
         id: &str,
         proof: &Proof,
-    ) -> [(bool, &'static str); 8] {
+    ) -> [(bool, &'static str); 11] {
         let live = self.observed.object(key);
         let is_complete =
             self.observed.objects.get(&key.scope).is_some_and(|scope| scope.objects.completeness.is_complete());
@@ -91,7 +91,35 @@ impl Checker<'_> {
                 self.object_evidence_holds(step, live, proof),
                 "an orphan is deleted only on complete specs and after grace from its tombstone, or because a person ended it",
             ),
+            (
+                is_requested || self.is_of_whole_sets(step, live),
+                "nothing is deleted that a set of previews may want of which not everything is known",
+            ),
+            (
+                !self.is_suddenly_gone(live, proof),
+                "what a set of previews leaves that suddenly names none is deleted only when a person has let it go",
+            ),
+            (self.is_within_budget(step), "no more is deleted than the budget allows or a person has let go"),
         ]
+    }
+
+    /// Whether no set of which not everything is known may want the object.
+    fn is_of_whole_sets(&self, step: &Step, live: Option<&Object>) -> bool {
+        let marked = live.and_then(|live| live.owned_by(&self.fleet.owner)).and_then(|marker| marker.set.as_ref());
+        let its_set = marked.and_then(|name| self.fleet.sets.get(name));
+        let is_of_a_whole_set = its_set.is_some_and(|set| set.completeness.is_complete());
+        let mut incomplete = self.fleet.sets.values().filter(|set| !set.completeness.is_complete());
+        incomplete.all(|set| is_of_a_whole_set && !set.names.can_be(&step.env))
+    }
+
+    /// Whether an orphan that nobody has let go is one of several that a set has left which names no preview any more.
+    fn is_suddenly_gone(&self, live: Option<&Object>, proof: &Proof) -> bool {
+        let Some(live) = live.filter(|_| proof.unit().is_some()) else { return false };
+        let set = live.owned_by(&self.fleet.owner).and_then(|marker| marker.set.as_ref());
+        let emptied = set.filter(|name| self.fleet.sets.get(*name).is_some_and(|set| set.is_empty));
+        let is_held = live.marks.contains_key("hangar_emptied");
+        matches!(proof.evidence(), Evidence::Orphan { .. })
+            && emptied.is_some_and(|set| is_held || self.left_by(set).len() >= 3)
     }
 
     fn object_evidence_holds(&self, step: &Step, live: Option<&Object>, proof: &Proof) -> bool {
@@ -105,7 +133,7 @@ impl Checker<'_> {
             Evidence::Requested => true,
             Evidence::Ended { .. } => {
                 let ended = self.fleet.ended.get(&step.env).is_some_and(|ended| ended.at <= self.plan.made_at);
-                ended && !self.fleet.environments.contains_key(&step.env)
+                ended && self.fleet.source.is_complete() && !self.fleet.environments.contains_key(&step.env)
             }
             Evidence::Orphan { since } => {
                 let grace = chrono::TimeDelta::from_std(self.policy.grace).unwrap_or(chrono::TimeDelta::MAX);

@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 
 use hangar::random::Random;
 
+#[expect(unreachable_pub, clippy::unwrap_used, reason = "the same file is a module of the fuzzing package")]
+#[path = "../../fuzz/src/answers.rs"]
+mod answers;
 mod mutation;
 #[expect(unreachable_pub, reason = "the same file is a module of the fuzzing package")]
 #[path = "../../fuzz/src/targets.rs"]
@@ -31,6 +34,16 @@ fn fly_tomls() {
 #[test]
 fn answers_of_fly() {
     replay("answer", targets::answer);
+}
+
+#[test]
+fn answers_of_neon() {
+    replay("neon_answer", answers::neon_answer);
+}
+
+#[test]
+fn answers_of_vercel() {
+    replay("vercel_answer", answers::vercel_answer);
 }
 
 #[test]

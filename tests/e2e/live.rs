@@ -31,6 +31,10 @@ pub(crate) fn live(sim: &Simulator) -> Vec<String> {
         of_app.extend(
             sim.certificates(name).iter().map(|certificate| format!("{name} certificate {}", certificate.hostname)),
         );
+        // And where a value is minted by Neon, not even they do: two runs get two values.
+        let holds_minted =
+            |secret: &String| sim.secret_value(name, secret).is_some_and(|value| value.contains("postgresql://"));
+        let until = if secrets.iter().any(holds_minted) { '=' } else { '.' };
         for machine in sim.machines(name) {
             let mut config = machine.config.clone();
             if let Some(metadata) = config.get_mut("metadata").and_then(Value::as_object_mut) {
@@ -38,7 +42,7 @@ pub(crate) fn live(sim: &Simulator) -> Vec<String> {
                 // Fly salts the digests of each app, so only our own fingerprints say something.
                 if let Some(record) = metadata.get_mut("hangar_secrets") {
                     let secrets = record.as_str().unwrap().split(',');
-                    let secrets: Vec<&str> = secrets.map(|secret| secret.split('.').next().unwrap()).collect();
+                    let secrets: Vec<&str> = secrets.map(|secret| secret.split(until).next().unwrap()).collect();
                     *record = secrets.join(",").into();
                 }
             }
@@ -56,5 +60,59 @@ pub(crate) fn live(sim: &Simulator) -> Vec<String> {
         of_app.sort();
         lines.extend(of_app);
     }
+    lines.extend(branches(sim));
+    let minted = minted(sim);
+    let named = |line: String| minted.iter().fold(line, |line, (text, name)| line.replace(text, name));
+    lines.into_iter().map(named).collect()
+}
+
+/// The branches at Neon, one line each.
+fn branches(sim: &Simulator) -> Vec<String> {
+    let mut lines = Vec::new();
+    for project in sim.neon_projects() {
+        let neon = sim.neon(&project);
+        let all = neon.branches();
+        for branch in &all {
+            let parent = all.iter().find(|other| Some(&other.id) == branch.parent.as_ref()).map(|other| &other.name);
+            let computes = neon.endpoints(&branch.id);
+            let computes: Vec<_> = computes
+                .iter()
+                .map(|compute| (&compute.name, &compute.kind, compute.sizes, compute.suspend_seconds))
+                .collect();
+            lines.push(format!(
+                "{project} branch {} of {parent:?} {} protected={} expires={} {:?} {:?} {:?} reset={} {computes:?}",
+                branch.name,
+                branch.state,
+                branch.protected,
+                branch.expires_at.is_some(),
+                branch.roles,
+                branch.databases,
+                branch.annotation,
+                branch.last_reset_at.is_some(),
+            ));
+        }
+    }
     lines
+}
+
+/// What Neon mints, each with words that say what it is.
+fn minted(sim: &Simulator) -> Vec<(String, String)> {
+    let mut minted = Vec::new();
+    for project in sim.neon_projects() {
+        let neon = sim.neon(&project);
+        for branch in neon.branches() {
+            let name = &branch.name;
+            minted.extend(
+                neon.endpoints(&branch.id)
+                    .into_iter()
+                    .map(|compute| (compute.id, format!("<{} compute of {name}>", compute.kind))),
+            );
+            let passwords = branch.roles.iter().filter_map(|role| Some((role, neon.password(&branch.id, role)?)));
+            minted.extend(
+                passwords
+                    .map(|(role, password)| (password.expose().to_owned(), format!("<password of {role} at {name}>"))),
+            );
+        }
+    }
+    minted
 }

@@ -7,6 +7,7 @@ use hangar::http::transport::Method;
 use hangar::sim::{EditRecord, Exchange, Simulator, Watcher};
 use serde_json::Value;
 
+use crate::branches::Branches;
 use crate::pulls::is_wanted;
 
 /// The metadata key that says whose a machine is.
@@ -16,10 +17,11 @@ const OWNER_KEY: &str = "hangar_owner";
 ///
 /// What belongs to whom is told from the outside: an app is the controller's when a request made it (or its spec adopts it); a machine is
 /// when it carries the controller's mark, made for it and not for its original. Everything else was put there by people.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Invariants {
     owner: String,
     seen: Mutex<Seen>,
+    branches: Arc<Branches>,
 }
 
 #[derive(Debug, Default)]
@@ -57,7 +59,8 @@ struct Machine {
 impl Invariants {
     /// Looks at `sim`, which a controller with this owner id writes to, from now on.
     pub(crate) fn of(sim: &Simulator, owner: &str) -> Arc<Self> {
-        let invariants = Arc::new(Self { owner: owner.to_owned(), seen: Mutex::default() });
+        let invariants =
+            Arc::new(Self { owner: owner.to_owned(), seen: Mutex::default(), branches: Branches::of(sim, owner) });
         {
             let mut seen = invariants.seen.lock().unwrap();
             seen.before = invariants.picture(sim);
@@ -74,6 +77,7 @@ impl Invariants {
     /// People did something by hand: what there is now is what the next request finds.
     pub(crate) fn look_again(&self, sim: &Simulator) {
         self.seen.lock().unwrap().before = self.picture(sim);
+        self.branches.look_again(sim);
     }
 
     /// A pass without faults has ended: what was doubled when it began must not be doubled any more.
@@ -114,7 +118,9 @@ impl Invariants {
 
     /// What was broken so far.
     pub(crate) fn broken(&self) -> Vec<String> {
-        self.seen.lock().unwrap().broken.clone()
+        let mut broken = self.seen.lock().unwrap().broken.clone();
+        broken.extend(self.branches.broken());
+        broken
     }
 
     /// Ends the test where anything was broken.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use hangar::check;
 use hangar::controller::{Once, Outcome, Session, Verdict};
 use hangar::plan::{Reason, Request, Standing, Withheld, plan};
-use hangar::sim::{CrashPoint, Profile, SimConfig};
+use hangar::sim::{CrashPoint, Profile, SimConfig, SimNeonProject};
 use hangar::store::MemoryStore;
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
@@ -37,7 +37,13 @@ struct Env {
     web: Option<App>,
     api: Option<App>,
     more: &'static str,
+    /// What it has at Neon.
+    branch: Option<&'static str>,
 }
+
+/// The project at Neon in which environments may have branches.
+const PROJECT: &str = "quiet-sun-123456";
+const NEON_KEY: &str = "planted_neon_key_0123456789";
 
 /// What somebody does by hand.
 #[derive(Debug, Clone, Copy)]
@@ -71,7 +77,22 @@ fn env() -> impl Strategy<Value = Env> {
         "pause: true",
         "protect: true",
     ]);
-    (prop::option::of(app()), prop::option::of(app()), more).prop_map(|(web, api, more)| Env { web, api, more })
+    let branch = prop::sample::select(vec![
+        "",
+        "",
+        "compute: {min: 0.25, max: 1}",
+        "compute: {min: 0.5, max: 2}, protected: true",
+        "database: app, role: app",
+        "reset: 1",
+        "deletionPolicy: retain",
+    ]);
+    let branch = prop::option::weighted(0.12, branch);
+    (prop::option::of(app()), prop::option::of(app()), more, branch).prop_map(|(web, api, more, branch)| Env {
+        web,
+        api,
+        more,
+        branch,
+    })
 }
 
 fn fleet() -> impl Strategy<Value = Vec<Option<Env>>> {
@@ -83,14 +104,17 @@ fn hand() -> impl Strategy<Value = Hand> {
     prop::sample::select(vec![Delete, Stop, Edit, Clone, Strip, Damage, ReleaseIp, UnsetSecret, DeleteApp])
 }
 
-fn render(env: &str, component: &str, app: &App) -> String {
+fn render(env: &str, component: &str, app: &App, uses_branch: bool) -> String {
     let mut lines = vec![format!("{component}:"), format!("  image: registry.fly.io/demo:v{}", app.image)];
     lines.push(format!("  count: {}", app.count));
     if app.volume {
         lines.push("  volumes: {data: {mount: /data}}".to_owned());
     }
-    if let Some(generation) = app.secret {
-        lines.push(format!("  secrets: {{TOKEN: {{generate: {{generation: {generation}}}}}}}"));
+    let token = app.secret.map(|generation| format!("TOKEN: {{generate: {{generation: {generation}}}}}"));
+    let uri = uses_branch.then(|| "DATABASE_URL: {value: '${{ neon.main.uri }}'}".to_owned());
+    let secrets: Vec<String> = token.into_iter().chain(uri).collect();
+    if !secrets.is_empty() {
+        lines.push(format!("  secrets: {{{}}}", secrets.join(", ")));
     }
     lines.push(format!("  ips: {{v6: {}}}", app.v6));
     if app.certificate {
@@ -106,10 +130,16 @@ fn put(world: &mut World, fleet: &[Option<Env>]) {
         let Some(env) = env else { continue };
         let apps: Vec<String> = [("web", &env.web), ("api", &env.api)]
             .into_iter()
-            .filter_map(|(component, app)| Some(render(&name, component, app.as_ref()?)))
+            .filter_map(|(component, app)| {
+                let uses_branch = env.branch.is_some() && component == "web";
+                Some(render(&name, component, app.as_ref()?, uses_branch))
+            })
             .collect();
         if !apps.is_empty() {
-            world.put(&path, &environment(&name, env.more, &apps.join("\n")));
+            let neon =
+                env.branch.map(|branch| format!("neon: {{project: {PROJECT}, branches: {{main: {{{branch}}}}}}}"));
+            let more: Vec<String> = neon.into_iter().chain([env.more.to_owned()]).collect();
+            world.put(&path, &environment(&name, &more.join("\n"), &apps.join("\n")));
         }
     }
 }
@@ -161,6 +191,32 @@ enum Act {
     Both,
     /// Something happens to a pull request.
     Pull(usize, Deed),
+    /// Somebody does something by hand to a branch at Neon.
+    Neon(usize, AtNeon),
+}
+
+/// What somebody does at Neon.
+#[derive(Debug, Clone, Copy)]
+enum AtNeon {
+    Delete,
+    Rename,
+    Password,
+    Busy,
+}
+
+/// Does something by hand to the branch number `index` of those that were not there from the beginning.
+fn meddle_at_neon(world: &World, index: usize, deed: AtNeon) {
+    let neon = world.sim.neon(PROJECT);
+    let branches: Vec<_> =
+        neon.branches().into_iter().filter(|branch| !branch.default && branch.name != "theirs").collect();
+    // What cannot be done is not done.
+    let _done_or_not = match (deed, branches.get(index % branches.len().max(1))) {
+        (AtNeon::Busy, _) => neon.keep_busy(seconds(20)),
+        (_, None) => Ok(()),
+        (AtNeon::Delete, Some(branch)) => neon.delete_branch(&branch.id),
+        (AtNeon::Rename, Some(branch)) => neon.rename_branch(&branch.id, &format!("{}-old", branch.name)),
+        (AtNeon::Password, Some(branch)) => neon.set_password(&branch.id, &branch.roles[0], "npg_set_by_hand_0123"),
+    };
 }
 
 /// A whole life.
@@ -179,7 +235,10 @@ pub(crate) fn any_life() -> impl Strategy<Value = Life> {
         point: if before { CrashPoint::BeforeEffect } else { CrashPoint::BeforeReply },
         keep_store,
     });
+    let at_neon =
+        (0_usize..3, prop::sample::select(vec![AtNeon::Delete, AtNeon::Rename, AtNeon::Password, AtNeon::Busy]));
     let act = prop_oneof![
+        1 => at_neon.prop_map(|(index, deed)| Act::Neon(index, deed)),
         3 => (0_usize..3, prop::option::weighted(0.8, env())).prop_map(|(index, env)| Act::Spec(index, env)),
         3 => (0_usize..6, hand()).prop_map(|(index, hand)| Act::Hand(index, hand)),
         2 => prop::sample::select(Profile::ALL.to_vec()).prop_map(Act::Weather),
@@ -215,6 +274,15 @@ struct Living {
 }
 
 impl Life {
+    /// Whether any of its environments ever has a branch.
+    fn has_neon(&self) -> bool {
+        let later = self.acts.iter().filter_map(|act| match act {
+            Act::Spec(_, env) => env.as_ref(),
+            _ => None,
+        });
+        self.first.iter().flatten().chain(later).any(|env| env.branch.is_some())
+    }
+
     /// Lives it on a platform with this seed, and panics where anything is not as promised.
     pub(crate) async fn live(&self, seed: u64) -> Ended {
         let mut living = Living::born(self, seed);
@@ -241,8 +309,18 @@ impl Living {
     fn born(life: &Life, seed: u64) -> Self {
         let config = SimConfig { seed, listing_lag: seconds(life.lag), ..SimConfig::default() };
         let config = pulls::with_repository(config.with_org("acme", "sim_acme_token"));
-        let files = [("hangar.yaml", CONTROLLER), ("policy.yaml", &policy("{grace: 1m}"))];
+        // Lives without a branch are as quick as if there were no Neon: nothing of it is looked at.
+        let has_neon = life.has_neon();
+        let config = if has_neon { config.with_neon(SimNeonProject::new(PROJECT), NEON_KEY) } else { config };
+        let settings =
+            if has_neon { format!("  neon: {{projects: {{{PROJECT}: {{}}}}}}\n  fly:") } else { "  fly:".to_owned() };
+        let controller = CONTROLLER.replace("  fly:", &settings);
+        let files = [("hangar.yaml", controller.as_str()), ("policy.yaml", &policy("{grace: 1m}"))];
         let mut world = World::configured(&files, config);
+        if has_neon {
+            world.set("NEON_API_KEY", NEON_KEY);
+            world.sim.neon(PROJECT).create_branch("theirs", None).unwrap();
+        }
         world.sim.create_app("acme", "theirs", "").unwrap();
         let machine = serde_json::json!({"image": "registry.fly.io/theirs:v1"});
         world.sim.create_machine("theirs", &machine, "iad").unwrap();
@@ -280,6 +358,10 @@ impl Living {
             Act::Wait(time) => self.world.pass_time(seconds(*time)).await,
             Act::Both => self.both = true,
             Act::Pull(index, deed) => pulls::happen(&self.world, *index, *deed),
+            Act::Neon(index, deed) => {
+                meddle_at_neon(&self.world, *index, *deed);
+                self.invariants.look_again(&self.world.sim);
+            }
         }
     }
 
@@ -375,6 +457,11 @@ impl Living {
             if !is_free || outcome.last.plan.standing(&name.as_str().into()) != Standing::Converged {
                 continue;
             }
+            if env.branch.is_some() {
+                let branch = self.world.sim.neon(PROJECT).branch(&format!("{name}-main"));
+                let env = branch.as_ref().and_then(|branch| branch.annotation.get("hangar_env"));
+                assert_eq!(env.map(String::as_str), Some(name.as_str()), "{branch:#?}");
+            }
             for (component, app) in [("web", &env.web), ("api", &env.api)] {
                 let Some(app) = app else { continue };
                 let mut machines = self.world.sim.machines(&format!("{name}-{component}"));
@@ -406,7 +493,13 @@ impl Living {
     /// Neither the master key, nor the token, nor any value of a secret is in any event.
     fn shows_no_secret(&self) {
         let told = format!("{:?}", self.world.recorder.events());
-        let mut planted = vec![MASTER_KEY.to_owned(), "sim_acme_token".to_owned(), pulls::TOKEN.to_owned()];
+        let mut planted =
+            vec![MASTER_KEY.to_owned(), "sim_acme_token".to_owned(), pulls::TOKEN.to_owned(), NEON_KEY.to_owned()];
+        let neon = self.world.sim.neon(PROJECT);
+        for branch in neon.branches() {
+            let passwords = branch.roles.iter().filter_map(|role| neon.password(&branch.id, role));
+            planted.extend(passwords.map(|password| password.expose().to_owned()));
+        }
         for app in self.world.app_names() {
             let values = self.world.sim.secret_names(&app).into_iter();
             planted.extend(

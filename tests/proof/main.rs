@@ -11,6 +11,7 @@
     reason = "a test ends where something it relies on is not so"
 )]
 
+mod branches;
 mod crash;
 mod edits;
 mod every_spec;
@@ -21,6 +22,7 @@ mod invariants;
 mod life;
 #[path = "../e2e/live.rs"]
 mod live;
+mod objects;
 mod pairs;
 mod previews;
 mod pulls;

@@ -26,7 +26,7 @@ const KEPT: &str = "web:
   protect: true";
 
 /// A set of previews of all pull requests of `acme/<name>`, each of them an environment `<name>-<number>` of these apps.
-fn set(name: &str, apps: &str) -> String {
+pub(crate) fn set(name: &str, apps: &str) -> String {
     let apps: Vec<String> = apps.lines().map(|line| format!("          {line}")).collect();
     format!(
         "apiVersion: hangar/v1
@@ -48,7 +48,7 @@ spec:
 }
 
 /// A pull request at the commit that is its number's for the `push`th time.
-fn pull(number: u64, push: u64) -> PullRequest {
+pub(crate) fn pull(number: u64, push: u64) -> PullRequest {
     let created_at: DateTime<Utc> = "2026-02-01T00:00:00Z".parse().unwrap();
     let created_at = created_at + TimeDelta::minutes(i64::try_from(number).unwrap());
     PullRequest {
@@ -72,11 +72,11 @@ fn pull(number: u64, push: u64) -> PullRequest {
     }
 }
 
-fn closed(world: &World, pull: PullRequest) -> PullRequest {
+pub(crate) fn closed(world: &World, pull: PullRequest) -> PullRequest {
     PullRequest { closed_at: Some(world.clock.now()), ..pull }
 }
 
-fn list(world: &mut World, repo: &str, pulls: Vec<PullRequest>) {
+pub(crate) fn list(world: &mut World, repo: &str, pulls: Vec<PullRequest>) {
     let listing = RepoListing { pulls, branches: vec![], completeness: Completeness::Complete };
     world.repos.insert(format!("acme/{repo}").parse().unwrap(), listing);
 }

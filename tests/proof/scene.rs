@@ -118,6 +118,10 @@ impl Scene {
         let outcome = world.reconcile().await;
         assert_eq!(outcome.worst(), Verdict::Converged, "{:#?}\n{:#?}", outcome.failures, outcome.last.plan.withheld);
         invariants.hold();
+        // Neon refuses a write to a project that is at work: one controller alone never sends two at once.
+        let too_early: Vec<_> =
+            world.sim.requests().into_iter().filter(|request| request.status == Some(423)).collect();
+        assert!(too_early.is_empty(), "{too_early:#?}");
         (live(&world.sim), world.sim.requests().iter().map(RequestRecord::is_read).collect())
     }
 

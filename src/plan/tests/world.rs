@@ -9,14 +9,17 @@ use crate::desired::{Completeness, Context, Fleet, SecretInputs, build};
 use crate::memory::{Memory, Note, NoteOutcome, Verb};
 use crate::observed::machine::{Machine, MachineState};
 use crate::observed::{
-    AppDetail, AppRow, Certificate, Images, Ip, Listing, Observed, Presence, Reading, Scope, Secret, Volume,
+    AppDetail, AppRow, Certificate, Images, Ip, Listing, Object, ObjectScope, ObjectState, Observed, Presence, Reading,
+    Scope, Secret, Volume,
 };
 use crate::plan::{Action, MachineWrite, Plan, Request, Stance, Step, plan};
 use crate::policy::Policy;
 use crate::resource::marker::MachineMarker;
+use crate::resource::object::Fields;
 use crate::resource::output::{self, Outputs, volume_id_path};
 use crate::resource::secret_record::short_digest;
-use crate::resource::{Change, ResourceKey};
+use crate::resource::{Change, ObjectKey, ResourceKey, ScopeKey};
+use crate::secret::SecretText;
 use crate::spec::{SourceFile, parse};
 
 /// This many seconds after the moment at which everything in these tests begins.
@@ -76,6 +79,7 @@ fn build_fleet(mut yaml: String) -> Fleet {
 pub(super) struct World {
     pub(super) fleet: Fleet,
     pub(super) scope: Scope,
+    pub(super) objects: BTreeMap<ScopeKey, ObjectScope>,
     pub(super) images: Images,
     pub(super) memory: Memory,
     pub(super) policy: Policy,
@@ -99,6 +103,7 @@ impl World {
         let mut world = Self {
             fleet: fleet(environments),
             scope: Scope { apps, machines, volumes, details: BTreeMap::new(), out_of_reach: None },
+            objects: BTreeMap::new(),
             images: Images::new(),
             memory,
             policy: Policy::default(),
@@ -156,7 +161,18 @@ impl World {
                     certificates: unknown("not there"),
                 });
             }
+            for object in &env.objects {
+                let nothing = Listing { items: Vec::new(), completeness: Completeness::Complete, started_at: at(0) };
+                let scope = ObjectScope { objects: nothing, out_of_reach: None };
+                self.objects.entry(object.key.scope.clone()).or_insert(scope);
+            }
         }
+    }
+
+    /// The object of this name.
+    pub(super) fn object(&mut self, name: &str) -> &mut Object {
+        let mut all = self.objects.values_mut().flat_map(|scope| &mut scope.objects.items);
+        all.find(|object| object.key.name == name).unwrap()
     }
 
     pub(super) fn detail(&mut self, app: &str) -> &mut AppDetail {
@@ -206,7 +222,8 @@ impl World {
             _ => None,
         });
         scope.apps.items.extend(rows.filter(|_| self.is_listed));
-        Observed { scopes: BTreeMap::from([("o".into(), scope)]), images: self.images.clone(), ..Observed::default() }
+        let scopes = BTreeMap::from([("o".into(), scope)]);
+        Observed { scopes, objects: self.objects.clone(), images: self.images.clone() }
     }
 
     pub(super) fn plan(&self) -> Plan {
@@ -248,6 +265,10 @@ impl World {
     }
 
     fn carry_out(&mut self, step: &Step) {
+        if let Some(key) = step.key.object() {
+            self.carry_out_object(key, step);
+            return;
+        }
         let app = step.key.app().unwrap().clone();
         let name = app.as_str();
         match (&step.action, &step.key) {
@@ -320,6 +341,54 @@ impl World {
             }
             (Action::WaitHealthy { .. }, _) => {}
             (other, key) => panic!("nobody carries out {} {key} here", other.name()),
+        }
+    }
+
+    fn carry_out_object(&mut self, key: &ObjectKey, step: &Step) {
+        let outputs = self.outputs.clone();
+        let filled = |fields: &Fields| -> Fields {
+            fields.iter().map(|(name, value)| (name.clone(), output::resolve(value, &outputs))).collect()
+        };
+        match &step.action {
+            Action::CreateObject(change) => {
+                let id = self.next("object");
+                let object = Object {
+                    key: key.clone(),
+                    id,
+                    marker: Some(change.marker.clone()),
+                    made_by: None,
+                    marks: change.marks.clone(),
+                    state: ObjectState::Ready,
+                    fields: filled(&change.fields),
+                    bulk: String::new(),
+                    fingerprints: BTreeMap::new(),
+                    outputs: BTreeMap::new(),
+                    is_close: true,
+                    held_by: None,
+                    created_at: Some(at(-500)),
+                };
+                self.objects.get_mut(&key.scope).unwrap().objects.items.push(object);
+            }
+            Action::UpdateObject { change, .. } => self.object(&key.name).fields.extend(filled(&change.fields)),
+            Action::MarkObject { marks, .. } => {
+                for (mark, value) in marks {
+                    let live = &mut self.object(&key.name).marks;
+                    live.remove(mark);
+                    live.extend(value.clone().map(|value| (mark.clone(), value)));
+                }
+            }
+            Action::WaitObject { .. } => {
+                let component = step.component.as_ref().unwrap().to_string();
+                for (name, _) in key.object.outputs() {
+                    let value: SecretText = format!("{name} of {}", key.name).as_str().into();
+                    self.outputs.insert(format!("{component}.{name}"), value.clone());
+                    self.object(&key.name).outputs.insert((*name).to_owned(), value);
+                }
+            }
+            Action::DeleteObject { id, .. } => {
+                self.objects.get_mut(&key.scope).unwrap().objects.items.retain(|object| object.id != *id);
+            }
+            other => panic!("nobody carries out {} {key} here", other.name()),
         }
     }
 
@@ -417,6 +486,11 @@ fn details(action: &Action) -> String {
             let all = metadata.iter().map(|(key, value)| format!("{key}={}", value.as_deref().unwrap_or("-")));
             format!(" on {id} {{{}}}", all.collect::<Vec<_>>().join(", "))
         }
+        Action::MarkObject { marks, .. } => {
+            let all = marks.iter().map(|(key, value)| format!("{key}={}", value.as_deref().unwrap_or("-")));
+            format!(" {{{}}}", all.collect::<Vec<_>>().join(", "))
+        }
+        Action::DeleteObject { proof, .. } => format!(" counts as {:?}", proof.unit()),
         Action::AllocateIp(request) => format!(" network {:?} org {:?}", request.network, request.org),
         Action::CreateMachine(write) | Action::UpdateMachine { write, .. } if !write.start => " to rest".to_owned(),
         Action::DeleteApp { proof } => format!(" counts as {:?}", proof.unit()),

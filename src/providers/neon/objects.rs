@@ -291,11 +291,9 @@ impl Writes {
         let at = self.reads.at(id);
         let is_changed = |name: &str| changed.names.contains(name);
         let text = |name: &str| write.fields.get(name).and_then(Value::as_str);
-        if is_changed("protected") {
-            let protected = write.fields.get("protected").and_then(Value::as_bool);
-            let change = UpdateBranch { protected, ..UpdateBranch::default() };
-            let begun = self.writer.update_branch(at, &change).await.map_err(|error| failed(&error))?;
-            self.finished(&begun.operations).await?;
+        let protected = write.fields.get("protected").filter(|_| is_changed("protected")).and_then(Value::as_bool);
+        if protected == Some(false) {
+            self.protect(at, false).await?;
         }
         if is_changed("reset") {
             self.reset(at, write).await?;
@@ -314,7 +312,17 @@ impl Writes {
         if let Some(database) = text("database").filter(|_| is_changed("database")) {
             self.create_database(at, database, text("role")).await?;
         }
+        // A branch that is protected takes no reset, so protection comes last, as it goes first.
+        if protected == Some(true) {
+            self.protect(at, true).await?;
+        }
         Ok(Written::default())
+    }
+
+    async fn protect(&self, at: BranchRef<'_>, protected: bool) -> Result<(), ObjectError> {
+        let change = UpdateBranch { protected: Some(protected), ..UpdateBranch::default() };
+        let begun = self.writer.update_branch(at, &change).await.map_err(|error| failed(&error))?;
+        self.finished(&begun.operations).await
     }
 
     /// Lets a branch become what its parent is.
@@ -403,9 +411,7 @@ impl Writes {
             return self.put_aside(at, &found.branch.name, &endpoints).await;
         }
         if found.branch.protected {
-            let change = UpdateBranch { protected: Some(false), ..UpdateBranch::default() };
-            let begun = self.writer.update_branch(at, &change).await.map_err(|error| failed(&error))?;
-            self.finished(&begun.operations).await?;
+            self.protect(at, false).await?;
         }
         match self.writer.delete_branch(at).await.map_err(|error| failed(&error))? {
             Deleted::Begun(operations) => self.finished(&operations).await?,

@@ -71,6 +71,10 @@ pub enum EditAction {
     },
     /// Somebody takes the name of a machine just before the request that would create it. Strikes only such requests.
     SquatMachine,
+    /// Somebody makes a branch at Neon that looks like another one: what is noted of it, and a name that goes on from its name.
+    LookAlikeBranch,
+    /// Somebody takes the name of a branch at Neon just before the request that would make it. Strikes only such requests.
+    SquatBranch,
 }
 
 impl Edit {
@@ -90,6 +94,7 @@ impl Edit {
     pub(crate) fn concerns(&self, method: Method, path: &str) -> bool {
         match self.action {
             EditAction::SquatApp { .. } => method == Method::Post && is_path_like(path, "/v1/apps"),
+            EditAction::SquatBranch => method == Method::Post && is_path_like(path, "/api/v2/projects/*/branches"),
             EditAction::SquatMachine => method == Method::Post && is_path_like(path, "/v1/apps/*/machines"),
             _ => true,
         }
@@ -124,6 +129,8 @@ impl EditAction {
             Self::LookAlikeApp => "look_alike_app",
             Self::SquatApp { .. } => "squat_app",
             Self::SquatMachine => "squat_machine",
+            Self::LookAlikeBranch => "look_alike_branch",
+            Self::SquatBranch => "squat_branch",
         }
     }
 }
@@ -137,7 +144,7 @@ pub struct EditRecord {
     pub request: Option<u64>,
     /// What was done, as it is written in a fault.
     pub action: &'static str,
-    /// The app that it struck, or that it made.
+    /// The app that it struck, or that it made; of a branch at Neon, its name.
     pub app: String,
     /// The machine that it struck, or that it made.
     pub machine: Option<String>,

@@ -97,6 +97,8 @@ impl Simulator {
             EditAction::UnsetSecret => self.unset_any_secret(edit, draw),
             EditAction::LookAlikeApp => self.look_alike_app(edit, draw),
             EditAction::SquatApp { org } => Ok(before.and_then(|before| self.squat_app(edit, org.as_deref(), before))),
+            EditAction::LookAlikeBranch => self.look_alike_branch(edit, draw),
+            EditAction::SquatBranch => Ok(before.and_then(|before| self.squat_branch(edit, before))),
             EditAction::SquatMachine => before.map_or(Ok(None), |before| self.squat_machine(edit, before)),
             on_machine => {
                 let Some(machine) = self.pick_machine(edit, draw) else { return Ok(None) };
@@ -218,6 +220,36 @@ impl Simulator {
         let config = json!({"image": "registry.fly.io/squatter:v1"});
         let id = self.create_named_machine(app, name, &config, text("region").unwrap_or_default())?;
         Ok(Some(Mark { app: app.to_owned(), machine: Some(id), made: true }))
+    }
+
+    /// Makes a branch beside one that a request has made and noted something of.
+    fn look_alike_branch(&self, edit: &Edit, draw: u64) -> Result<Option<Mark>, EditError> {
+        let by_hand = self.lock().by_hand.clone();
+        let branches = self.neon_projects().into_iter().flat_map(|project| {
+            let neon = self.neon(&project);
+            neon.branches().into_iter().map(move |branch| (neon.clone(), branch))
+        });
+        let is_model = |name: &str| edit.is_about(name) && !by_hand.contains(name);
+        let models = branches.filter(|(_, branch)| !branch.annotation.is_empty() && is_model(&branch.name)).collect();
+        let Some((neon, model)) = pick(models, draw) else { return Ok(None) };
+        let name = next_name(&model.name, draw);
+        if neon.branch(&name).is_some() {
+            return Ok(None);
+        }
+        let id = neon.create_branch(&name, model.parent.as_deref())?;
+        neon.annotate_branch(&id, &model.annotation)?;
+        self.lock().by_hand.insert(name.clone());
+        Ok(Some(Mark { app: name, machine: None, made: true }))
+    }
+
+    /// Takes the name that the request is about to give to a branch.
+    fn squat_branch(&self, edit: &Edit, before: &Before<'_>) -> Option<Mark> {
+        let asked: Value = serde_json::from_slice(before.body).ok()?;
+        let name = asked.pointer("/branch/name").and_then(Value::as_str).filter(|name| edit.is_about(name))?;
+        let project = before.path.trim_matches('/').split('/').nth(3)?;
+        self.neon(project).create_branch(name, None).ok()?;
+        self.lock().by_hand.insert(name.to_owned());
+        Some(Mark { app: name.to_owned(), machine: None, made: true })
     }
 
     fn pick_machine(&self, edit: &Edit, draw: u64) -> Option<MachineView> {

@@ -24,7 +24,7 @@ pub enum Profile {
     Outage,
     /// Listings are partial: regions missing, pages short or empty, old, or (those of a whole organization) cut off without a word.
     Split,
-    /// Somebody makes look-alikes of apps and machines, and takes names just before they are used.
+    /// Somebody makes look-alikes of apps, machines and branches, and takes names just before they are used.
     Hostile,
 }
 
@@ -166,6 +166,8 @@ fn hostile() -> Vec<Fault> {
         edit(0.3, 1, EditAction::SquatApp { org: None }),
         edit(0.3, 1, EditAction::SquatApp { org: Some("squatters".to_owned()) }),
         edit(0.3, 1, EditAction::SquatMachine),
+        edit(0.05, 3, EditAction::LookAlikeBranch),
+        edit(0.3, 1, EditAction::SquatBranch),
     ]
 }
 

@@ -1,5 +1,6 @@
 //! What people do at Neon beside the client, and what is made to go wrong there.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -119,6 +120,11 @@ impl NeonHand {
     /// Somebody gives a branch another name.
     pub fn rename_branch(&self, id: &str, name: &str) -> Result<(), EditError> {
         self.change_branch(id, |branch, _| name.clone_into(&mut branch.name))
+    }
+
+    /// What is noted of a branch is this, as if it had been made with it.
+    pub fn annotate_branch(&self, id: &str, annotation: &BTreeMap<String, String>) -> Result<(), EditError> {
+        self.change_branch(id, |branch, _| branch.annotation = Some(annotation.clone()))
     }
 
     /// Somebody protects a branch, or no longer.

@@ -44,6 +44,8 @@ pub struct NeonEndpointView {
     pub id: String,
     /// The id of its branch.
     pub branch: String,
+    /// What it was named, if it was.
+    pub name: Option<String>,
     /// Where it answers.
     pub host: String,
     /// `read_write` or `read_only`.
@@ -93,6 +95,7 @@ impl NeonEndpointView {
         Self {
             id: endpoint.id.clone(),
             branch: endpoint.branch_id.clone(),
+            name: endpoint.name.clone(),
             host: project.host(&endpoint.id, false),
             kind: if endpoint.read_write { "read_write" } else { "read_only" }.to_owned(),
             state: endpoint.state.name().to_owned(),

@@ -1,0 +1,240 @@
+//! What an environment has at other providers, killed at any request of its creation, its change and its end: the same end, nothing
+//! doubled, and nothing touched that is not ours.
+//!
+//! Each provider is a [`Stage`]: what the specs say of it, at first and afterwards, and what is there of others.
+
+use std::collections::BTreeMap;
+
+use hangar::sim::{FaultKind, SimConfig, SimNeonProject};
+
+use crate::previews;
+use crate::scene::{Blow, Scene, killed};
+use crate::support::{CONTROLLER, QUARANTINE, environment, policy, small};
+use crate::world::World;
+
+/// One provider: how an environment uses it.
+struct Stage {
+    name: &'static str,
+    /// Lines of the controller's settings.
+    settings: &'static str,
+    /// What of the provider the environment has at first, and after a change of every field.
+    first: &'static str,
+    changed: &'static str,
+    /// The lines of an app that uses it.
+    app: &'static str,
+    /// The platform with the provider's project, and what holds its token.
+    config: fn(SimConfig) -> SimConfig,
+    token: (&'static str, &'static str),
+    /// Puts there what looks like ours and is not.
+    others: fn(&World),
+}
+
+const PROJECT: &str = "quiet-sun-123456";
+
+const NEON: Stage = Stage {
+    name: "neon",
+    settings: "  neon: {projects: {quiet-sun-123456: {}}}\n",
+    first: "neon: {project: quiet-sun-123456, branches: {main: {compute: {min: 0.25, max: 1}, database: neondb}}}",
+    changed: "neon: {project: quiet-sun-123456, branches: {main: {compute: {min: 0.5, max: 2, suspend: 10m}, \
+              database: app, role: app, protected: true, reset: 1}}}",
+    app: "web:\n  image: registry.fly.io/demo:v1\n  secrets: {DATABASE_URL: {value: '${{ neon.main.pooledUri }}'}}\n  \
+          env: {DB: '${{ neon.main.host }}'}",
+    config: |config| config.with_neon(SimNeonProject::new(PROJECT), "sim_neon_key"),
+    token: ("NEON_API_KEY", "sim_neon_key"),
+    others: |world| {
+        let neon = world.sim.neon(PROJECT);
+        let noted = |owner: &str, env: &str, name: &str| -> BTreeMap<String, String> {
+            let texts = [
+                ("hangar_owner", owner),
+                ("hangar_env", env),
+                ("hangar_component", "neon.main"),
+                ("hangar_name", name),
+            ];
+            texts.map(|(key, value)| (key.to_owned(), value.to_owned())).into()
+        };
+        neon.create_branch("demo-main-copy", None).unwrap();
+        let theirs = neon.create_branch("demo-main-2", None).unwrap();
+        neon.annotate_branch(&theirs, &noted("them", "demo", "demo-main-2")).unwrap();
+        for env in ["demo", "chat-1"] {
+            let copied = neon.create_branch(&format!("{env} (copy)"), None).unwrap();
+            neon.annotate_branch(&copied, &noted("hangar", env, &format!("{env}-main"))).unwrap();
+        }
+    },
+};
+
+impl Stage {
+    /// A platform on which others have something, with a spec of another environment.
+    fn world(&self) -> (World, SimConfig) {
+        let config = (self.config)(SimConfig::default().with_org("acme", "sim_acme_token"));
+        let controller = CONTROLLER.replace("  fly:", &format!("{}  fly:", self.settings));
+        let files =
+            [("hangar.yaml", controller), ("policy.yaml", policy("{grace: 30s}")), ("other.yaml", small("other"))];
+        let files = files.each_ref().map(|(path, text)| (*path, text.as_str()));
+        let mut world = World::configured(&files, config.clone());
+        world.set(self.token.0, self.token.1);
+        (self.others)(&world);
+        (world, config)
+    }
+
+    fn demo(&self, has: &str) -> String {
+        environment("demo", has, self.app)
+    }
+
+    /// The environment is about to be created.
+    async fn creation(&self) -> Scene {
+        let (mut world, config) = self.world();
+        world.converge().await;
+        world.put("demo.yaml", &self.demo(self.first));
+        Scene::of(&world, &config).edited(|_| ())
+    }
+
+    async fn settled(&self) -> (World, SimConfig) {
+        let (mut world, config) = self.world();
+        world.put("demo.yaml", &self.demo(self.first));
+        world.converge().await;
+        world.pass_time(QUARANTINE).await;
+        world.reconcile_without_writes().await;
+        (world, config)
+    }
+
+    /// It is there, and about to be changed.
+    async fn update(&self) -> Scene {
+        let (mut world, config) = self.settled().await;
+        world.put("demo.yaml", &self.demo(self.changed));
+        Scene::of(&world, &config).edited(|_| ())
+    }
+
+    /// Its spec has just been removed.
+    async fn teardown(&self) -> Scene {
+        let (mut world, config) = self.settled().await;
+        world.remove("demo.yaml");
+        Scene::of(&world, &config).edited(|_| ())
+    }
+
+    /// Its pull request has just been closed: it was a preview.
+    async fn closed(&self) -> Scene {
+        let (mut world, config) = self.world();
+        let set = previews::set("chat", self.app);
+        world.put("chat.yaml", &set.replace("      fly:\n", &format!("      {}\n      fly:\n", self.first)));
+        previews::list(&mut world, "chat", vec![previews::pull(1, 0)]);
+        world.converge().await;
+        world.pass_time(QUARANTINE).await;
+        world.reconcile_without_writes().await;
+        let closed = previews::closed(&world, previews::pull(1, 0));
+        previews::list(&mut world, "chat", vec![closed]);
+        Scene::of(&world, &config).edited(|_| ())
+    }
+
+    async fn holds(&self, what: &str, scene: Scene, blows: Blows) {
+        let (how, points) = match blows {
+            Blows::EmptyStore => ("with an empty store", scene.every_point(&killed(false), false).await),
+            Blows::Store => ("with its store", scene.every_point(&killed(true), false).await),
+            Blows::Network => ("lost and late", scene.every_point(&lost_and_late(), true).await),
+        };
+        println!("shown: {}: {what}, {how}: {points} points", self.name);
+    }
+}
+
+/// What happens at each request.
+#[derive(Clone, Copy)]
+enum Blows {
+    EmptyStore,
+    Store,
+    Network,
+}
+
+/// What a network can do to one request. What comes late comes within F.
+fn lost_and_late() -> [Blow; 5] {
+    let late = FaultKind::Late { after_ms: 55_000 };
+    [
+        Blow::Suffers(FaultKind::ResetAfter),
+        Blow::Suffers(FaultKind::TimeoutBefore),
+        Blow::Suffers(FaultKind::lost_in_500()),
+        Blow::Suffers(late.clone()),
+        Blow::SuffersAndDies(late),
+    ]
+}
+
+/// A module for a provider, with a test for each thing that happens and each kind of blow.
+macro_rules! proof_of {
+    ($module:ident, $stage:expr) => {
+        mod $module {
+            use super::Blows::{EmptyStore, Network, Store};
+
+            #[tokio::test(start_paused = true)]
+            async fn undisturbed_everything_is_as_the_specs_have_it_and_nothing_else_is_touched() {
+                super::undisturbed(&$stage).await;
+            }
+
+            #[tokio::test(start_paused = true)]
+            async fn a_creation_that_is_killed_anywhere_ends_as_if_it_had_not_been() {
+                for blows in [EmptyStore, Store] {
+                    $stage.holds("creation", $stage.creation().await, blows).await;
+                }
+            }
+
+            #[tokio::test(start_paused = true)]
+            async fn a_creation_of_which_any_reply_is_lost_or_any_effect_comes_late_ends_as_if_it_had_not() {
+                $stage.holds("creation", $stage.creation().await, Network).await;
+            }
+
+            #[tokio::test(start_paused = true)]
+            async fn an_update_that_is_killed_anywhere_ends_as_if_it_had_not_been() {
+                for blows in [EmptyStore, Store] {
+                    $stage.holds("update", $stage.update().await, blows).await;
+                }
+            }
+
+            #[tokio::test(start_paused = true)]
+            async fn an_update_of_which_any_reply_is_lost_or_any_effect_comes_late_ends_as_if_it_had_not() {
+                $stage.holds("update", $stage.update().await, Network).await;
+            }
+
+            #[tokio::test(start_paused = true)]
+            async fn a_teardown_that_is_killed_anywhere_ends_as_if_it_had_not_been() {
+                for blows in [EmptyStore, Store] {
+                    $stage.holds("teardown", $stage.teardown().await, blows).await;
+                }
+            }
+
+            #[tokio::test(start_paused = true)]
+            async fn a_teardown_of_which_any_reply_is_lost_or_any_effect_comes_late_ends_as_if_it_had_not() {
+                $stage.holds("teardown", $stage.teardown().await, Network).await;
+            }
+
+            #[tokio::test(start_paused = true)]
+            async fn the_end_of_a_preview_that_is_killed_anywhere_ends_as_if_it_had_not_been() {
+                for blows in [EmptyStore, Store] {
+                    $stage.holds("end of a preview", $stage.closed().await, blows).await;
+                }
+            }
+
+            #[tokio::test(start_paused = true)]
+            async fn the_end_of_a_preview_of_which_any_reply_is_lost_or_any_effect_comes_late_ends_as_if_it_had_not() {
+                $stage.holds("end of a preview", $stage.closed().await, Network).await;
+            }
+        }
+    };
+}
+
+proof_of!(neon, super::NEON);
+
+/// The ends with which all others are compared: what is new is there, what is gone is gone, and what others have is what it was.
+async fn undisturbed(stage: &Stage) {
+    let lines = |scene: Scene| async move { scene.undisturbed().await.0 };
+    let before = crate::live::live(&stage.world().0.sim);
+    let (created, changed) = (lines(stage.creation().await).await, lines(stage.update().await).await);
+    for end in [&created, &changed, &lines(stage.teardown().await).await, &lines(stage.closed().await).await] {
+        let missing: Vec<_> = before.iter().filter(|line| !end.contains(line)).collect();
+        assert!(missing.is_empty(), "{missing:#?} are not in {end:#?}");
+    }
+    assert_ne!(created, changed);
+    let apps = |end: &[String]| end.iter().filter(|line| line.starts_with("app ")).count();
+    for (ended, scene) in [("removed", stage.teardown().await), ("closed", stage.closed().await)] {
+        let end = lines(scene).await;
+        // Only the other environment's app is left besides.
+        assert_eq!(apps(&end), 1, "{ended}: {end:#?}");
+        let beside = |line: &&String| !line.starts_with("other-web") && !line.starts_with("app other-web");
+        assert_eq!(end.iter().filter(beside).collect::<Vec<_>>(), before.iter().collect::<Vec<_>>(), "{ended}");
+    }
+}
