@@ -145,7 +145,7 @@ fn what_was_refused_is_not_asked_for_again_and_no_room_is_a_queue() {
     };
     let text = "blocked RolloutRejected: Neon branch e-main of p: this was tried and refused: 422";
     tells_one(&refused("Refused", 10), &[text]);
-    tells_one(&refused(NO_ROOM, 10), &["waits Queued: Neon branch e-main of p waits for room: 422 (until 10)"]);
+    tells_one(&refused(NO_ROOM, 10), &["waits Queued: Neon branch e-main of p waits: 422 (until 10)"]);
     assert_eq!(writes(&refused("Refused", 0)), ["create Neon branch e-main of p"]);
     let changed = refused("Refused", 10).with(|world| {
         world.fleet = fleet(&[("e", "neon: {project: p, branches: {main: {compute: {min: 1}}}},", "")]);
@@ -258,8 +258,8 @@ fn an_orphan_gets_a_tombstone_and_goes_after_grace() {
 
 #[test]
 fn nothing_goes_that_may_be_wanted_or_is_not_ours() {
-    for change in [
-        (|world: &mut World| *listing(world) = incomplete()) as fn(&mut World),
+    let changes: [fn(&mut World); 12] = [
+        |world| *listing(world) = incomplete(),
         |world| world.scope.machines.completeness = incomplete(),
         |world| world.fleet.source = incomplete(),
         |world| drop(world.fleet.environments.insert("broken".into(), Wanted::Broken { reason: String::new() })),
@@ -271,7 +271,8 @@ fn nothing_goes_that_may_be_wanted_or_is_not_ours() {
         |world| world.object("e-main").marker.as_mut().unwrap().name = "other".to_owned(),
         |world| world.object("e-main").marker.as_mut().unwrap().owner = "them".into(),
         |world| world.memory.blank_since = Some(at(-60)),
-    ] {
+    ];
+    for change in changes {
         let world = standing(-400).with(change);
         let deletes: Vec<_> = writes(&world).into_iter().filter(|write| write.starts_with("delete")).collect();
         assert_eq!(deletes, Vec::<String>::new(), "{:#?}", world.told());

@@ -131,6 +131,8 @@ async fn a_lost_reply_is_asked_again_where_that_does_no_harm() {
     assert_eq!(world.web.variables().len(), 1);
     world.sim.inject(Fault::once(Matcher::writes(), FaultKind::ResetAfter));
     let domain = NewDomain { name: "login.acme.dev".to_owned(), git_branch: Some("login".to_owned()), redirect: None };
+    let error = world.writer.add_domain("web", &domain).await.unwrap_err();
+    assert!(error.may_have_had_effect());
     let added = world.writer.add_domain("web", &domain).await.unwrap();
     assert!(matches!(added, Added::AlreadyHere(known) if known.git_branch.as_deref() == Some("login")));
     let error = world.writer.add_domain("docs", &domain).await.unwrap_err();
