@@ -92,7 +92,7 @@ impl Document {
                 match (wanted.next(), given.next()) {
                     (None, None) => return true,
                     // The name of a branch or environment may contain slashes.
-                    (Some("{branch}" | "{ref}" | "{environment_name}"), Some(_)) if wanted.peek().is_none() => {
+                    (Some(part), Some(_)) if wanted.peek().is_none() && takes_in_slashes(template, part) => {
                         return true;
                     }
                     (Some(part), Some(given)) if part.starts_with('{') || part == given => {}
@@ -160,4 +160,10 @@ fn make_json_schema(value: &mut Value) {
         }
         _ => {}
     }
+}
+
+/// Whether the last part of a template may stand for text with slashes: the name of a branch, a reference, or an environment.
+fn takes_in_slashes(template: &str, part: &str) -> bool {
+    let of_github = template.starts_with("/repos/") && ["{branch}", "{ref}", "{environment_name}"].contains(&part);
+    of_github || template.ends_with("/branches/{name}")
 }
