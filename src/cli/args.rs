@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-/// A reconciling controller for Fly.io environments.
+/// A reconciling controller for environments on Fly.io, Neon and Vercel.
 ///
 /// Commit declarative YAML specs of your environments; Hangar compares them with what is live and creates, updates and collects
 /// until both agree: as a daemon, in a cron job (`hangar reconcile --once`), or as a dry run in review (`hangar diff`).
@@ -27,6 +27,9 @@ Exit codes:
 
 Environment variables:
   FLY_API_TOKEN       the token of the Fly organization, unless a `Controller` names others
+  NEON_API_KEY        the same for Neon
+  VERCEL_TOKEN        the same for Vercel
+  GITHUB_TOKEN        the same for GitHub, where sets of previews and comments need it
   HANGAR_MASTER_KEY   what generated secrets are derived from, unless a `Controller` names another
   FLY_FLAPS_BASE_URL  where the Machines API is, such as the address of `hangar sim`
   NO_COLOR            no colours, if set
@@ -86,7 +89,7 @@ pub(super) enum Command {
     Validate(Validate),
     /// Prints or writes the JSON Schemas of the spec kinds.
     Schema(Schema),
-    /// Serves the simulator of the Fly APIs on a socket.
+    /// Serves the simulator of Fly, GitHub, Neon, Supabase and Vercel on a socket.
     Sim(Sim),
     /// Prints shell completions.
     Completions {
@@ -101,7 +104,7 @@ pub(super) struct Target {
     /// Files and folders with specs.
     #[arg(value_name = "PATH", default_value = ".")]
     pub(super) paths: Vec<PathBuf>,
-    /// Compare with the built-in simulator instead of Fly: no account, no network. Its state is kept in `.hangar/sim`.
+    /// Compare with the built-in simulator instead of the providers: no account, no network. Its state is kept in `.hangar/sim`.
     #[arg(long)]
     pub(super) sim: bool,
     /// With `--sim`: let things go wrong, as a fault file or a profile says (calm, flaky, storm, outage, split, hostile).
