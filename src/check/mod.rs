@@ -3,6 +3,7 @@
 //! It shares no code with the planner: it knows only what a plan must never contain.
 
 mod finalizers;
+mod jobs;
 mod objects;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -127,7 +128,10 @@ fn object(step: &Step) -> Option<String> {
         | Action::MarkMachine { id, .. }
         | Action::DestroyMachine { id, .. }
         | Action::DeleteVolume { id, .. } => Some(format!("id {id}")),
-        Action::WaitHealthy { .. } | Action::ExtendVolume { .. } | Action::UpdateVolume { .. } => None,
+        Action::WaitHealthy { .. }
+        | Action::WaitEnded { .. }
+        | Action::ExtendVolume { .. }
+        | Action::UpdateVolume { .. } => None,
         _ => Some(step.key.to_string()),
     }
 }
@@ -166,6 +170,7 @@ impl Checker<'_> {
             self.is_idle(step),
             "a machine is put to sleep only in a sleeping preview, and when it has run for as long as that takes",
         );
+        rule(self.job_rests(step), "the run of a job is not interrupted by another");
         rule(self.network_is_free(step), "an isolated environment gets a network of its own");
         if let Action::AdoptApp { consent, .. } = &step.action {
             rule(
@@ -528,12 +533,20 @@ impl Checker<'_> {
     fn is_idle(&self, step: &OnFly<'_>) -> bool {
         let Action::StopMachine { id, .. } = &step.action else { return true };
         let Some(Wanted::Ready(env)) = self.fleet.environments.get(&step.env) else { return false };
+        if let Some(job) = jobs::of_step(env, step) {
+            return self.has_run_for(step.app, id, job.timeout);
+        }
         let Some(sleep) = env.sleep.filter(|sleep| sleep.at <= self.plan.made_at) else { return false };
-        let mut seen = self.details_of(step.app).filter_map(|detail| detail.machines.known()).flatten();
+        self.has_run_for(step.app, id, sleep.after)
+    }
+
+    /// Whether a machine has run for that long since its last start.
+    fn has_run_for(&self, app: &AppName, id: &str, least: std::time::Duration) -> bool {
+        let mut seen = self.details_of(app).filter_map(|detail| detail.machines.known()).flatten();
         let started =
-            seen.find(|machine| machine.id == *id).and_then(|machine| machine.started_at.or(machine.created_at));
+            seen.find(|machine| machine.id == id).and_then(|machine| machine.started_at.or(machine.created_at));
         let ran = started.and_then(|at| self.plan.made_at.signed_duration_since(at).to_std().ok());
-        ran.is_some_and(|ran| ran >= sleep.after)
+        ran.is_some_and(|ran| ran >= least)
     }
 
     /// Whether no other environment lives in the pool place that a new app is given, or is given it in the same plan.

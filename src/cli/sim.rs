@@ -33,6 +33,7 @@ pub(super) async fn run(args: &Sim) -> Result<Exit, CliError> {
         SimVercelProject { name: "web".to_owned(), team: "acme".to_owned(), repo: Some("acme/web".to_owned()) };
     let config = SimConfig {
         open_orgs: true,
+        command: Some(simulator::COMMAND),
         seed: args.seed,
         neon_projects,
         vercel_teams: vec![SimVercelTeam::new("acme")],

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::exit::CliError;
 use crate::clock::SharedClock;
@@ -10,6 +11,9 @@ use crate::random::Random;
 use crate::secret::SecretText;
 use crate::sim::contract::{self, Contract, Reporter};
 use crate::sim::{FaultFile, SimConfig, Simulator};
+
+/// How long a command that is run once takes in a simulator where nobody is there to end it.
+pub(super) const COMMAND: Duration = Duration::from_secs(2);
 
 /// A simulator whose state is saved after every write.
 #[derive(Debug, Clone)]
@@ -23,7 +27,7 @@ impl LocalSimulator {
     pub(super) fn open(state: &Path, faults: Option<&FaultFile>, clock: &SharedClock) -> Result<Self, CliError> {
         let folder = state.join("sim");
         std::fs::create_dir_all(&folder).map_err(CliError::io(format!("`{}` cannot be made", folder.display())))?;
-        let config = SimConfig { open_orgs: true, ..SimConfig::default() };
+        let config = SimConfig { open_orgs: true, command: Some(COMMAND), ..SimConfig::default() };
         let simulator = restore(&folder.join("state.json"), config, clock)?;
         if let Some(faults) = faults {
             simulator.set_faults(faults);

@@ -76,6 +76,7 @@ pub(super) fn build(
         load_file,
     };
     let machines = builder.machines();
+    let jobs = builder.jobs();
     let (volumes, wanted, retain) = (builder.volumes, builder.wanted, builder.retain);
     if resolver.problems.errors.len() > before || broken.touches(&app_pointer(component)) {
         return None;
@@ -94,6 +95,7 @@ pub(super) fn build(
         certificates: spec.certificates.iter().flatten().map(|host| host.to_ascii_lowercase()).collect(),
         volumes: wanted,
         machines,
+        jobs,
         finalizers: Vec::new(),
         health_timeout: spec
             .health
@@ -202,17 +204,17 @@ fn ips(spec: &AppSpec, network: &super::graph::Network) -> BTreeMap<IpKind, IpRe
     wanted
 }
 
-struct Builder<'r, 'e, 'a> {
-    resolver: &'r mut Resolver<'e>,
-    component: &'a str,
-    spec: &'a AppSpec,
-    image: Option<&'a str>,
-    region: Option<&'a str>,
+pub(super) struct Builder<'r, 'e, 'a> {
+    pub(super) resolver: &'r mut Resolver<'e>,
+    pub(super) component: &'a str,
+    pub(super) spec: &'a AppSpec,
+    pub(super) image: Option<&'a str>,
+    pub(super) region: Option<&'a str>,
     retain: bool,
     broken: &'a Broken,
     volumes: BTreeMap<String, Vec<VolumeSlot>>,
     wanted: Vec<Volume>,
-    load_file: &'a LoadFile<'a>,
+    pub(super) load_file: &'a LoadFile<'a>,
 }
 
 impl Builder<'_, '_, '_> {

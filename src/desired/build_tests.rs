@@ -194,7 +194,7 @@ fn apps_that_wait_for_each_other_are_refused_with_the_circle() {
         circle,
         [(
             "${{".to_owned(),
-            "these parts wait for each other's outputs in a circle: d -> e -> f -> d (names and URLs \
+            "these parts wait for each other in a circle: d -> e -> f -> d (names and URLs \
              of apps (`.name`, `.url`, `.hostname`, `.internal`) and domains (`vercel.<component>.domain`) do not count, because they are known beforehand)"
                 .to_owned()
         )]

@@ -10,6 +10,7 @@ use super::app::{self, BuiltApp, Defaults};
 use super::build::Context;
 use super::graph::{Class, Environment, Gates, Level, Network, Object, SecretValue, Wanted};
 use super::inputs::beside;
+use super::jobs::{self, Sequence};
 use super::objects;
 use super::order::{self, Order};
 use super::previews::Facts;
@@ -222,6 +223,13 @@ fn connect(resolver: &mut Resolver<'_>, mut apps: Vec<BuiltApp>, elsewhere: &mut
     let uses = std::mem::take(&mut resolver.uses);
     let mut outputs = Outputs::new();
     let mut order = Order::new();
+    let sequence = Sequence::of(&resolver.environment.spec, |name| {
+        let parts = elsewhere.iter().filter(|object| object.component.as_str() == name);
+        parts.map(|object| object.part.clone()).collect()
+    });
+    for (part, before) in &sequence.after {
+        order.entry(part.to_string()).or_default().extend(before.iter().map(ToString::to_string));
+    }
     for each in &uses {
         match output_path(&apps, each) {
             Ok(Some(path)) => drop(outputs.insert(each.path.clone(), output::placeholder(&path).into())),
@@ -234,8 +242,7 @@ fn connect(resolver: &mut Resolver<'_>, mut apps: Vec<BuiltApp>, elsewhere: &mut
         }
     }
     for built in &mut apps {
-        let own = built.app.component.to_string();
-        for path in fill_outputs(built, &outputs) {
+        for (own, path) in fill_outputs(built, &outputs) {
             let of = objects::part_of(&path).unwrap_or_else(|| path.split('.').nth(1).unwrap_or_default().to_owned());
             if of != own {
                 order.entry(own.clone()).or_default().insert(of);
@@ -246,18 +253,43 @@ fn connect(resolver: &mut Resolver<'_>, mut apps: Vec<BuiltApp>, elsewhere: &mut
         let of_object = order.entry(object.part.to_string()).or_default();
         of_object.extend(object.after.iter().map(ToString::to_string));
     }
-    if let Some(cycle) = order::cycle(&order) {
+    if let Some(cycle) = order::cycle(&planned_together(&order, &apps, &sequence)) {
         report_cycle(resolver, &uses, &cycle);
     }
     for built in &mut apps {
         let after = order.get(built.app.component.as_str()).into_iter().flatten();
         built.app.after = after.map(ComponentName::new).collect();
+        for job in &mut built.app.jobs {
+            let after = order.get(job.part.as_str()).into_iter().flatten();
+            job.after = after.map(ComponentName::new).collect();
+            job.is_first = sequence.first.contains(&job.part);
+        }
+        jobs::sort(&mut built.app.jobs);
     }
     for object in elsewhere {
         let after = order.get(object.part.as_str()).into_iter().flatten();
         object.after = after.map(ComponentName::new).collect();
     }
     apps
+}
+
+/// The order with each job that comes before the machines of its app as a part of that app: they are planned together, so what one of
+/// them waits for the other waits for as well.
+fn planned_together(order: &Order, apps: &[BuiltApp], sequence: &Sequence) -> Order {
+    let apps_of_jobs: std::collections::BTreeMap<&str, &str> = apps
+        .iter()
+        .flat_map(|built| built.app.jobs.iter().map(|job| (&job.part, built.app.component.as_str())))
+        .filter(|(part, _)| sequence.first.contains(*part))
+        .map(|(part, app)| (part.as_str(), app))
+        .collect();
+    let whole = |part: &str| (*apps_of_jobs.get(part).unwrap_or(&part)).to_owned();
+    let mut together = Order::new();
+    for (part, before) in order {
+        let own = whole(part);
+        let before: Vec<String> = before.iter().map(|part| whole(part)).filter(|part| *part != own).collect();
+        together.entry(own).or_default().extend(before);
+    }
+    together
 }
 
 /// The path under which the output that `each` names will be known. Nothing where it is known already.
@@ -288,8 +320,14 @@ fn output_path(apps: &[BuiltApp], each: &Use) -> Result<Option<String>, (String,
     }
 }
 
-/// Replaces the names that expressions use for outputs by their paths, and returns all paths that the app waits for.
-fn fill_outputs(built: &mut BuiltApp, outputs: &Outputs) -> Vec<String> {
+/// Replaces the names that expressions use for outputs by their paths, and returns all paths that the app and its jobs wait for, each
+/// with the part that does.
+fn fill_outputs(built: &mut BuiltApp, outputs: &Outputs) -> Vec<(String, String)> {
+    let mut of_jobs = Vec::new();
+    for job in &mut built.app.jobs {
+        job.machine.config = output::resolve(&job.machine.config, outputs);
+        of_jobs.extend(output::waits_for_in(&job.machine.config).into_iter().map(|path| (job.part.to_string(), path)));
+    }
     let mut paths = Vec::new();
     for machine in &mut built.app.machines {
         machine.config = output::resolve(&machine.config, outputs);
@@ -305,17 +343,17 @@ fn fill_outputs(built: &mut BuiltApp, outputs: &Outputs) -> Vec<String> {
             paths.extend(output::waits_for(text.expose()));
         }
     }
-    paths
+    let own = built.app.component.to_string();
+    of_jobs.into_iter().chain(paths.into_iter().map(|path| (own.clone(), path))).collect()
 }
 
 fn report_cycle(resolver: &mut Resolver<'_>, uses: &[Use], cycle: &[String]) {
     let (first, second) = (cycle.first().cloned().unwrap_or_default(), cycle.get(1).cloned().unwrap_or_default());
     let found = uses.iter().find(|each| each.place.component.as_ref() == Some(&first) && each.of == second);
-    let place = found.map_or_else(
-        || Place { component: Some(first.clone()), pointer: app_pointer(&first) },
-        |found| found.place.clone(),
-    );
-    let message = format!("these parts wait for each other's outputs in a circle: {}", cycle.join(" -> "));
+    let pointer = || jobs::pointer_of(&first).unwrap_or_else(|| app_pointer(&first));
+    let place =
+        found.map_or_else(|| Place { component: Some(first.clone()), pointer: pointer() }, |found| found.place.clone());
+    let message = format!("these parts wait for each other in a circle: {}", cycle.join(" -> "));
     let help = "names and URLs of apps (`.name`, `.url`, `.hostname`, `.internal`) and domains (`vercel.<component>.domain`) do not count, because they are known beforehand";
     resolver.error(&place, message, Some(help.to_owned()));
 }

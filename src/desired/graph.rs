@@ -264,10 +264,40 @@ pub struct App {
     pub volumes: Vec<Volume>,
     /// Its machines, one per slot, in slot order.
     pub machines: Vec<Machine>,
+    /// The commands that run to their end in it, each after those that it waits for.
+    pub jobs: Vec<Job>,
     /// What is run in it before anything of its environment is deleted.
     pub finalizers: Vec<Finalizer>,
     /// How long a machine may take to start and pass its checks.
     pub health_timeout: Duration,
+}
+
+impl App {
+    /// The jobs that come after its machines.
+    pub fn jobs_after(&self) -> impl Iterator<Item = &Job> {
+        self.jobs.iter().filter(|job| !job.is_first)
+    }
+}
+
+/// A command that runs to its end in an app.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// Its name.
+    pub name: String,
+    /// Its name among all parts of the environment: `jobs.migrate`.
+    pub part: ComponentName,
+    /// The machine that it runs in.
+    pub machine: Machine,
+    /// Whether it runs again when what it runs has changed.
+    pub again: bool,
+    /// Another text lets it run again in any case.
+    pub generation: Option<String>,
+    /// Whether it comes before the machines of its own app; else it comes after them.
+    pub is_first: bool,
+    /// Parts of the environment that must be as wanted before it runs.
+    pub after: BTreeSet<ComponentName>,
+    /// How long a run may take.
+    pub timeout: Duration,
 }
 
 /// The value of a secret, as far as it is known here.

@@ -14,6 +14,7 @@ mod environment;
 mod fill;
 pub mod graph;
 mod inputs;
+mod jobs;
 mod lower;
 mod objects;
 mod order;
@@ -24,10 +25,11 @@ mod secrets;
 
 pub use build::{Built, Context, build};
 pub use graph::{
-    App, Class, Completeness, Environment, Fleet, Gates, IpRequest, Level, Machine, Network, Object, SecretValue,
+    App, Class, Completeness, Environment, Fleet, Gates, IpRequest, Job, Level, Machine, Network, Object, SecretValue,
     Sleep, SleepMode, Volume, Wanted,
 };
 pub use inputs::{Assets, NeededInputs, SecretInputs, needed_inputs};
+pub use jobs::job_name;
 pub(crate) use previews::too_long;
 pub use previews::{
     Answer, AnswerKind, Approval, ApprovalEvidence, Asks, Audience, Branch, Command, Destroyed, Ended, NamePattern,

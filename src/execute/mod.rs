@@ -7,6 +7,7 @@ mod journal;
 mod object;
 mod run;
 mod step;
+mod wait;
 
 pub use journal::{Intent, Journal};
 pub(crate) use run::step_ref;

@@ -14,7 +14,6 @@ use crate::providers::fly::apply::{self, ApplyError};
 use crate::providers::fly::client::{
     Class, CreateIp, CreateMachine, CreateVolume, FlyError, FlyProblem, FlyWriter, IpKind, UpdateMachine, UpdateVolume,
 };
-use crate::providers::fly::health::{Patience, wait_healthy};
 use crate::resource::field::FieldSet;
 use crate::resource::machine::{normalise, three_way};
 use crate::resource::marker::{PREFIX, WriterStamp};
@@ -85,8 +84,10 @@ impl StepRun<'_> {
                 transient: false,
             };
         };
-        if matches!(self.step.action, Action::WaitHealthy { .. }) {
-            return self.wait_healthy(writer).await;
+        match self.step.action {
+            Action::WaitHealthy { .. } => return self.wait_healthy(writer).await,
+            Action::WaitEnded { .. } => return self.wait_ended(writer).await,
+            _ => {}
         }
         let Some(verb) = self.step.action.verb() else { return Ended::Done { produced: None } };
         let detail = self.detail();
@@ -465,54 +466,6 @@ impl StepRun<'_> {
         (apply::with_metadata(&config, &metadata), version)
     }
 
-    async fn wait_healthy(&self, writer: &FlyWriter) -> Ended {
-        let Action::WaitHealthy { live, timeout, has_checks, may_end, may_sleep, hash } = &self.step.action else {
-            return Ended::Done { produced: None };
-        };
-        let written = lock(&self.shared.machines).get(&self.step.key).cloned();
-        let since = self.executor.clock.now();
-        let looked_at = || live.as_ref().map(|id| Written { id: id.clone(), version: None, since });
-        let Some(written) = written.or_else(looked_at) else {
-            return Ended::Done { produced: None };
-        };
-        let patience = Patience {
-            app: self.app,
-            id: &written.id,
-            version: written.version,
-            timeout: *timeout,
-            has_checks: *has_checks,
-            may_end: *may_end,
-            may_sleep: *may_sleep,
-            since: written.since,
-        };
-        let progress = |message| {
-            self.executor.tell(&self.step.env, What::StepProgress { step: step_ref(self.step), message });
-        };
-        let (journal, now) = (&self.executor.journal, || self.executor.clock.now());
-        let healthy = wait_healthy(writer.reader(), &self.executor.clock, &patience, &progress);
-        let healthy = tokio::select! {
-            healthy = healthy => healthy,
-            // Waiting changes nothing, so it can be left at any moment: the next run looks at what became of the machine.
-            reason = self.executor.stop.asked() => return Ended::Left { message: reason.to_string() },
-        };
-        match healthy {
-            Ok(()) => match journal.accept(&self.step.key) {
-                Ok(()) => Ended::Done { produced: None },
-                Err(error) => failed("StoreFailed", error.to_string(), true),
-            },
-            Err(crate::providers::fly::health::Unhealthy::Fly(error)) => {
-                failed(error.reason(), format!("{error}; {}", error.advice()), error.class() != Class::Permanent)
-            }
-            Err(unhealthy) => {
-                let message = unhealthy.to_string();
-                if let Err(error) = journal.reject(&self.step.key, hash, unhealthy.reason(), &message, now()) {
-                    tracing::warn!(%error, "the rejection was not remembered");
-                }
-                failed(unhealthy.reason(), message, false)
-            }
-        }
-    }
-
     fn stamp(&self) -> WriterStamp {
         WriterStamp { instance: self.executor.instance.clone(), at: self.executor.clock.now() }
     }
@@ -546,7 +499,7 @@ fn is_about_image(error: &ApplyError) -> bool {
     matches!(error, ApplyError::Fly(error) if matches!(error.problem(), FlyProblem::ManifestUnknown { .. }))
 }
 
-fn failed(reason: &str, message: String, transient: bool) -> Ended {
+pub(super) fn failed(reason: &str, message: String, transient: bool) -> Ended {
     Ended::Failed { reason: reason.to_owned(), message, transient }
 }
 
@@ -593,6 +546,6 @@ const fn ip_kind(kind: crate::resource::IpKind) -> IpKind {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,7 +1,8 @@
 //! Addresses and certificates of an app.
 
-use super::app::{AppView, Progress};
+use super::app::AppView;
 use super::outputs::ip_path;
+use super::parts::Progress;
 use super::planner::Planner;
 use super::proof::Evidence;
 use super::step::Action;
@@ -10,7 +11,7 @@ use crate::observed::AppDetail;
 use crate::resource::{FieldChange, IpKind, ResourceKey};
 
 impl Planner<'_> {
-    pub(super) fn plan_addresses(&mut self, view: &AppView<'_>, progress: &mut Progress) {
+    pub(super) fn plan_addresses(&mut self, view: &AppView<'_>, progress: &mut Progress<'_>) {
         let (app, recorded) = (view.app, &view.recorded);
         for (kind, request) in &app.ips {
             let key = ResourceKey::Ip { app: app.name.clone(), ip: *kind };

@@ -219,6 +219,7 @@ impl<'a> Planner<'a> {
             finalizers: Vec::new(),
             keep_until: None,
             redeploy: None,
+            generation: None,
             tombstone: None,
         }
     }

@@ -2,12 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::jobs::Prepared;
+use super::machines::Before;
+use super::parts::Progress;
 use super::planner::{Place, Planner};
 use super::secrets::{self, SecretDecision};
 use super::step::{Action, StepId};
 use super::volumes::Binding;
 use super::withheld::Reason;
-use crate::desired::{self, App, Environment, Network, Object};
+use crate::desired::{self, App, Environment, Network};
 use crate::memory::NoteOutcome;
 use crate::observed::ownership::{Ownership, ownership_by};
 use crate::observed::{AppDetail, AppRow, Certificate, Ip, Machine, Presence, Reading, Secret, Volume};
@@ -16,17 +19,6 @@ use crate::resource::output::Outputs;
 use crate::resource::secret_record::SecretRecord;
 use crate::resource::{ComponentName, FieldChange, ResourceKey, VolumeSlot};
 use crate::rules::Rule;
-
-/// How far the components planned so far got: what a component that uses them has to wait for.
-#[derive(Debug, Default)]
-pub(super) struct Progress {
-    /// Components of which something is withheld.
-    stuck: BTreeSet<ComponentName>,
-    /// The steps after which a component's machines are as wanted.
-    machines: BTreeMap<ComponentName, Vec<StepId>>,
-    /// The step that produces an output.
-    pub(super) producers: BTreeMap<String, StepId>,
-}
 
 /// An app that is wanted and ours (or about to be), with what is live in it.
 pub(super) struct AppView<'v> {
@@ -56,76 +48,14 @@ pub(super) struct AppView<'v> {
     pub(super) another_writer: Option<String>,
 }
 
-impl Progress {
-    /// Whether something of a component is withheld.
-    pub(super) fn is_stuck(&self, component: &ComponentName) -> bool {
-        self.stuck.contains(component)
-    }
-
-    /// The steps after which a component is as wanted.
-    pub(super) fn steps_of(&self, component: &ComponentName) -> &[StepId] {
-        self.machines.get(component).map(Vec::as_slice).unwrap_or_default()
-    }
-
-    /// Notes that `step` produces what others may use of an object.
-    pub(super) fn produces(&mut self, object: &Object, step: StepId) {
-        for (name, _) in object.key.object.outputs() {
-            self.producers.insert(format!("{}.{name}", object.component), step);
-        }
-    }
-}
-
-/// What an environment is made of.
-#[derive(Clone, Copy)]
-enum Part<'e> {
-    App(&'e App),
-    Object(&'e Object),
-}
-
-impl<'e> Part<'e> {
-    /// Its own name among all parts.
-    const fn name(self) -> &'e ComponentName {
-        match self {
-            Self::App(app) => &app.component,
-            Self::Object(object) => &object.part,
-        }
-    }
-
-    const fn after(self) -> &'e BTreeSet<ComponentName> {
-        match self {
-            Self::App(app) => &app.after,
-            Self::Object(object) => &object.after,
-        }
-    }
-}
-
 impl<'a> Planner<'a> {
-    pub(super) fn plan_parts(&mut self, env: &'a Environment, outputs: &Outputs) {
-        let mut progress = Progress::default();
-        for part in in_reference_order(env) {
-            let steps_before = self.plan.steps.len();
-            let withheld_before = self.plan.withheld.len();
-            match part {
-                Part::App(app) => self.plan_app(env, app, outputs, &mut progress),
-                Part::Object(object) => self.plan_object(env, object, outputs, &mut progress),
-            }
-            if self.plan.withheld.len() > withheld_before {
-                progress.stuck.insert(part.name().clone());
-            }
-            let machine_steps = self
-                .plan
-                .steps
-                .get(steps_before..)
-                .unwrap_or_default()
-                .iter()
-                .filter(|step| matches!(step.key, ResourceKey::Machine { .. } | ResourceKey::Object(_)))
-                .map(|step| step.id)
-                .collect();
-            progress.machines.entry(part.name().clone()).or_default().extend::<Vec<StepId>>(machine_steps);
-        }
-    }
-
-    fn plan_app(&mut self, env: &'a Environment, app: &'a App, outputs: &Outputs, progress: &mut Progress) {
+    pub(super) fn plan_app(
+        &mut self,
+        env: &'a Environment,
+        app: &'a App,
+        outputs: &Outputs,
+        progress: &mut Progress<'a>,
+    ) {
         let place = Place { env: &env.name, component: Some(&app.component), org: env.org.as_ref() };
         let key = ResourceKey::App { app: app.name.clone() };
         let Some(detail) = self.observed.detail(env.org.as_ref(), &app.name) else {
@@ -156,7 +86,7 @@ impl<'a> Planner<'a> {
                 None => return,
             },
         };
-        self.plan_inside(&view, detail, outputs, progress);
+        self.plan_inside(view, detail, outputs, progress);
     }
 
     fn plan_creation(
@@ -308,36 +238,42 @@ impl<'a> Planner<'a> {
         }
     }
 
-    fn plan_inside(&mut self, view: &AppView<'_>, detail: &AppDetail, outputs: &Outputs, progress: &mut Progress) {
-        self.plan_addresses(view, progress);
-        self.plan_certificates(view, detail);
-        let volumes = self.plan_volumes(view, progress);
-        let Some((secrets, secrets_step)) = self.plan_secrets(view, &volumes, outputs, progress) else {
+    fn plan_inside(&mut self, view: AppView<'a>, detail: &AppDetail, outputs: &Outputs, progress: &mut Progress<'a>) {
+        self.plan_addresses(&view, progress);
+        self.plan_certificates(&view, detail);
+        let volumes = self.plan_volumes(&view, progress);
+        let Some((secrets, secrets_step)) = self.plan_secrets(&view, &volumes, outputs, progress) else {
             return;
         };
-        let mut gates: Vec<StepId> = view.creation.into_iter().chain(secrets_step).collect();
-        let mut waits_for_stuck = Vec::new();
-        for component in &view.app.after {
-            if progress.stuck.contains(component) {
-                waits_for_stuck.push(component.to_string());
-            }
-            gates.extend(progress.machines.get(component).into_iter().flatten().copied());
+        let app = view.app;
+        progress.writes_secrets.extend(secrets_step.map(|step| (app, step)));
+        let gates: Vec<StepId> = view.creation.into_iter().chain(secrets_step).collect();
+        let prepared = Prepared { view, secrets, gates };
+        for job in app.jobs.iter().filter(|job| job.is_first) {
+            self.plan_job(&prepared, job, outputs, progress);
         }
-        self.plan_machines(view, &secrets, &volumes, &gates, &waits_for_stuck, outputs, progress);
-        if let Some(step) = secrets_step {
-            self.drop_unrecorded_secrets(view, step);
-        }
+        let mut gates = prepared.gates.clone();
+        let is_stuck = |part: &&ComponentName| progress.is_stuck(part);
+        let (jobs, stuck): (Vec<&ComponentName>, Vec<&ComponentName>) =
+            app.after.iter().filter(is_stuck).partition(|part| desired::job_name(part).is_some());
+        let jobs: Vec<String> =
+            jobs.into_iter().filter_map(desired::job_name).map(|name| format!("`{name}`")).collect();
+        let stuck: Vec<String> = stuck.into_iter().map(ToString::to_string).collect();
+        gates.extend(app.after.iter().flat_map(|part| progress.steps_of(part)));
+        let (view, secrets) = (&prepared.view, &prepared.secrets);
+        let before = Before { gates: &gates, stuck: &stuck, jobs: &jobs };
+        self.plan_machines(view, secrets, &volumes, before, outputs, progress);
+        progress.prepared.insert(&app.component, prepared);
     }
 
     /// Takes back a write of secrets that no machine would record: without the record the next pass could not tell that it was done,
     /// and would do it again, and again. It waits until a machine can be written.
-    fn drop_unrecorded_secrets(&mut self, view: &AppView<'_>, step: StepId) {
-        // From the end: the steps of this app are the newest ones. So `Progress` knows only steps before this one, whose places stay.
-        let is_recorded = self.plan.steps.iter().rev().any(|other| {
-            other.key.app() == Some(&view.app.name)
+    pub(super) fn drop_unrecorded_secrets(&mut self, app: &App, step: StepId, first_step: usize) {
+        let is_recorded = self.plan.steps.iter().skip(first_step).any(|other| {
+            other.key.app() == Some(&app.name)
                 && matches!(other.action, Action::CreateMachine(_) | Action::UpdateMachine { .. })
         });
-        if is_recorded || view.app.machines.is_empty() {
+        if is_recorded || (app.machines.is_empty() && app.jobs.is_empty()) {
             return;
         }
         let Some(Action::SetSecrets(write)) = self.plan.steps.get_mut(step.0).map(|step| &mut step.action) else {
@@ -355,7 +291,7 @@ impl<'a> Planner<'a> {
         view: &AppView<'_>,
         volumes: &BTreeMap<VolumeSlot, Binding>,
         outputs: &Outputs,
-        progress: &mut Progress,
+        progress: &Progress<'_>,
     ) -> Option<(SecretDecision, Option<StepId>)> {
         let app = view.app;
         let key = ResourceKey::Secrets { app: app.name.clone() };
@@ -441,7 +377,8 @@ impl<'a> Planner<'a> {
             let has_volume = machine.volume.as_ref().is_none_or(|slot| volumes.get(slot) != Some(&Binding::Withheld));
             has_volume && self.may_create(&key, view.born_here).is_ok()
         };
-        view.owned.is_empty() && !view.app.machines.iter().any(may_be_made)
+        let of_jobs = view.app.jobs.iter().map(|job| &job.machine);
+        view.owned.is_empty() && !view.app.machines.iter().chain(of_jobs).any(may_be_made)
     }
 
     /// What our machines' markers remember of the app: the newest stamp speaks.
@@ -521,23 +458,6 @@ impl Recorded {
     fn of(marker: &MachineMarker) -> Self {
         Self { secrets: marker.secrets.clone(), ips: marker.ips.clone(), certificates: marker.certificates.clone() }
     }
-}
-
-/// The parts of `env`, each after those whose outputs order it. The graph has no cycle: `desired` refuses those.
-fn in_reference_order(env: &Environment) -> Vec<Part<'_>> {
-    fn visit<'e>(parts: &[Part<'e>], at: usize, order: &mut Vec<Part<'e>>, seen: &mut BTreeSet<usize>) {
-        let Some(part) = parts.get(at).filter(|_| seen.insert(at)) else { return };
-        for (used, _) in parts.iter().enumerate().filter(|(_, used)| part.after().contains(used.name())) {
-            visit(parts, used, order, seen);
-        }
-        order.push(*part);
-    }
-    let parts: Vec<Part<'_>> = env.apps.iter().map(Part::App).chain(env.objects.iter().map(Part::Object)).collect();
-    let (mut order, mut seen) = (Vec::new(), BTreeSet::new());
-    for at in 0..parts.len() {
-        visit(&parts, at, &mut order, &mut seen);
-    }
-    order
 }
 
 fn secrets_reason(decision: &SecretDecision, view: &AppView<'_>) -> String {

@@ -70,15 +70,24 @@ impl Planner<'_> {
             self.plan_settled(rolling, wanted, live, marker, &key);
             return;
         }
-        if !rolling.stuck.is_empty() {
-            let message = format!("update {what}: it uses {}, which is not as wanted yet", rolling.stuck.join(" and "));
+        if !rolling.before.stuck.is_empty() || !rolling.before.jobs.is_empty() {
+            let message =
+                format!("update {what}: it uses {}, which is not as wanted yet", rolling.before.stuck.join(" and "));
+            let message = if rolling.before.jobs.is_empty() {
+                message
+            } else {
+                format!(
+                    "update {what}: it comes after job {}, which has not ended well",
+                    rolling.before.jobs.join(" and ")
+                )
+            };
             self.wait(&view.env.name, Some(&view.app.component), Some(&key), Reason::DependencyBlocked, message, None);
             return;
         }
         if self.is_doubted(rolling, &wanted.slot, &key, Stance::Waiting) {
             return;
         }
-        after.extend_from_slice(rolling.gates);
+        after.extend_from_slice(rolling.before.gates);
         after.extend(rolling.rollout.gate());
         let replaces = found.changes.iter().any(|change| change.kind == ChangeKind::Replace);
         let mut changes = found.changes;
@@ -131,7 +140,7 @@ impl Planner<'_> {
                 })
                 .collect();
             let action = Action::MarkMachine { id: live.id.clone(), metadata };
-            self.step(&view.place, key.clone(), action, reason, changes, rolling.gates);
+            self.step(&view.place, key.clone(), action, reason, changes, rolling.before.gates);
         }
         if self.has_just_failed(rolling, &wanted.slot, key) {
             return;
@@ -140,7 +149,7 @@ impl Planner<'_> {
             live.state,
             MachineState::Created | MachineState::Stopped | MachineState::Suspended | MachineState::Failed
         );
-        let after: Vec<StepId> = rolling.gates.iter().copied().chain(rolling.rollout.gate()).collect();
+        let after: Vec<StepId> = rolling.before.gates.iter().copied().chain(rolling.rollout.gate()).collect();
         if self.plan_sleep(rolling, wanted, live, key) {
             return;
         }
@@ -213,7 +222,7 @@ impl Planner<'_> {
             && redeployment(rolling.view.env, marker).is_none()
     }
 
-    fn difference(
+    pub(super) fn difference(
         &self,
         config: &Value,
         live_config: &Value,
@@ -239,7 +248,7 @@ fn in_a_new_machine(mut merged: Value, wanted: &Value) -> Value {
 }
 
 /// The secrets that a machine has not taken as they are wanted now.
-fn stale_secrets(secrets: &SecretDecision, marker: Option<&MachineMarker>) -> Vec<String> {
+pub(super) fn stale_secrets(secrets: &SecretDecision, marker: Option<&MachineMarker>) -> Vec<String> {
     let Some(marker) = marker else {
         return secrets.pending.iter().cloned().collect();
     };
@@ -257,14 +266,14 @@ fn stale_secrets(secrets: &SecretDecision, marker: Option<&MachineMarker>) -> Ve
 
 /// That a person has asked, by a later comment than the machine was written for, for it to be written again. Fly starts a machine anew
 /// when it is updated, also to the configuration that it has.
-fn redeployment(env: &Environment, marker: Option<&MachineMarker>) -> Option<FieldChange> {
+pub(super) fn redeployment(env: &Environment, marker: Option<&MachineMarker>) -> Option<FieldChange> {
     let (marker, asked) = (marker?, asked_again(env)?);
     let is_done = marker.redeploy >= Some(asked);
     (!is_done).then(|| FieldChange::plain("redeploy", marker.redeploy.map(Value::from), Some(asked.into())))
 }
 
 /// The metadata keys that differ between what is live and what would be written; writer and launch alone are no difference.
-fn metadata_patch(
+pub(super) fn metadata_patch(
     marker: Option<&MachineMarker>,
     mut wanted: BTreeMap<String, String>,
     new_marker: &MachineMarker,

@@ -10,26 +10,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::collect::Orphan;
+use super::ending::{WELL, end_of, said};
 use super::machines::Hashed;
 use super::planner::Planner;
 use super::proof::Proof;
 use super::step::{Action, Finalization, MachineWrite, StepId};
 use super::withheld::Reason;
-use crate::observed::{Machine, MachineState};
+use crate::observed::Machine;
 use crate::resource::field::FieldSet;
-use crate::resource::marker::{FINALIZED, FINALIZER_GROUP, FINALIZING, Finalizer, MachineMarker};
+use crate::resource::job;
+use crate::resource::marker::{FINALIZED, FINALIZER_GROUP, FINALIZING, Finalizer, JOB_GROUP, MachineMarker};
 use crate::resource::{FieldChange, MachineSlot, ObjectKind, ResourceKey, Subject};
 use crate::rules::Rule;
-
-/// What of a live machine's configuration the machine of a finalizer takes over. Whatever else there is would bring it traffic or
-/// volumes, start it again, or make it last.
-const TAKEN_OVER: [&str; 7] = ["image", "env", "guest", "files", "init", "rootfs", "stop_config"];
-
-/// The word for a finalizer that has ended well.
-const WELL: &str = "0";
 
 /// The stage of a teardown in which apps go.
 const APPS: u8 = ObjectKind::BEFORE_APPS.saturating_add(1);
@@ -192,7 +187,7 @@ impl Planner<'_> {
             match (job, ended) {
                 (Some(job), Some(word)) => self.plan_end_note(part, finalizer, &word, job, due),
                 (Some(job), None) => self.wait_for_job(part, finalizer, job, since),
-                (None, _) => self.plan_job(part, finalizer, since, due),
+                (None, _) => self.plan_finalizer(part, finalizer, since, due),
             }
             return false;
         }
@@ -233,7 +228,7 @@ impl Planner<'_> {
     }
 
     /// Plans the machine that a finalizer runs in.
-    fn plan_job(
+    fn plan_finalizer(
         &mut self,
         part: &Part<'_, '_>,
         finalizer: &Finalizer,
@@ -269,7 +264,7 @@ impl Planner<'_> {
             self.withhold(&place, &key, &format!("run finalizer `{}`", finalizer.name), obstacle);
             return;
         }
-        let config = job_config(config, &finalizer.command);
+        let config = job::config(config, &finalizer.command);
         let write = job_write(config, marker, slot);
         if let Some(rejection) = self.memory.rejections.get(&key.to_string())
             && rejection.hash == write.trial
@@ -392,7 +387,8 @@ impl<'a> Planner<'a> {
                 machine.is_live() && self.marker_on(machine).is_some_and(|marker| marker.env == orphan.env)
             })
             .collect();
-        machines.sort_by_key(|machine| machine.seniority());
+        // The machine of a job is like the others only where there are no others.
+        machines.sort_by_key(|machine| (group_of(machine).starts_with(JOB_GROUP), machine.seniority()));
         let markers = machines.iter().filter(|machine| !is_job(machine));
         let markers = markers.filter_map(|machine| machine.marker.as_ref()?.as_ref().ok());
         let newest = markers.max_by_key(|marker| (marker.writer.as_ref().map(|writer| writer.at), &marker.slot));
@@ -411,21 +407,6 @@ impl<'a> Planner<'a> {
             machines,
         }
     }
-}
-
-/// The configuration of the machine that `command` is run in, made from that of a live machine.
-fn job_config(live: &Value, command: &[String]) -> Value {
-    let taken = TAKEN_OVER.iter().filter_map(|key| Some(((*key).to_owned(), live.get(*key)?.clone())));
-    let mut config: Map<String, Value> = taken.collect();
-    let init = config.entry("init").or_insert_with(|| Value::Object(Map::new()));
-    if let Value::Object(init) = init {
-        // It would take the place of both.
-        init.remove("exec");
-        init.insert("cmd".to_owned(), json!(command));
-    }
-    config.insert("restart".to_owned(), json!({"policy": "no"}));
-    config.insert("dns".to_owned(), json!({"skip_registration": true}));
-    Value::Object(config)
 }
 
 /// What the machine is created with. It is marked like the machine that bears the notes, so that whoever looks sees the same.
@@ -462,31 +443,6 @@ fn over_at(finalizer: &Finalizer, since: DateTime<Utc>) -> DateTime<Utc> {
     within.and_then(|within| since.checked_add_signed(within)).unwrap_or(DateTime::<Utc>::MAX_UTC)
 }
 
-/// How the process of a finalizer's machine has ended, as one word, if it has.
-fn end_of(job: &Machine) -> Option<String> {
-    match (&job.state, &job.last_exit) {
-        (MachineState::Failed, _) => Some("failed".to_owned()),
-        (MachineState::Stopped | MachineState::Suspended, Some(exit)) if exit.oom_killed => Some("memory".to_owned()),
-        (MachineState::Stopped | MachineState::Suspended, Some(exit)) => Some(exit.code.to_string()),
-        (MachineState::Stopped | MachineState::Suspended, None) => Some("unknown".to_owned()),
-        _ => None,
-    }
-}
-
-/// The same for people, with the last exit event where the machine still shows it.
-fn said(word: &str, job: Option<&Machine>) -> String {
-    let exit = job.and_then(|job| job.last_exit.as_ref());
-    let at = exit.map(|exit| format!(" at {}", exit.at.format("%Y-%m-%d %H:%M:%S UTC"))).unwrap_or_default();
-    match word {
-        WELL => format!("ended well{at}"),
-        "late" => "did not end in its time".to_owned(),
-        "failed" => "could not be run: its machine failed to start".to_owned(),
-        "memory" => format!("failed: it ran out of memory{at}"),
-        "unknown" => "ended, and no event says how".to_owned(),
-        code => format!("failed: it exited with code {code}{at}"),
-    }
-}
-
 fn group_of(machine: &Machine) -> &str {
     match &machine.marker {
         Some(Ok(marker)) => &marker.slot.group,
@@ -502,30 +458,4 @@ fn is_job(machine: &Machine) -> bool {
 /// from listings alone.
 pub fn has_finalizers(machine: &Machine) -> bool {
     matches!(&machine.marker, Some(Ok(marker)) if !marker.finalizers.is_empty())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_finalizer_takes_over_what_its_command_needs_and_nothing_that_makes_it_last() {
-        let live = json!({
-            "image": "demo:v1", "env": {"A": "b"}, "guest": {"memory_mb": 512}, "files": [{"guest_path": "/f", "raw_value": "eA=="}],
-            "init": {"cmd": ["serve"], "exec": ["run"], "entrypoint": ["/entry"], "swap_size_mb": 512},
-            "services": [{"internal_port": 80}], "checks": {"up": {"type": "http"}}, "mounts": [{"volume": "vol_1", "path": "/data"}],
-            "schedule": "daily", "auto_destroy": true, "standbys": ["m"], "restart": {"policy": "always"}, "statics": [],
-        });
-        let job = job_config(&live, &["/bin/dump".to_owned(), "--all".to_owned()]);
-        assert_eq!(
-            job,
-            json!({
-                "image": "demo:v1", "env": {"A": "b"}, "guest": {"memory_mb": 512},
-                "files": [{"guest_path": "/f", "raw_value": "eA=="}],
-                "init": {"cmd": ["/bin/dump", "--all"], "entrypoint": ["/entry"], "swap_size_mb": 512},
-                "restart": {"policy": "no"}, "dns": {"skip_registration": true},
-            })
-        );
-        assert_eq!(job_config(&json!({"image": "demo:v1"}), &["x".to_owned()])["init"], json!({"cmd": ["x"]}));
-    }
 }

@@ -32,7 +32,8 @@ fn images_to_look_for_in(env: &Environment, app: &App, observed: &Observed) -> V
             config.into_iter().flat_map(images_in).map(move |image| (ImageReference::parse(image), digest))
         })
         .collect();
-    let wanted = app.machines.iter().flat_map(|machine| images_in(&machine.config));
+    let machines = app.machines.iter().chain(app.jobs.iter().map(|job| &job.machine));
+    let wanted = machines.flat_map(|machine| images_in(&machine.config));
     wanted
         .filter(|image| output::waits_for(image).is_empty())
         .map(ImageReference::parse)

@@ -6,7 +6,8 @@ use serde::Serialize;
 use serde_json::Value;
 use sha2::Digest as _;
 
-use super::app::{AppView, Progress};
+use super::app::AppView;
+use super::parts::Progress;
 use super::planner::Planner;
 use super::proof::{Evidence, Obstacle};
 use super::rollout::Rollout;
@@ -24,13 +25,22 @@ use crate::resource::output::{self, Outputs, volume_id_path};
 use crate::resource::{FieldChange, MachineSlot, ResourceKey, VolumeSlot};
 use crate::rules::Rule;
 
+/// What the machines of an app come after.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Before<'b> {
+    /// The steps that have to be done.
+    pub(super) gates: &'b [StepId],
+    /// Components that this app uses and that are not as wanted.
+    pub(super) stuck: &'b [String],
+    /// Jobs that have not ended well.
+    pub(super) jobs: &'b [String],
+}
+
 /// What planning the machines of one app needs to know besides the machines.
 pub(super) struct Rolling<'r> {
     pub(super) view: &'r AppView<'r>,
     pub(super) secrets: &'r SecretDecision,
-    pub(super) gates: &'r [StepId],
-    /// Components that this app uses and that are not as wanted.
-    pub(super) stuck: &'r [String],
+    pub(super) before: Before<'r>,
     /// Outputs known now, the ids of live volumes among them.
     pub(super) outputs: Outputs,
     pub(super) producers: &'r BTreeMap<String, StepId>,
@@ -40,16 +50,14 @@ pub(super) struct Rolling<'r> {
 }
 
 impl Planner<'_> {
-    #[expect(clippy::too_many_arguments, reason = "each is a different part of what was planned for the app before")]
     pub(super) fn plan_machines(
         &mut self,
         view: &AppView<'_>,
         secrets: &SecretDecision,
         volumes: &BTreeMap<VolumeSlot, Binding>,
-        gates: &[StepId],
-        stuck: &[String],
+        before: Before<'_>,
         outputs: &Outputs,
-        progress: &Progress,
+        progress: &Progress<'_>,
     ) {
         let mut outputs = outputs.clone();
         for (slot, binding) in volumes {
@@ -61,8 +69,7 @@ impl Planner<'_> {
         let mut rolling = Rolling {
             view,
             secrets,
-            gates,
-            stuck,
+            before,
             outputs,
             producers: &progress.producers,
             rollout: Rollout::default(),
@@ -129,7 +136,7 @@ impl Planner<'_> {
     }
 
     /// A second machine in one slot: the younger goes, after the same grace as an orphan.
-    fn plan_duplicate(&mut self, view: &AppView<'_>, double: &Machine, survivor: &Machine) {
+    pub(super) fn plan_duplicate(&mut self, view: &AppView<'_>, double: &Machine, survivor: &Machine) {
         let Some(marker) = self.marker_on(double) else {
             return;
         };
@@ -161,7 +168,8 @@ impl Planner<'_> {
         let view = rolling.view;
         for live in &view.owned {
             let Some(slot) = self.slot_of(live) else { continue };
-            if view.app.machines.iter().any(|machine| machine.slot == *slot) {
+            let of_jobs = view.app.jobs.iter().map(|job| &job.machine);
+            if view.app.machines.iter().chain(of_jobs).any(|machine| machine.slot == *slot) {
                 continue;
             }
             let key = ResourceKey::Machine { app: view.app.name.clone(), slot: slot.clone() };
@@ -299,6 +307,7 @@ impl Planner<'_> {
             finalizers: view.app.finalizers.clone(),
             keep_until: self.births.kept_until(view.env).filter(|until| *until > self.now),
             redeploy: before.and_then(|marker| marker.redeploy).max(asked_again(view.env)),
+            generation: None,
             tombstone: None,
         };
         (metadata, marker)

@@ -34,10 +34,19 @@ impl Planner<'_> {
         let Some((config, mut after)) = self.resolved(rolling, wanted, &key) else {
             return;
         };
+        if !rolling.before.jobs.is_empty() {
+            let message = format!(
+                "create machine {}: it comes after job {}, which has not ended well",
+                wanted.slot,
+                rolling.before.jobs.join(" and ")
+            );
+            self.wait(&view.env.name, Some(&view.app.component), Some(&key), Reason::DependencyBlocked, message, None);
+            return;
+        }
         if self.is_doubted(rolling, &wanted.slot, &key, Stance::Blocked) {
             return;
         }
-        after.extend_from_slice(rolling.gates);
+        after.extend_from_slice(rolling.before.gates);
         let start = !rests(wanted);
         let write = self.write(rolling, wanted, config, None, wanted.slot.machine_name(), start);
         let mut changes = vec![

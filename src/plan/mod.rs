@@ -4,7 +4,7 @@
 //! ordering, rollouts, garbage collection, deletion safety, expiry. A plan leaves no choice to the executor.
 //!
 //! ```text
-//! planner ──> per app:  secrets, addresses, volumes, machines (missing, existing) ──> rollout (order), trial (failures)
+//! planner ──> per app:  secrets, addresses, volumes, jobs, machines (missing, existing) ──> rollout (order), trial (failures)
 //!         └─> collect:  orphans, grace, budget                 ──> proof   (deletes) ──> finalize (what is run before)
 //! ```
 
@@ -13,11 +13,13 @@ mod adopt;
 mod app;
 mod budget;
 mod collect;
+mod ending;
 mod existing;
 mod expiry;
 mod extend;
 mod finalize;
 mod images;
+mod jobs;
 mod lift;
 mod machines;
 mod missing;
@@ -25,6 +27,7 @@ mod network;
 mod object_orphans;
 mod objects;
 mod outputs;
+mod parts;
 mod planner;
 mod proof;
 mod queue;
@@ -39,6 +42,7 @@ mod withheld;
 
 pub use adopt::Adoption;
 pub use collect::Collected;
+pub use ending::newest_run;
 pub use expiry::{Births, SOON, ended_by_age};
 pub use finalize::has_finalizers;
 pub use images::images_to_look_for;

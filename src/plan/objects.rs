@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 use sha2::Digest as _;
 
-use super::app::Progress;
+use super::parts::Progress;
 use super::planner::{Place, Planner};
 use super::step::{Action, ObjectChange, StepId};
 use super::withheld::Reason;
@@ -46,7 +46,7 @@ impl<'a> Planner<'a> {
         env: &'a Environment,
         object: &'a Object,
         outputs: &Outputs,
-        progress: &mut Progress,
+        progress: &mut Progress<'_>,
     ) {
         let place = Place { env: &env.name, component: Some(&object.component), org: None };
         let key = ResourceKey::Object(object.key.clone());
@@ -88,7 +88,7 @@ impl<'a> Planner<'a> {
         object: &'a Object,
         live: &observed::Object,
         outputs: &Outputs,
-        progress: &mut Progress,
+        progress: &mut Progress<'_>,
     ) {
         let place = Place { env: &env.name, component: Some(&object.component), org: None };
         let key = ResourceKey::Object(object.key.clone());
@@ -141,7 +141,7 @@ impl<'a> Planner<'a> {
         object: &'a Object,
         live: &observed::Object,
         outputs: &Outputs,
-        progress: &mut Progress,
+        progress: &mut Progress<'_>,
     ) {
         let place = Place { env: &env.name, component: Some(&object.component), org: None };
         let key = ResourceKey::Object(object.key.clone());
@@ -180,7 +180,7 @@ impl<'a> Planner<'a> {
     }
 
     /// Waits until the object can be used, after the step that writes it.
-    fn wait_object(&mut self, place: &Place<'_>, object: &Object, after: StepId, progress: &mut Progress) {
+    fn wait_object(&mut self, place: &Place<'_>, object: &Object, after: StepId, progress: &mut Progress<'_>) {
         let key = ResourceKey::Object(object.key.clone());
         let waiting = Action::WaitObject { timeout: object.timeout, fields: object.fields.clone() };
         let step = self.step(place, key, waiting, "until it is ready", Vec::new(), &[after]);
@@ -188,7 +188,7 @@ impl<'a> Planner<'a> {
     }
 
     /// The steps that an object comes after; nothing where what it comes after is stuck, which is said.
-    fn gates_of(&mut self, env: &Environment, object: &Object, progress: &Progress) -> Option<Vec<StepId>> {
+    fn gates_of(&mut self, env: &Environment, object: &Object, progress: &Progress<'_>) -> Option<Vec<StepId>> {
         let stuck: Vec<String> =
             object.after.iter().filter(|used| progress.is_stuck(used)).map(|used| format!("`{used}`")).collect();
         if !stuck.is_empty() {
@@ -207,7 +207,7 @@ impl<'a> Planner<'a> {
         env: &Environment,
         object: &Object,
         mut found: Difference,
-        progress: &Progress,
+        progress: &Progress<'_>,
     ) -> Option<(ObjectChange, Vec<StepId>)> {
         let key = ResourceKey::Object(object.key.clone());
         for message in std::mem::take(&mut found.unknown) {

@@ -94,7 +94,9 @@ pub(super) fn decide(
         let is_final = output::waits_for(resolved.expose()).is_empty();
         let fingerprint = if is_final { fingerprinter.fingerprint(&app.name, name, &resolved) } else { String::new() };
         let known_right = is_final && record.is_some_and(|record| record.fingerprint == fingerprint);
-        if (undisturbed && known_right) || (app.machines.is_empty() && live.is_some()) {
+        if (undisturbed && known_right)
+            || (app.machines.is_empty() && !app.jobs.iter().any(|job| job.again) && live.is_some())
+        {
             decision.record.0.extend(record.map(|record| (name.clone(), record.clone())));
             continue;
         }

@@ -45,7 +45,7 @@ impl Planner<'_> {
         let change = FieldChange::plain("state", Some("started".into()), Some(to.into()));
         let reason = format!("nothing has happened for {}: {} wakes it", words(sleep.after), waker(&wanted.config));
         let action = Action::StopMachine { id: live.id.clone(), version: live.version.clone(), suspend };
-        self.step(&view.place, key.clone(), action, reason, vec![change], rolling.gates);
+        self.step(&view.place, key.clone(), action, reason, vec![change], rolling.before.gates);
         true
     }
 

@@ -153,6 +153,13 @@ pub enum Action {
         /// Hash of the wanted configuration and secrets, to remember a failure by.
         hash: String,
     },
+    /// Waits until the run of a machine that is there for one run has ended well.
+    WaitEnded {
+        /// The server's id, where no step before writes the machine.
+        live: Option<String>,
+        /// How long that may take.
+        timeout: Duration,
+    },
     /// Creates an object at another provider.
     CreateObject(Box<ObjectChange>),
     /// Changes one.
@@ -242,7 +249,7 @@ impl Action {
             Self::StartMachine { .. } => "start",
             Self::StopMachine { suspend: false, .. } => "stop",
             Self::StopMachine { suspend: true, .. } => "suspend",
-            Self::WaitHealthy { .. } | Self::WaitObject { .. } => "wait",
+            Self::WaitHealthy { .. } | Self::WaitEnded { .. } | Self::WaitObject { .. } => "wait",
             Self::ReleaseIp { .. } => "release",
             Self::RemoveCertificate { .. } => "remove",
             Self::DeleteVolume { .. } | Self::DeleteApp { .. } | Self::DeleteObject { .. } => "delete",
@@ -277,7 +284,7 @@ impl Action {
             | Self::DestroyMachine { .. }
             | Self::DeleteApp { .. }
             | Self::DeleteObject { .. } => Some(Verb::Delete),
-            Self::WaitHealthy { .. } | Self::WaitObject { .. } => None,
+            Self::WaitHealthy { .. } | Self::WaitEnded { .. } | Self::WaitObject { .. } => None,
         }
     }
 

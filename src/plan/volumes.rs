@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::app::{AppView, Progress};
+use super::app::AppView;
+use super::parts::Progress;
 use super::planner::Planner;
 use super::proof::{Evidence, Obstacle};
 use super::step::{Action, StepId};
@@ -28,7 +29,7 @@ impl Planner<'_> {
     pub(super) fn plan_volumes(
         &mut self,
         view: &AppView<'_>,
-        progress: &mut Progress,
+        progress: &mut Progress<'_>,
     ) -> BTreeMap<VolumeSlot, Binding> {
         let mut claimed = BTreeSet::new();
         let mut live: BTreeMap<VolumeSlot, &Volume> = BTreeMap::new();
@@ -105,7 +106,7 @@ impl Planner<'_> {
         &mut self,
         view: &AppView<'_>,
         volume: &desired::Volume,
-        progress: &mut Progress,
+        progress: &mut Progress<'_>,
     ) -> Binding {
         let key = ResourceKey::Volume { app: view.app.name.clone(), slot: volume.slot.clone() };
         let may_create = match self.holder(view, volume).filter(|holder| holder.config.is_none()) {

@@ -93,6 +93,10 @@ pub enum Reason {
     Finalizing,
     /// What was run before it is deleted has failed, or has not ended in its time.
     FinalizerFailed,
+    /// A job runs as it was before its change.
+    JobRunning,
+    /// A job has failed, or has not ended in its time.
+    JobFailed,
     /// The environment has reached its end.
     Expired,
     /// Nothing has happened in the preview for so long that its machines are stopped.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::cost::{self, Cost};
 use crate::observed::{Machine, Observed, Volume};
 use crate::plan::{Action, Plan, Step};
+use crate::resource::marker::runs_to_its_end;
 use crate::resource::{AppName, ResourceKey};
 
 /// The difference between what `observed` costs and what it will cost after `plan`. It is not whole where something goes whose
@@ -36,6 +37,10 @@ pub(super) fn cost_of_app(observed: &Observed, app: &AppName) -> Cost {
 
 fn of_step(step: &Step, known: &Known<'_>) -> Cost {
     let Some(app) = step.key.app() else { return Cost::ZERO };
+    if matches!(&step.key, ResourceKey::Machine { slot, .. } if runs_to_its_end(&slot.group)) {
+        // What runs for minutes costs nothing a month.
+        return Cost::ZERO;
+    }
     match &step.action {
         Action::CreateMachine(write) => cost::machine(&write.config),
         Action::UpdateMachine { id, write, .. } => cost::machine(&write.config).minus(known.machine(app, id)),
@@ -60,8 +65,8 @@ fn of_step(step: &Step, known: &Known<'_>) -> Cost {
         | Action::AdoptApp { .. }
         | Action::StartMachine { .. }
         | Action::StopMachine { .. }
-        // What runs for minutes costs nothing a month.
         | Action::Finalize { .. }
+        | Action::WaitEnded { .. }
         | Action::WaitHealthy { .. } => Cost::ZERO,
     }
 }
@@ -114,6 +119,9 @@ impl Known<'_> {
 }
 
 fn price(machine: &Machine) -> Cost {
+    if matches!(&machine.marker, Some(Ok(marker)) if runs_to_its_end(&marker.slot.group)) {
+        return Cost::ZERO;
+    }
     machine.config.as_ref().map_or(Cost::UNKNOWN, cost::machine)
 }
 

@@ -222,7 +222,7 @@ fn held_by_level<'p>(blocked: &[&'p Withheld]) -> Option<Held<'p>> {
 /// Adds a step to the entries of its component: a wait to the machine it waits for, a create to the delete that it follows.
 fn add<'p>(entries: &mut Vec<Entry<'p>>, step: &'p Step) {
     let same_key = |entry: &&mut Entry<'p>| entry.keys.first() == Some(&&step.key);
-    if let Action::WaitObject { .. } = &step.action {
+    if let Action::WaitObject { .. } | Action::WaitEnded { .. } = &step.action {
         return;
     }
     if let Action::WaitHealthy { timeout, has_checks, .. } = &step.action {

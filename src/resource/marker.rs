@@ -55,6 +55,17 @@ pub struct Finalizer {
 /// What the process group of the machine that a finalizer runs in begins with; the rest is the finalizer's name.
 pub const FINALIZER_GROUP: &str = "finalizer-";
 
+/// What the process group of the machine that a job runs in begins with; the rest is the job's name.
+pub const JOB_GROUP: &str = "job-";
+
+/// The metadata key that says how the run of a job has ended: an exit code, or a word.
+pub const ENDED: &str = "hangar_ended";
+
+/// Whether a machine of this process group is there for one run of a command, a job or a finalizer, and not to serve.
+pub fn runs_to_its_end(group: &str) -> bool {
+    group.starts_with(FINALIZER_GROUP) || group.starts_with(JOB_GROUP)
+}
+
 /// The metadata key that says since when what is run before a deletion is due.
 pub const FINALIZING: &str = "hangar_finalizing";
 
@@ -104,6 +115,8 @@ pub struct MachineMarker {
     pub keep_until: Option<DateTime<Utc>>,
     /// The last comment that asked for it to be written again, and that it was written again for.
     pub redeploy: Option<u64>,
+    /// Of a job's machine: the generation that it was run for.
+    pub generation: Option<String>,
     /// Garbage collection found no spec for it at this moment; grace counts from here.
     pub tombstone: Option<DateTime<Utc>>,
 }
@@ -141,12 +154,13 @@ impl MachineMarker {
         put("finalizers", finalizers_text(&self.finalizers));
         put("keep_until", self.keep_until.map(|at| at.timestamp().to_string()).unwrap_or_default());
         put("redeploy", self.redeploy.map(|comment| comment.to_string()).unwrap_or_default());
+        put("generation", self.generation.clone().unwrap_or_default());
         put("tombstone", self.tombstone.map(|at| at.timestamp().to_string()).unwrap_or_default());
         entries
     }
 
     /// All metadata keys that a marker can use: a patch sets those that are absent from it to null.
-    pub const KEYS: [&'static str; 21] = [
+    pub const KEYS: [&'static str; 22] = [
         "owner",
         "env",
         "set",
@@ -167,6 +181,7 @@ impl MachineMarker {
         "finalizers",
         "keep_until",
         "redeploy",
+        "generation",
         "tombstone",
     ];
 
@@ -213,6 +228,7 @@ impl MachineMarker {
                 .and_then(|text| text.parse().ok())
                 .and_then(|at| DateTime::from_timestamp(at, 0)),
             redeploy: optional("redeploy").and_then(|text| text.parse().ok()),
+            generation: optional("generation").map(str::to_owned),
             tombstone: match optional("tombstone") {
                 None => None,
                 Some(text) => Some(
@@ -321,6 +337,7 @@ mod tests {
             }],
             keep_until: DateTime::from_timestamp(1_700_000_100, 0),
             redeploy: Some(42),
+            generation: Some("2".to_owned()),
             tombstone: DateTime::from_timestamp(1_700_000_000, 0),
         }
     }

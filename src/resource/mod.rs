@@ -6,6 +6,7 @@
 pub mod diff;
 pub mod field;
 pub mod image;
+pub mod job;
 pub mod key;
 pub mod machine;
 pub mod marker;

@@ -171,7 +171,8 @@ fn things(app: &App) -> impl Iterator<Item = (ResourceKey, Value)> {
         .volumes
         .iter()
         .map(move |volume| (ResourceKey::Volume { app: name(), slot: volume.slot.clone() }, volume_fields(volume)));
-    let machines = app.machines.iter().map(move |machine| {
+    let of_jobs = app.jobs.iter().map(|job| &job.machine);
+    let machines = app.machines.iter().chain(of_jobs).map(move |machine| {
         (ResourceKey::Machine { app: name(), slot: machine.slot.clone() }, machine_fields(machine))
     });
     ips.chain(certificates).chain(volumes).chain(machines)

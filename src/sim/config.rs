@@ -170,6 +170,9 @@ pub struct SimConfig {
     pub flap: Duration,
     /// How long a machine with `auto_destroy` or `schedule` runs before its process ends.
     pub job: Duration,
+    /// How long a machine with a command of its own that is run once (restart policy `no`, or none that finds it by name) runs before its
+    /// process ends with code 0; until somebody ends it where absent.
+    pub command: Option<Duration>,
     /// How long a destroyed machine is still served, as `destroyed`, before 404.
     pub destroyed_visible: Duration,
     /// From the deletion of an app to its disappearance.
@@ -233,6 +236,7 @@ impl Default for SimConfig {
             settle: Duration::from_secs(1),
             flap: Duration::from_secs(10),
             job: Duration::from_secs(2),
+            command: None,
             destroyed_visible: Duration::from_mins(1),
             app_delete: Duration::from_millis(500),
             app_missing_after_create: Duration::ZERO,

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::Simulator;
 use super::config::SimConfig;
 use super::world::app::App;
-use super::world::machine::Machine;
+use super::world::machine::{Event, Machine};
 
 /// An app.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -71,6 +71,8 @@ pub struct MachineView {
     pub containers: Vec<(String, String)>,
     /// When its schedule lets it run next, if it has one.
     pub next_run: Option<DateTime<Utc>>,
+    /// The codes with which its process has ended, newest first, as far as its events go back.
+    pub exits: Vec<i64>,
 }
 
 impl MachineView {
@@ -270,5 +272,6 @@ fn view_machine(machine: &Machine, now: DateTime<Utc>, config: &SimConfig) -> Ma
         checks: machine.checks(now, config).into_iter().map(|check| (check.name, check.status.to_owned())).collect(),
         containers: containers.iter().map(|container| (text(container, "name"), text(container, "state"))).collect(),
         next_run: machine.next_run,
+        exits: machine.events.iter().filter_map(Event::exit_code).collect(),
     }
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::duration::Duration;
 use super::fly::FlySpec;
+use super::job::Job;
 use super::neon::NeonSpec;
 use super::postgres::PostgresSpec;
 use super::report::ReportSpec;
@@ -59,6 +60,9 @@ pub struct EnvironmentSpec {
     /// What there is in Vercel projects.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vercel: Option<VercelSpec>,
+    /// Commands that run to their end while the environment is brought about, by name: migrations, seeds, smoke tests. Default: none.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub jobs: IndexMap<String, Job>,
     /// Commands that are run, one after the other, before anything of the environment is deleted. Default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8))]
@@ -72,6 +76,16 @@ impl EnvironmentSpec {
     /// Whether nothing of this environment may be deleted: stated, or by its class.
     pub fn is_protected(&self) -> bool {
         self.protect.unwrap_or(self.class == Class::Production)
+    }
+
+    /// What a job can come before or after, by the names that specs use: components and jobs.
+    pub fn parts(&self) -> Vec<String> {
+        let apps = self.fly.iter().flat_map(|fly| fly.apps.keys()).cloned();
+        let neon = self.neon.iter().flat_map(|neon| neon.branches.keys()).map(|name| format!("neon.{name}"));
+        let postgres = self.postgres.iter().flat_map(|all| all.clusters.keys().chain(all.databases.keys()));
+        let postgres = postgres.map(|name| format!("postgres.{name}"));
+        let vercel = self.vercel.iter().flat_map(|vercel| vercel.projects.keys()).map(|name| format!("vercel.{name}"));
+        apps.chain(neon).chain(postgres).chain(vercel).chain(self.jobs.keys().cloned()).collect()
     }
 }
 

@@ -17,7 +17,7 @@ use super::tree::{self, Node, Shape};
 use super::typed::{self, Lenience};
 
 /// Sections of an environment that are designed and not built.
-const LATER_SECTIONS: [&str; 2] = ["jobs", "checks"];
+const LATER_SECTIONS: [&str; 1] = ["checks"];
 
 /// A document that was read, perhaps with problems.
 #[derive(Debug)]

@@ -15,6 +15,7 @@ pub mod finding;
 pub mod fly;
 pub mod flytoml;
 pub mod group;
+pub mod job;
 pub mod machine;
 mod manifest;
 mod mask;

@@ -77,7 +77,7 @@ async fn destroy(world: &mut World) -> Outcome {
 async fn nothing_is_deleted_before_the_command_has_ended_which_runs_beside_the_machines_of_its_component() {
     let mut world = doomed(DUMP).await;
     let db = world.only_machine("demo-db");
-    let outcome = run_for(&mut world, 30).await;
+    let outcome = world.run_for(seconds(30)).await;
     assert_eq!(outcome.worst(), Verdict::Waiting);
     assert_eq!(withheld(&outcome.last.plan), [Reason::Finalizing]);
     assert_eq!(
@@ -118,7 +118,7 @@ async fn nothing_is_deleted_before_the_command_has_ended_which_runs_beside_the_m
 #[tokio::test(start_paused = true)]
 async fn a_command_that_fails_is_told_with_its_exit_code_and_the_deletion_goes_on() {
     let mut world = doomed(DUMP).await;
-    run_for(&mut world, 30).await;
+    world.run_for(seconds(30)).await;
     let dumped = job(&world, "demo-db", "dump").unwrap();
     end(&world, "demo-db", "dump", 3);
     world.reconcile().await;
@@ -168,10 +168,10 @@ async fn a_command_whose_machine_cannot_be_created_does_not_keep_anything_for_ev
 #[tokio::test(start_paused = true)]
 async fn several_run_one_after_the_other_in_the_order_of_the_spec() {
     let mut world = doomed(&format!("{NOTIFY}, {DUMP}")).await;
-    run_for(&mut world, 30).await;
+    world.run_for(seconds(30)).await;
     assert_eq!(creations(&world), ["POST /v1/apps/demo-web/machines"]);
     end(&world, "demo-web", "notify", 0);
-    run_for(&mut world, 30).await;
+    world.run_for(seconds(30)).await;
     assert_eq!(creations(&world), ["POST /v1/apps/demo-web/machines", "POST /v1/apps/demo-db/machines"]);
     assert_eq!(deletes(&world), Vec::<String>::new());
     // Its time counts from the end of the time of those before it.
@@ -179,7 +179,7 @@ async fn several_run_one_after_the_other_in_the_order_of_the_spec() {
     let mark = machines.iter().find_map(|machine| machine.metadata("hangar_finalizing")).unwrap();
     let since = DateTime::from_timestamp(mark.parse().unwrap(), 0).unwrap();
     world.pass_time((since + TimeDelta::seconds(295) - world.clock.now()).to_std().unwrap()).await;
-    run_for(&mut world, 1).await;
+    world.run_for(seconds(1)).await;
     assert_eq!(deletes(&world), Vec::<String>::new());
     world.pass_time(seconds(10)).await;
     world.reconcile().await;
@@ -190,7 +190,7 @@ async fn several_run_one_after_the_other_in_the_order_of_the_spec() {
 async fn what_is_wanted_again_meanwhile_stays_as_it_was_and_only_the_command_goes() {
     let mut world = doomed(DUMP).await;
     let before = world.only_machine("demo-db");
-    run_for(&mut world, 30).await;
+    world.run_for(seconds(30)).await;
     let job = job(&world, "demo-db", "dump").unwrap();
     world.put("demo.yaml", &demo(DUMP));
     world.sim.clear_requests();
@@ -209,7 +209,7 @@ async fn what_is_wanted_again_meanwhile_stays_as_it_was_and_only_the_command_goe
     world.remove("demo.yaml");
     world.reconcile().await;
     world.pass_time(GRACE).await;
-    run_for(&mut world, 30).await;
+    world.run_for(seconds(30)).await;
     end(&world, "demo-db", "dump", 0);
     world.reconcile().await;
     assert_eq!(world.app_names(), ["other-web"]);
@@ -241,7 +241,7 @@ async fn neither_a_crash_anywhere_nor_an_empty_store_runs_it_twice_or_gives_it_m
             let mut world = doomed(DUMP).await;
             let began = world.clock.now();
             world.sim.kill_after_writes(count, point);
-            run_for(&mut world, 60).await;
+            world.run_for(seconds(60)).await;
             is_over &= !world.sim.is_dead();
             world.sim.revive();
             world.lose_store();
@@ -268,9 +268,9 @@ async fn neither_a_crash_anywhere_nor_an_empty_store_runs_it_twice_or_gives_it_m
 #[tokio::test(start_paused = true)]
 async fn what_has_ended_is_not_run_again_although_its_machine_is_gone() {
     let mut world = doomed(&format!("{DUMP}, {NOTIFY}")).await;
-    run_for(&mut world, 30).await;
+    world.run_for(seconds(30)).await;
     end(&world, "demo-db", "dump", 0);
-    run_for(&mut world, 30).await;
+    world.run_for(seconds(30)).await;
     let dumped = job(&world, "demo-db", "dump").unwrap();
     world.sim.delete_machine("demo-db", &dumped.id).unwrap();
     end(&world, "demo-web", "notify", 0);
@@ -293,7 +293,7 @@ async fn nothing_is_run_for_what_would_not_be_deleted() {
 
     let mut world = doomed(DUMP).await;
     world.lose_store();
-    run_for(&mut world, 100).await;
+    world.run_for(seconds(100)).await;
     assert_eq!(world.writes(), Vec::<String>::new());
 
     let mut world = doomed(DUMP).await;
@@ -359,7 +359,7 @@ async fn a_component_that_its_environment_no_longer_has_is_finalized_alone() {
     world.put("demo.yaml", &environment("demo", "", "web: {image: 'registry.fly.io/demo:v1'}"));
     world.reconcile().await;
     world.pass_time(GRACE).await;
-    run_for(&mut world, 30).await;
+    world.run_for(seconds(30)).await;
     end(&world, "demo-db", "dump", 0);
     world.reconcile().await;
     assert_eq!(world.app_names(), ["demo-web", "other-web"]);
@@ -401,19 +401,4 @@ fn first_deletion(world: &World, began: DateTime<Utc>) -> i64 {
     let requests = world.sim.requests();
     let first = requests.iter().find(|request| request.method == "DELETE" && request.path.starts_with("/v1/apps/demo"));
     (first.unwrap().at - began).num_seconds()
-}
-
-/// A run that is stopped after so many seconds.
-async fn run_for(world: &mut World, count: u64) -> Outcome {
-    world.pass_time(seconds(3)).await;
-    let session = world.session();
-    let stop = session.stop.clone();
-    let clock = std::sync::Arc::clone(&world.clock);
-    let run = hangar::controller::Once::new(&session, Request::default(), seconds(180)).run(|_| ());
-    let end = async {
-        clock.sleep(seconds(count)).await;
-        stop.request(hangar::execute::StopReason::Stopping);
-    };
-    let (outcome, ()) = tokio::join!(run, end);
-    outcome.unwrap()
 }

@@ -1,13 +1,12 @@
 //! Cases 1 and 3 as sets of previews: `specs/chat-dev-previews` and `specs/reify`, from the files that the repository ships, with a
 //! simulated GitHub: opened, pushed, closed, and nothing left.
 //!
-//! Left out, because Hangar has no jobs and builds no images: migrations and seeds of reify, and what CI does before a commit has its image.
-//! Case 2 (agents) needs Vercel, and is left out whole.
+//! Left out, because Hangar builds no images: what CI does before a commit has its image.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use hangar::controller::{Verdict, WithRepositories};
+use hangar::controller::{Outcome, Verdict, WithRepositories};
 use hangar::http::Shared;
 use hangar::random::Random;
 use hangar::sim::{NewPull, RepositoryHand, SimConfig};
@@ -19,16 +18,27 @@ use crate::world::World;
 const TOKEN: &str = "ghp_planted_0123456789abcdef";
 
 /// A team's specs at work.
-struct Team {
-    world: World,
+pub(crate) struct Team {
+    pub(crate) world: World,
     eyes: WithRepositories,
-    repo: RepositoryHand,
+    pub(crate) repo: RepositoryHand,
 }
 
 impl Team {
     /// The files of `folder`, in these organizations (with the variables of their tokens), of this repository.
     async fn of(folder: &str, orgs: &[(&str, &str)], repo: &str, variables: &[(&str, &str)]) -> Self {
-        let mut config = SimConfig::default().with_repo(repo, TOKEN);
+        Self::on(SimConfig::default(), folder, orgs, repo, variables).await
+    }
+
+    /// The same on a platform set up like this.
+    pub(crate) async fn on(
+        config: SimConfig,
+        folder: &str,
+        orgs: &[(&str, &str)],
+        repo: &str,
+        variables: &[(&str, &str)],
+    ) -> Self {
+        let mut config = config.with_repo(repo, TOKEN);
         for (org, _) in orgs {
             config = config.with_org(org, &format!("sim_{org}_token"));
         }
@@ -50,15 +60,20 @@ impl Team {
     }
 
     /// Looks at the repository, reconciles, and expects everything to be as desired.
-    async fn pass(&mut self) {
-        self.world.pass_time(seconds(61)).await;
-        self.world.repos = self.eyes.complete(self.world.snapshot()).await.repos;
-        let outcome = self.world.reconcile().await;
+    pub(crate) async fn pass(&mut self) {
+        let outcome = self.look().await;
         let problems = (&outcome.failures, &outcome.last.plan.withheld);
         assert_eq!(outcome.worst(), Verdict::Converged, "{problems:#?}");
     }
 
-    async fn rests(&mut self) {
+    /// Looks at the repository, and reconciles.
+    pub(crate) async fn look(&mut self) -> Outcome {
+        self.world.pass_time(seconds(61)).await;
+        self.world.repos = self.eyes.complete(self.world.snapshot()).await.repos;
+        self.world.reconcile().await
+    }
+
+    pub(crate) async fn rests(&mut self) {
         self.world.reconcile_without_writes().await;
     }
 
@@ -71,7 +86,7 @@ impl Team {
     }
 
     /// Of whatever is left of apps that are gone.
-    fn left_of(&self, app: &str) -> usize {
+    pub(crate) fn left_of(&self, app: &str) -> usize {
         self.world.sim.machines(app).len() + self.world.sim.volumes(app).len() + self.world.sim.ips(app).len()
     }
 }

@@ -127,6 +127,28 @@ impl World {
         Once::new(&session, hangar::plan::Request::default(), seconds(180)).run(|_| ()).await.unwrap()
     }
 
+    /// Reconciles for that long at most, and is then asked to stop.
+    pub(crate) async fn run_for(&mut self, duration: Duration) -> Outcome {
+        self.pass_time(seconds(3)).await;
+        let session = self.session();
+        let stop = session.stop.clone();
+        let clock = Arc::clone(&self.clock);
+        let run = Once::new(&session, hangar::plan::Request::default(), seconds(180)).run(|_| ());
+        let end = async {
+            clock.sleep(duration).await;
+            stop.request(hangar::execute::StopReason::Stopping);
+        };
+        let (outcome, ()) = tokio::join!(run, end);
+        outcome.unwrap()
+    }
+
+    /// Reconciles, whatever becomes of it: it may be killed on the way.
+    pub(crate) async fn reconcile_to_death(&mut self) {
+        self.pass_time(seconds(3)).await;
+        let session = self.session();
+        let _cut_short = Once::new(&session, hangar::plan::Request::default(), seconds(180)).run(|_| ()).await;
+    }
+
     /// The names of all live apps.
     pub(crate) fn app_names(&self) -> Vec<String> {
         self.sim.apps().into_iter().map(|app| app.name).collect()

@@ -170,13 +170,18 @@ fn documents_of_other_kinds_and_versions_are_refused() {
 }
 
 #[test]
+fn jobs_name_what_there_is_and_what_they_run() {
+    let jobs = "  jobs:\n    web: {app: web, command: x}\n    one: {app: wob, command: ''}\n    two: {app: web, command: x, before: [three, two], after: [onn]}\n    three: {app: web, command: x, timeout: 48h, retries: 11, size: huge}\n  fly:";
+    assert_eq!(problems(&with_app("").replace("  fly:", jobs)), Vec::<String>::new());
+}
+
+#[test]
 fn sections_that_are_not_built_yet_are_named_as_such() {
-    let text = with_app("").replace("  fly:", "  checks: {}\n  jobs: [nonsense]\n  fly:");
+    let text = with_app("").replace("  fly:", "  checks: {}\n  fly:");
     assert_eq!(
         problems(&text),
         [
             "5:3 the section `checks` is not supported by this version of Hangar yet (remove it; this version reconciles `fly`, `neon`, `postgres` and `vercel`)",
-            "6:3 the section `jobs` is not supported by this version of Hangar yet (remove it; this version reconciles `fly`, `neon`, `postgres` and `vercel`)",
         ]
     );
 }

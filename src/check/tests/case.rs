@@ -81,6 +81,7 @@ pub(super) fn marker(env: &str) -> MachineMarker {
         finalizers: Vec::new(),
         keep_until: None,
         redeploy: None,
+        generation: None,
         tombstone: None,
     }
 }

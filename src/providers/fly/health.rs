@@ -230,7 +230,7 @@ fn pause(clock: &SharedClock, began: DateTime<Utc>) -> Duration {
     (spent / 10).clamp(*POLL.start(), *POLL.end())
 }
 
-async fn look(reader: &FlyReader, patience: &Patience<'_>) -> Result<Machine, Unhealthy> {
+pub(super) async fn look(reader: &FlyReader, patience: &Patience<'_>) -> Result<Machine, Unhealthy> {
     let gone = || Unhealthy::Gone { machine: patience.id.to_owned(), app: patience.app.clone() };
     let machine = reader.machine(patience.app.as_str(), patience.id).await?.ok_or_else(gone)?;
     if machine.state.is_gone() { Err(gone()) } else { Ok(machine) }
@@ -261,20 +261,26 @@ impl Patience<'_> {
         if !has_ended {
             return Ok(Course::Open);
         }
+        Err(self.exited(&newest, machine))
+    }
+
+    pub(super) fn exited(&self, newest: &ExitEvent, machine: &Machine) -> Unhealthy {
         let exit = if newest.oom_killed {
             format!("ran out of memory (exit code {}, killed by the kernel): raise `memory`", newest.exit_code)
+        } else if newest.requested_stop {
+            "was stopped before it had ended".to_owned()
         } else {
             format!("exited with code {}", newest.exit_code)
         };
-        Err(Unhealthy::Exited {
+        Unhealthy::Exited {
             machine: self.id.to_owned(),
             app: self.app.clone(),
             exit,
             events: describe(&machine.events),
-        })
+        }
     }
 
-    fn not_started(&self, machine: &Machine) -> Unhealthy {
+    pub(super) fn not_started(&self, machine: &Machine) -> Unhealthy {
         Unhealthy::NotStarted {
             machine: self.id.to_owned(),
             app: self.app.clone(),
@@ -283,7 +289,7 @@ impl Patience<'_> {
         }
     }
 
-    fn late(&self, problem: String, machine: &Machine) -> Unhealthy {
+    pub(super) fn late(&self, problem: String, machine: &Machine) -> Unhealthy {
         Unhealthy::Late {
             machine: self.id.to_owned(),
             app: self.app.clone(),

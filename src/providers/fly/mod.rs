@@ -3,6 +3,7 @@
 pub mod apply;
 pub mod client;
 pub(crate) mod convert;
+pub mod ended;
 pub mod health;
 mod marks;
 pub mod objects;

@@ -5,16 +5,17 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use super::{
-    AppPresence, CertificateStatus, ComponentStatus, Condition, ConditionStatus, IpStatus, LiveImage, MachineStatus,
-    ObjectStanding, ObjectStatus, PreviewOf, Status, VolumeStatus, objects, secrets,
+    AppPresence, CertificateStatus, ComponentStatus, Condition, ConditionStatus, IpStatus, JobStatus, LiveImage,
+    MachineStatus, ObjectStanding, ObjectStatus, PreviewOf, Status, VolumeStatus, objects, secrets,
 };
 use crate::desired::{App, Environment, Fleet, Wanted};
 use crate::observed::ownership::{Ownership, ownership};
 use crate::observed::{AppDetail, Check, Machine, MachineState, Observed, Presence, Reading};
-use crate::plan::{Births, Plan, Reason, Stance, Standing, Withheld};
+use crate::plan::{Births, Plan, Reason, Stance, Standing, Withheld, newest_run};
 use crate::report::summary::urls_of;
 use crate::report::text::{plural, span};
 use crate::report::view::{self, EnvView};
+use crate::resource::marker::JOB_GROUP;
 use crate::resource::{AppName, ComponentName, EnvName, OrgSlug, OwnerId};
 
 /// Where every environment of `plan` stands, by name. `fleet` and `observed` are what the plan was made of, `now` is the moment
@@ -184,7 +185,13 @@ impl Builder<'_> {
         component: Option<ComponentName>,
         detail: Option<&AppDetail>,
     ) -> ComponentStatus {
-        let machines = self.machines(org, app);
+        let all = self.machines(org, app);
+        let job_of = |machine: &Machine| {
+            let marker = machine.owned_by(&self.fleet.owner)?;
+            marker.slot.group.strip_prefix(JOB_GROUP).map(str::to_owned)
+        };
+        let (jobs, machines): (Vec<&Machine>, Vec<&Machine>) =
+            all.into_iter().partition(|machine| job_of(machine).is_some());
         let mut images: BTreeMap<(String, Option<String>), usize> = BTreeMap::new();
         for machine in &machines {
             let count = images.entry((machine.image.clone(), machine.image_digest.clone())).or_default();
@@ -211,6 +218,13 @@ impl Builder<'_> {
                 .collect(),
             machines: machines.iter().map(|machine| machine_status(machine, &self.fleet.owner)).collect(),
             wanted_machines: 0,
+            jobs: jobs
+                .into_iter()
+                .filter_map(|machine| {
+                    let (succeeded, message) = newest_run(machine);
+                    Some(JobStatus { name: job_of(machine)?, machine: machine.id.clone(), succeeded, message })
+                })
+                .collect(),
             secrets: Vec::new(),
             volumes: volumes
                 .filter(|volume| volume.is_live())

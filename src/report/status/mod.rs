@@ -152,6 +152,20 @@ pub enum ObjectStanding {
     Unknown,
 }
 
+/// The newest run of a job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JobStatus {
+    /// The job's name.
+    pub name: String,
+    /// The machine that it runs in.
+    pub machine: String,
+    /// Whether it has ended well; nothing while it runs.
+    pub succeeded: Option<bool>,
+    /// How it has ended, for people.
+    pub message: String,
+}
+
 /// One component: a Fly app.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -172,6 +186,9 @@ pub struct ComponentStatus {
     pub machines: Vec<MachineStatus>,
     /// How many machines the spec asks for.
     pub wanted_machines: usize,
+    /// The jobs that have run or run in it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub jobs: Vec<JobStatus>,
     /// Its secrets.
     pub secrets: Vec<SecretStatus>,
     /// Its live volumes.

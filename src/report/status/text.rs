@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::{AppPresence, ComponentStatus, LiveImage, MachineStatus, SecretState, Status, objects};
+use super::{AppPresence, ComponentStatus, JobStatus, LiveImage, MachineStatus, SecretState, Status, objects};
 use crate::plan::Standing;
 use crate::report::RequestCount;
 use crate::report::held;
@@ -133,6 +133,15 @@ fn bullet(word: &str, message: &str, style: Style, lines: &mut Vec<String>) {
     }
 }
 
+fn job(job: &JobStatus) -> Vec<Cell> {
+    let tone = match job.succeeded {
+        Some(true) => Tone::Good,
+        Some(false) => Tone::Delete,
+        None => Tone::Held,
+    };
+    vec![Cell::plain(clean(&job.name)), Cell::plain(clean(&job.machine)), Cell::toned(tone, clean(&job.message))]
+}
+
 fn component(component: &ComponentStatus, style: Style, lines: &mut Vec<String>) {
     let app = clean(component.app.as_str());
     let name = component.component.as_ref().map_or_else(|| app.clone(), |name| clean(name.as_str()));
@@ -159,6 +168,7 @@ fn component(component: &ComponentStatus, style: Style, lines: &mut Vec<String>)
         return;
     }
     section("machines", component.machines.iter().map(|machine| self::machine(machine, style)).collect());
+    section("jobs", component.jobs.iter().map(job).collect());
     section(
         "secrets",
         component

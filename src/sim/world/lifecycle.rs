@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::super::config::SimConfig;
+use super::Command;
 use super::ids::Ids;
 use super::image::Behaviour;
 use super::machine::{Event, Machine, State};
@@ -26,6 +27,7 @@ pub(crate) struct Stage<'a> {
     pub(crate) ids: &'a mut Ids,
     pub(crate) schedule: &'a mut Schedule,
     pub(crate) config: &'a SimConfig,
+    pub(crate) commands: &'a [Command],
 }
 
 /// A step that a machine takes by itself.
@@ -230,7 +232,7 @@ impl Machine {
             Behaviour::RunsOutOfMemory => Some((Exit { oom_killed: true, ..Exit::with(137) }, stage.config.settle)),
             Behaviour::Finishes => Some((Exit::with(0), stage.config.settle)),
             _ if self.is_job() => Some((Exit::with(0), stage.config.job)),
-            _ => None,
+            _ => self.end_of_command(stage),
         };
         if let Some((exit, delay)) = exit {
             self.expect(Step::Exited { exit }, at, delay, stage);
@@ -240,6 +242,19 @@ impl Machine {
     /// Whether its process ends by itself, whatever the image.
     fn is_job(&self) -> bool {
         self.destroys_itself() || self.rhythm().is_some()
+    }
+
+    /// How its command ends, if it is known to: as was said by hand, or well after a while where it is run once.
+    fn end_of_command(&self, stage: &Stage<'_>) -> Option<(Exit, Duration)> {
+        let words = self.config.pointer("/init/cmd").or_else(|| self.config.pointer("/init/exec"))?.as_array()?;
+        let line = words.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" ");
+        let known = stage.commands.iter().rev().find(|known| known.app == self.app && line.contains(&known.words));
+        if let Some(known) = known {
+            return Some((Exit::with(known.exit_code), stage.config.settle));
+        }
+        let is_once = self.config.pointer("/restart/policy").and_then(Value::as_str) == Some("no")
+            || self.config.pointer("/dns/skip_registration") == Some(&Value::Bool(true));
+        stage.config.command.filter(|_| is_once).map(|delay| (Exit::with(0), delay))
     }
 
     fn destroys_itself(&self) -> bool {

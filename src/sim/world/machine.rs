@@ -61,6 +61,11 @@ pub(crate) struct Event {
 }
 
 impl Event {
+    /// The code with which the process ended, if that is what happened.
+    pub(crate) fn exit_code(&self) -> Option<i64> {
+        self.request.as_ref()?.pointer("/exit_event/exit_code")?.as_i64()
+    }
+
     pub(crate) fn render(&self) -> Value {
         let mut event = json!({
             "id": self.id, "type": self.kind, "status": self.status, "source": self.source,

@@ -202,9 +202,9 @@ impl World {
 
     /// An app, together with what its machines need to move.
     pub(crate) fn stage(&mut self, app: &str) -> Option<(&mut App, Stage<'_>)> {
-        let Self { apps, ids, schedule, config, .. } = self;
+        let Self { apps, ids, schedule, config, commands, .. } = self;
         let app = apps.get_mut(app)?;
-        Some((app, Stage { ids, schedule, config }))
+        Some((app, Stage { ids, schedule, config, commands }))
     }
 
     /// The number of the network `name` of `org`; the network is made on first use.

@@ -166,10 +166,8 @@ impl Reader<'_> {
         for key in ["release_command", "seed_command"] {
             deploy.refuse(
                 key,
-                &format!("`{key}` is not run by this version of Hangar"),
-                Some(
-                    "run it before the spec names the new image, for example from CI: `fly machine run IMAGE COMMAND --app APP --rm`",
-                ),
+                &format!("`{key}` is not taken over"),
+                Some("write it as a job of the environment: `jobs: {release: {app: web, command: …, before: [web]}}`"),
                 self.report,
             );
         }

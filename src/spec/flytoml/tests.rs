@@ -116,7 +116,7 @@ enable_consul = true
         messages(&read(text).unwrap().warnings),
         [
             "3:12 strategy `bluegreen` is ignored: Hangar updates machines one at a time",
-            "2:19 `release_command` is not run by this version of Hangar",
+            "2:19 `release_command` is not taken over",
             "13:17 `enable_consul` has no counterpart in the Machines API; it is ignored",
             "7:1 `machine_checks` are not run by this version of Hangar",
             "6:12 `nonsense` is not a setting that Hangar knows here; it is ignored",

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration as StdDuration;
 
-use crate::resource::marker::FINALIZER_GROUP;
+use crate::resource::marker::{FINALIZER_GROUP, JOB_GROUP};
 use crate::spec::app::AppSpec;
 use crate::spec::finding::{Finding, did_you_mean};
 use crate::spec::group::ProcessGroup;
@@ -122,10 +122,12 @@ fn check_groups(app: &AppSpec, scope: Scope, findings: &mut Vec<Finding>) {
         if let Some(problem) = names::group(name) {
             findings.push(Finding::error(&pointer, format!("the group name `{name}` {problem}")).at_key());
         }
-        if name.starts_with(FINALIZER_GROUP) {
-            let message = format!("the group name `{name}` is reserved for what runs before a deletion");
-            let help = format!("choose a name that does not begin with `{FINALIZER_GROUP}`");
-            findings.push(Finding::error(&pointer, message).at_key().help(help));
+        for (prefix, what) in [(FINALIZER_GROUP, "what runs before a deletion"), (JOB_GROUP, "jobs")] {
+            if name.starts_with(prefix) {
+                let message = format!("the group name `{name}` is reserved for {what}");
+                let help = format!("choose a name that does not begin with `{prefix}`");
+                findings.push(Finding::error(&pointer, message).at_key().help(help));
+            }
         }
         compute::check(&pointer, group, scope, findings);
         check_standbys(&pointer, name, group, app, findings);

@@ -10,7 +10,7 @@ use crate::spec::fly::{FlySpec, Network};
 use crate::spec::positions::child;
 
 use super::app::{Scope, validate_app};
-use super::{finalizer, names};
+use super::{finalizer, job, names};
 
 /// Shortest and longest life that can be asked for.
 pub const TTL_BOUNDS: (StdDuration, StdDuration) = (StdDuration::from_mins(1), StdDuration::from_hours(24 * 3650));
@@ -39,6 +39,7 @@ pub(super) fn check_spec(manifest: &Manifest<EnvironmentSpec>, broken: &Broken) 
         }
     }
     finalizer::check(&manifest.spec, &mut findings);
+    job::check(&manifest.spec, &mut findings);
     if let Some(fly) = &manifest.spec.fly {
         check_fly(fly, broken, &mut findings);
     }
