@@ -2,14 +2,14 @@
 //!
 //! The prices are those of Fly's cheapest regions, as its page of prices had them in August 2025 ("Resource Pricing"); others cost up to
 //! about a third more. A machine counts as if it ran all the time, which is the most that it can cost. Traffic, snapshots, GPUs and the root file
-//! systems of stopped machines are not in it.
+//! systems of stopped machines are not in it, nor is what other providers ask for: what of it goes by a price that is not known here is named.
 
 use std::fmt;
 
 use serde_json::Value;
 
 use crate::desired::Environment;
-use crate::resource::IpKind;
+use crate::resource::{IpKind, ObjectKind};
 
 /// A shared CPU with 256 MB of memory, in tenths of cents a month.
 const SHARED_CPU: i64 = 1_944;
@@ -27,36 +27,61 @@ const IPV4: i64 = 2_000;
 pub struct Cost {
     /// In tenths of US cents.
     mills: i64,
-    /// Whether the price of everything is known.
+    /// Whether the price of everything at Fly that is counted is known.
     pub is_whole: bool,
+    /// How many there are of each of [`NOT_COUNTED`], or how many more.
+    others: [i32; NOT_COUNTED.len()],
 }
+
+/// What has a price that is not counted, with its name for people. A database of Managed Postgres is in a cluster that is
+/// paid for as a whole, and what a preview has at Vercel has no price of its own.
+const NOT_COUNTED: [(ObjectKind, &str); 3] = [
+    (ObjectKind::PostgresCluster, "clusters of Managed Postgres"),
+    (ObjectKind::NeonBranch, "branches at Neon"),
+    (ObjectKind::SupabaseBranch, "branches at Supabase"),
+];
 
 impl Cost {
     /// Nothing.
     pub const ZERO: Self = Self::of(0);
 
     const fn of(mills: i64) -> Self {
-        Self { mills, is_whole: true }
+        Self { mills, is_whole: true, others: [0; NOT_COUNTED.len()] }
     }
 
     /// Something whose price is not known.
-    pub const UNKNOWN: Self = Self { mills: 0, is_whole: false };
+    pub const UNKNOWN: Self = Self { mills: 0, is_whole: false, others: [0; NOT_COUNTED.len()] };
 
     /// Whether there is nothing to tell.
-    pub const fn is_nothing(self) -> bool {
-        self.mills == 0 && self.is_whole
+    pub fn is_nothing(self) -> bool {
+        self.mills == 0 && self.is_whole && self.not_counted().is_none()
     }
 
     /// Both together.
     #[must_use]
-    pub const fn plus(self, other: Self) -> Self {
-        Self { mills: self.mills.saturating_add(other.mills), is_whole: self.is_whole && other.is_whole }
+    pub fn plus(self, other: Self) -> Self {
+        let mut sum = self;
+        sum.mills = sum.mills.saturating_add(other.mills);
+        sum.is_whole &= other.is_whole;
+        sum.others.iter_mut().zip(other.others).for_each(|(count, more)| *count = count.saturating_add(more));
+        sum
     }
 
     /// What is left without `other`.
     #[must_use]
-    pub const fn minus(self, other: Self) -> Self {
-        Self { mills: self.mills.saturating_sub(other.mills), is_whole: self.is_whole && other.is_whole }
+    pub fn minus(self, other: Self) -> Self {
+        let mut rest = self;
+        rest.mills = rest.mills.saturating_sub(other.mills);
+        rest.is_whole &= other.is_whole;
+        rest.others.iter_mut().zip(other.others).for_each(|(count, less)| *count = count.saturating_sub(less));
+        rest
+    }
+
+    /// What is not counted, for people: `branches at Neon`; nothing where everything is.
+    pub fn not_counted(self) -> Option<String> {
+        let names = NOT_COUNTED.iter().zip(self.others).filter(|(_, count)| *count != 0).map(|((_, name), _)| *name);
+        let names: Vec<&str> = names.collect();
+        (!names.is_empty()).then(|| names.join(", "))
     }
 
     /// The amount in dollars with its sign, for programs: `+2.02`, `-31.00`, `0.00`.
@@ -115,6 +140,11 @@ pub const fn address(kind: IpKind) -> Cost {
     }
 }
 
+/// An object at another provider: its price is not known here, and it is not counted.
+pub fn object(kind: ObjectKind) -> Cost {
+    Cost { others: NOT_COUNTED.map(|(known, _)| i32::from(known == kind)), ..Cost::ZERO }
+}
+
 /// Everything that an environment asks for.
 pub fn environment(environment: &Environment) -> Cost {
     let mut sum = Cost::ZERO;
@@ -129,7 +159,7 @@ pub fn environment(environment: &Environment) -> Cost {
             sum = sum.plus(address(*kind));
         }
     }
-    sum
+    environment.objects.iter().fold(sum, |sum, each| sum.plus(object(each.key.object)))
 }
 
 #[cfg(test)]
@@ -167,5 +197,14 @@ mod tests {
         assert_eq!(Cost::ZERO.to_number(), "0.00");
         assert_eq!(Cost::ZERO.to_string(), "$0.00");
         assert!(!Cost::ZERO.minus(Cost::UNKNOWN).is_nothing());
+    }
+
+    #[test]
+    fn what_is_not_counted_is_named_and_keeps_the_rest_whole() {
+        let both = volume(10).plus(object(ObjectKind::NeonBranch)).minus(object(ObjectKind::PostgresCluster));
+        assert_eq!((both.to_string().as_str(), both.is_whole), ("+$1.50", true));
+        assert_eq!(both.not_counted().unwrap(), "clusters of Managed Postgres, branches at Neon");
+        assert!(object(ObjectKind::NeonBranch).minus(object(ObjectKind::NeonBranch)).is_nothing());
+        assert!(!object(ObjectKind::SupabaseBranch).is_nothing() && object(ObjectKind::VercelDomain).is_nothing());
     }
 }

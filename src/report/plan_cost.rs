@@ -36,6 +36,13 @@ pub(super) fn cost_of_app(observed: &Observed, app: &AppName) -> Cost {
 }
 
 fn of_step(step: &Step, known: &Known<'_>) -> Cost {
+    if let ResourceKey::Object(key) = &step.key {
+        return match step.action {
+            Action::CreateObject(_) => cost::object(key.object),
+            Action::DeleteObject { .. } => Cost::ZERO.minus(cost::object(key.object)),
+            _ => Cost::ZERO,
+        };
+    }
     let Some(app) = step.key.app() else { return Cost::ZERO };
     if matches!(&step.key, ResourceKey::Machine { slot, .. } if runs_to_its_end(&slot.group)) {
         // What runs for minutes costs nothing a month.
@@ -131,5 +138,6 @@ pub(super) fn sentence(delta: Cost) -> Option<String> {
         return None;
     }
     let rest = if delta.is_whole { "" } else { ", without things whose size or price is not known here" };
-    Some(format!("Cost: {delta} a month at list prices, if everything runs all the time{rest}"))
+    let others = delta.not_counted().map_or_else(String::new, |others| format!("; not counted: {others}"));
+    Some(format!("Cost: {delta} a month at list prices, if everything runs all the time{rest}{others}"))
 }

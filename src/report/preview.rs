@@ -186,7 +186,8 @@ fn facts(status: &Status, news: &PreviewNews<'_>) -> String {
     }
     if let Some(cost) = news.cost.filter(|cost| !cost.is_nothing()) {
         let more = if cost.is_whole { "" } else { " and what has no known price" };
-        facts.push(format!("at most {}{more} a month", cost.to_string().trim_start_matches('+')));
+        let others = cost.not_counted().map_or_else(String::new, |others| format!("; not counted: {others}"));
+        facts.push(format!("at most {}{more} a month{others}", cost.to_string().trim_start_matches('+')));
     }
     facts.join(" · ")
 }

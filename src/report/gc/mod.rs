@@ -11,7 +11,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
 use super::plan_cost::cost_of_app;
-use crate::cost::Cost;
+use crate::cost::{self, Cost};
 use crate::desired::Fleet;
 use crate::observed::Observed;
 use crate::plan::{Action, Births, Collected, Plan, Reason, Step};
@@ -162,7 +162,9 @@ impl Found {
         let provenance = fleet.provenances.get(env);
         let author = provenance.and_then(|provenance| provenance.author.clone());
         let born_at = observed.scopes.keys().filter_map(|org| births.born(org, env)).min();
-        let cost = self.apps.iter().map(|app| cost_of_app(observed, app)).fold(Cost::ZERO, Cost::plus);
+        let apps = self.apps.iter().map(|app| cost_of_app(observed, app));
+        let objects = self.objects.iter().map(|key| cost::object(key.object));
+        let cost = apps.chain(objects).fold(Cost::ZERO, Cost::plus);
         Departure {
             env: env.clone(),
             goes: self.goes.unwrap_or(Goes::Held),

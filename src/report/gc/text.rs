@@ -77,8 +77,13 @@ pub(super) fn total(collection: &Collection<'_>) -> String {
     .map(|(count, what)| format!("{count} {what}"))
     .collect();
     let cost = collection.cost();
-    let cost = if cost.is_nothing() { String::new() } else { format!("; all of it costs {} a month", monthly(cost)) };
-    format!("{}{until}{cost}", counts.join(", "))
+    let cost = if cost.is_whole && cost.to_number() == "0.00" {
+        String::new()
+    } else {
+        format!("; all of it costs {} a month", monthly(cost))
+    };
+    let others = collection.cost().not_counted().map_or_else(String::new, |others| format!("; not counted: {others}"));
+    format!("{}{until}{cost}{others}", counts.join(", "))
 }
 
 /// How long ago something was; nothing where that is not known.
