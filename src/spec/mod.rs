@@ -7,6 +7,7 @@ pub mod broken;
 pub mod check;
 pub mod container;
 pub mod controller;
+mod deletion;
 pub mod diagnostic;
 pub mod document;
 pub mod duration;

@@ -55,7 +55,7 @@ pub struct PostgresCluster {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rotate: Option<u32>,
     /// What happens to it once the spec is gone. Default: the environment's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "super::deletion::of_cluster")]
     pub deletion_policy: Option<DeletionPolicy>,
 }
 

@@ -38,7 +38,7 @@ pub struct Volume {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auto_extend: Option<AutoExtend>,
     /// What happens once no spec asks for the volume: `delete` or `retain`. Default: as the app.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "super::deletion::of_volume")]
     pub deletion_policy: Option<DeletionPolicy>,
     /// The volume's name at Fly: at most 30 lower case letters, digits and underscores. Default: the key, with `_` for `-`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

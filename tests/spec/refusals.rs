@@ -305,3 +305,24 @@ fn finalizers_name_a_component_and_a_command_and_stay_within_bounds() {
     let reserved = app_problems("processes: {finalizer-dump: {command: d}}");
     assert!(format!("{reserved:?}").contains("reserved for what runs before"), "{reserved:?}");
 }
+
+#[test]
+fn data_is_not_said_to_be_put_aside_where_nothing_would_outlive_the_deletion() {
+    let of = |spec: &str| {
+        let text = format!("apiVersion: hangar/v1\nkind: Environment\nmetadata: {{name: demo}}\nspec:\n  {spec}\n");
+        listed(&read(&text).unwrap_err())
+    };
+    let instead = "(use `retain`, or a finalizer that copies the data somewhere else)";
+    assert_eq!(
+        app_problems("volumes: {data: {mount: /data, deletionPolicy: snapshot}}"),
+        [format!(
+            "11:56 `snapshot` is not possible here: Fly deletes the snapshots of a volume with its app, so one that is taken before would be lost with it {instead}"
+        )]
+    );
+    assert_eq!(
+        of("postgres: {clusters: {main: {deletionPolicy: snapshot}}}"),
+        [format!(
+            "5:48 `snapshot` is not possible here: a backup is restored from the cluster that it was made of, so one that is made before goes with it {instead}"
+        )]
+    );
+}
