@@ -26,13 +26,14 @@ Exit codes:
   3  waiting for something, or blocked until a person acts
 
 Environment variables:
-  FLY_API_TOKEN       the token of the Fly organization, unless a `Controller` names others
-  NEON_API_KEY        the same for Neon
-  VERCEL_TOKEN        the same for Vercel
-  GITHUB_TOKEN        the same for GitHub, where sets of previews and comments need it
-  HANGAR_MASTER_KEY   what generated secrets are derived from, unless a `Controller` names another
-  FLY_FLAPS_BASE_URL  where the Machines API is, such as the address of `hangar sim`
-  NO_COLOR            no colours, if set
+  FLY_API_TOKEN          the token of the Fly organization, unless a `Controller` names others
+  NEON_API_KEY           the same for Neon
+  VERCEL_TOKEN           the same for Vercel
+  SUPABASE_ACCESS_TOKEN  the same for Supabase
+  GITHUB_TOKEN           the same for GitHub, where sets of previews and comments need it
+  HANGAR_MASTER_KEY      what generated secrets are derived from, unless a `Controller` names another
+  FLY_FLAPS_BASE_URL     where the Machines API is, such as the address of `hangar sim`
+  NO_COLOR               no colours, if set
 
 Try it without any account: hangar reconcile --once --sim specs/chat-dev";
 

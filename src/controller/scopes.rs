@@ -9,7 +9,7 @@ use crate::desired::Wanted;
 use crate::http::{Connection, ReadClient, Shared, Token, WriteClient};
 use crate::memory::Memory;
 use crate::providers::objects::{ObjectReader, ObjectWriter};
-use crate::providers::{fly, neon, vercel};
+use crate::providers::{fly, neon, supabase, vercel};
 use crate::resource::{OrgSlug, Provider, ScopeKey};
 use crate::spec::controller::{ControllerProvider, CredentialSource};
 
@@ -32,7 +32,7 @@ impl Loaded {
             Wanted::Broken { .. } => None,
         });
         let wanted = ready.flat_map(|env| env.objects.iter().map(|object| object.key.scope.clone()));
-        let named = [Provider::Neon, Provider::Vercel].into_iter().flat_map(|provider| {
+        let named = [Provider::Neon, Provider::Supabase, Provider::Vercel].into_iter().flat_map(|provider| {
             let projects = self.provider(provider).into_iter().flat_map(|settings| settings.projects.keys());
             projects.map(move |project| ScopeKey::new(provider, project))
         });
@@ -47,7 +47,8 @@ impl Loaded {
         match provider {
             Provider::Neon => settings.neon.as_ref(),
             Provider::Vercel => settings.vercel.as_ref(),
-            Provider::Postgres | Provider::Supabase => None,
+            Provider::Supabase => settings.supabase.as_ref(),
+            Provider::Postgres => None,
         }
     }
 
@@ -74,7 +75,8 @@ impl Loaded {
             return Ok(Token::new(label, value.expose())?);
         }
         if variables.stand_in(label).is_some() {
-            return Ok(Token::new(label, &format!("sim_{}", scope.provider.name()))?);
+            let prefix = if scope.provider == Provider::Supabase { "sbp" } else { "sim" };
+            return Ok(Token::new(label, &format!("{prefix}_{}", scope.provider.name()))?);
         }
         Err(LoadError::NoScopeToken {
             scope: scope.clone(),
@@ -99,6 +101,7 @@ impl Loaded {
             Provider::Vercel => {
                 vercel::client::connection(&at(vercel::client::DEFAULT_BASE_URL), token, shared.clone())
             }
+            Provider::Supabase => supabase::connection(&at(supabase::DEFAULT_BASE_URL), token, shared.clone()),
             _ => neon::client::connection(&at(neon::client::DEFAULT_BASE_URL), token, shared.clone()),
         })
     }
@@ -130,11 +133,11 @@ pub(super) fn readers(
             Provider::Neon => neon::objects::reader(http, scope, shared),
             Provider::Vercel => vercel::objects::reader(http, scope, shared),
             Provider::Postgres => fly::objects::reader(http, scope, &loaded.fleet.owner, shared),
-            Provider::Supabase => return Ok(None),
+            Provider::Supabase => supabase::objects::reader(http, scope, &loaded.fleet.owner, shared),
         };
-        Ok(Some((scope.clone(), reader)))
+        Ok((scope.clone(), reader))
     };
-    scopes.iter().filter_map(|scope| connect(scope).transpose()).collect()
+    scopes.iter().map(connect).collect()
 }
 
 /// What writes to these scopes. Nothing is sent.
@@ -150,9 +153,9 @@ pub(super) fn writers(
             Provider::Neon => neon::objects::writer(http, scope, shared),
             Provider::Vercel => vercel::objects::writer(http, scope, shared),
             Provider::Postgres => fly::objects::writer(http, scope, &loaded.fleet.owner, shared),
-            Provider::Supabase => return Ok(None),
+            Provider::Supabase => supabase::objects::writer(http, scope, &loaded.fleet.owner, shared),
         };
-        Ok(Some((scope.clone(), writer)))
+        Ok((scope.clone(), writer))
     };
-    scopes.iter().filter_map(|scope| connect(scope).transpose()).collect()
+    scopes.iter().map(connect).collect()
 }

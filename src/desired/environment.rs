@@ -48,10 +48,12 @@ pub(super) fn build(
 fn assemble(resolver: &mut Resolver<'_>, specs: &ParsedSpecs, context: &Context<'_>) -> Option<Environment> {
     let parsed = resolver.environment;
     let fly = parsed.spec.fly.as_ref();
-    if fly.is_none() && parsed.spec.neon.is_none() && parsed.spec.vercel.is_none() && parsed.spec.postgres.is_none() {
+    let spec = &parsed.spec;
+    let elsewhere = [spec.neon.is_some(), spec.postgres.is_some(), spec.supabase.is_some(), spec.vercel.is_some()];
+    if fly.is_none() && !elsewhere.contains(&true) {
         let place = Place { component: None, pointer: "/spec".to_owned() };
-        if !["fly", "neon", "vercel"].iter().any(|section| resolver.hides(&format!("/spec/{section}"))) {
-            let help = "add `fly` with `org` and `apps`, or `neon`, or `vercel`".to_owned();
+        if !["fly", "neon", "supabase", "vercel"].iter().any(|section| resolver.hides(&format!("/spec/{section}"))) {
+            let help = "add `fly` with `org` and `apps`, or `neon`, `supabase` or `vercel`".to_owned();
             resolver.error(&place, "this environment has nothing in it", Some(help));
         }
         return None;
@@ -62,7 +64,6 @@ fn assemble(resolver: &mut Resolver<'_>, specs: &ParsedSpecs, context: &Context<
         Some(_) => Some(OrgSlug::new(resolver.org().ok()?)),
         None => None,
     };
-    let spec = &parsed.spec;
     let name = parsed.metadata.name.as_str();
     let is_named = |patterns: &[String]| patterns.iter().any(|pattern| matches(pattern, name));
     let must_protect = spec.class == written::Class::Production

@@ -43,6 +43,7 @@ pub fn needed_inputs(specs: &ParsedSpecs) -> NeededInputs {
     let apps = specs.environments.iter().chain(templates).flat_map(|environment| environment.app_json.values());
     let secrets = apps.filter_map(|app| app.get("secrets")?.as_object()).flat_map(serde_json::Map::values);
     needed.add_variables(specs);
+    needed.add_passwords(specs);
     for source in secrets {
         let text = |key: &str| source.get(key).and_then(Value::as_str).map(str::to_owned);
         needed.env.extend(text("fromEnv"));
@@ -61,12 +62,28 @@ impl NeededInputs {
             .filter_map(|environment| environment.spec.vercel.as_ref())
             .flat_map(|vercel| vercel.projects.values());
         for variable in projects.flat_map(|project| project.env.values()) {
-            match variable {
-                VercelVariable::Secret(SecretSource::FromEnv(name)) => drop(self.env.insert(name.clone())),
-                VercelVariable::Secret(SecretSource::FromFile(path)) => drop(self.files.insert(path.clone())),
-                VercelVariable::Secret(SecretSource::Generate(_)) => self.master_key = true,
-                VercelVariable::Secret(SecretSource::Value(_)) | VercelVariable::Text(_) => {}
+            if let VercelVariable::Secret(source) = variable {
+                self.add(source);
             }
+        }
+    }
+
+    /// Adds what the passwords of projects at Supabase ask for.
+    fn add_passwords(&mut self, specs: &ParsedSpecs) {
+        let templates = specs.preview_sets.iter().map(|set| &set.template);
+        let environments = specs.environments.iter().chain(templates);
+        let all = environments.filter_map(|environment| environment.spec.supabase.as_ref());
+        for project in all.flat_map(|supabase| supabase.projects.values()) {
+            self.add(&project.password);
+        }
+    }
+
+    fn add(&mut self, source: &SecretSource) {
+        match source {
+            SecretSource::FromEnv(name) => drop(self.env.insert(name.clone())),
+            SecretSource::FromFile(path) => drop(self.files.insert(path.clone())),
+            SecretSource::Generate(_) => self.master_key = true,
+            SecretSource::Value(_) => {}
         }
     }
 }

@@ -425,7 +425,7 @@ impl<'a> Resolver<'a> {
             .unwrap_or_default()
     }
 
-    /// `neon.component.field`, `postgres.component.field`, `vercel.component.field`.
+    /// `neon.component.field`, and so on of `postgres`, `supabase` and `vercel`.
     fn look_up_object(&mut self, path: &Path, root: &str, rest: &[&str]) -> Result<Lookup, TemplateErrorKind> {
         if self.place.component.is_none() {
             let reason = "only values of apps and of what is at other providers may refer to it".to_owned();
@@ -442,12 +442,30 @@ impl<'a> Resolver<'a> {
                 let place = Place { component: Some(root.to_owned()), pointer };
                 self.plain_once(&path.to_string(), |this| this.fill_known(&text, place)).map(Lookup::Known)
             }
+            Found::Project(component) => self.look_up_project(path, &component, rest),
             Found::Nothing(known) => {
                 let in_doubt = self.hides(&format!("/spec/{root}"));
                 let word = rest.last().copied();
                 Err(Self::nothing(in_doubt, path, None, word, known.iter().map(String::as_str)))
             }
         }
+    }
+
+    /// What is known of a project at Supabase that others use as it is.
+    fn look_up_project(&mut self, path: &Path, component: &str, rest: &[&str]) -> Result<Lookup, TemplateErrorKind> {
+        let supabase = self.environment.spec.supabase.as_ref();
+        let project = supabase.and_then(|all| all.projects.get(component)).cloned();
+        let output = rest.last().copied().unwrap_or_default();
+        let Some(project) = project.filter(|project| output != "pooledUri" || project.pooler.is_some()) else {
+            let reason = Some("the project has no `pooler`, the host that its dashboard shows".to_owned());
+            return Err(unknown(path, reason, None, []));
+        };
+        let text = self.once(&path.to_string(), |this| objects::project_output(this, component, &project, output))?;
+        Ok(match text {
+            Text::Plain(value) => Lookup::Known(value),
+            Text::Secret(value) => Lookup::Secret(value),
+            Text::Unavailable(reason) => Lookup::Unavailable(reason),
+        })
     }
 
     fn note_use(&mut self, of: &str, path: &Path) {
@@ -463,13 +481,14 @@ impl Scope for Resolver<'_> {
             "env" => self.look_up_env(path, rest),
             "params" | "labels" => self.look_up_own(path, root, rest),
             "fly" => self.look_up_fly(path, rest, destination),
-            "neon" | "postgres" | "vercel" => self.look_up_object(path, root, rest),
+            "neon" | "postgres" | "supabase" | "vercel" => self.look_up_object(path, root, rest),
             preview if PREVIEW_ROOTS.contains(&preview) => match self.facts {
                 Some(facts) => facts.look_up(path),
                 None => Err(TemplateErrorKind::PreviewOnly { root: preview.to_owned() }),
             },
             other => {
-                Err(unknown(path, None, Some(other), ["env", "params", "labels", "fly", "neon", "postgres", "vercel"]))
+                let known = ["env", "params", "labels", "fly", "neon", "postgres", "supabase", "vercel"];
+                Err(unknown(path, None, Some(other), known))
             }
         }
     }

@@ -65,6 +65,14 @@ impl<'a> Planner<'a> {
             let message = format!("whether {} exists cannot be told: {gap}", object.key);
             return incomplete(self, message);
         }
+        if object.adopt && object.key.object.is_named_after_its_owner() {
+            let message = format!(
+                "there is no {} to take over yet: wait for whoever makes it, correct its name, or remove `adopt`",
+                object.key
+            );
+            self.wait(&env.name, place.component, Some(&key), Reason::DependencyBlocked, message, None);
+            return;
+        }
         if let Err(obstacle) = self.may_create(&key, false) {
             self.withhold(&place, &key, &format!("create {}", object.key), obstacle);
             return;

@@ -127,6 +127,11 @@ impl ObjectKind {
         matches!(self, Self::VercelDeployment | Self::PostgresCluster | Self::SupabaseBranch)
     }
 
+    /// Whether its name says whose it is, so that one of another name can only be taken over, and never made.
+    pub const fn is_named_after_its_owner(self) -> bool {
+        matches!(self, Self::PostgresCluster | Self::PostgresDatabase | Self::SupabaseBranch)
+    }
+
     /// When it goes, as an environment is torn down from the outside in: what people reach first, what holds data last. Fly apps go
     /// between [`Self::BEFORE_APPS`] and the rest.
     pub const fn teardown_stage(self) -> u8 {
@@ -156,7 +161,18 @@ impl ObjectKind {
     /// What others may use of it, by the last word of the output's path, and whether that is secret.
     pub const fn outputs(self) -> &'static [(&'static str, bool)] {
         match self {
-            Self::NeonBranch | Self::SupabaseBranch | Self::PostgresCluster | Self::PostgresDatabase => &[
+            Self::SupabaseBranch => &[
+                ("uri", true),
+                ("pooledUri", true),
+                ("host", false),
+                ("database", false),
+                ("role", false),
+                ("password", true),
+                ("url", false),
+                ("anonKey", true),
+                ("serviceKey", true),
+            ],
+            Self::NeonBranch | Self::PostgresCluster | Self::PostgresDatabase => &[
                 ("uri", true),
                 ("pooledUri", true),
                 ("host", false),

@@ -28,6 +28,9 @@ pub struct ControllerSpec {
     /// How Neon is reached. Default: with the token in environment variable `NEON_API_KEY`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub neon: Option<ControllerProvider>,
+    /// How Supabase is reached. Default: with the token in environment variable `SUPABASE_ACCESS_TOKEN`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub supabase: Option<ControllerProvider>,
     /// How Vercel is reached. Default: with the token in environment variable `VERCEL_TOKEN`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vercel: Option<ControllerProvider>,

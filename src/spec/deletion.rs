@@ -24,6 +24,11 @@ pub(super) fn of_cluster<'de, D: Deserializer<'de>>(deserializer: D) -> Result<O
     )
 }
 
+/// The policy of a branch at Supabase.
+pub(super) fn of_supabase<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<DeletionPolicy>, D::Error> {
+    read(deserializer, "Supabase has no call that would keep what is in a branch without the branch")
+}
+
 fn read<'de, D: Deserializer<'de>>(deserializer: D, why: &str) -> Result<Option<DeletionPolicy>, D::Error> {
     let given = Option::<DataDeletionPolicy>::deserialize(deserializer)?;
     given

@@ -12,6 +12,7 @@ use super::job::Job;
 use super::neon::NeonSpec;
 use super::postgres::PostgresSpec;
 use super::report::ReportSpec;
+use super::supabase::SupabaseSpec;
 use super::text::{StringList, Text};
 use super::vercel::VercelSpec;
 
@@ -57,6 +58,9 @@ pub struct EnvironmentSpec {
     /// Clusters and databases of Fly Managed Postgres.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub postgres: Option<PostgresSpec>,
+    /// Preview branches of a Supabase project.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub supabase: Option<SupabaseSpec>,
     /// What there is in Vercel projects.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vercel: Option<VercelSpec>,

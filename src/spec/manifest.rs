@@ -136,7 +136,7 @@ fn later_sections(node: &Node) -> (Vec<Finding>, BTreeSet<String>) {
         findings.push(
             Finding::error(&pointer, format!("the section `{section}` is not supported by this version of Hangar yet"))
                 .at_key()
-                .help("remove it; this version reconciles `fly`, `neon`, `postgres` and `vercel`"),
+                .help("remove it; this version reconciles `fly`, `neon`, `postgres`, `supabase` and `vercel`"),
         );
         hidden.insert(pointer);
     }

@@ -38,6 +38,7 @@ pub mod size;
 mod source;
 mod standin;
 pub mod storage;
+pub mod supabase;
 mod syntax;
 pub mod text;
 mod tree;

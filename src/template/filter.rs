@@ -107,7 +107,7 @@ pub fn shorten(text: &str, length: usize) -> String {
 }
 
 /// Percent-encodes everything but the unreserved characters of RFC 3986.
-fn url_encode(text: &str) -> String {
+pub fn url_encode(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         let character = char::from(byte);

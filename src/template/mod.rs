@@ -19,6 +19,6 @@ mod parse;
 pub use derive::{Charset, GenerateError, MASTER_KEY_MINIMUM, SecretIdentity, generate};
 pub use error::{TemplateError, TemplateErrorKind, did_you_mean};
 pub use evaluate::{Destination, Lookup, Scope, Text, evaluate};
-pub use filter::shorten;
+pub use filter::{shorten, url_encode};
 pub use fingerprint::Fingerprinter;
 pub use parse::{Argument, Expression, Filter, Path, Segment, Template, has_expression, parse};

@@ -44,6 +44,8 @@ mod levels;
 mod live;
 mod neon;
 mod networks;
+#[path = "../contract/openapi.rs"]
+mod openapi;
 mod organizations;
 mod ownership;
 mod postgres;
@@ -59,6 +61,9 @@ mod sleep;
 #[path = "../contract/strict.rs"]
 mod strict;
 mod structure;
+mod supabase;
+#[path = "../contract/supabase.rs"]
+mod supabase_document;
 mod support;
 mod vercel;
 mod webhooks;

@@ -68,7 +68,7 @@ spec:
             "11:22 all previews would have the same name, `staging` (use what differs, for example `chat-pr-${{ pr.number }}` or `${{ branch.slug }}`)",
             "11:31 unknown field `nmae` (did you mean `name`?)",
             "13:7 `ttl` belongs to the set, not to its template (write `ttl: {idle: 72h, max: 14d}` beside `template`)",
-            "14:7 the section `checks` is not supported by this version of Hangar yet (remove it; this version reconciles `fly`, `neon`, `postgres` and `vercel`)",
+            "14:7 the section `checks` is not supported by this version of Hangar yet (remove it; this version reconciles `fly`, `neon`, `postgres`, `supabase` and `vercel`)",
             "16:14 the organization `Acme` contains `A`; only `a` to `z`, `0` to `9` and `-` are allowed (write the slug, as `fly orgs list` shows it)",
             "17:16 the app `web` has no region (add `region: iad` to the app or to `fly`)",
             "17:52 unknown field `coutn` (did you mean `count`?)",

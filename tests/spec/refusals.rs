@@ -181,7 +181,7 @@ fn sections_that_are_not_built_yet_are_named_as_such() {
     assert_eq!(
         problems(&text),
         [
-            "5:3 the section `checks` is not supported by this version of Hangar yet (remove it; this version reconciles `fly`, `neon`, `postgres` and `vercel`)",
+            "5:3 the section `checks` is not supported by this version of Hangar yet (remove it; this version reconciles `fly`, `neon`, `postgres`, `supabase` and `vercel`)",
         ]
     );
 }
@@ -323,6 +323,12 @@ fn data_is_not_said_to_be_put_aside_where_nothing_would_outlive_the_deletion() {
         of("postgres: {clusters: {main: {deletionPolicy: snapshot}}}"),
         [format!(
             "5:48 `snapshot` is not possible here: a backup is restored from the cluster that it was made of, so one that is made before goes with it {instead}"
+        )]
+    );
+    assert_eq!(
+        of("supabase: {project: abcdefghijklmnopqrst, branches: {main: {deletionPolicy: snapshot}}}"),
+        [format!(
+            "5:79 `snapshot` is not possible here: Supabase has no call that would keep what is in a branch without the branch {instead}"
         )]
     );
 }

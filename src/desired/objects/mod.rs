@@ -3,6 +3,8 @@
 mod neon;
 mod outputs;
 mod postgres;
+mod supabase;
+mod supabase_project;
 mod vercel;
 
 use std::collections::BTreeSet;
@@ -18,6 +20,7 @@ use crate::spec::environment::{DataDeletionPolicy, DeletionPolicy};
 use crate::template::has_expression;
 
 pub(super) use outputs::{Found, look_up, part_of};
+pub(super) use supabase_project::project_output;
 
 /// How long an object may take to be ready where nothing says otherwise.
 const READY: Duration = Duration::from_mins(10);
@@ -26,6 +29,7 @@ const READY: Duration = Duration::from_mins(10);
 pub(super) fn build(resolver: &mut Resolver<'_>, defaults: Defaults) -> Vec<Object> {
     let mut objects = neon::build(resolver, defaults);
     objects.extend(postgres::build(resolver, defaults));
+    objects.extend(supabase::build(resolver, defaults));
     objects.extend(vercel::build(resolver, defaults));
     objects
 }
@@ -36,6 +40,8 @@ pub(super) fn named_scopes(set: &ParsedPreviewSet) -> Vec<ScopeKey> {
     let is_plain = |text: &&str| !has_expression(text);
     let neon = spec.neon.iter().map(|neon| neon.project.as_str()).filter(is_plain);
     let neon = neon.map(|project| ScopeKey::new(Provider::Neon, project));
+    let supabase = spec.supabase.iter().filter_map(|supabase| supabase.project.as_deref()).filter(is_plain);
+    let supabase = supabase.map(|project| ScopeKey::new(Provider::Supabase, project));
     let vercel = spec.vercel.iter().flat_map(|vercel| {
         let team = vercel.team.as_deref();
         let projects = vercel.projects.values().map(|project| project.project.as_str());
@@ -46,7 +52,7 @@ pub(super) fn named_scopes(set: &ParsedPreviewSet) -> Vec<ScopeKey> {
     });
     let org = spec.fly.iter().filter(|_| spec.postgres.is_some()).map(|fly| fly.org.as_str()).filter(is_plain);
     let postgres = org.map(|org| ScopeKey::new(Provider::Postgres, org));
-    neon.chain(postgres).chain(vercel).collect()
+    neon.chain(postgres).chain(supabase).chain(vercel).collect()
 }
 
 /// The place of a value of the object `part`.

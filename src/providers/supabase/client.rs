@@ -62,6 +62,20 @@ pub struct CreateBranch {
     pub notify_url: Option<String>,
 }
 
+/// A change of a branch.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct UpdateBranch {
+    /// Another name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub branch_name: Option<String>,
+    /// Another branch in git that it follows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub git_branch: Option<String>,
+    /// Whether it stays when its pull request is closed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub persistent: Option<bool>,
+}
+
 /// How a deletion went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deleted {
@@ -138,6 +152,13 @@ impl SupabaseWriter {
         let call = call("create branch", project, &["projects", project, "branches"]).json(branch);
         let place = Place::branch(project, &branch.branch_name);
         self.http.send(Method::Post, call).await.map_err(|error| SupabaseError::from_http(error, place))
+    }
+
+    /// Changes the branch whose own project goes by `project_ref`. Sent twice, it does the same.
+    pub async fn update_branch(&self, project_ref: &str, change: &UpdateBranch) -> Result<Branch, SupabaseError> {
+        let call = call("change branch", project_ref, &["branches", project_ref]).json(change).replay_safe();
+        let place = Place::project(project_ref);
+        self.http.send(Method::Patch, call).await.map_err(|error| SupabaseError::from_http(error, place))
     }
 
     /// Deletes the branch whose own project goes by `project_ref`, at once, with everything in it.

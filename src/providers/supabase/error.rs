@@ -174,7 +174,7 @@ impl SupabaseProblem {
                 "make a new access token (`sbp_…`) in the account's settings and put it there"
             }
             Self::Forbidden { .. } => {
-                "check that the token's account is a member of the project's organization, and may change branches"
+                "check that the token's account is a member of the project's organization, and that it may change branches (`environment:write`)"
             }
             Self::NotFound { .. } => "check the project's reference (20 lower-case letters)",
             Self::RateLimited => "wait; requests are spaced out",

@@ -1,10 +1,12 @@
-//! Supabase: the few calls of its Management API that give connection strings of a project's branches.
+//! Supabase: the branches of a project, and how to reach them, as far as its Management API has it.
 
 mod client;
 mod error;
+mod marks;
+pub mod objects;
 pub mod wire;
 
-pub use client::{CreateBranch, DEFAULT_BASE_URL, Deleted, SupabaseReader, SupabaseWriter, connection};
+pub use client::{CreateBranch, DEFAULT_BASE_URL, Deleted, SupabaseReader, SupabaseWriter, UpdateBranch, connection};
 pub use error::{Class, Place, SupabaseError, SupabaseProblem};
 
 #[cfg(test)]

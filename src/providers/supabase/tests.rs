@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::wire::Progress;
 use super::{
-    Class, CreateBranch, DEFAULT_BASE_URL, Deleted, SupabaseProblem, SupabaseReader, SupabaseWriter, connection,
+    Class, CreateBranch, DEFAULT_BASE_URL, Deleted, SupabaseProblem, SupabaseReader, SupabaseWriter, UpdateBranch,
+    connection,
 };
 use crate::clock::{SharedClock, VirtualClock};
 use crate::http::transport::Method;
@@ -102,6 +103,22 @@ async fn a_branch_is_made_can_be_logged_in_to_when_it_is_up_and_goes() {
     assert_eq!(world.reader().branches(MAIN).await.unwrap(), []);
     assert_eq!(world.reader().branch(MAIN, "pr-1").await.unwrap(), None);
     assert!(world.reader().branch_config(&own).await.unwrap().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_branch_is_renamed_and_changed_and_keeps_what_is_not_named() {
+    let world = World::new();
+    let made = world.writer.create_branch(MAIN, &pr_1()).await.unwrap();
+    let change = UpdateBranch { branch_name: Some("pr-1.t1".into()), ..UpdateBranch::default() };
+    let renamed = world.writer.update_branch(&made.project_ref, &change).await.unwrap();
+    let expected = crate::providers::supabase::wire::Branch { name: "pr-1.t1".into(), ..made.clone() };
+    assert_eq!(renamed, expected);
+    let change = UpdateBranch { git_branch: Some("other".into()), persistent: Some(false), ..UpdateBranch::default() };
+    let changed = world.writer.update_branch(&made.project_ref, &change).await.unwrap();
+    assert_eq!((changed.git_branch.as_deref(), changed.persistent, changed.name), (Some("other"), false, renamed.name));
+    let second = world.writer.create_branch(MAIN, &pr_1()).await.unwrap();
+    let taken = UpdateBranch { branch_name: Some("pr-1.t1".into()), ..UpdateBranch::default() };
+    assert!(world.writer.update_branch(&second.project_ref, &taken).await.is_err());
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer};
 use crate::secret::SecretText;
 
 /// The database that every project has.
-const DATABASE: &str = "postgres";
+pub(super) const DATABASE: &str = "postgres";
 
 /// A preview branch: a project of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

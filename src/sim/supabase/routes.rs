@@ -36,6 +36,14 @@ struct Create {
     notify_url: Option<String>,
 }
 
+#[derive(Deserialize)]
+struct Update {
+    branch_name: Option<String>,
+    git_branch: Option<String>,
+    persistent: Option<bool>,
+    notify_url: Option<String>,
+}
+
 pub(super) fn route(all: &mut Supabase, asked: &Asked<'_>, path: &[&str]) -> Answer {
     all.advance(asked.call.now);
     match (asked.call.method, path) {
@@ -45,6 +53,7 @@ pub(super) fn route(all: &mut Supabase, asked: &Asked<'_>, path: &[&str]) -> Ans
         (Method::Get, ["projects", of, "api-keys"]) => keys(all, asked, of),
         (Method::Get, ["projects", of, "config", "database", "pooler"]) => pooler(all, asked, of),
         (Method::Get, ["branches", id]) => config(all, asked, id),
+        (Method::Patch, ["branches", id]) => update(all, asked, id),
         (Method::Delete, ["branches", id]) => delete(all, asked, id),
         _ => Err(problem(501, "this call is not simulated")),
     }
@@ -134,6 +143,28 @@ fn config(all: &Supabase, asked: &Asked<'_>, id: &str) -> Answer {
         map.insert("jwt_secret".to_owned(), project.jwt_secret.0.clone().into());
     }
     Ok(Reply::ok(shown))
+}
+
+fn update(all: &mut Supabase, asked: &Asked<'_>, id: &str) -> Answer {
+    let (project, found) = branch(all, asked, id)?;
+    let (reference, of) = (project.reference.clone(), found.parent.clone());
+    let wanted: Update = serde_json::from_slice(&asked.call.body)
+        .map_err(|error| problem(400, &format!("the body does not fit: {error}")))?;
+    let is_taken = |name: &String| {
+        let others = all.branches(&of);
+        others.iter().any(|(project, other)| other.name == *name && project.reference != reference)
+    };
+    if wanted.branch_name.as_ref().is_some_and(|name| name.is_empty() || is_taken(name)) {
+        return Err(problem(500, "Failed to update database branch"));
+    }
+    if let Some(branch) = all.project_mut(&reference).and_then(|project| project.branch.as_mut()) {
+        branch.name = wanted.branch_name.unwrap_or_else(|| branch.name.clone());
+        branch.follows = wanted.git_branch.or_else(|| branch.follows.clone());
+        branch.persistent = wanted.persistent.unwrap_or(branch.persistent);
+        branch.notify_url = wanted.notify_url.or_else(|| branch.notify_url.clone());
+    }
+    let changed = all.find(&reference).ok_or_else(|| problem(404, "Branch not found"))?;
+    Ok(Reply::ok(asked.shown(changed)))
 }
 
 fn delete(all: &mut Supabase, asked: &Asked<'_>, id: &str) -> Answer {
