@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use hangar::controller::Verdict;
 use hangar::http::transport::Method;
 use hangar::plan::{Purpose, Reason, Request};
+use hangar::report::{self, RequestCount};
 use hangar::sim::{Fault, FaultKind, Matcher, SimConfig, SupabaseBranchView};
 
 use crate::supabase_document::hold_to_supabase;
@@ -327,4 +328,16 @@ async fn a_project_that_is_there_gives_connection_strings_and_is_neither_asked_n
     assert!(!paths.iter().any(|path| path.contains("/branches") || path.starts_with("/v1/projects")), "{paths:#?}");
     assert!(!format!("{:?}", world.recorder.events()).contains("pa/ss"));
     world.reconcile_without_writes().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_branch_costs_is_said_not_to_be_counted() {
+    let mut world = converged("").await;
+    let planned = world.diff().await;
+    assert!(report::cost_delta(&planned.plan, &planned.observed).is_nothing());
+    world.orphan().await;
+    let planned = world.diff().await;
+    let cost = report::cost_delta(&planned.plan, &planned.observed);
+    let said = report::diff_markdown(&planned.plan, cost, RequestCount { reads: 0, writes: 0 });
+    assert!(said.contains("; not counted: branches at Supabase"), "{said}");
 }
