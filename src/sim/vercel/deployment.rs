@@ -104,6 +104,9 @@ pub(super) struct Deployment {
     pub(super) source: String,
     /// `production`, or `None` for a preview.
     pub(super) target: Option<String>,
+    /// The id of the custom environment that it is for.
+    #[serde(default)]
+    pub(super) environment: Option<String>,
     pub(super) creator: String,
     pub(super) git: Option<Source>,
     pub(super) meta: BTreeMap<String, String>,
@@ -126,6 +129,7 @@ pub(super) struct Deployment {
 pub(super) struct NewDeployment {
     pub(super) source: &'static str,
     pub(super) target: Option<String>,
+    pub(super) environment: Option<String>,
     pub(super) creator: String,
     pub(super) git: Option<Source>,
     pub(super) meta: BTreeMap<String, String>,

@@ -45,9 +45,12 @@ impl Vercel {
             if is_fork && project.fork_protection {
                 project.next_builds.insert(0, VercelBuild::Blocked);
             }
+            let custom = project.custom.iter().find(|known| known.branch.as_ref() == Some(&source.branch));
+            let environment = custom.filter(|_| !is_fork && !is_production).map(|known| known.id.clone());
             let new = NewDeployment {
                 source: "git",
                 target: is_production.then(|| "production".to_owned()),
+                environment,
                 creator: user_id(&source.author),
                 meta: meta_of(&source),
                 git: Some(source),

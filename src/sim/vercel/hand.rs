@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::access::user_id;
 use super::deployment::{Deployment, VercelBuild};
 use super::objects_deployment::alias_uid;
-use super::state::{Bypass, Domain, Project, Variable};
+use super::state::{AliasRequest, Bypass, CustomEnvironment, Domain, Project, Variable};
 use crate::sim::Simulator;
 use crate::sim::edits::EditError;
 use crate::sim::world::ids::Ids;
@@ -33,6 +33,8 @@ pub struct VercelVariableView {
     pub target: Vec<String>,
     /// The branch that it is for; `None` for all.
     pub branch: Option<String>,
+    /// The ids of the custom environments that it is for.
+    pub environments: Vec<String>,
     /// Its comment.
     pub comment: Option<String>,
     /// The id of the user who made it.
@@ -58,6 +60,8 @@ pub struct VercelDomainView {
     pub name: String,
     /// The branch that it follows; `None` for production.
     pub branch: Option<String>,
+    /// The id of the custom environment that it is for.
+    pub environment: Option<String>,
     /// Whether it is proved to be the team's.
     pub verified: bool,
 }
@@ -79,6 +83,8 @@ pub struct VercelDeploymentView {
     pub source: String,
     /// Whether it is for production.
     pub production: bool,
+    /// The id of the custom environment that it is for.
+    pub environment: Option<String>,
     /// When it was made.
     pub created_at: DateTime<Utc>,
     /// The hosts that lead to it.
@@ -191,6 +197,7 @@ impl VercelHand {
             project.domains.push(Domain {
                 name: name.to_owned(),
                 branch: branch.map(str::to_owned),
+                environment: None,
                 redirect: None,
                 redirect_status: None,
                 verified: true,
@@ -225,6 +232,43 @@ impl VercelHand {
     /// Builds of this branch or commit, or of commits whose message has this text, end so.
     pub fn builds_of(&self, text: &str, build: VercelBuild) -> Result<(), EditError> {
         self.change(|project, _, _| project.builds.push((text.to_owned(), build)))
+    }
+
+    /// Somebody makes a custom environment, to which pushes to `branch` are deployed; returns its id.
+    pub fn add_environment(&self, slug: &str, branch: Option<&str>) -> Result<String, EditError> {
+        self.change(|project, ids, now| {
+            let id = format!("env_{}", ids.alphanumeric(24));
+            let (slug, branch) = (slug.to_owned(), branch.map(str::to_owned));
+            project.custom.push(CustomEnvironment { id: id.clone(), slug, branch, created_at: now });
+            id
+        })
+    }
+
+    /// Somebody promotes a deployment, which takes no time.
+    pub fn send_production(&self, deployment: &str) -> Result<(), EditError> {
+        self.change(|project, _, now| {
+            let from = project.production(now).map(|one| one.id.clone());
+            project.moves.push((now, deployment.to_owned()));
+            project.assigns_domains = true;
+            project.alias_request = Some(AliasRequest {
+                kind: "promote".to_owned(),
+                from,
+                to: deployment.to_owned(),
+                requested_at: now,
+                ends_at: now,
+                fails: false,
+            });
+        })
+    }
+
+    /// Whether new builds of production go there by themselves.
+    pub fn set_assigns_domains(&self, assigns: bool) -> Result<(), EditError> {
+        self.change(|project, _, _| project.assigns_domains = assigns)
+    }
+
+    /// The next promotion or rollback fails.
+    pub fn next_move_fails(&self) -> Result<(), EditError> {
+        self.change(|project, _, _| project.failing_moves = project.failing_moves.saturating_add(1))
     }
 
     /// Somebody of the team authorizes a deployment that is blocked.
@@ -268,6 +312,7 @@ impl VercelHand {
         let view = |one: &Domain| VercelDomainView {
             name: one.name.clone(),
             branch: one.branch.clone(),
+            environment: one.environment.clone(),
             verified: one.verified,
         };
         self.read(|project, _| project.domains.iter().map(view).collect()).unwrap_or_default()
@@ -297,6 +342,11 @@ impl VercelHand {
     pub fn bypass_notes(&self) -> Vec<Option<String>> {
         self.read(|project, _| project.bypasses.values().map(|bypass| bypass.note.clone()).collect())
             .unwrap_or_default()
+    }
+
+    /// Whether new builds of production go there by themselves.
+    pub fn assigns_domains(&self) -> Option<bool> {
+        self.read(|project, _| project.assigns_domains)
     }
 
     /// The id of the deployment that is in production.
@@ -338,6 +388,7 @@ fn view_variable(one: &Variable) -> VercelVariableView {
         kind: one.kind.clone(),
         target: one.target.clone(),
         branch: one.branch.clone(),
+        environments: one.environments.clone(),
         comment: one.comment.clone(),
         created_by: one.created_by.clone(),
         updated_by: one.updated_by.clone(),
@@ -353,6 +404,7 @@ fn view_deployment(project: &Project, one: &Deployment, now: DateTime<Utc>) -> V
         state: one.state(now).as_str(),
         source: one.source.clone(),
         production: one.is_production(),
+        environment: one.environment.clone(),
         created_at: one.created_at,
         hosts: if one.deleted_at.is_some() { Vec::new() } else { project.hosts_of(one, now) },
         env: one.env.clone(),

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use super::Asked;
 use super::access::team_id;
 use super::objects_deployment;
-use super::state::{Domain, Project, Variable};
+use super::state::{CustomEnvironment, Domain, Project, Variable};
 
 /// How a variable's value is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,6 +83,9 @@ pub(super) fn domain(project: &Project, domain: &Domain) -> Value {
         "createdAt": millis(domain.created_at),
         "updatedAt": millis(domain.updated_at),
     });
+    if let (Some(environment), Some(shown)) = (&domain.environment, shown.as_object_mut()) {
+        shown.insert("customEnvironmentId".to_owned(), json!(environment));
+    }
     if !domain.verified
         && let Some(shown) = shown.as_object_mut()
     {
@@ -126,7 +129,7 @@ pub(super) fn project(asked: &Asked<'_>, project: &Project) -> Value {
         "gitProviderOptions": {"createDeployments": if project.creates_deployments { "enabled" } else { "disabled" }},
         "ssoProtection": {"deploymentType": "all_except_custom_domains"},
         "passwordProtection": null,
-        "customEnvironments": [],
+        "customEnvironments": project.custom.iter().map(custom_environment).collect::<Vec<_>>(),
     });
     let Some(fields) = shown.as_object_mut() else { return shown };
     if let Some(link) = &project.link {
@@ -167,6 +170,21 @@ pub(super) fn project(asked: &Asked<'_>, project: &Project) -> Value {
         })
     });
     fields.insert("lastAliasRequest".to_owned(), request.unwrap_or_default());
+    shown
+}
+
+/// An environment that the team has made.
+pub(super) fn custom_environment(custom: &CustomEnvironment) -> Value {
+    let mut shown = json!({
+        "id": custom.id,
+        "slug": custom.slug,
+        "type": "preview",
+        "createdAt": millis(custom.created_at),
+        "updatedAt": millis(custom.created_at),
+    });
+    if let (Some(branch), Some(shown)) = (&custom.branch, shown.as_object_mut()) {
+        shown.insert("branchMatcher".to_owned(), json!({"type": "equals", "pattern": branch}));
+    }
     shown
 }
 

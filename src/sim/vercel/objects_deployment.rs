@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::Asked;
 use super::access::team_id;
 use super::deployment::{Deployment, ReadyState, VercelBuild};
-use super::objects::{millis, short_hash};
+use super::objects::{custom_environment, millis, short_hash};
 use super::state::Project;
 use crate::sim::world::rfc3339;
 
@@ -30,6 +30,13 @@ pub(super) fn row(asked: &Asked<'_>, project: &Project, one: &Deployment) -> Val
     put("type", json!("LAMBDAS"));
     put("source", json!(one.source));
     put("target", json!(one.target));
+    if let Some(custom) = one.environment.as_deref().and_then(|id| project.environment(id)) {
+        put("customEnvironment", json!({"id": custom.id, "slug": custom.slug}));
+    }
+    if one.is_production() && state == ReadyState::Ready {
+        let is_current = project.production(now).is_some_and(|current| current.id == one.id);
+        put("isRollbackCandidate", json!(!is_current && project.was_in_production(one, now)));
+    }
     put("creator", creator(one));
     put("inspectorUrl", json!(inspector(project, one)));
     put("meta", json!(one.meta));
@@ -84,6 +91,9 @@ pub(super) fn whole(asked: &Asked<'_>, project: &Project, one: &Deployment) -> V
     put("status", json!(state.as_str()));
     put("source", json!(one.source));
     put("target", json!(one.target));
+    if let Some(custom) = one.environment.as_deref().and_then(|id| project.environment(id)) {
+        put("customEnvironment", custom_environment(custom));
+    }
     put("creator", creator(one));
     put("meta", json!(one.meta));
     // Only the names.
@@ -235,8 +245,7 @@ fn alias_error(one: &Deployment, now: DateTime<Utc>) -> Value {
 /// Where a ready production deployment stands.
 fn put_substate(project: &Project, one: &Deployment, now: DateTime<Utc>, put: &mut impl FnMut(&str, Value)) {
     if one.is_production() && one.state(now) == ReadyState::Ready {
-        let is_current = project.production(now).is_some_and(|current| current.id == one.id);
-        put("readySubstate", json!(if is_current { "PROMOTED" } else { "STAGED" }));
+        put("readySubstate", json!(if project.was_in_production(one, now) { "PROMOTED" } else { "STAGED" }));
     }
 }
 

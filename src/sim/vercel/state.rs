@@ -56,6 +56,12 @@ pub(super) struct Project {
     /// Whether production domains go to the newest deployment by themselves.
     pub(super) assigns_domains: bool,
     pub(super) alias_request: Option<AliasRequest>,
+    /// The environments that the team has made.
+    #[serde(default)]
+    pub(super) custom: Vec<CustomEnvironment>,
+    /// How many of the next promotions and rollbacks fail.
+    #[serde(default)]
+    pub(super) failing_moves: u32,
     /// How builds end, by what is in branch, commit or message.
     pub(super) builds: Vec<(String, VercelBuild)>,
     /// How the next ones end.
@@ -65,6 +71,16 @@ pub(super) struct Project {
     /// How many requests had arrived when the variables were written last.
     #[serde(skip)]
     pub(super) written_after: u64,
+}
+
+/// An environment that the team has made, besides production and previews.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct CustomEnvironment {
+    pub(super) id: String,
+    pub(super) slug: String,
+    /// The branch whose pushes are deployed there.
+    pub(super) branch: Option<String>,
+    pub(super) created_at: DateTime<Utc>,
 }
 
 /// The connection with a repository.
@@ -102,6 +118,9 @@ pub(super) struct Variable {
 pub(super) struct Domain {
     pub(super) name: String,
     pub(super) branch: Option<String>,
+    /// The id of the custom environment that it is for.
+    #[serde(default)]
+    pub(super) environment: Option<String>,
     pub(super) redirect: Option<String>,
     pub(super) redirect_status: Option<u64>,
     pub(super) verified: bool,
@@ -192,6 +211,8 @@ impl Vercel {
             moves: Vec::new(),
             assigns_domains: true,
             alias_request: None,
+            custom: Vec::new(),
+            failing_moves: 0,
             builds: Vec::new(),
             next_builds: Vec::new(),
             busy_until: None,
@@ -263,8 +284,9 @@ impl Project {
             host: deployment_host(&self.name, &ids.alphanumeric(9), &self.team),
             number: u64::try_from(self.deployments.len()).unwrap_or(u64::MAX),
             source: new.source.to_owned(),
-            env: self.values_for(new.target.as_deref(), branch.as_deref()),
+            env: self.values_for(&new),
             target: new.target,
+            environment: new.environment,
             creator: new.creator,
             git: new.git,
             meta: new.meta,
@@ -303,12 +325,17 @@ impl Project {
     }
 
     /// The values that a deployment gets: those of its branch come before those of all previews.
-    fn values_for(&self, target: Option<&str>, branch: Option<&str>) -> BTreeMap<String, String> {
-        let target = target.unwrap_or("preview");
+    fn values_for(&self, new: &NewDeployment) -> BTreeMap<String, String> {
+        let target = new.target.as_deref().unwrap_or("preview");
+        let branch = new.git.as_ref().map(|git| git.branch.as_str());
         let mut values = BTreeMap::new();
         for of_branch in [false, true] {
             for variable in &self.env {
-                let applies = variable.target.iter().any(|known| known == target)
+                let is_there = match &new.environment {
+                    Some(environment) => variable.environments.contains(environment),
+                    None => variable.target.iter().any(|known| known == target),
+                };
+                let applies = is_there
                     && variable.branch.is_some() == of_branch
                     && (!of_branch || variable.branch.as_deref() == branch);
                 if applies {
@@ -321,26 +348,50 @@ impl Project {
 
     /// The deployment that a branch's hosts lead to.
     pub(super) fn newest_of_branch(&self, branch: &str, now: DateTime<Utc>) -> Option<&Deployment> {
-        let routed = self.deployments.iter().filter(|one| one.branch() == Some(branch) && one.was_routed(now));
+        let of_branch = |one: &&Deployment| one.branch() == Some(branch) && one.environment.is_none();
+        let routed = self.deployments.iter().filter(|one| of_branch(one) && one.was_routed(now));
         routed.max_by_key(|one| (one.created_at, one.number)).filter(|one| one.is_routed(now))
+    }
+
+    /// The deployment that the hosts of a custom environment lead to.
+    fn newest_of_environment(&self, environment: &str, now: DateTime<Utc>) -> Option<&Deployment> {
+        let of_it = |one: &&Deployment| one.environment.as_deref() == Some(environment) && one.is_routed(now);
+        self.deployments.iter().filter(of_it).max_by_key(|one| (one.created_at, one.number))
+    }
+
+    /// The custom environment of this id or slug.
+    pub(super) fn environment(&self, id_or_slug: &str) -> Option<&CustomEnvironment> {
+        self.custom.iter().find(|known| known.id == id_or_slug || known.slug == id_or_slug)
+    }
+
+    /// When which deployment came to production, by itself or by hand.
+    fn arrivals(&self, now: DateTime<Utc>) -> impl Iterator<Item = (DateTime<Utc>, &str)> {
+        let by_itself = self
+            .deployments
+            .iter()
+            .filter(move |one| one.is_production() && one.assigns_domains && one.was_routed(now))
+            .map(|one| (one.aliased_at, one.id.as_str()));
+        let by_hand = self.moves.iter().filter(move |(at, _)| *at <= now).map(|(at, id)| (*at, id.as_str()));
+        by_itself.chain(by_hand)
+    }
+
+    /// Whether a deployment is or was in production.
+    pub(super) fn was_in_production(&self, deployment: &Deployment, now: DateTime<Utc>) -> bool {
+        self.arrivals(now).any(|(_, id)| id == deployment.id)
     }
 
     /// The deployment that is in production.
     pub(super) fn production(&self, now: DateTime<Utc>) -> Option<&Deployment> {
-        let by_itself = self
-            .deployments
-            .iter()
-            .filter(|one| one.is_production() && one.assigns_domains && one.was_routed(now))
-            .map(|one| (one.aliased_at, one.id.as_str()));
-        let by_hand = self.moves.iter().filter(|(at, _)| *at <= now).map(|(at, id)| (*at, id.as_str()));
-        let (_, id) = by_itself.chain(by_hand).max_by_key(|(at, _)| *at)?;
+        let (_, id) = self.arrivals(now).max_by_key(|(at, _)| *at)?;
         self.deployments.iter().find(|one| one.id == id && one.deleted_at.is_none())
     }
 
     /// The hosts that Vercel makes up for a deployment.
     pub(super) fn automatic_hosts(&self, deployment: &Deployment) -> Vec<String> {
         let mut hosts = Vec::new();
-        if let Some(branch) = deployment.branch() {
+        if let Some(environment) = &deployment.environment {
+            hosts.extend(self.environment_host(environment));
+        } else if let Some(branch) = deployment.branch() {
             hosts.push(branch_host(&self.name, branch, &self.team));
         }
         if deployment.is_production() {
@@ -350,9 +401,21 @@ impl Project {
         hosts
     }
 
+    fn environment_host(&self, environment: &str) -> Option<String> {
+        let found = self.environment(environment)?;
+        Some(format!("{}-env-{}-{}.vercel.app", self.name, found.slug, self.team))
+    }
+
     /// The hosts that lead to a deployment now: automatic ones, domains, and those that somebody has assigned.
     pub(super) fn hosts_of(&self, deployment: &Deployment, now: DateTime<Utc>) -> Vec<String> {
         let mut hosts = Vec::new();
+        if let Some(environment) = &deployment.environment
+            && self.newest_of_environment(environment, now).is_some_and(|newest| newest.id == deployment.id)
+        {
+            hosts.extend(self.environment_host(environment));
+            let fits = |domain: &&Domain| domain.verified && domain.environment.as_ref() == Some(environment);
+            hosts.extend(self.domains.iter().filter(fits).map(|domain| domain.name.clone()));
+        }
         if deployment.is_routed(now)
             && let Some(branch) = deployment.branch()
             && self.newest_of_branch(branch, now).is_some_and(|newest| newest.id == deployment.id)
@@ -373,8 +436,10 @@ impl Project {
     }
 
     fn domains_of<'p>(&'p self, branch: Option<&'p str>) -> impl Iterator<Item = String> + 'p {
-        let fits =
-            move |domain: &&Domain| domain.verified && domain.redirect.is_none() && domain.branch.as_deref() == branch;
+        let fits = move |domain: &&Domain| {
+            let is_of_branch = domain.branch.as_deref() == branch && domain.environment.is_none();
+            domain.verified && domain.redirect.is_none() && is_of_branch
+        };
         self.domains.iter().filter(fits).map(|domain| domain.name.clone())
     }
 }

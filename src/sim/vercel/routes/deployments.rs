@@ -52,7 +52,7 @@ pub(super) fn list(vercel: &Vercel, asked: &Asked<'_>) -> Answer {
             && is("app").is_none_or(|name| name == project_of.name)
             && is("branch").is_none_or(|branch| one.branch() == Some(branch))
             && is("sha").is_none_or(|sha| one.git.as_ref().is_some_and(|git| git.sha == sha))
-            && is("target").is_none_or(|target| one.target.as_deref().unwrap_or("preview") == target)
+            && is("target").is_none_or(|target| is_for(project_of, one, target))
             && metas.iter().all(|(name, value)| one.meta.get(*name).is_some_and(|known| known == value))
     };
     let rows = vercel.of_team(team).flat_map(|project| project.deployments.iter().rev().map(move |one| (project, one)));
@@ -60,6 +60,14 @@ pub(super) fn list(vercel: &Vercel, asked: &Asked<'_>) -> Answer {
     let (rows, pagination) = page(asked, rows, |(_, one)| one.created_at)?;
     let rows: Vec<Value> = rows.into_iter().map(|(project, one)| row(asked, project, one)).collect();
     Ok(Reply::ok(json!({"deployments": rows, "pagination": pagination})))
+}
+
+/// Whether a deployment is for this target: `preview`, `production`, or a custom environment by its id or slug.
+fn is_for(project: &Project, one: &Deployment, target: &str) -> bool {
+    match &one.environment {
+        Some(id) => project.environment(target).is_some_and(|known| known.id == *id),
+        None => one.target.as_deref().unwrap_or("preview") == target,
+    }
 }
 
 pub(super) fn get(vercel: &Vercel, asked: &Asked<'_>, id: &str) -> Answer {
@@ -88,14 +96,17 @@ pub(super) fn create(vercel: &mut Vercel, asked: &Asked<'_>) -> Answer {
     let name = required(&wanted, "name")?;
     let target = text(&wanted, "target")?.map(str::to_owned);
     let mut meta = texts_by_name(&wanted, "meta");
-    let (project, new) = if let Some(id) = text(&wanted, "deploymentId")? {
+    let custom = text(&wanted, "customEnvironmentSlugOrId")?;
+    let (project, mut new) = if let Some(id) = text(&wanted, "deploymentId")? {
         let (project, old) = there(vercel, asked, id)?;
         let mut inherited = old.meta.clone();
         inherited.extend(meta);
         inherited.insert("originalDeploymentId".to_owned(), old.id.clone());
         let source = if asked.call.flag("forceNew") { "redeploy" } else { "import" };
         let target = target.or_else(|| old.target.clone());
-        (project.id.clone(), new_deployment(asked, source, target, old.git.clone(), inherited))
+        let mut new = new_deployment(asked, source, target, old.git.clone(), inherited);
+        new.environment.clone_from(&old.environment);
+        (project.id.clone(), new)
     } else {
         let project = find(vercel, asked, text(&wanted, "project")?.unwrap_or(name))?;
         let git = match wanted.get("gitSource").and_then(Value::as_object) {
@@ -117,6 +128,11 @@ pub(super) fn create(vercel: &mut Vercel, asked: &Asked<'_>) -> Answer {
         };
         (project.id.clone(), new_deployment(asked, source, target, git, meta))
     };
+    if let Some(custom) = custom {
+        let known = find(vercel, asked, &project)?.environment(custom).map(|known| known.id.clone());
+        let text = format!("The custom environment \"{custom}\" was not found.");
+        new.environment = Some(known.ok_or_else(|| bad_request(&text))?);
+    }
     let plan = asked.config.vercel_plan(asked.team.as_deref().unwrap_or_default());
     if asked.config.rate_limits {
         vercel.usage.count_deployment(asked.team.as_deref().unwrap_or_default(), plan, asked.now)?;
@@ -134,7 +150,7 @@ fn new_deployment(
     meta: BTreeMap<String, String>,
 ) -> NewDeployment {
     let target = target.filter(|target| target != "preview");
-    NewDeployment { source, target, creator: asked.caller.user_id(), git, meta }
+    NewDeployment { source, target, environment: None, creator: asked.caller.user_id(), git, meta }
 }
 
 /// Blobs that were uploaded before are not simulated: none of them is there.

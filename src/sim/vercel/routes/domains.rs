@@ -83,6 +83,7 @@ fn attach(
     let mut new = Domain {
         name: name.clone(),
         branch: None,
+        environment: None,
         redirect: None,
         redirect_status: None,
         verified: !is_taken,
@@ -104,6 +105,11 @@ fn settle(
     if wanted.contains_key("gitBranch") {
         domain.branch = text(wanted, "gitBranch")?.map(str::to_owned);
     }
+    if let Some(id) = text(wanted, "customEnvironmentId")? {
+        let known = project.custom.iter().find(|known| known.id == id);
+        let known = known.ok_or_else(|| bad_request("The custom environment was not found."))?;
+        domain.environment = Some(known.id.clone());
+    }
     if wanted.contains_key("redirect") {
         domain.redirect = text(wanted, "redirect")?.map(str::to_owned);
     }
@@ -115,7 +121,7 @@ fn settle(
     }
     let newest = project.deployments.iter().rev().find(|one| one.is_production());
     let Some(branch) = &domain.branch else {
-        if newest.is_some_and(|one| one.state(asked.now) == ReadyState::Error) {
+        if domain.environment.is_none() && newest.is_some_and(|one| one.state(asked.now) == ReadyState::Error) {
             return Err(bad_request("The domain can not be assigned because the latest production deployment failed."));
         }
         return Ok(());

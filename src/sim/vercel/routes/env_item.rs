@@ -106,6 +106,10 @@ pub(super) fn check_form(item: &Item) -> Result<(), Refusal> {
 
 /// Whether the project can have the variable: its branch is there, and there is room.
 pub(super) fn check_place(asked: &Asked<'_>, project: &Project, item: &Item) -> Result<(), Refusal> {
+    let is_unknown = |id: &&String| project.custom.iter().all(|known| known.id != **id);
+    if let Some(id) = item.environments.iter().find(is_unknown) {
+        return Err(bad_request(&format!("The custom environment `{id}` was not found.")));
+    }
     if let Some(branch) = &item.branch {
         check_branch(asked, project, &item.key, branch)?;
     }

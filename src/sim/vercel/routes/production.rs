@@ -39,15 +39,19 @@ fn request(vercel: &mut Vercel, asked: &Asked<'_>, project: &str, deployment: &s
         return Err(problem(409, "conflict", "The deployment is in production already.").into());
     }
     let ends_at = after(now, asked.config.vercel_times.promote);
-    project.moves.push((ends_at, deployment.to_owned()));
-    project.assigns_domains = kind == "promote";
+    let fails = project.failing_moves > 0;
+    project.failing_moves = project.failing_moves.saturating_sub(1);
+    if !fails {
+        project.moves.push((ends_at, deployment.to_owned()));
+        project.assigns_domains = kind == "promote";
+    }
     project.alias_request = Some(AliasRequest {
         kind: kind.to_owned(),
         from,
         to: deployment.to_owned(),
         requested_at: now,
         ends_at,
-        fails: false,
+        fails,
     });
     Ok(Reply::with(201, json!({})))
 }
@@ -56,12 +60,16 @@ fn request(vercel: &mut Vercel, asked: &Asked<'_>, project: &str, deployment: &s
 pub(super) fn aliases(vercel: &Vercel, asked: &Asked<'_>, project: &str) -> Answer {
     let project = find(vercel, asked, project)?;
     let Some(request) = &project.alias_request else { return Ok(Reply::ok(json!({}))) };
-    let status = if asked.now < request.ends_at { "in-progress" } else { "completed" };
+    let status = match asked.now < request.ends_at {
+        true => "in-progress",
+        false if request.fails => "failed",
+        false => "completed",
+    };
     let hosts = project.deployments.iter().find(|one| one.id == request.to);
     let hosts = hosts.map(|one| project.automatic_hosts(one)).unwrap_or_default();
     let shown: Vec<Value> = hosts
         .iter()
-        .filter(|_| !asked.call.flag("failedOnly"))
+        .filter(|_| !asked.call.flag("failedOnly") || status == "failed")
         .map(|host| json!({"alias": host, "id": alias_uid(host), "status": status}))
         .collect();
     let pagination = whole(shown.len());

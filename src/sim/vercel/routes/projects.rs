@@ -13,10 +13,11 @@ use crate::sim::world::ids::Ids;
 /// How long a secret is.
 const SECRET: usize = 32;
 
-/// Custom environments, of which there are none: they cannot be made here.
+/// Custom environments. Only people make them: see the hand.
 pub(super) fn custom_environments(vercel: &Vercel, asked: &Asked<'_>, project: &str) -> Answer {
-    find(vercel, asked, project)?;
-    Ok(Reply::ok(json!({"accountLimit": {"total": 1}, "environments": []})))
+    let project = find(vercel, asked, project)?;
+    let shown: Vec<Value> = project.custom.iter().map(objects::custom_environment).collect();
+    Ok(Reply::ok(json!({"accountLimit": {"total": 12}, "environments": shown})))
 }
 
 pub(super) fn list(vercel: &Vercel, asked: &Asked<'_>) -> Answer {
