@@ -13,8 +13,8 @@ use hangar::providers::neon::wire::{
 };
 use hangar::providers::vercel;
 use hangar::providers::vercel::client::{
-    DeploymentFilter, DomainChange, NewDomain, NewVariable, Target, VariableChange, VercelError, VercelScope,
-    VercelWriter,
+    DeployedTo, DeploymentFilter, DomainChange, NewDomain, NewVariable, Target, VariableChange, VercelError,
+    VercelScope, VercelWriter,
 };
 use hangar::providers::vercel::wire::VariableKind;
 use hangar::random::Random;
@@ -153,11 +153,16 @@ async fn ask_vercel(number: usize, writer: &VercelWriter) -> Result<(), VercelEr
         14 => writer.update_variable(project, id, &VariableChange::default()).await.map(drop),
         15 => writer.delete_variable(project, id).await.map(drop),
         16 => {
-            let domain = NewDomain { name: "a.example.com".to_owned(), git_branch: None, redirect: None };
+            let domain = NewDomain {
+                name: "a.example.com".to_owned(),
+                git_branch: None,
+                custom_environment_id: None,
+                redirect: None,
+            };
             writer.add_domain(project, &domain).await.map(drop)
         }
         17 => writer.update_domain(project, "a.example.com", &DomainChange::default()).await.map(drop),
-        18 => writer.redeploy(project, id, false, &[]).await.map(drop),
+        18 => writer.redeploy(project, id, &DeployedTo::Preview, &[]).await.map(drop),
         19 => writer.delete_deployment(id).await.map(drop),
         20 => writer.assign_alias(id, "a.example.com").await.map(drop),
         21 => writer.generate_bypass(project, None, "note").await.map(drop),

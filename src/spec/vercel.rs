@@ -32,7 +32,7 @@ pub struct VercelProject {
     #[schemars(example = &"chat-web")]
     pub project: String,
     /// The git branch, for example `${{ branch.name }}`. It has to be there in the project's repository. Needed unless `target` is
-    /// another than `preview`.
+    /// another than `preview`; with a custom environment, the branch whose deployment is meant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub branch: Option<String>,
     /// Where variables are for: `preview`, `production`, or the slug of a custom environment. Default: `preview`.
@@ -92,7 +92,8 @@ impl fmt::Debug for VercelVariable {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct VercelDeployment {
-    /// The commit, for example `${{ head.sha }}`. Default: the branch's newest.
+    /// The commit, for example `${{ head.sha }}`. With the `target` `production` it is the one that is in production: promoted once it is ready,
+    /// and gone back to where it is an earlier one. Default: the branch's newest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha: Option<String>,
     /// Who makes it: `git` (Vercel's own integration, at each push) or `hangar`, where that is switched off. Default: `git`.

@@ -66,5 +66,7 @@ mod supabase;
 mod supabase_document;
 mod support;
 mod vercel;
+mod vercel_places;
+mod vercel_production;
 mod webhooks;
 mod world;

@@ -14,7 +14,7 @@ use crate::previews::pull;
 use crate::support::{CONTROLLER, GRACE, Meddler, QUARANTINE, environment, seconds, small, withheld};
 use crate::world::World;
 
-const REPO: &str = "acme/chat";
+pub(crate) const REPO: &str = "acme/chat";
 const NEON: &str = "quiet-sun-123456";
 
 /// `demo`: an app, and what is under `vercel.projects.web`.
@@ -30,14 +30,14 @@ fn whole(branch: &str) -> String {
     )
 }
 
-fn config() -> SimConfig {
+pub(crate) fn config() -> SimConfig {
     let config = SimConfig::default().with_org("acme", "sim_acme_token").with_repo(REPO, "ghp_x");
     let config = config.with_vercel("acme", "web", Some(REPO), "sim_vercel_token");
     let config = config.with_vercel("acme", "docs", Some(REPO), "sim_vercel_token");
     config.with_neon(SimNeonProject::new(NEON), "sim_neon_key")
 }
 
-fn configured(files: &[(&str, &str)], config: SimConfig) -> World {
+pub(crate) fn configured(files: &[(&str, &str)], config: SimConfig) -> World {
     let more = format!("  vercel: {{projects: {{acme/web: {{}}}}}}\n  neon: {{projects: {{{NEON}: {{}}}}}}\n  fly:");
     let controller = CONTROLLER.replace("  fly:", &more);
     let mut all = vec![("hangar.yaml", controller.as_str())];
@@ -69,19 +69,19 @@ async fn converged(web: &str) -> World {
 }
 
 impl World {
-    fn web(&self) -> VercelHand {
+    pub(crate) fn web(&self) -> VercelHand {
         self.sim.vercel("acme", "web")
     }
 
     /// The variables of a branch by name, without marks.
-    fn env_of(&self, branch: Option<&str>) -> BTreeMap<String, VercelVariableView> {
+    pub(crate) fn env_of(&self, branch: Option<&str>) -> BTreeMap<String, VercelVariableView> {
         let of_branch = self.web().variables().into_iter().filter(|one| one.branch.as_deref() == branch);
         let named = of_branch.filter(|one| !one.key.starts_with("HANGAR_ENVIRONMENT_"));
         named.map(|one| (one.key.clone(), one)).collect()
     }
 
     /// What is left in the project: variables, domains, notes of secrets.
-    fn left(&self) -> Vec<String> {
+    pub(crate) fn left(&self) -> Vec<String> {
         let web = self.web();
         let variables = web.variables().into_iter().map(|one| one.key);
         let domains = web.domains().into_iter().map(|one| one.name);
@@ -100,12 +100,12 @@ impl World {
         self.web().deployments().into_iter().map(|one| (one.state, one.source)).collect()
     }
 
-    fn seen(&self, outcome: &Outcome) -> String {
+    pub(crate) fn seen(&self, outcome: &Outcome) -> String {
         format!("{:?} {:?} {:?}", outcome.last.plan, outcome.failures, self.recorder.events())
     }
 
     /// Lets the environment go, and its grace pass.
-    async fn tear_down(&mut self) {
+    pub(crate) async fn tear_down(&mut self) {
         self.remove("demo.yaml");
         self.put("other.yaml", &small("other"));
         self.reconcile().await;

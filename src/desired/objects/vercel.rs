@@ -10,6 +10,7 @@ use crate::desired::app::Defaults;
 use crate::desired::graph::{Object, SecretValue};
 use crate::desired::resolver::Resolver;
 use crate::resource::{ComponentName, ObjectKind, Provider};
+use crate::spec::environment::Class;
 use crate::spec::positions::child;
 use crate::spec::secret::SecretSource;
 use crate::spec::vercel::{DeployedBy, VercelDeployment, VercelProject, VercelVariable};
@@ -26,12 +27,20 @@ struct Project<'p> {
     /// `team/project`, or the project alone.
     scope: String,
     env: String,
+    /// The branch that variables and domains are for: previews have one.
     branch: Option<String>,
+    /// The branch that the spec names.
+    git_branch: Option<String>,
     target: String,
     defaults: Defaults,
 }
 
 impl Project<'_> {
+    /// Whether it is for an environment that the team has made.
+    fn is_custom(&self) -> bool {
+        !matches!(self.target.as_str(), "preview" | "production")
+    }
+
     fn part(&self, what: &str) -> String {
         format!("vercel.{}.{what}", self.component)
     }
@@ -103,7 +112,8 @@ fn build_project(
         scope: team.map_or_else(|| project.clone(), |team| format!("{team}/{project}")),
         pointer,
         env: resolver.environment.metadata.name.clone(),
-        branch: branch.filter(|_| target == "preview"),
+        branch: branch.clone().filter(|_| target == "preview"),
+        git_branch: branch,
         target,
         defaults,
     };
@@ -173,9 +183,21 @@ fn deployment(resolver: &mut Resolver<'_>, project: &Project<'_>, written: &Verc
         // A deployment keeps the values that were there when it was made.
         object.fields.insert("variables".to_owned(), Value::from("current"));
     }
+    let is_preview = resolver.environment.spec.class == Class::Preview;
     if let Some(sha) = &written.sha {
         let at = place(&project.part("deployment"), format!("{}/deployment/sha", project.pointer));
+        if project.target == "production" && is_preview {
+            let help = "set `class: staging` or `class: production`, or leave `sha` out".to_owned();
+            resolver.error(&at, "a preview does not decide what is in production", Some(help));
+            return None;
+        }
         object.fields.insert("sha".to_owned(), Value::from(resolver.fill_known(sha, at)?));
+        if project.target == "production" {
+            object.fields.insert("inProduction".to_owned(), Value::Bool(true));
+        }
+    }
+    if let Some(branch) = project.git_branch.as_ref().filter(|_| project.is_custom()) {
+        object.fields.insert("branch".to_owned(), Value::from(branch.as_str()));
     }
     let by = match written.by {
         DeployedBy::Git => "git",

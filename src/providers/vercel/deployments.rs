@@ -1,12 +1,15 @@
 //! The newest deployment of a branch as an object.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
-use super::client::{DeploymentFilter, GitSource, NewDeployment, VercelError};
+use super::client::{DeployedTo, DeploymentFilter, GitSource, NewDeployment, VercelError};
 use super::marks::note;
 use super::objects::Writes;
+use super::production::wanted_commit;
 use super::reads::{Reads, Seen, Target, failed, whole_name};
-use super::wire::{Deployment, Progress};
+use super::wire::{Deployment, DeploymentRow, EnvironmentOf, Progress};
 use crate::observed::{Object, ObjectState};
 use crate::providers::objects::{Class, ObjectError, Written};
 use crate::resource::object::{Fields, ObjectMarker, ObjectWrite};
@@ -15,11 +18,14 @@ use crate::secret::SecretText;
 /// How many lines of a build log are shown.
 const LOG_LINES: usize = 8;
 
+/// The most deployments among which the newest is looked for.
+const RECENT: usize = 20;
+
 /// The most deployments of one branch that are deleted.
 const MOST: usize = 5_000;
 
 /// Whether Vercel's own integration makes the deployments.
-fn is_by_git(fields: &Fields) -> bool {
+pub(super) fn is_by_git(fields: &Fields) -> bool {
     fields.get("by").and_then(Value::as_str) != Some("hangar")
 }
 
@@ -32,14 +38,25 @@ impl Reads {
             branch: target.branch.map(str::to_owned),
             sha: sha.map(str::to_owned),
             target: Some(target.name.to_owned()),
-            most: 1,
+            most: RECENT,
         };
         let project = self.project().await?.id.clone();
         let rows = self.reader.deployments(&project, &filter).await?;
-        match rows.first() {
+        // Those of custom environments count as previews, too.
+        let is_there = |row: &&DeploymentRow| match (&row.custom_environment, target.usual()) {
+            (found, Some(_)) => found.is_none(),
+            (found, None) => found.as_ref().is_some_and(|found| self.is_named(found, target.name)),
+        };
+        match rows.iter().find(is_there) {
             Some(row) => self.reader.deployment(&row.uid).await,
             None => Ok(None),
         }
+    }
+
+    /// Whether this is the custom environment of that slug.
+    fn is_named(&self, found: &EnvironmentOf, slug: &str) -> bool {
+        let by_id = || self.custom_slug(&found.id);
+        found.slug.as_deref().or_else(by_id) == Some(slug)
     }
 
     /// Whether variables of the environment have changed since the deployment was made: it has the older values.
@@ -59,6 +76,9 @@ impl Reads {
         let place = ["target", "branch", "by"];
         let taken = wanted.iter().filter(|(name, _)| place.contains(&name.as_str()));
         object.fields = taken.map(|(name, value)| (name.clone(), value.clone())).collect();
+        if let Some(sha) = wanted_commit(wanted) {
+            return self.production_closely(object, wanted, sha, seen).await;
+        }
         let Some(deployment) = self.newest(wanted).await.map_err(|error| failed(&error))? else {
             if !is_by_git(wanted) {
                 return Ok(false);
@@ -66,7 +86,7 @@ impl Reads {
             let of = match (wanted.get("sha").and_then(Value::as_str), Target::of(wanted).branch) {
                 (Some(sha), _) => format!("the commit {sha}"),
                 (None, Some(branch)) => format!("the branch `{branch}`"),
-                (None, None) => "production".to_owned(),
+                (None, None) => target_text(wanted),
             };
             object.state = ObjectState::Changing {
                 what: format!("Vercel has made no deployment of {of} yet; it does so by itself after a push"),
@@ -82,19 +102,12 @@ impl Reads {
         object.created_at = deployment.created_at;
         object.state = self.state(&deployment).await.map_err(|error| failed(&error))?;
         if object.state == ObjectState::Ready {
-            let url = |host: &String| SecretText::new(format!("https://{host}"));
-            let branch_url = deployment.automatic_aliases.iter().find(|host| deployment.alias.contains(host));
-            let known = [
-                ("url", deployment.url.as_ref().map(url)),
-                ("branchUrl", branch_url.map(url)),
-                ("deploymentId", Some(SecretText::new(deployment.id.as_str()))),
-            ];
-            object.outputs = known.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
+            object.outputs = outputs(&deployment);
         }
         Ok(true)
     }
 
-    async fn state(&self, deployment: &Deployment) -> Result<ObjectState, VercelError> {
+    pub(super) async fn state(&self, deployment: &Deployment) -> Result<ObjectState, VercelError> {
         let id = &deployment.id;
         let message = match deployment.progress() {
             Progress::Routed => return Ok(ObjectState::Ready),
@@ -132,6 +145,11 @@ impl Writes {
     /// Sees to it that there is a deployment with the variables as they are now. Where Vercel makes deployments by itself none is made
     /// here, except for one in the place of one that began before its variables were there.
     pub(super) async fn create_deployment(&self, write: &ObjectWrite) -> Result<Written, ObjectError> {
+        if let Some(sha) = wanted_commit(&write.fields) {
+            self.build_for_production(write, sha).await?;
+            let marker = &write.marker;
+            return Ok(Written { id: Some(whole_name(marker.owner.as_str(), marker.env.as_str())), shown: None });
+        }
         let newest = self.reads.newest(&write.fields).await.map_err(|error| failed(&error))?;
         match newest {
             Some(newest) => {
@@ -149,6 +167,9 @@ impl Writes {
     }
 
     pub(super) async fn update_deployment(&self, write: &ObjectWrite, sha: bool) -> Result<Written, ObjectError> {
+        if let Some(sha) = wanted_commit(&write.fields) {
+            return Ok(Written { id: None, shown: self.settle_production(write, sha).await? });
+        }
         if sha && !is_by_git(&write.fields) {
             self.deploy(write).await?;
         } else if let Some(newest) = self.reads.newest(&write.fields).await.map_err(|error| failed(&error))? {
@@ -157,14 +178,18 @@ impl Writes {
         Ok(Written::default())
     }
 
-    async fn deploy_again(&self, deployment: &Deployment, marker: &ObjectMarker) -> Result<(), ObjectError> {
+    pub(super) async fn deploy_again(&self, deployment: &Deployment, marker: &ObjectMarker) -> Result<(), ObjectError> {
         let project = self.reads.project().await.map_err(|error| failed(&error))?;
-        let production = deployment.target.as_deref() == Some("production");
-        let made = self.writer.redeploy(&project.name, &deployment.id, production, &meta(marker)).await;
+        let place = match (&deployment.custom_environment, deployment.target.as_deref()) {
+            (Some(custom), _) => DeployedTo::Custom(custom.id.clone()),
+            (None, Some("production")) => DeployedTo::Production,
+            (None, _) => DeployedTo::Preview,
+        };
+        let made = self.writer.redeploy(&project.name, &deployment.id, &place, &meta(marker)).await;
         made.map(drop).map_err(|error| failed(&error))
     }
 
-    async fn deploy(&self, write: &ObjectWrite) -> Result<(), ObjectError> {
+    pub(super) async fn deploy(&self, write: &ObjectWrite) -> Result<(), ObjectError> {
         let project = self.reads.project().await.map_err(|error| failed(&error))?;
         let target = Target::of(&write.fields);
         let permanent =
@@ -173,17 +198,15 @@ impl Writes {
             let message = format!("{} is not connected with a repository: connect it at Vercel", self.reads.scope);
             return Err(permanent("NoRepository", message));
         };
-        if target.usual().is_none() {
-            let message = format!(
-                "Hangar makes no deployments for custom environments such as `{}`: set `by: git`, and let Vercel make them",
-                target.name
-            );
-            return Err(permanent("CustomEnvironment", message));
-        }
+        let place = match self.reads.custom(&target).await? {
+            Some(custom) => DeployedTo::Custom(custom),
+            None if target.name == "production" => DeployedTo::Production,
+            None => DeployedTo::Preview,
+        };
         let new = NewDeployment {
             name: project.name.clone(),
             project: project.id.clone(),
-            production: target.name == "production",
+            place,
             git: GitSource {
                 org: link.org.clone(),
                 repo: link.repo.clone(),
@@ -214,14 +237,40 @@ impl Writes {
             most: MOST,
         };
         let rows = self.reads.reader.deployments(&project, &filter).await.map_err(|error| failed(&error))?;
+        // Whatever it was made for: what production leads to stays.
+        let live = self.reads.reader.project(&self.reads.project).await.map_err(|error| failed(&error))?;
+        let in_production = live.production().map(|current| current.id.clone());
         let of_branch = rows.iter().filter(|row| {
-            row.target.as_deref() != Some("production") && row.commit().branch.as_deref() == Some(branch)
+            row.target.as_deref().is_none_or(|target| target == "preview")
+                && row.custom_environment.is_none()
+                && in_production.as_ref() != Some(&row.uid)
+                && row.commit().branch.as_deref() == Some(branch)
         });
         for row in of_branch {
             self.writer.delete_deployment(&row.uid).await.map_err(|error| failed(&error))?;
         }
         Ok(())
     }
+}
+
+/// Where a deployment is wanted, for people.
+fn target_text(wanted: &Fields) -> String {
+    match Target::of(wanted).name {
+        "production" => "production".to_owned(),
+        name => format!("the environment `{name}`"),
+    }
+}
+
+/// What others may use of a deployment.
+pub(super) fn outputs(deployment: &Deployment) -> BTreeMap<String, SecretText> {
+    let url = |host: &String| SecretText::new(format!("https://{host}"));
+    let branch_url = deployment.automatic_aliases.iter().find(|host| deployment.alias.contains(host));
+    let known = [
+        ("url", deployment.url.as_ref().map(url)),
+        ("branchUrl", branch_url.map(url)),
+        ("deploymentId", Some(SecretText::new(deployment.id.as_str()))),
+    ];
+    known.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }
 
 /// What is noted beside a deployment that Hangar has made.

@@ -4,6 +4,7 @@ pub mod client;
 mod deployments;
 mod marks;
 pub mod objects;
+mod production;
 mod reads;
 mod variables;
 pub mod wire;

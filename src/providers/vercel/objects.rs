@@ -15,7 +15,7 @@ use super::reads::{Reads, Seen, Target, failed, whole_name};
 use crate::http::{ReadClient, Shared, WriteClient};
 use crate::observed::{Object, ObjectScope};
 use crate::providers::objects::{
-    Changed, Class, Expected, ObjectError, ObjectReader, ObjectWriter, ReadObjects, WriteObjects, Written,
+    Changed, Expected, ObjectError, ObjectReader, ObjectWriter, ReadObjects, WriteObjects, Written,
 };
 use crate::resource::object::{Fields, ObjectMarker, ObjectWrite};
 use crate::resource::{ObjectKey, ObjectKind, ScopeKey};
@@ -58,6 +58,7 @@ impl Writes {
         // A domain is known to be ours by the mark alone, so it is noted there before it is added.
         let is_domain = write.key.object == ObjectKind::VercelDomain;
         let was_ours = seen.mark(owner, env).is_some_and(|kept| kept.mark.domains.contains(&write.key.name));
+        let custom = if is_domain { self.reads.custom(&Target::of(&write.fields)).await? } else { None };
         if is_domain && !was_ours {
             let known = self.reads.reader.domain(&self.reads.project, &write.key.name).await;
             if known.map_err(|error| failed(&error))?.is_some() {
@@ -73,26 +74,25 @@ impl Writes {
         .await?;
         match write.key.object {
             ObjectKind::VercelVariables => self.write_variables(write, &BTreeSet::new()).await,
-            ObjectKind::VercelDomain => self.add_domain(write, was_ours).await,
+            ObjectKind::VercelDomain => self.add_domain(write, custom, was_ours).await,
             ObjectKind::VercelDeployment => self.create_deployment(write).await,
             _ => self.create_bypass(write).await,
         }
     }
 
-    async fn add_domain(&self, write: &ObjectWrite, was_ours: bool) -> Result<Written, ObjectError> {
+    async fn add_domain(
+        &self,
+        write: &ObjectWrite,
+        custom: Option<String>,
+        was_ours: bool,
+    ) -> Result<Written, ObjectError> {
         let target = Target::of(&write.fields);
-        if target.usual().is_none() {
-            return Err(ObjectError {
-                reason: "CustomEnvironment".to_owned(),
-                message: format!(
-                    "Hangar adds no domains to custom environments such as `{}`: add {} at Vercel",
-                    target.name, write.key
-                ),
-                class: Class::Permanent,
-            });
-        }
-        let domain =
-            NewDomain { name: write.key.name.clone(), git_branch: target.branch.map(str::to_owned), redirect: None };
+        let domain = NewDomain {
+            name: write.key.name.clone(),
+            git_branch: target.branch.map(str::to_owned),
+            custom_environment_id: custom,
+            redirect: None,
+        };
         let added = self.writer.add_domain(&self.reads.project, &domain).await;
         let is_in_vain = match &added {
             Ok(Added::New(_)) => false,
@@ -167,12 +167,14 @@ impl Writes {
             && let Some((variable, _)) = seen.ours(&owner, &env).first()
         {
             // Somebody has removed the mark, and its variables are left: without one, nothing could be noted of them.
+            self.reads.project().await.map_err(|error| failed(&error))?;
+            let custom = variable.custom_environment_ids.first().and_then(|id| self.reads.custom_slug(id));
             let mut mark = Mark {
                 owner,
                 env,
                 component: "vercel".to_owned(),
                 set: None,
-                target: variable.target.first().cloned().unwrap_or_default(),
+                target: custom.map(str::to_owned).or_else(|| variable.target.first().cloned()).unwrap_or_default(),
                 branch: variable.git_branch.clone(),
                 deployment: false,
                 domains: BTreeSet::new(),

@@ -97,14 +97,27 @@ impl Reads {
         self.known.get_or_try_init(|| self.reader.project(&self.project)).await
     }
 
+    /// The slug of the custom environment of this id, as far as the project was read and had it then.
+    pub(super) fn custom_slug(&self, id: &str) -> Option<&str> {
+        let known = self.known.get()?.custom_environments.iter().find(|known| known.id == id)?;
+        Some(&known.slug)
+    }
+
     /// The id of the custom environment that `target` names; nothing for those that every project has.
     pub(super) async fn custom(&self, target: &Target<'_>) -> Result<Option<String>, ObjectError> {
         if target.usual().is_some() {
             return Ok(None);
         }
-        let project = self.project().await.map_err(|error| failed(&error))?;
-        let found = project.custom_environments.iter().find(|known| known.slug == target.name);
-        found.map(|found| Some(found.id.clone())).ok_or_else(|| ObjectError {
+        let id_in = |project: &Project| {
+            let found = project.custom_environments.iter().find(|known| known.slug == target.name);
+            found.map(|found| found.id.clone())
+        };
+        if let Some(id) = id_in(self.project().await.map_err(|error| failed(&error))?) {
+            return Ok(Some(id));
+        }
+        // It may have been made since.
+        let project = self.reader.project(&self.project).await.map_err(|error| failed(&error))?;
+        id_in(&project).map(Some).ok_or_else(|| ObjectError {
             reason: "NoSuchTarget".to_owned(),
             message: format!(
                 "{} has no environment `{}`: write `preview`, `production`, or the slug of a custom environment that it has",
@@ -157,7 +170,12 @@ impl Reads {
             objects.push(object);
             if mark.deployment {
                 let id = whole_name(&mark.owner, &mark.env);
-                objects.push(self.of_mark(ObjectKind::VercelDeployment, &mark.env, &id, mark));
+                let mut object = self.of_mark(ObjectKind::VercelDeployment, &mark.env, &id, mark);
+                let production = seen.project.as_ref().and_then(Project::production);
+                if let Some(current) = production.filter(|_| mark.target == "production") {
+                    object.bulk.clone_from(&current.id);
+                }
+                objects.push(object);
             }
         }
         objects.extend(self.variables_of(seen));

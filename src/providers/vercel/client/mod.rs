@@ -15,7 +15,8 @@ pub use error::{Class, Place, VercelError};
 pub use problem::VercelProblem;
 pub use reader::{DeploymentFilter, VercelReader};
 pub use request::{
-    Added, Deleted, DomainChange, GitSource, NewDeployment, NewDomain, NewVariable, Target, VariableChange, VercelScope,
+    Added, Deleted, DeployedTo, DomainChange, GitSource, NewDeployment, NewDomain, NewVariable, Target, VariableChange,
+    VercelScope,
 };
 pub use writer::VercelWriter;
 

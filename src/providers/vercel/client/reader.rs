@@ -75,11 +75,31 @@ impl VercelReader {
         self.get(call("read project", &["v9", "projects", project]), Place::project(project)).await
     }
 
+    /// A project with its last promotion or rollback.
+    pub async fn project_with_moves(&self, project: &str) -> Result<Project, VercelError> {
+        let call = call("read project", &["v9", "projects", project]).query("rollbackInfo", "true");
+        self.get(call, Place::project(project)).await
+    }
+
     /// The last promotion or rollback of a project.
     pub async fn last_alias_request(&self, project: &str) -> Result<Option<AliasRequest>, VercelError> {
-        let call = call("read project", &["v9", "projects", project]).query("rollbackInfo", "true");
-        let project: Project = self.get(call, Place::project(project)).await?;
-        Ok(project.last_alias_request)
+        Ok(self.project_with_moves(project).await?.last_alias_request)
+    }
+
+    /// The hosts that the last promotion or rollback of a project could not move; the first of them, if they are many.
+    pub async fn unmoved_aliases(&self, project_id: &str) -> Result<Vec<String>, VercelError> {
+        #[derive(Deserialize)]
+        struct Moved {
+            alias: String,
+        }
+        #[derive(Deserialize)]
+        struct Answered {
+            #[serde(default)]
+            aliases: Vec<Moved>,
+        }
+        let call = call("list aliases of promotion", &["v1", "projects", project_id, "promote", "aliases"]);
+        let answer: Answered = self.get(call.query("failedOnly", "true"), Place::project(project_id)).await?;
+        Ok(answer.aliases.into_iter().map(|moved| moved.alias).collect())
     }
 
     /// All variables of a project, those for branches included: the whole list, or an error.

@@ -72,7 +72,9 @@ impl NewVariable {
         body.insert("key".to_owned(), json!(self.key));
         body.insert("value".to_owned(), json!(self.value.expose()));
         body.insert("type".to_owned(), json!(self.kind.as_str()));
-        body.insert("target".to_owned(), json!(self.target));
+        if !self.target.is_empty() {
+            body.insert("target".to_owned(), json!(self.target));
+        }
         if let Some(branch) = &self.git_branch {
             body.insert("gitBranch".to_owned(), json!(branch));
         }
@@ -128,6 +130,9 @@ pub struct NewDomain {
     /// The branch that it follows; `None` for production. It cannot be the branch of production.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub git_branch: Option<String>,
+    /// The id of the custom environment that it is for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub custom_environment_id: Option<String>,
     /// Where it sends visitors. Not together with a branch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub redirect: Option<String>,
@@ -169,6 +174,29 @@ pub struct GitSource {
     pub sha: Option<String>,
 }
 
+/// Where a deployment is for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum DeployedTo {
+    /// A preview.
+    #[default]
+    Preview,
+    /// Production.
+    Production,
+    /// A custom environment, by its id or slug.
+    Custom(String),
+}
+
+impl DeployedTo {
+    pub(super) fn write_to(&self, body: &mut Value) {
+        let Some(body) = body.as_object_mut() else { return };
+        match self {
+            Self::Preview => {}
+            Self::Production => drop(body.insert("target".to_owned(), json!("production"))),
+            Self::Custom(name) => drop(body.insert("customEnvironmentSlugOrId".to_owned(), json!(name))),
+        }
+    }
+}
+
 /// A deployment to be made of a commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewDeployment {
@@ -176,8 +204,8 @@ pub struct NewDeployment {
     pub name: String,
     /// The id or name of the project.
     pub project: String,
-    /// Whether it is for production.
-    pub production: bool,
+    /// Where it is for.
+    pub place: DeployedTo,
     /// The commit.
     pub git: GitSource,
     /// What is noted beside it.
@@ -192,9 +220,7 @@ impl NewDeployment {
         }
         let meta: Map<String, Value> = self.meta.iter().map(|(name, text)| (name.clone(), json!(text))).collect();
         let mut body = json!({"name": self.name, "project": self.project, "gitSource": source, "meta": meta});
-        if let (true, Some(body)) = (self.production, body.as_object_mut()) {
-            body.insert("target".to_owned(), json!("production"));
-        }
+        self.place.write_to(&mut body);
         body
     }
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{
-    Added, Class, Deleted, DeploymentFilter, GitSource, NewDeployment, NewDomain, NewVariable, Target, VariableChange,
-    VercelProblem, VercelReader, VercelScope, VercelWriter, connection,
+    Added, Class, Deleted, DeployedTo, DeploymentFilter, GitSource, NewDeployment, NewDomain, NewVariable, Target,
+    VariableChange, VercelProblem, VercelReader, VercelScope, VercelWriter, connection,
 };
 use crate::clock::{SharedClock, VirtualClock};
 use crate::http::fake::{self, answer};
@@ -130,7 +130,12 @@ async fn a_lost_reply_is_asked_again_where_that_does_no_harm() {
     world.writer.upsert_variables("web", &[variable("A", "value-1", "login")]).await.unwrap();
     assert_eq!(world.web.variables().len(), 1);
     world.sim.inject(Fault::once(Matcher::writes(), FaultKind::ResetAfter));
-    let domain = NewDomain { name: "login.acme.dev".to_owned(), git_branch: Some("login".to_owned()), redirect: None };
+    let domain = NewDomain {
+        name: "login.acme.dev".to_owned(),
+        git_branch: Some("login".to_owned()),
+        custom_environment_id: None,
+        redirect: None,
+    };
     let error = world.writer.add_domain("web", &domain).await.unwrap_err();
     assert!(error.may_have_had_effect());
     let added = world.writer.add_domain("web", &domain).await.unwrap();
@@ -182,7 +187,7 @@ async fn a_deployment_is_found_by_branch_and_commit_and_followed() {
     assert_eq!(aliases[0].alias, "web-git-login-acme.vercel.app");
     assert_eq!(world.writer.reader().aliases(&project.id).await.unwrap().len(), 1);
     world.web.next_build(VercelBuild::failed()).unwrap();
-    let again = world.writer.redeploy("web", &id, false, &[]).await.unwrap();
+    let again = world.writer.redeploy("web", &id, &DeployedTo::Preview, &[]).await.unwrap();
     world.pass(60).await;
     let failed = world.writer.reader().deployment(&again.id).await.unwrap().unwrap();
     assert!(matches!(failed.progress(), Progress::Failed { code, step: Some(_), .. } if code == "BUILD_FAILED"));
@@ -198,7 +203,8 @@ async fn a_deployment_is_made_of_a_commit_and_gets_an_alias() {
     world.web.set_creates_deployments(false).unwrap();
     world.push("login");
     let git = GitSource { org: "acme".into(), repo: "chat".into(), branch: "login".into(), sha: None };
-    let new = NewDeployment { name: "web".into(), project: "web".into(), production: false, git, meta: Vec::new() };
+    let new =
+        NewDeployment { name: "web".into(), project: "web".into(), place: DeployedTo::Preview, git, meta: Vec::new() };
     let made = world.writer.create_deployment(&new).await.unwrap();
     let early = world.writer.assign_alias(&made.id, "x.acme.dev").await.unwrap_err();
     assert_eq!(early.reason(), "DeploymentNotReady");

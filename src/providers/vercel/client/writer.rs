@@ -12,7 +12,7 @@ use super::error::{Place, VercelError};
 use super::problem::{Said, VercelProblem};
 use super::reader::VercelReader;
 use super::request::{
-    Added, Deleted, DomainChange, NewDeployment, NewDomain, NewVariable, VariableChange, VercelScope,
+    Added, Deleted, DeployedTo, DomainChange, NewDeployment, NewDomain, NewVariable, VariableChange, VercelScope,
 };
 use crate::http::transport::Method;
 use crate::http::{Call, Rate, WriteClient};
@@ -190,7 +190,7 @@ impl VercelWriter {
         &self,
         project: &str,
         deployment: &str,
-        production: bool,
+        place: &DeployedTo,
         meta: &[(String, String)],
     ) -> Result<Deployment, VercelError> {
         let mut noted = json!({"action": "redeploy"});
@@ -198,9 +198,7 @@ impl VercelWriter {
             noted.extend(meta.iter().map(|(name, text)| (name.clone(), json!(text))));
         }
         let mut body = json!({"name": project, "deploymentId": deployment, "meta": noted});
-        if let (true, Some(body)) = (production, body.as_object_mut()) {
-            body.insert("target".to_owned(), json!("production"));
-        }
+        place.write_to(&mut body);
         let call = Call::new("redeploy", "", &["v13", "deployments"]).query("forceNew", "1").json(&body);
         self.send(Method::Post, call.rate(DEPLOYMENT_RATE), Place::within(project, deployment)).await
     }

@@ -45,6 +45,16 @@ pub struct GitCommit {
     pub pull: Option<u64>,
 }
 
+/// The custom environment of a deployment.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct EnvironmentOf {
+    /// Its id.
+    pub id: String,
+    /// What people call it. Absent in some answers.
+    #[serde(default)]
+    pub slug: Option<String>,
+}
+
 /// A deployment in a list.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -65,6 +75,13 @@ pub struct DeploymentRow {
     /// How it came about, such as `git`.
     #[serde(default)]
     pub source: Option<String>,
+    /// The custom environment that it is for, if it is for one.
+    #[serde(default)]
+    pub custom_environment: Option<EnvironmentOf>,
+    #[serde(default)]
+    ready_substate: Option<String>,
+    #[serde(default)]
+    is_rollback_candidate: Option<bool>,
     /// When it was made.
     #[serde(default, deserialize_with = "moment")]
     pub created_at: Option<DateTime<Utc>>,
@@ -73,6 +90,12 @@ pub struct DeploymentRow {
 }
 
 impl DeploymentRow {
+    /// Whether production led to it once, and Vercel can send it back there at once.
+    pub fn was_in_production(&self) -> bool {
+        let has_seen_it = matches!(self.ready_substate.as_deref(), Some("PROMOTED" | "ROLLING"));
+        self.is_rollback_candidate.unwrap_or(has_seen_it)
+    }
+
     /// The commit that it was made of.
     pub fn commit(&self) -> GitCommit {
         commit_of(&self.meta)
@@ -99,6 +122,9 @@ pub struct Deployment {
     /// How it came about, such as `git`.
     #[serde(default)]
     pub source: Option<String>,
+    /// The custom environment that it is for, if it is for one.
+    #[serde(default)]
+    pub custom_environment: Option<EnvironmentOf>,
     /// The page where people look at it.
     #[serde(default)]
     pub inspector_url: Option<String>,

@@ -28,6 +28,9 @@ pub struct Project {
     /// The environments that it has besides production and previews.
     #[serde(default, deserialize_with = "or_default")]
     pub custom_environments: Vec<CustomEnvironment>,
+    /// Whether Vercel sends new builds of production there by itself. A rollback ends that, a promotion begins it anew.
+    #[serde(default, rename = "autoAssignCustomDomains")]
+    pub auto_assigns: Option<bool>,
     #[serde(default, deserialize_with = "or_default")]
     targets: BTreeMap<String, Option<ProductionTarget>>,
     #[serde(default, deserialize_with = "or_default")]
@@ -94,6 +97,9 @@ pub struct ProductionTarget {
     /// The hosts that lead to it.
     #[serde(default, deserialize_with = "or_default")]
     pub alias: Vec<String>,
+    /// When it was made.
+    #[serde(default, deserialize_with = "moment")]
+    pub created_at: Option<DateTime<Utc>>,
 }
 
 /// How far a promotion or a rollback is.
