@@ -1,11 +1,12 @@
 //! `spec.neon`: branches of a Neon project.
 
+use chrono::{DateTime, Utc};
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::duration::Duration;
-use super::environment::{DataDeletionPolicy, is_false};
+use super::environment::{DataDeletionPolicy, is_false, moment};
 
 /// Branches of one Neon project.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
@@ -53,6 +54,9 @@ pub struct NeonBranch {
     /// Raise it to reset the branch to the state of its parent; everything in it is lost. Default: 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reset: Option<u32>,
+    /// Bring the branch back to what it was at a moment of its own past, once for each `backupName`. Default: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restore: Option<NeonRestore>,
     /// Take over a branch of this name that Hangar has not made. It is never deleted. Default: `false`.
     #[serde(default, skip_serializing_if = "is_false")]
     pub adopt: bool,
@@ -60,6 +64,29 @@ pub struct NeonBranch {
     /// another name, `<name>-before-deletion-<time>`. Default: the environment's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deletion_policy: Option<DataDeletionPolicy>,
+}
+
+/// The moment that a branch was brought back to. What it was until then goes on as a branch of its own, from which it hangs afterwards: that
+/// one takes a place among the project's branches, cannot be deleted while this one lives, and is never deleted by Hangar.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NeonRestore {
+    /// The moment (RFC 3339), not further back than the project keeps its history. Exclusive with `lsn`.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "moment")]
+    #[schemars(example = &"2026-11-20T10:00:00Z")]
+    pub to: Option<DateTime<Utc>>,
+    /// The place in its log (LSN). Exclusive with `to`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"0/1E88A40")]
+    pub lsn: Option<String>,
+    /// The name under which what the branch was goes on; another one for each time that it is restored. A branch that has this name, and from
+    /// which this one hangs, says that it was done.
+    #[schemars(example = &"main-before-restore")]
+    pub backup_name: String,
+    /// Let branches that were made from it move to the one that is preserved, as Neon does it. Without it a branch that has some is not
+    /// restored. Default: `false`.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub reparent_children: bool,
 }
 
 /// The size of an endpoint.

@@ -43,6 +43,7 @@ mod leftovers;
 mod levels;
 mod live;
 mod neon;
+mod neon_restore;
 mod networks;
 #[path = "../contract/openapi.rs"]
 mod openapi;

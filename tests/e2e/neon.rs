@@ -9,16 +9,16 @@ use hangar::sim::{Fault, FaultKind, Matcher, NeonBranchView, NeonLimits, NeonPla
 use crate::support::{CONTROLLER, GRACE, QUARANTINE, environment, seconds, small, withheld};
 use crate::world::World;
 
-const PROJECT: &str = "quiet-sun-123456";
+pub(crate) const PROJECT: &str = "quiet-sun-123456";
 
 /// `demo`: a branch, and an app that uses it.
-fn demo(branch: &str) -> String {
+pub(crate) fn demo(branch: &str) -> String {
     let neon = format!("neon: {{project: {PROJECT}, branches: {{main: {{{branch}}}}}}}");
     let app = "web: {image: 'registry.fly.io/demo:v1', secrets: {DATABASE_URL: {value: '${{ neon.main.pooledUri }}'}}, env: {DB: '${{ neon.main.host }}'}}";
     environment("demo", &neon, app)
 }
 
-fn world(branch: &str) -> World {
+pub(crate) fn world(branch: &str) -> World {
     let config = SimConfig::default().with_org("acme", "sim_acme_token");
     let config = config.with_neon(SimNeonProject::new(PROJECT), "sim_neon_key");
     let controller = CONTROLLER.replace("  fly:", &format!("  neon: {{projects: {{{PROJECT}: {{}}}}}}\n  fly:"));
@@ -27,14 +27,14 @@ fn world(branch: &str) -> World {
     world
 }
 
-async fn converged(branch: &str) -> World {
+pub(crate) async fn converged(branch: &str) -> World {
     let mut world = world(branch);
     world.converge().await;
     world
 }
 
 impl World {
-    fn branch(&self, name: &str) -> Option<NeonBranchView> {
+    pub(crate) fn branch(&self, name: &str) -> Option<NeonBranchView> {
         self.sim.neon(PROJECT).branches().into_iter().find(|branch| branch.name == name)
     }
 
@@ -66,7 +66,7 @@ impl World {
         self.repos.insert("acme/chat".parse().unwrap(), listing);
     }
 
-    fn neon_writes(&self) -> Vec<String> {
+    pub(crate) fn neon_writes(&self) -> Vec<String> {
         self.writes().into_iter().filter(|write| write.contains("/api/v2/")).collect()
     }
 }

@@ -1,16 +1,21 @@
 //! Branches of a Neon project.
 
+use chrono::SecondsFormat;
 use serde_json::{Value, json};
 
 use super::{blank, keep_data, place};
 use crate::desired::app::Defaults;
 use crate::desired::graph::Object;
-use crate::desired::resolver::Resolver;
+use crate::desired::resolver::{Place, Resolver};
+use crate::resource::object::Fields;
 use crate::resource::{ObjectKind, Provider};
-use crate::spec::neon::NeonBranch;
+use crate::spec::neon::{NeonBranch, NeonRestore};
 
 /// The longest name of a branch.
 const LONGEST_NAME: usize = 256;
+
+/// What a restore needs to know, beside the sentence about it that a plan shows.
+const HOW_RESTORED: &str = "howRestored";
 
 /// The branches that the environment asks for.
 pub(super) fn build(resolver: &mut Resolver<'_>, defaults: Defaults) -> Vec<Object> {
@@ -65,9 +70,58 @@ fn build_branch(
         ("protected", branch.protected.map(Value::from)),
     ];
     object.fields = fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
+    if let Some(restore) = &branch.restore {
+        object.fields.extend(restored(resolver, restore, &name, &place(&part, pointer("restore")))?);
+        object.on_creation.insert(HOW_RESTORED.to_owned());
+    }
     if let Some(reset) = branch.reset.filter(|reset| *reset > 0) {
         object.fields.insert("reset".to_owned(), json!(reset));
     }
-    object.on_creation = ["parent", "schemaOnly", "expiresSeconds"].map(str::to_owned).into();
+    object.on_creation.extend(["parent", "schemaOnly", "expiresSeconds"].map(str::to_owned));
     Some(object)
+}
+
+/// The fields of a restore: what a plan says of it, and what it is done with.
+fn restored(resolver: &mut Resolver<'_>, written: &NeonRestore, name: &str, at: &Place) -> Option<Fields> {
+    let backup = resolver
+        .fill_known(&written.backup_name, Place { pointer: format!("{}/backupName", at.pointer), ..at.clone() })?;
+    let mut wrong = |message: &str| {
+        resolver.error(at, message, None);
+        None
+    };
+    if backup.is_empty() || backup.chars().count() > LONGEST_NAME {
+        return wrong(&format!(
+            "Neon would refuse the `backupName` `{backup}`: it has between 1 and {LONGEST_NAME} characters"
+        ));
+    }
+    if backup == name {
+        return wrong("`backupName` has to be another name than the branch has: both are there afterwards");
+    }
+    let (moment, how) = match (written.to, &written.lsn) {
+        (Some(to), None) => {
+            let to = to.to_rfc3339_opts(SecondsFormat::Secs, true);
+            (to.clone(), json!({"to": to}))
+        }
+        (None, Some(lsn)) if is_lsn(lsn) => (format!("LSN {lsn}"), json!({"lsn": lsn})),
+        (None, Some(_)) => {
+            return wrong("`lsn` is two hexadecimal numbers with a slash between them, for example `0/1E88A40`");
+        }
+        _ => return wrong("a branch is restored to a moment: write either `to` or `lsn`"),
+    };
+    let mut how = how;
+    if let Some(how) = how.as_object_mut() {
+        how.insert("backupName".to_owned(), json!(backup));
+        how.insert("reparentChildren".to_owned(), json!(written.reparent_children));
+    }
+    let children = if written.reparent_children { "; branches made from it move there" } else { "" };
+    let said = format!(
+        "as it was at {moment}; what it is now goes on as branch `{backup}`, from which it hangs then, and which Hangar never deletes{children}"
+    );
+    Some(Fields::from([("restore".to_owned(), json!(said)), (HOW_RESTORED.to_owned(), how)]))
+}
+
+/// Whether a text is a place in a log.
+fn is_lsn(text: &str) -> bool {
+    let is_hex = |part: &str| (1..=8).contains(&part.len()) && part.chars().all(|c| c.is_ascii_hexdigit());
+    text.split_once('/').is_some_and(|(high, low)| is_hex(high) && is_hex(low))
 }

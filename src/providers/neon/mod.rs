@@ -3,4 +3,5 @@
 pub mod client;
 mod marks;
 pub mod objects;
+mod restore;
 pub mod wire;

@@ -1,6 +1,6 @@
 //! Branches of a Neon project as objects.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,11 +12,11 @@ use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
 use super::client::{self, BranchRef, Deleted, NeonError, NeonProblem, NeonReader, NeonWriter};
-use super::marks;
 use super::wire::{
     Annotated, BranchData, BranchState, CreateBranch, CreateEndpoint, Endpoint, EndpointKind, Operation, UpdateBranch,
     UpdateEndpoint,
 };
+use super::{marks, restore};
 use crate::clock::SharedClock;
 use crate::desired::Completeness;
 use crate::http::{ReadClient, Shared, WriteClient};
@@ -45,22 +45,22 @@ pub fn writer(http: WriteClient, scope: &ScopeKey, shared: &Shared) -> ObjectWri
 }
 
 #[derive(Debug)]
-struct Reads {
-    reader: NeonReader,
+pub(super) struct Reads {
+    pub(super) reader: NeonReader,
     scope: ScopeKey,
-    clock: SharedClock,
+    pub(super) clock: SharedClock,
 }
 
 #[derive(Debug)]
-struct Writes {
-    writer: NeonWriter,
-    reads: Reads,
+pub(super) struct Writes {
+    pub(super) writer: NeonWriter,
+    pub(super) reads: Reads,
     /// A project takes one write after the other.
     lane: Mutex<()>,
 }
 
 impl Reads {
-    fn project(&self) -> &str {
+    pub(super) fn project(&self) -> &str {
         &self.scope.name
     }
 
@@ -107,15 +107,12 @@ impl Reads {
             BranchState::Ready | BranchState::Archived => ObjectState::Ready,
             other => ObjectState::Changing { what: format!("it is {other}") },
         };
-        let children: Vec<&str> = all
-            .iter()
-            .filter(|other| other.branch.parent_id.as_deref() == Some(&*branch.id))
-            .map(|child| child.branch.name.as_str())
-            .collect();
+        let children: Vec<&str> = restore::children(branch, all).collect();
         let held_by = (!children.is_empty()).then(|| format!("branches were made from it: {}", children.join(", ")));
         let mut bulk = String::new();
         // Writing to a string does not fail.
         let _infallible = write!(bulk, "{:?} {:?} {fields:?} {:?}", branch.id, branch.expires_at, branch.last_reset_at);
+        fields.extend(restore::facts(branch, all));
         Object {
             key: self.key(&branch.name),
             id: branch.id.clone(),
@@ -188,6 +185,9 @@ impl Reads {
     }
 
     async fn look_closely(&self, scope: &mut ObjectScope, wanted: &BTreeMap<ObjectKey, Fields>) {
+        let is_any_restored = wanted.values().any(restore::is_wanted);
+        let all = scope.objects.items.iter().filter(|_| is_any_restored).map(|object| object.key.name.clone());
+        let names: &BTreeSet<String> = &all.collect();
         let looks = scope.objects.items.iter_mut().filter_map(|object| {
             let fields = wanted.get(&object.key)?;
             Some(async move {
@@ -195,6 +195,7 @@ impl Reads {
                     tracing::warn!(%error, "a branch could not be looked at closely");
                     object.is_close = false;
                 }
+                restore::judge(object, fields, names, self.clock.now());
             })
         });
         let _all_looked: Vec<()> = futures::future::join_all(looks).await;
@@ -295,8 +296,18 @@ impl Writes {
         if protected == Some(false) {
             self.protect(at, false).await?;
         }
+        if is_changed("reset") && is_changed("restore") {
+            return Err(ObjectError {
+                reason: "ResetAndRestore".to_owned(),
+                message: format!("{} cannot be reset and restored at once: ask for one after the other", write.key),
+                class: Class::Permanent,
+            });
+        }
         if is_changed("reset") {
             self.reset(at, write).await?;
+        }
+        if is_changed("restore") {
+            self.restore(at, write).await?;
         }
         let sizes = sizes(&write.fields, |name| is_changed(name));
         if sizes != UpdateEndpoint::default() {
@@ -327,9 +338,7 @@ impl Writes {
 
     /// Lets a branch become what its parent is.
     async fn reset(&self, at: BranchRef<'_>, write: &ObjectWrite) -> Result<(), ObjectError> {
-        let found = self.reads.reader.branch(at).await.map_err(|error| failed(&error))?;
-        let parent = found.and_then(|found| found.branch.parent_id);
-        let Some(parent) = parent else {
+        let Some(parent) = self.parent_to_reset_to(at, &write.fields).await? else {
             return Err(ObjectError {
                 reason: "NoParent".to_owned(),
                 message: format!("{} has no parent whose state it could be given; remove `reset`", write.key),
@@ -340,6 +349,19 @@ impl Writes {
         self.finished(&begun.operations).await?;
         let endpoints = self.reads.reader.endpoints(at).await.map_err(|error| failed(&error))?;
         self.note_reset(writing(&endpoints, at.branch), &write.fields).await
+    }
+
+    /// The branch whose state a reset gives. One that was restored hangs from what it was, which is not what a reset is about.
+    async fn parent_to_reset_to(&self, at: BranchRef<'_>, fields: &Fields) -> Result<Option<String>, ObjectError> {
+        if !restore::is_wanted(fields) {
+            let found = self.reads.reader.branch(at).await.map_err(|error| failed(&error))?;
+            return Ok(found.and_then(|found| found.branch.parent_id));
+        }
+        if let Some(parent) = fields.get("parent").and_then(Value::as_str) {
+            return self.parent(parent).await.map(Some);
+        }
+        let all = self.reads.reader.branches(at.project).await.map_err(|error| failed(&error))?;
+        Ok(all.into_iter().map(|one| one.branch).find(|one| one.default && one.id != at.branch).map(|one| one.id))
     }
 
     async fn note_reset(&self, compute: Option<&Endpoint>, fields: &Fields) -> Result<(), ObjectError> {
@@ -440,7 +462,7 @@ impl Writes {
         Ok(Written { id: None, shown: Some(shown) })
     }
 
-    async fn finished(&self, operations: &[Operation]) -> Result<(), ObjectError> {
+    pub(super) async fn finished(&self, operations: &[Operation]) -> Result<(), ObjectError> {
         let done = self.writer.finished(operations, self.reads.project(), PATIENCE).await;
         done.map_err(|error| ObjectError {
             // Neon has begun: whatever is not over may still come.
@@ -469,7 +491,7 @@ fn sizes(fields: &Fields, is_wanted: impl Fn(&str) -> bool) -> UpdateEndpoint {
     }
 }
 
-fn failed(error: &NeonError) -> ObjectError {
+pub(super) fn failed(error: &NeonError) -> ObjectError {
     let class = match (error.problem(), error.class()) {
         (_, client::Class::Unknown) => Class::Unknown,
         (NeonProblem::LimitReached { .. }, _) => Class::NoRoom,

@@ -39,6 +39,9 @@ pub struct Branch {
     pub parent_id: Option<String>,
     /// The moment of the parent that it was made from.
     pub parent_timestamp: Option<DateTime<Utc>>,
+    /// The place of the parent's log that it was made from.
+    #[serde(default)]
+    pub parent_lsn: Option<String>,
     /// How it is.
     #[serde(default)]
     pub current_state: BranchState,
