@@ -88,8 +88,10 @@ impl EnvironmentSpec {
         let neon = self.neon.iter().flat_map(|neon| neon.branches.keys()).map(|name| format!("neon.{name}"));
         let postgres = self.postgres.iter().flat_map(|all| all.clusters.keys().chain(all.databases.keys()));
         let postgres = postgres.map(|name| format!("postgres.{name}"));
+        let supabase = self.supabase.iter().flat_map(|all| all.branches.keys().chain(all.projects.keys()));
+        let supabase = supabase.map(|name| format!("supabase.{name}"));
         let vercel = self.vercel.iter().flat_map(|vercel| vercel.projects.keys()).map(|name| format!("vercel.{name}"));
-        apps.chain(neon).chain(postgres).chain(vercel).chain(self.jobs.keys().cloned()).collect()
+        apps.chain(neon).chain(postgres).chain(supabase).chain(vercel).chain(self.jobs.keys().cloned()).collect()
     }
 }
 

@@ -171,8 +171,20 @@ fn documents_of_other_kinds_and_versions_are_refused() {
 
 #[test]
 fn jobs_name_what_there_is_and_what_they_run() {
-    let jobs = "  jobs:\n    web: {app: web, command: x}\n    one: {app: wob, command: ''}\n    two: {app: web, command: x, before: [three, two], after: [onn]}\n    three: {app: web, command: x, timeout: 48h, retries: 11, size: huge}\n  fly:";
-    assert_eq!(problems(&with_app("").replace("  fly:", jobs)), Vec::<String>::new());
+    let jobs = "  jobs:\n    server: {app: server, command: x}\n    one: {app: sever, command: ''}\n    two: {app: server, command: x, before: [three, two], after: [onn]}\n    three: {app: server, command: x, timeout: 48h, retries: 11, memory: 100MB}\n  fly:";
+    assert_eq!(
+        problems(&with_app("").replace("  fly:", jobs)),
+        [
+            "6:5 the job `server` has the name of a component (give one of them another name)",
+            "7:16 there is no component `sever` on Fly for a job to run in (did you mean `server`?)",
+            "7:32 the command is empty (write what is to be run, for example `bin/migrate`)",
+            "8:52 a job cannot come before itself (remove it)",
+            "8:66 there is nothing named `onn` in this environment (did you mean `one`?)",
+            "9:47 `2d` is not between `1s` and `24h`",
+            "9:61 11 new starts are too many: at most 10",
+            "9:73 100 MB of memory is not a multiple of 256 MB",
+        ]
+    );
 }
 
 #[test]
