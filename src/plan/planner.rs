@@ -282,8 +282,7 @@ impl<'a> Planner<'a> {
         self.remove_steps(&refused);
         for step in &held {
             let (component, key) = (step.component.as_ref(), &step.key);
-            let waits = ["wait"].contains(&step.action.name());
-            if waits {
+            if step.action.verb().is_none() {
                 // To wait changes nothing. What would be waited for is told with its change.
                 if !held.iter().any(|other| other.key == *key && other.id != step.id) {
                     let message = format!("it is not known whether {key} is healthy: {}", step.reason);

@@ -6,6 +6,8 @@ use crate::plan::Standing;
 use crate::report::style::{Style, Tone};
 use crate::report::text::{clean, columns, duration};
 use crate::report::view::short_name;
+use crate::resource::ResourceKey;
+use crate::resource::marker::runs_to_its_end;
 
 use std::time::Duration;
 
@@ -46,9 +48,14 @@ pub(super) fn step(step: &StepRef) -> String {
     if step.action == "wait" { format!("wait for {name}") } else { format!("{} {name}", clean(&step.action)) }
 }
 
-/// What a step that is done has brought about: the same words, but a machine that was waited for is healthy.
+/// What a step that is done has brought about: the same words, but what was waited for is healthy, or has ended.
 pub(super) fn done(done: &StepRef) -> String {
-    if done.action == "wait" { format!("{} is healthy", short_name(&done.key)) } else { step(done) }
+    let runs_once = matches!(&done.key, ResourceKey::Machine { slot, .. } if runs_to_its_end(&slot.group));
+    match done.action.as_str() {
+        "wait" if runs_once => format!("{} has ended well", short_name(&done.key)),
+        "wait" => format!("{} is healthy", short_name(&done.key)),
+        _ => step(done),
+    }
 }
 
 /// How a step ended, in a word or two, with what it means; and what there is to say about it.
