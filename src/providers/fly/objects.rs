@@ -199,7 +199,10 @@ impl Reads {
     ) -> Object {
         let marks = marks::read(name, &content.databases);
         let mut fields = Fields::new();
-        if let Some(rotate) = marks.get(marks::ROTATE).and_then(|text| text.parse::<u32>().ok()) {
+        // Two of them are left where a change was not finished: then nothing is as wanted until one is gone.
+        let is_one = marks::said(name, Some(marks::ROTATE), &content.databases).len() == 1;
+        let rotate = marks.get(marks::ROTATE).filter(|_| is_one);
+        if let Some(rotate) = rotate.and_then(|text| text.parse::<u32>().ok()) {
             fields.insert("rotate".to_owned(), json!(rotate));
         }
         let mut bulk = String::new();

@@ -83,7 +83,11 @@ impl Writes {
         let named = write.fields.get("cluster").and_then(Value::as_str).unwrap_or_default();
         let cluster = self.reads.named(named).await?.id;
         let mut content = self.reads.content(&cluster).await.map_err(|error| failed(&error))?;
-        // What is noted is there before what it is noted on.
+        let id = format!("{cluster}/{}", write.key.name);
+        let at = At::new(&id, &write.fields);
+        // The user comes first: nothing is lost with it, and its name says whose it is, so that what is noted beside it can be found
+        // again if this ends halfway. The database comes last, for by then everything is noted that is to keep it.
+        self.make_user(&at, &write.fields, &content).await?;
         let mut noted = write.marks.clone();
         if let Some(rotate) = write.fields.get("rotate") {
             noted.insert(marks::ROTATE.to_owned(), rotate.to_string());
@@ -91,19 +95,23 @@ impl Writes {
         for (mark, value) in &noted {
             self.note(&cluster, &write.key.name, mark, Some(value), &mut content).await?;
         }
-        let id = format!("{cluster}/{}", write.key.name);
-        self.furnish(&At::new(&id, &write.fields), &write.fields, &content).await?;
+        self.make_database(&at, &content).await?;
         Ok(Written { id: Some(id.clone()), shown: Some(id) })
     }
 
-    /// Makes the database and the user that are wanted, as far as they are not there.
-    async fn furnish(&self, at: &At, fields: &Fields, content: &Content) -> Result<(), ObjectError> {
-        if let Some(database) = at.database.as_ref().filter(|name| !content.databases.contains(*name)) {
-            self.writer.create_cluster_database(&at.cluster, database).await.map_err(|error| failed(&error))?;
-        }
+    /// Makes the user that is wanted, if it is not there.
+    async fn make_user(&self, at: &At, fields: &Fields, content: &Content) -> Result<(), ObjectError> {
         if let Some(user) = at.user.as_ref().filter(|name| !content.users.contains_key(*name)) {
             let made = self.writer.create_cluster_user(&at.cluster, user, role(fields)).await;
             made.map_err(|error| failed(&error))?;
+        }
+        Ok(())
+    }
+
+    /// Makes the database that is wanted, if it is not there.
+    async fn make_database(&self, at: &At, content: &Content) -> Result<(), ObjectError> {
+        if let Some(database) = at.database.as_ref().filter(|name| !content.databases.contains(*name)) {
+            self.writer.create_cluster_database(&at.cluster, database).await.map_err(|error| failed(&error))?;
         }
         Ok(())
     }
@@ -112,7 +120,8 @@ impl Writes {
         let _alone = self.lane.lock().await;
         let at = At::new(id, &write.fields);
         let mut content = self.reads.content(&at.cluster).await.map_err(|error| failed(&error))?;
-        self.furnish(&at, &write.fields, &content).await?;
+        self.make_user(&at, &write.fields, &content).await?;
+        self.make_database(&at, &content).await?;
         let is_changed = |name: &str| changed.names.contains(name);
         let user = at.user.clone().unwrap_or_else(|| super::FIRST_USER.to_owned());
         if is_changed("role") && content.users.contains_key(&user) {
@@ -120,10 +129,14 @@ impl Writes {
             set.map_err(|error| failed(&error))?;
         }
         if let Some(rotate) = write.fields.get("rotate").filter(|_| is_changed("rotate")) {
-            // Connections stay until who holds them has the new password.
-            let rotated = self.writer.rotate_cluster_password(&at.cluster, &user, false).await;
-            rotated.map_err(|error| failed(&error))?;
             let rotate = rotate.to_string();
+            // It is noted after it was done. Where it is noted already, only the former note is left over.
+            let noted = marks::write(&write.key.name, marks::ROTATE, &rotate);
+            if !noted.is_some_and(|noted| content.databases.contains(&noted)) {
+                // Connections stay until who holds them has the new password.
+                let rotated = self.writer.rotate_cluster_password(&at.cluster, &user, false).await;
+                rotated.map_err(|error| failed(&error))?;
+            }
             self.note(&at.cluster, &write.key.name, marks::ROTATE, Some(&rotate), &mut content).await?;
         }
         Ok(Written::default())
@@ -186,17 +199,18 @@ impl Writes {
         let kept =
             if object.marks.contains_key(marks::SNAPSHOT) { Some(self.backed_up(&at.cluster).await?) } else { None };
         let content = self.reads.content(&at.cluster).await.map_err(|error| failed(&error))?;
-        // A user that owns something cannot go first, and what is noted goes last, so that whatever is left is still known as ours.
+        // A user that owns something cannot go first. It goes last, for by its name what is noted beside it is known as ours: if this
+        // ends before, it is an orphan like any other, and gets a tombstone of its own.
         if content.databases.contains(&key.name) {
             let gone = self.writer.delete_cluster_database(&at.cluster, &key.name).await;
             let _: Deleted = gone.map_err(|error| failed(&error))?;
         }
-        if content.users.contains_key(&key.name) {
-            let gone = self.writer.delete_cluster_user(&at.cluster, &key.name).await;
-            let _: Deleted = gone.map_err(|error| failed(&error))?;
-        }
         for name in marks::said(&key.name, None, &content.databases) {
             let gone = self.writer.delete_cluster_database(&at.cluster, name).await;
+            let _: Deleted = gone.map_err(|error| failed(&error))?;
+        }
+        if content.users.contains_key(&key.name) {
+            let gone = self.writer.delete_cluster_user(&at.cluster, &key.name).await;
             let _: Deleted = gone.map_err(|error| failed(&error))?;
         }
         let shown = kept.map(|backup| {
