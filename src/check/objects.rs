@@ -46,6 +46,11 @@ impl Checker<'_> {
                 );
             }
             Action::UpdateObject { .. } | Action::MarkObject { .. } => {
+                let makes_another = matches!(step.action, Action::UpdateObject { .. }) && key.object.is_renewed();
+                rule(
+                    !makes_another || self.memory.quarantined_until(self.plan.made_at, self.policy.timing).is_none(),
+                    "what a provider mints an id for is not made in quarantine",
+                );
                 rule(
                     self.is_our_object(step, key) || self.is_adopted_object(step, key),
                     "nothing is written where no evidence says that it is ours, except to adopt it",

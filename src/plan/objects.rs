@@ -179,6 +179,13 @@ impl<'a> Planner<'a> {
             self.wait(&env.name, place.component, Some(&key), Reason::OwnWritePending, message, until);
             return;
         }
+        // What is renewed is not changed: another one is made.
+        if object.key.object.is_renewed()
+            && let Err(obstacle) = self.may_mint(&key, "is to be made anew")
+        {
+            self.withhold(&place, &key, &format!("renew {}", object.key), obstacle);
+            return;
+        }
         let Some(gates) = self.gates_of(env, object, progress) else { return };
         after.extend(gates);
         let changes = change.changes.clone();

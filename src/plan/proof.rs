@@ -175,19 +175,20 @@ impl Planner<'_> {
     /// that this memory saw being created it waits for the end of quarantine.
     pub(super) fn may_create(&self, key: &ResourceKey, born_here: bool) -> Result<(), Obstacle> {
         self.is_settled(key, Rule::OpenKeyStopsCreation)?;
-        if key.is_minted()
-            && !born_here
-            && let Some(until) = self.quarantined_until(Rule::QuarantineStopsMinting)
-        {
-            return Err(Obstacle {
-                reason: Reason::Quarantine,
-                message: format!(
-                    "{key} is missing, but an earlier run may still be creating it: this store began empty"
-                ),
-                until: Some(until),
-            });
+        if key.is_minted() && !born_here {
+            return self.may_mint(key, "is missing");
         }
         Ok(())
+    }
+
+    /// Whether something may be made now whose id the server mints: it would be made twice if an earlier run is still at it.
+    pub(super) fn may_mint(&self, key: &ResourceKey, why: &str) -> Result<(), Obstacle> {
+        let Some(until) = self.quarantined_until(Rule::QuarantineStopsMinting) else { return Ok(()) };
+        Err(Obstacle {
+            reason: Reason::Quarantine,
+            message: format!("{key} {why}, but an earlier run may still be creating it: this store began empty"),
+            until: Some(until),
+        })
     }
 }
 

@@ -153,7 +153,7 @@ impl ObjectKind {
         self.teardown_stage() > Self::BEFORE_APPS
     }
 
-    /// Whether a newer one takes the place of one that has failed.
+    /// Whether it is changed by making a newer one, which also takes the place of one that has failed.
     pub const fn is_renewed(self) -> bool {
         matches!(self, Self::VercelDeployment)
     }
