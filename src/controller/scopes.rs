@@ -131,7 +131,7 @@ pub(super) fn readers(
         let http = ReadClient::new(loaded.connection(scope, variables, shared)?);
         let reader: ObjectReader = match scope.provider {
             Provider::Neon => neon::objects::reader(http, scope, shared),
-            Provider::Vercel => vercel::objects::reader(http, scope, shared),
+            Provider::Vercel => vercel::objects::reader(http, scope, &loaded.fleet.owner, shared),
             Provider::Postgres => fly::objects::reader(http, scope, &loaded.fleet.owner, shared),
             Provider::Supabase => supabase::objects::reader(http, scope, &loaded.fleet.owner, shared),
         };
@@ -151,7 +151,7 @@ pub(super) fn writers(
         let http = WriteClient::new(loaded.connection(scope, variables, shared)?);
         let writer: ObjectWriter = match scope.provider {
             Provider::Neon => neon::objects::writer(http, scope, shared),
-            Provider::Vercel => vercel::objects::writer(http, scope, shared),
+            Provider::Vercel => vercel::objects::writer(http, scope, &loaded.fleet.owner, shared),
             Provider::Postgres => fly::objects::writer(http, scope, &loaded.fleet.owner, shared),
             Provider::Supabase => supabase::objects::writer(http, scope, &loaded.fleet.owner, shared),
         };

@@ -18,17 +18,17 @@ use crate::providers::objects::{
     Changed, Expected, ObjectError, ObjectReader, ObjectWriter, ReadObjects, WriteObjects, Written,
 };
 use crate::resource::object::{Fields, ObjectMarker, ObjectWrite};
-use crate::resource::{ObjectKey, ObjectKind, ScopeKey};
+use crate::resource::{ObjectKey, ObjectKind, OwnerId, ScopeKey};
 
-/// What reads the project that `scope` names, as `team/project` or `project`.
-pub fn reader(http: ReadClient, scope: &ScopeKey, shared: &Shared) -> ObjectReader {
-    Arc::new(Reads::new(VercelReader::new(http, team_of(scope)), scope, Arc::clone(&shared.clock)))
+/// What reads the project that `scope` names, as `team/project` or `project`, for `owner`.
+pub fn reader(http: ReadClient, scope: &ScopeKey, owner: &OwnerId, shared: &Shared) -> ObjectReader {
+    Arc::new(Reads::new(VercelReader::new(http, team_of(scope)), scope, owner, Arc::clone(&shared.clock)))
 }
 
-/// What writes to the project that `scope` names, as `team/project` or `project`.
-pub fn writer(http: WriteClient, scope: &ScopeKey, shared: &Shared) -> ObjectWriter {
+/// What writes to the project that `scope` names, as `team/project` or `project`, for `owner`.
+pub fn writer(http: WriteClient, scope: &ScopeKey, owner: &OwnerId, shared: &Shared) -> ObjectWriter {
     let writer = VercelWriter::new(http, team_of(scope));
-    let reads = Reads::new(writer.reader().clone(), scope, Arc::clone(&shared.clock));
+    let reads = Reads::new(writer.reader().clone(), scope, owner, Arc::clone(&shared.clock));
     Arc::new(Writes { writer, reads, lane: Mutex::new(()) })
 }
 

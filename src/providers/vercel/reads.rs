@@ -24,6 +24,8 @@ const COMPONENT: &str = "vercel";
 pub(super) struct Reads {
     pub(super) reader: VercelReader,
     pub(super) scope: ScopeKey,
+    /// For whom.
+    owner: OwnerId,
     /// Its id or name.
     pub(super) project: String,
     pub(super) clock: SharedClock,
@@ -87,9 +89,9 @@ impl<'f> Target<'f> {
 }
 
 impl Reads {
-    pub(super) fn new(reader: VercelReader, scope: &ScopeKey, clock: SharedClock) -> Self {
+    pub(super) fn new(reader: VercelReader, scope: &ScopeKey, owner: &OwnerId, clock: SharedClock) -> Self {
         let project = scope.name.rsplit('/').next().unwrap_or_default().to_owned();
-        Self { reader, scope: scope.clone(), project, clock, known: OnceCell::new() }
+        Self { reader, scope: scope.clone(), owner: owner.clone(), project, clock, known: OnceCell::new() }
     }
 
     /// The project, as it was when it was read first.
@@ -163,14 +165,22 @@ impl Reads {
             if !marked.insert((mark.owner.as_str(), mark.env.as_str())) {
                 continue;
             }
-            let mut object = self.of_mark(ObjectKind::VercelMark, &mark.env, &kept.id, mark);
+            let mut object =
+                self.of_mark(ObjectKind::VercelMark, &self.name_of(&mark.owner, &mark.env), &kept.id, mark);
             object.fields = fields_of(mark);
+            // One that is left of where the environment was before: nothing is as wanted until it is gone.
+            let is_left = |other: &&Kept| other.id != kept.id && other.mark.is_of(&mark.owner, &mark.env);
+            if let Some(left) = seen.marks.iter().find(is_left) {
+                let places = [mark, &left.mark].map(|mark| mark.branch.as_deref().unwrap_or(&mark.target));
+                object.fields.insert("target".to_owned(), json!(places.join(" and ")));
+            }
             object.bulk = format!("{} {:?}", kept.id, object.fields);
             object.created_at = kept.created_at;
             objects.push(object);
             if mark.deployment {
                 let id = whole_name(&mark.owner, &mark.env);
-                let mut object = self.of_mark(ObjectKind::VercelDeployment, &mark.env, &id, mark);
+                let name = self.name_of(&mark.owner, &mark.env);
+                let mut object = self.of_mark(ObjectKind::VercelDeployment, &name, &id, mark);
                 let production = seen.project.as_ref().and_then(Project::production);
                 if let Some(current) = production.filter(|_| mark.target == "production") {
                     object.bulk.clone_from(&current.id);
@@ -229,18 +239,24 @@ impl Reads {
 
     /// An object that says itself which environment it is of, with the marks that stand elsewhere.
     fn of_env(&self, kind: ObjectKind, seen: &Seen, owner: &str, env: &str) -> Object {
-        let id = whole_name(owner, env);
+        let (id, name) = (whole_name(owner, env), self.name_of(owner, env));
         if let Some(kept) = seen.mark(owner, env) {
-            return self.of_mark(kind, env, &id, &kept.mark);
+            return self.of_mark(kind, &name, &id, &kept.mark);
         }
         let marker = ObjectMarker {
             owner: OwnerId::new(owner),
             env: EnvName::new(env),
             component: ComponentName::new(COMPONENT),
-            name: env.to_owned(),
+            name: name.clone(),
             set: None,
         };
-        self.object(kind, env, &id, Some(marker), Marks::new())
+        self.object(kind, &name, &id, Some(marker), Marks::new())
+    }
+
+    /// What the parts of an environment go by. Another owner may have an environment of the same name here, which is not to be taken
+    /// for ours.
+    fn name_of(&self, owner: &str, env: &str) -> String {
+        if owner == self.owner.as_str() { env.to_owned() } else { whole_name(owner, env) }
     }
 
     fn of_mark(&self, kind: ObjectKind, name: &str, id: &str, mark: &Mark) -> Object {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::client::{NewVariable, VariableChange, VercelProblem};
-use super::marks::{Mark, Ours};
+use super::marks::{Kept, Mark, Ours};
 use super::objects::Writes;
 use super::reads::{Seen, Target, failed, whole_name};
 use super::wire::{FailedVariable, Variable, VariableKind};
@@ -105,11 +105,14 @@ impl Writes {
         };
         let marks = write.marks.iter().map(|(mark, value)| (mark.clone(), Some(value.clone()))).collect();
         mark.change(&write.key, &marks);
-        if let Some(kept) = known.filter(|kept| kept.mark.target == mark.target && kept.mark.branch == mark.branch) {
-            self.keep_mark(&kept.id, &mark).await?;
-            return Ok(Written { id: Some(kept.id.clone()), shown: None });
-        }
-        let id = self.make_mark(&seen, &mark).await?;
+        let is_here = |kept: &&Kept| kept.mark.target == mark.target && kept.mark.branch == mark.branch;
+        let id = match known.filter(is_here) {
+            Some(kept) => {
+                self.keep_mark(&kept.id, &mark).await?;
+                kept.id.clone()
+            }
+            None => self.make_mark(&seen, &mark).await?,
+        };
         for old in seen.marks.iter().filter(|kept| kept.mark.is_of(owner, env) && kept.id != id) {
             let removed = self.writer.delete_variable(&self.reads.project, &old.id).await;
             removed.map_err(|error| failed(&error))?;
