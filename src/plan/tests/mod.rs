@@ -6,6 +6,7 @@ mod gates;
 mod lives;
 mod machines;
 mod networks;
+mod object_rules;
 mod objects;
 mod orphans;
 mod rules;

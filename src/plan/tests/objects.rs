@@ -7,7 +7,7 @@ use crate::observed::ObjectState;
 use crate::plan::{Action, NO_ROOM, Purpose};
 use crate::resource::{ObjectKey, ObjectKind, Provider, ResourceKey, ScopeKey};
 
-const NEON: &str = "neon: {project: p, branches: {main: {compute: {min: 0.5}}}},";
+pub(super) const NEON: &str = "neon: {project: p, branches: {main: {compute: {min: 0.5}}}},";
 const RETAINED: &str = "neon: {project: p, branches: {main: {deletionPolicy: retain}}},";
 /// An app that uses the branch.
 const WEB: &str = "web: {image: 'x:1', env: {DB: '${{ neon.main.host }}'}}";
@@ -18,28 +18,28 @@ fn living() -> World {
 }
 
 /// The branch alone, of which these lines are changed: its app is not what most of these tests are about.
-fn alone(change: impl FnOnce(&mut World)) -> World {
+pub(super) fn alone(change: impl FnOnce(&mut World)) -> World {
     World::living(&[("e", NEON, "")]).with(change)
 }
 
-fn key(name: &str) -> ResourceKey {
+pub(super) fn key(name: &str) -> ResourceKey {
     let scope = ScopeKey::new(Provider::Neon, "p");
     ResourceKey::Object(ObjectKey { scope, object: ObjectKind::NeonBranch, name: name.to_owned() })
 }
 
-fn listing(world: &mut World) -> &mut crate::desired::Completeness {
+pub(super) fn listing(world: &mut World) -> &mut crate::desired::Completeness {
     &mut world.objects.values_mut().next().unwrap().objects.completeness
 }
 
 /// `kept` is wanted, and `e` is not any more; its branch has stood with a tombstone since this second.
-fn standing(second: i64) -> World {
+pub(super) fn standing(second: i64) -> World {
     let mut world = World::living(&[("e", NEON, ""), ("kept", NEON, "")]);
     world.fleet = fleet(&[("kept", NEON, "")]);
     mark(&mut world, "tombstone", &at(second).timestamp().to_string());
     world
 }
 
-fn mark(world: &mut World, mark: &str, value: &str) {
+pub(super) fn mark(world: &mut World, mark: &str, value: &str) {
     world.object("e-main").marks.insert(format!("hangar_{mark}"), value.to_owned());
 }
 

@@ -11,7 +11,7 @@ const ONE: &str = "web: {image: 'x:1'}";
 
 /// Asserts that a line that begins so is told without the rule, and not with it.
 #[track_caller]
-fn only_without(rule: Rule, world: &World, start: &str) {
+pub(super) fn only_without(rule: Rule, world: &World, start: &str) {
     let told = |rules| {
         let told = world.clone().with(|world| world.request.rules = rules).told_unchecked();
         (told.iter().any(|line| line.starts_with(start)), told)
