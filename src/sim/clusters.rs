@@ -1,7 +1,9 @@
 //! Managed Postgres, as tests see it and as people change it beside the requests.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Simulator;
 use super::edits::EditError;
@@ -22,6 +24,8 @@ pub struct ClusterView {
     pub databases: Vec<String>,
     /// The names of its users.
     pub users: Vec<String>,
+    /// What each user may do.
+    pub roles: BTreeMap<String, String>,
     /// The names of the apps that are attached to it.
     pub attached_apps: Vec<String>,
     /// How many backups of it there are, running ones included.
@@ -29,6 +33,11 @@ pub struct ClusterView {
 }
 
 impl Simulator {
+    /// The slugs of the organizations that have or had a cluster.
+    pub fn cluster_orgs(&self) -> BTreeSet<String> {
+        self.present().world.clusters.orgs()
+    }
+
     /// The clusters of an organization that are not gone, in order of their ids.
     pub fn clusters(&self, org: &str) -> Vec<ClusterView> {
         let (now, takes) = (self.now(), self.inner.config.postgres);
@@ -40,6 +49,7 @@ impl Simulator {
             status: cluster.status(now, takes).as_str().to_owned(),
             databases: cluster.content.databases.keys().cloned().collect(),
             users: cluster.content.users.keys().cloned().collect(),
+            roles: cluster.content.users.iter().map(|(name, user)| (name.clone(), user.role.clone())).collect(),
             attached_apps: cluster.attachments.keys().cloned().collect(),
             backups: cluster.backups.len(),
         });
@@ -56,7 +66,24 @@ impl Simulator {
     pub fn create_cluster(&self, org: &str, name: &str, region: &str) -> Result<String, EditError> {
         let body = json!({"org_slug": org, "name": name, "plan": "basic", "region": region});
         let answer = self.by_hand(Method::Post, &["postgres"], &body)?;
-        Ok(answer.pointer("/data/id").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned())
+        Ok(answer.pointer("/data/id").and_then(Value::as_str).unwrap_or_default().to_owned())
+    }
+
+    /// A person makes a database in a cluster that is ready, and a user of the same name.
+    pub fn create_cluster_database(&self, cluster: &str, name: &str) -> Result<(), EditError> {
+        self.by_hand(Method::Post, &["postgres", cluster, "databases"], &json!({"name": name}))?;
+        let user = json!({"username": name, "role": "schema_admin"});
+        self.by_hand(Method::Post, &["postgres", cluster, "users"], &user).map(drop)
+    }
+
+    /// A person deletes a database from a cluster; its user stays.
+    pub fn delete_cluster_database(&self, cluster: &str, name: &str) -> Result<(), EditError> {
+        self.by_hand(Method::Delete, &["postgres", cluster, "databases", name], &Value::Null).map(drop)
+    }
+
+    /// A person deletes a user from a cluster.
+    pub fn delete_cluster_user(&self, cluster: &str, name: &str) -> Result<(), EditError> {
+        self.by_hand(Method::Delete, &["postgres", cluster, "users", name], &Value::Null).map(drop)
     }
 
     /// A cluster cannot be made: it stays `failed` until it is deleted.

@@ -11,6 +11,7 @@ const VOLATILE: [&str; 3] = ["hangar_launch", "hangar_writer", "hangar_secrets_v
 /// Everything that is there, one line per object, without ids, moments and versions.
 pub(crate) fn live(sim: &Simulator) -> Vec<String> {
     let mut lines = Vec::new();
+    let minted = minted(sim);
     for app in sim.apps() {
         let name = app.name.as_str();
         lines.push(format!("app {name} in {} on {:?} {}", app.org, app.network, app.status));
@@ -31,9 +32,11 @@ pub(crate) fn live(sim: &Simulator) -> Vec<String> {
         of_app.extend(
             sim.certificates(name).iter().map(|certificate| format!("{name} certificate {}", certificate.hostname)),
         );
-        // And where a value is minted by Neon, not even they do: two runs get two values.
-        let holds_minted =
-            |secret: &String| sim.secret_value(name, secret).is_some_and(|value| value.contains("postgresql://"));
+        // And where a value is minted by another provider, not even they do: two runs get two values.
+        let holds_minted = |secret: &String| {
+            let value = sim.secret_value(name, secret);
+            value.is_some_and(|value| minted.iter().any(|(text, _)| value.contains(text.as_str())))
+        };
         let until = if secrets.iter().any(holds_minted) { '=' } else { '.' };
         for machine in sim.machines(name) {
             let mut config = machine.config.clone();
@@ -61,7 +64,8 @@ pub(crate) fn live(sim: &Simulator) -> Vec<String> {
         lines.extend(of_app);
     }
     lines.extend(branches(sim));
-    let minted = minted(sim);
+    lines.extend(projects(sim));
+    lines.extend(clusters(sim));
     let named = |line: String| minted.iter().fold(line, |line, (text, name)| line.replace(text, name));
     lines.into_iter().map(named).collect()
 }
@@ -95,7 +99,55 @@ fn branches(sim: &Simulator) -> Vec<String> {
     lines
 }
 
-/// What Neon mints, each with words that say what it is.
+/// What is in Vercel projects: variables, domains and secrets, one line each, and of the deployments of each branch the newest. How many
+/// there were before it depends on when variables were written; that none is doubled is an invariant.
+fn projects(sim: &Simulator) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (team, project) in sim.vercel_projects() {
+        let vercel = sim.vercel(&team, &project);
+        let mut of_project: Vec<String> = Vec::new();
+        for one in vercel.variables() {
+            let place = (&one.kind, &one.target, &one.branch);
+            of_project.push(format!("variable {} {place:?} {:?} {:?}", one.key, one.value, one.comment));
+        }
+        let domains = vercel.domains();
+        of_project.extend(domains.iter().map(|one| format!("domain {} {:?} {}", one.name, one.branch, one.verified)));
+        of_project.extend(vercel.bypasses().values().map(|note| format!("bypass {note:?}")));
+        let deployments = vercel.deployments().into_iter().filter(|one| one.state != "DELETED");
+        let newest: BTreeMap<_, _> = deployments.map(|one| (one.branch.clone(), one)).collect();
+        for (branch, one) in newest {
+            let named = |host: &&String| domains.iter().any(|domain| domain.name == **host);
+            let shown: Vec<&String> = one.hosts.iter().filter(named).collect();
+            // What a mark said at that time is nobody's business.
+            let env: BTreeMap<_, _> = one.env.iter().filter(|(key, _)| !key.starts_with("HANGAR_")).collect();
+            of_project.push(format!("deployment of {branch:?} {} {} {shown:?} {env:?}", one.state, one.production));
+        }
+        of_project.sort();
+        lines.extend(of_project.into_iter().map(|line| format!("{team}/{project} {line}")));
+    }
+    lines
+}
+
+/// The clusters of Managed Postgres, one line each.
+fn clusters(sim: &Simulator) -> Vec<String> {
+    let mut lines = Vec::new();
+    for org in sim.cluster_orgs() {
+        let clusters = sim.clusters(&org).into_iter().filter(|cluster| cluster.status != "deleting");
+        let mut of_org: Vec<String> = clusters
+            .map(|one| {
+                format!(
+                    "cluster {} in {org} {} {} {:?} {:?} {:?} backups={}",
+                    one.name, one.region, one.status, one.databases, one.roles, one.attached_apps, one.backups
+                )
+            })
+            .collect();
+        of_org.sort();
+        lines.extend(of_org);
+    }
+    lines
+}
+
+/// What Neon, Vercel and Managed Postgres mint, each with words that say what it is.
 fn minted(sim: &Simulator) -> Vec<(String, String)> {
     let mut minted = Vec::new();
     for project in sim.neon_projects() {
@@ -112,6 +164,27 @@ fn minted(sim: &Simulator) -> Vec<(String, String)> {
                 passwords
                     .map(|(role, password)| (password.expose().to_owned(), format!("<password of {role} at {name}>"))),
             );
+        }
+    }
+    for (team, project) in sim.vercel_projects() {
+        let vercel = sim.vercel(&team, &project);
+        minted
+            .extend(vercel.bypasses().into_iter().map(|(secret, note)| (secret, format!("<bypass secret {note:?}>"))));
+        let deployments = vercel.deployments();
+        let deployments: Vec<_> = deployments.iter().filter(|one| one.state != "DELETED").collect();
+        for (index, one) in deployments.iter().enumerate() {
+            let is_newest = deployments.iter().skip(index + 1).all(|later| later.branch != one.branch);
+            let which = if is_newest { "newest" } else { "former" };
+            minted.push((one.host.clone(), format!("<host of the {which} deployment of {:?}>", one.branch)));
+        }
+    }
+    for org in sim.cluster_orgs() {
+        for cluster in sim.clusters(&org) {
+            for user in cluster.roles.keys() {
+                let password = sim.cluster_password(&cluster.id, user);
+                minted.extend(password.map(|password| (password, format!("<password of {user} at {}>", cluster.name))));
+            }
+            minted.push((cluster.id, format!("<cluster {}>", cluster.name)));
         }
     }
     minted

@@ -8,6 +8,8 @@ use hangar::sim::{EditRecord, Exchange, Simulator, Watcher};
 use serde_json::Value;
 
 use crate::branches::Branches;
+use crate::clusters::Clusters;
+use crate::projects::Projects;
 use crate::pulls::is_wanted;
 
 /// The metadata key that says whose a machine is.
@@ -22,6 +24,8 @@ pub(crate) struct Invariants {
     owner: String,
     seen: Mutex<Seen>,
     branches: Arc<Branches>,
+    projects: Arc<Projects>,
+    clusters: Arc<Clusters>,
 }
 
 #[derive(Debug, Default)]
@@ -37,6 +41,8 @@ struct Seen {
     pass: u32,
     /// Whether people have asked for deletions themselves, so that no listing is needed.
     requested: bool,
+    /// Whether two controllers have run at once by mistake: each may have made what only one of them would have made once.
+    by_two: bool,
     broken: Vec<String>,
 }
 
@@ -59,8 +65,13 @@ struct Machine {
 impl Invariants {
     /// Looks at `sim`, which a controller with this owner id writes to, from now on.
     pub(crate) fn of(sim: &Simulator, owner: &str) -> Arc<Self> {
-        let invariants =
-            Arc::new(Self { owner: owner.to_owned(), seen: Mutex::default(), branches: Branches::of(sim, owner) });
+        let invariants = Arc::new(Self {
+            owner: owner.to_owned(),
+            seen: Mutex::default(),
+            branches: Branches::of(sim, owner),
+            projects: Projects::of(sim, owner),
+            clusters: Clusters::of(sim, owner),
+        });
         {
             let mut seen = invariants.seen.lock().unwrap();
             seen.before = invariants.picture(sim);
@@ -78,6 +89,13 @@ impl Invariants {
     pub(crate) fn look_again(&self, sim: &Simulator) {
         self.seen.lock().unwrap().before = self.picture(sim);
         self.branches.look_again(sim);
+        self.projects.look_again(sim);
+        self.clusters.look_again(sim);
+    }
+
+    /// Two controllers of one owner are about to run at once.
+    pub(crate) fn two_at_once(&self) {
+        self.seen.lock().unwrap().by_two = true;
     }
 
     /// A pass without faults has ended: what was doubled when it began must not be doubled any more.
@@ -120,6 +138,12 @@ impl Invariants {
     pub(crate) fn broken(&self) -> Vec<String> {
         let mut broken = self.seen.lock().unwrap().broken.clone();
         broken.extend(self.branches.broken());
+        broken.extend(self.projects.broken());
+        broken.extend(self.clusters.broken());
+        if !self.seen.lock().unwrap().by_two {
+            broken.extend(self.projects.doubled());
+            broken.extend(self.clusters.doubled());
+        }
         broken
     }
 

@@ -9,15 +9,16 @@ use std::sync::Arc;
 use hangar::check;
 use hangar::controller::{Once, Outcome, Session, Verdict};
 use hangar::plan::{Reason, Request, Standing, Withheld, plan};
-use hangar::sim::{CrashPoint, Profile, SimConfig, SimNeonProject};
+use hangar::sim::{CrashPoint, Profile, SimConfig};
 use hangar::store::MemoryStore;
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
 
+use crate::elsewhere::{self, Parts, Used};
 use crate::invariants::Invariants;
 use crate::pulls::{self, Deed};
 use crate::scene::until;
-use crate::support::{CONTROLLER, GRACE, environment, policy, seconds};
+use crate::support::{GRACE, environment, policy, seconds};
 use crate::world::{MASTER_KEY, World};
 
 /// One app of a random environment.
@@ -37,13 +38,9 @@ struct Env {
     web: Option<App>,
     api: Option<App>,
     more: &'static str,
-    /// What it has at Neon.
-    branch: Option<&'static str>,
+    /// What it has at other providers.
+    parts: Parts,
 }
-
-/// The project at Neon in which environments may have branches.
-const PROJECT: &str = "quiet-sun-123456";
-const NEON_KEY: &str = "planted_neon_key_0123456789";
 
 /// What somebody does by hand.
 #[derive(Debug, Clone, Copy)]
@@ -77,22 +74,8 @@ fn env() -> impl Strategy<Value = Env> {
         "pause: true",
         "protect: true",
     ]);
-    let branch = prop::sample::select(vec![
-        "",
-        "",
-        "compute: {min: 0.25, max: 1}",
-        "compute: {min: 0.5, max: 2}, protected: true",
-        "database: app, role: app",
-        "reset: 1",
-        "deletionPolicy: retain",
-    ]);
-    let branch = prop::option::weighted(0.12, branch);
-    (prop::option::of(app()), prop::option::of(app()), more, branch).prop_map(|(web, api, more, branch)| Env {
-        web,
-        api,
-        more,
-        branch,
-    })
+    (prop::option::of(app()), prop::option::of(app()), more, elsewhere::parts())
+        .prop_map(|(web, api, more, parts)| Env { web, api, more, parts })
 }
 
 fn fleet() -> impl Strategy<Value = Vec<Option<Env>>> {
@@ -104,15 +87,14 @@ fn hand() -> impl Strategy<Value = Hand> {
     prop::sample::select(vec![Delete, Stop, Edit, Clone, Strip, Damage, ReleaseIp, UnsetSecret, DeleteApp])
 }
 
-fn render(env: &str, component: &str, app: &App, uses_branch: bool) -> String {
+fn render(env: &str, component: &str, app: &App, used: Vec<String>) -> String {
     let mut lines = vec![format!("{component}:"), format!("  image: registry.fly.io/demo:v{}", app.image)];
     lines.push(format!("  count: {}", app.count));
     if app.volume {
         lines.push("  volumes: {data: {mount: /data}}".to_owned());
     }
     let token = app.secret.map(|generation| format!("TOKEN: {{generate: {{generation: {generation}}}}}"));
-    let uri = uses_branch.then(|| "DATABASE_URL: {value: '${{ neon.main.uri }}'}".to_owned());
-    let secrets: Vec<String> = token.into_iter().chain(uri).collect();
+    let secrets: Vec<String> = token.into_iter().chain(used).collect();
     if !secrets.is_empty() {
         lines.push(format!("  secrets: {{{}}}", secrets.join(", ")));
     }
@@ -131,15 +113,13 @@ fn put(world: &mut World, fleet: &[Option<Env>]) {
         let apps: Vec<String> = [("web", &env.web), ("api", &env.api)]
             .into_iter()
             .filter_map(|(component, app)| {
-                let uses_branch = env.branch.is_some() && component == "web";
-                Some(render(&name, component, app.as_ref()?, uses_branch))
+                let used = if component == "web" { env.parts.secrets() } else { Vec::new() };
+                Some(render(&name, component, app.as_ref()?, used))
             })
             .collect();
         if !apps.is_empty() {
-            let neon =
-                env.branch.map(|branch| format!("neon: {{project: {PROJECT}, branches: {{main: {{{branch}}}}}}}"));
-            let more: Vec<String> = neon.into_iter().chain([env.more.to_owned()]).collect();
-            world.put(&path, &environment(&name, &more.join("\n"), &apps.join("\n")));
+            let more = format!("{}{}", env.parts.spec(), env.more);
+            world.put(&path, &environment(&name, &more, &apps.join("\n")));
         }
     }
 }
@@ -191,32 +171,8 @@ enum Act {
     Both,
     /// Something happens to a pull request.
     Pull(usize, Deed),
-    /// Somebody does something by hand to a branch at Neon.
-    Neon(usize, AtNeon),
-}
-
-/// What somebody does at Neon.
-#[derive(Debug, Clone, Copy)]
-enum AtNeon {
-    Delete,
-    Rename,
-    Password,
-    Busy,
-}
-
-/// Does something by hand to the branch number `index` of those that were not there from the beginning.
-fn meddle_at_neon(world: &World, index: usize, deed: AtNeon) {
-    let neon = world.sim.neon(PROJECT);
-    let branches: Vec<_> =
-        neon.branches().into_iter().filter(|branch| !branch.default && branch.name != "theirs").collect();
-    // What cannot be done is not done.
-    let _done_or_not = match (deed, branches.get(index % branches.len().max(1))) {
-        (AtNeon::Busy, _) => neon.keep_busy(seconds(20)),
-        (_, None) => Ok(()),
-        (AtNeon::Delete, Some(branch)) => neon.delete_branch(&branch.id),
-        (AtNeon::Rename, Some(branch)) => neon.rename_branch(&branch.id, &format!("{}-old", branch.name)),
-        (AtNeon::Password, Some(branch)) => neon.set_password(&branch.id, &branch.roles[0], "npg_set_by_hand_0123"),
-    };
+    /// Somebody does something by hand at another provider.
+    Elsewhere(usize, elsewhere::Deed),
 }
 
 /// A whole life.
@@ -235,10 +191,8 @@ pub(crate) fn any_life() -> impl Strategy<Value = Life> {
         point: if before { CrashPoint::BeforeEffect } else { CrashPoint::BeforeReply },
         keep_store,
     });
-    let at_neon =
-        (0_usize..3, prop::sample::select(vec![AtNeon::Delete, AtNeon::Rename, AtNeon::Password, AtNeon::Busy]));
     let act = prop_oneof![
-        1 => at_neon.prop_map(|(index, deed)| Act::Neon(index, deed)),
+        1 => (0_usize..3, elsewhere::deed()).prop_map(|(index, deed)| Act::Elsewhere(index, deed)),
         3 => (0_usize..3, prop::option::weighted(0.8, env())).prop_map(|(index, env)| Act::Spec(index, env)),
         3 => (0_usize..6, hand()).prop_map(|(index, hand)| Act::Hand(index, hand)),
         2 => prop::sample::select(Profile::ALL.to_vec()).prop_map(Act::Weather),
@@ -274,18 +228,18 @@ struct Living {
 }
 
 impl Life {
-    /// Whether any of its environments ever has a branch.
-    fn has_neon(&self) -> bool {
+    /// What its environments ever have to do with.
+    fn uses(&self) -> Used {
         let later = self.acts.iter().filter_map(|act| match act {
             Act::Spec(_, env) => env.as_ref(),
             _ => None,
         });
-        self.first.iter().flatten().chain(later).any(|env| env.branch.is_some())
+        Used::by(self.first.iter().flatten().chain(later).map(|env| &env.parts))
     }
 
     /// Lives it on a platform with this seed, and panics where anything is not as promised.
     pub(crate) async fn live(&self, seed: u64) -> Ended {
-        let mut living = Living::born(self, seed);
+        let mut living = Living::born(self, seed).await;
         living.turn().await;
         for act in &self.acts {
             living.suffer(act).await;
@@ -306,21 +260,14 @@ impl Life {
 }
 
 impl Living {
-    fn born(life: &Life, seed: u64) -> Self {
+    async fn born(life: &Life, seed: u64) -> Self {
         let config = SimConfig { seed, listing_lag: seconds(life.lag), ..SimConfig::default() };
         let config = pulls::with_repository(config.with_org("acme", "sim_acme_token"));
-        // Lives without a branch are as quick as if there were no Neon: nothing of it is looked at.
-        let has_neon = life.has_neon();
-        let config = if has_neon { config.with_neon(SimNeonProject::new(PROJECT), NEON_KEY) } else { config };
-        let settings =
-            if has_neon { format!("  neon: {{projects: {{{PROJECT}: {{}}}}}}\n  fly:") } else { "  fly:".to_owned() };
-        let controller = CONTROLLER.replace("  fly:", &settings);
-        let files = [("hangar.yaml", controller.as_str()), ("policy.yaml", &policy("{grace: 1m}"))];
-        let mut world = World::configured(&files, config);
-        if has_neon {
-            world.set("NEON_API_KEY", NEON_KEY);
-            world.sim.neon(PROJECT).create_branch("theirs", None).unwrap();
-        }
+        let used = life.uses();
+        let files = [("hangar.yaml", used.settings()), ("policy.yaml", policy("{grace: 1m}"))];
+        let files = files.each_ref().map(|(path, text)| (*path, text.as_str()));
+        let mut world = World::configured(&files, used.config(config));
+        used.begin(&mut world).await;
         world.sim.create_app("acme", "theirs", "").unwrap();
         let machine = serde_json::json!({"image": "registry.fly.io/theirs:v1"});
         world.sim.create_machine("theirs", &machine, "iad").unwrap();
@@ -356,10 +303,13 @@ impl Living {
             Act::Crash { at, point, keep_store } => self.crash = Some((*at, *point, *keep_store)),
             Act::LoseStore => self.world.lose_store(),
             Act::Wait(time) => self.world.pass_time(seconds(*time)).await,
-            Act::Both => self.both = true,
+            Act::Both => {
+                self.both = true;
+                self.invariants.two_at_once();
+            }
             Act::Pull(index, deed) => pulls::happen(&self.world, *index, *deed),
-            Act::Neon(index, deed) => {
-                meddle_at_neon(&self.world, *index, *deed);
+            Act::Elsewhere(index, deed) => {
+                elsewhere::meddle(&self.world, *index, *deed);
                 self.invariants.look_again(&self.world.sim);
             }
         }
@@ -457,11 +407,7 @@ impl Living {
             if !is_free || outcome.last.plan.standing(&name.as_str().into()) != Standing::Converged {
                 continue;
             }
-            if env.branch.is_some() {
-                let branch = self.world.sim.neon(PROJECT).branch(&format!("{name}-main"));
-                let env = branch.as_ref().and_then(|branch| branch.annotation.get("hangar_env"));
-                assert_eq!(env.map(String::as_str), Some(name.as_str()), "{branch:#?}");
-            }
+            env.parts.are_as_wanted(&self.world, &name);
             for (component, app) in [("web", &env.web), ("api", &env.api)] {
                 let Some(app) = app else { continue };
                 let mut machines = self.world.sim.machines(&format!("{name}-{component}"));
@@ -493,13 +439,8 @@ impl Living {
     /// Neither the master key, nor the token, nor any value of a secret is in any event.
     fn shows_no_secret(&self) {
         let told = format!("{:?}", self.world.recorder.events());
-        let mut planted =
-            vec![MASTER_KEY.to_owned(), "sim_acme_token".to_owned(), pulls::TOKEN.to_owned(), NEON_KEY.to_owned()];
-        let neon = self.world.sim.neon(PROJECT);
-        for branch in neon.branches() {
-            let passwords = branch.roles.iter().filter_map(|role| neon.password(&branch.id, role));
-            planted.extend(passwords.map(|password| password.expose().to_owned()));
-        }
+        let mut planted = vec![MASTER_KEY.to_owned(), "sim_acme_token".to_owned(), pulls::TOKEN.to_owned()];
+        planted.extend(elsewhere::planted(&self.world));
         for app in self.world.app_names() {
             let values = self.world.sim.secret_names(&app).into_iter();
             planted.extend(

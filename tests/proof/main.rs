@@ -12,8 +12,10 @@
 )]
 
 mod branches;
+mod clusters;
 mod crash;
 mod edits;
+mod elsewhere;
 mod every_spec;
 #[expect(dead_code, reason = "shared with the tests in e2e, which use the rest")]
 #[path = "../e2e/given.rs"]
@@ -25,6 +27,7 @@ mod live;
 mod objects;
 mod pairs;
 mod previews;
+mod projects;
 mod pulls;
 mod scene;
 mod seeds;

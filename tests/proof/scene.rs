@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use hangar::clock::{SharedClock, VirtualClock};
-use hangar::controller::{FixedVariables, Loaded, Once, Verdict};
+use hangar::controller::{FixedVariables, Loaded, Once, Outcome, Verdict};
 use hangar::desired::RepoListing;
 use hangar::event::Event;
 use hangar::memory::Memory;
@@ -71,6 +71,8 @@ pub(crate) struct Scene {
     /// What repositories have.
     repos: BTreeMap<RepoName, RepoListing>,
     loaded: Option<Arc<Loaded>>,
+    /// What the runs after the one that is hit start from, if it is something else.
+    afterwards: Option<Arc<Loaded>>,
 }
 
 impl Scene {
@@ -85,7 +87,17 @@ impl Scene {
             files: world.files.clone().into_iter().collect(),
             repos: world.repos.clone(),
             loaded: None,
+            afterwards: None,
         }
+    }
+
+    /// The same, but when the run is hit, the file at `path` is taken away: the runs after it do not find it.
+    pub(crate) fn then_without(mut self, path: &str) -> Self {
+        let mut world = self.play().0;
+        world.read_before = None;
+        world.remove(path);
+        self.afterwards = Some(Arc::new(world.load()));
+        self
     }
 
     pub(crate) fn edited(mut self, edit: impl FnOnce(&mut Vec<(String, String)>)) -> Self {
@@ -122,7 +134,15 @@ impl Scene {
         let too_early: Vec<_> =
             world.sim.requests().into_iter().filter(|request| request.status == Some(423)).collect();
         assert!(too_early.is_empty(), "{too_early:#?}");
-        (live(&world.sim), world.sim.requests().iter().map(RequestRecord::is_read).collect())
+        let requests = world.sim.requests().iter().map(RequestRecord::is_read).collect();
+        if let Some(afterwards) = &self.afterwards {
+            world.read_before = Some(Arc::clone(afterwards));
+            let end = ends(&mut world, &invariants).await;
+            assert!(!end.iter().any(|line| line.starts_with("not converged")), "{end:#?}");
+            invariants.hold();
+            return (end, requests);
+        }
+        (live(&world.sim), requests)
     }
 
     /// Runs until the request number `k` is hit by `blow`, goes on as the blow has it, and returns how that ends.
@@ -150,6 +170,9 @@ impl Scene {
             Blow::Killed { keep_store: true, .. } | Blow::Suffers(_) => kept,
             Blow::Killed { keep_store: false, .. } | Blow::SuffersAndDies(_) => Arc::new(MemoryStore::new()),
         };
+        if let Some(afterwards) = &self.afterwards {
+            world.read_before = Some(Arc::clone(afterwards));
+        }
         if matches!(blow, Blow::Suffers(_) | Blow::SuffersAndDies(_)) {
             drop(world.reconcile().await);
             // Also what comes late has come now.
@@ -195,6 +218,7 @@ impl Scene {
     pub(crate) async fn by_two_at_once(&self) {
         let (expected, _) = self.undisturbed().await;
         let (mut world, kept, invariants) = self.play();
+        invariants.two_at_once();
         world.store = kept;
         world.pass_time(seconds(3)).await;
         let one = world.session();
@@ -240,7 +264,8 @@ impl Scene {
 /// Reconciles until that is done and the next run has nothing to write; what there is then, or what went wrong.
 async fn ends(world: &mut World, invariants: &Invariants) -> Vec<String> {
     let mut outcome = world.reconcile().await;
-    for _ in 0..2 {
+    // Each stage of a teardown may have to wait for a write whose answer the run before did not live to see.
+    for _ in 0..4 {
         if outcome.worst() == Verdict::Converged {
             world.reconcile_without_writes().await;
             invariants.end_of_pass(&world.sim);
@@ -255,7 +280,8 @@ async fn ends(world: &mut World, invariants: &Invariants) -> Vec<String> {
         world.pass_time(seconds(60)).await;
         outcome = world.reconcile().await;
     }
-    vec![format!("not converged: {:#?} {:#?}", outcome.failures, outcome.last.plan.withheld)]
+    let Outcome { verdicts, failures, last, .. } = &outcome;
+    vec![format!("not converged: {verdicts:?} {failures:#?} {:#?} {:#?}", last.plan.withheld, last.plan.steps)]
 }
 
 /// What happens at one request.

@@ -41,6 +41,8 @@ pub struct VercelVariableView {
     pub created_by: String,
     /// The id of the user who changed it last, if anybody did.
     pub updated_by: Option<String>,
+    /// When it was made or changed last.
+    pub updated_at: DateTime<Utc>,
 }
 
 impl std::fmt::Debug for VercelVariableView {
@@ -182,6 +184,15 @@ impl VercelHand {
                 value.clone_into(&mut found.value);
                 found.updated_at = now;
                 found.updated_by = Some(user_id(PERSON));
+            }
+        })
+    }
+
+    /// Somebody writes a comment beside a variable.
+    pub fn comment_variable(&self, id: &str, comment: &str) -> Result<(), EditError> {
+        self.change(|project, _, _| {
+            if let Some(found) = project.env.iter_mut().find(|one| one.id == id) {
+                found.comment = Some(comment.to_owned());
             }
         })
     }
@@ -349,6 +360,14 @@ impl VercelHand {
         self.read(|project, _| project.assigns_domains)
     }
 
+    /// The secrets that go past its protection, each with its note: the simulator keeps nothing from tests.
+    pub fn bypasses(&self) -> BTreeMap<String, Option<String>> {
+        let all = |project: &Project, _| {
+            project.bypasses.iter().map(|(secret, bypass)| (secret.clone(), bypass.note.clone())).collect()
+        };
+        self.read(all).unwrap_or_default()
+    }
+
     /// The id of the deployment that is in production.
     pub fn production(&self) -> Option<String> {
         self.read(|project, now| project.production(now).map(|one| one.id.clone())).flatten()
@@ -392,6 +411,7 @@ fn view_variable(one: &Variable) -> VercelVariableView {
         comment: one.comment.clone(),
         created_by: one.created_by.clone(),
         updated_by: one.updated_by.clone(),
+        updated_at: one.updated_at,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Managed Postgres: clusters with their users, databases, backups and attachments. No database runs; what is kept is what the API
 //! shows. What a cluster is at a moment follows from when things were asked for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -128,6 +128,10 @@ impl Clusters {
 
     pub(crate) fn get_mut(&mut self, id: &str) -> Option<&mut Cluster> {
         self.by_id.get_mut(id)
+    }
+
+    pub(crate) fn orgs(&self) -> BTreeSet<String> {
+        self.by_id.values().map(|cluster| cluster.org.clone()).collect()
     }
 
     pub(crate) fn of_org(&self, org: &str) -> impl Iterator<Item = &Cluster> {
