@@ -117,9 +117,12 @@ fn projects(sim: &Simulator) -> Vec<String> {
         let newest: BTreeMap<_, _> = deployments.map(|one| (one.branch.clone(), one)).collect();
         for (branch, one) in newest {
             let named = |host: &&String| domains.iter().any(|domain| domain.name == **host);
-            let shown: Vec<&String> = one.hosts.iter().filter(named).collect();
-            // What a mark said at that time is nobody's business.
-            let env: BTreeMap<_, _> = one.env.iter().filter(|(key, _)| !key.starts_with("HANGAR_")).collect();
+            let shown: std::collections::BTreeSet<&String> = one.hosts.iter().filter(named).collect();
+            // What it was built with, of what there still is; marks say something else each time.
+            let of_branch = vercel.variables().into_iter().filter(|variable| variable.branch == branch);
+            let known: std::collections::BTreeSet<String> = of_branch.map(|variable| variable.key).collect();
+            let is_shown = |key: &String| known.contains(key) && !key.starts_with("HANGAR_");
+            let env: BTreeMap<_, _> = one.env.iter().filter(|(key, _)| is_shown(key)).collect();
             of_project.push(format!("deployment of {branch:?} {} {} {shown:?} {env:?}", one.state, one.production));
         }
         of_project.sort();
@@ -133,14 +136,15 @@ fn clusters(sim: &Simulator) -> Vec<String> {
     let mut lines = Vec::new();
     for org in sim.cluster_orgs() {
         let clusters = sim.clusters(&org).into_iter().filter(|cluster| cluster.status != "deleting");
-        let mut of_org: Vec<String> = clusters
-            .map(|one| {
-                format!(
-                    "cluster {} in {org} {} {} {:?} {:?} {:?} backups={}",
-                    one.name, one.region, one.status, one.databases, one.roles, one.attached_apps, one.backups
-                )
-            })
-            .collect();
+        let mut of_org: Vec<String> = Vec::new();
+        for one in clusters {
+            // A line for each thing: of what several share, each has its own.
+            let within = |what: String| format!("cluster {} in {org}: {what}", one.name);
+            let attached = &one.attached_apps;
+            of_org.push(within(format!("{} {} {attached:?} backups={}", one.region, one.status, one.backups)));
+            of_org.extend(one.databases.iter().map(|database| within(format!("database {database}"))));
+            of_org.extend(one.roles.iter().map(|(user, role)| within(format!("user {user} {role}"))));
+        }
         of_org.sort();
         lines.extend(of_org);
     }

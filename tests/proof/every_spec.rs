@@ -9,7 +9,7 @@ use hangar::desired::{Branch, Completeness, PullRequest, RepoListing};
 use hangar::sim::SimConfig;
 
 /// The examples under `specs/`. A new folder there has to be taken up here.
-const EXAMPLES: [&str; 3] = ["chat-dev", "chat-dev-previews", "reify"];
+const EXAMPLES: [&str; 4] = ["agents", "chat-dev", "chat-dev-previews", "reify"];
 
 fn chat_dev() -> (World, SimConfig) {
     let mut config = SimConfig::default();
@@ -88,12 +88,22 @@ struct Previews {
     folder: &'static str,
     orgs: &'static [(&'static str, &'static str)],
     repo: &'static str,
+    /// The projects of team `acme` at Vercel that follow the repository.
+    projects: &'static [&'static str],
 }
 
 const CHAT_DEV_PREVIEWS: Previews = Previews {
     folder: "specs/chat-dev-previews",
     orgs: &[("chat-dev-previews", "FLY_API_TOKEN_PREVIEWS")],
     repo: "chat-dev/chat-dev",
+    projects: &[],
+};
+
+const AGENTS: Previews = Previews {
+    folder: "specs/agents",
+    orgs: &[("agents-previews", "FLY_API_TOKEN")],
+    repo: "acme/agents",
+    projects: &["agents-api", "manage-ui"],
 };
 
 const REIFY: Previews = Previews {
@@ -104,6 +114,7 @@ const REIFY: Previews = Previews {
         ("personal", "FLY_API_TOKEN_PERSONAL"),
     ],
     repo: "reify/reify",
+    projects: &[],
 };
 
 /// What has happened in the repository.
@@ -117,10 +128,13 @@ enum Work {
 impl Previews {
     /// An empty platform but for somebody else's app in each organization, and a repository with a pull request.
     fn world(&self) -> (World, SimConfig) {
-        let config = self
-            .orgs
-            .iter()
-            .fold(SimConfig::default(), |config, (org, _)| config.with_org(org, &format!("sim_{org}_token")));
+        // Commands that are run once end by themselves.
+        let config = SimConfig { command: Some(std::time::Duration::from_secs(1)), ..SimConfig::default() };
+        let with_org = |config: SimConfig, org: &str| config.with_org(org, &format!("sim_{org}_token"));
+        let config = self.orgs.iter().fold(config, |config, (org, _)| with_org(config, org));
+        let with_project =
+            |config: SimConfig, project| config.with_vercel("acme", project, Some(self.repo), "sim_vercel_token");
+        let config = self.projects.iter().fold(config, |config, project| with_project(config, project));
         let mut world = World::configured(&[], config.clone());
         world.files = crate::given::folder(self.folder);
         for (org, variable) in self.orgs {
@@ -130,6 +144,14 @@ impl Previews {
             let machine = serde_json::json!({"image": "registry.fly.io/theirs:v1"});
             world.sim.create_machine(&name, &machine, "iad").unwrap();
         }
+        if !self.projects.is_empty() {
+            world.set("VERCEL_TOKEN", "sim_vercel_token");
+            world.sim.create_repository(self.repo);
+            for project in self.projects {
+                // From here on, what is pushed is deployed.
+                assert!(world.sim.vercel("acme", project).id().is_some());
+            }
+        }
         world.set("HANGAR_MASTER_KEY_PREVIEWS", "planted-key-of-previews-0123456789abcdef");
         world.set("CHAT_DEV_WORKER_TOKEN_PREVIEWS", "planted-worker-token");
         self.list(&mut world, Work::Opened);
@@ -138,7 +160,7 @@ impl Previews {
 
     fn list(&self, world: &mut World, work: Work) {
         let now = world.clock.now();
-        let sha = if work == Work::Opened { "a".repeat(40) } else { "b".repeat(40) };
+        let sha = self.head(world, work);
         let pull = PullRequest {
             number: 7,
             title: "Log in".into(),
@@ -161,6 +183,18 @@ impl Previews {
         let branches = vec![Branch { name: "main".into(), sha, active_at: Some(now) }];
         let listing = RepoListing { pulls: vec![pull], branches, completeness: Completeness::Complete };
         world.repos.insert(self.repo.parse().unwrap(), listing);
+    }
+
+    /// The commit at the head of the pull request, pushed where anybody follows the repository.
+    fn head(&self, world: &World, work: Work) -> String {
+        let is_followed = !self.projects.is_empty();
+        match work {
+            Work::Opened | Work::Pushed if is_followed => {
+                world.sim.repository(self.repo).push("feature/login").unwrap()
+            }
+            Work::Opened => "a".repeat(40),
+            Work::Pushed | Work::Closed => "b".repeat(40),
+        }
     }
 
     fn created(&self) -> Scene {
@@ -193,4 +227,12 @@ async fn the_review_apps_of_reify_killed_anywhere_end_as_if_they_had_not_been() 
     let pushed = REIFY.after(Work::Pushed).await.every_point(&killed(false), false).await;
     let closed = REIFY.after(Work::Closed).await.every_point(&killed(false), false).await;
     println!("shown: reify: {points} points of its creation, {pushed} of a push, {closed} of a review app's end");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_preview_of_agents_killed_anywhere_ends_as_if_it_had_not_been() {
+    let points = AGENTS.created().every_point(&killed(false), false).await;
+    let pushed = AGENTS.after(Work::Pushed).await.every_point(&killed(false), false).await;
+    let closed = AGENTS.after(Work::Closed).await.every_point(&killed(false), false).await;
+    println!("shown: agents: {points} points of its creation, {pushed} of a push, {closed} of its end");
 }
