@@ -36,7 +36,7 @@ struct Stage {
     /// that comes late takes back what was noted after it: that cannot be told yet.
     late: bool,
     /// Whether an update holds wherever it is disturbed. At Vercel a run that is killed between the deletion of a domain and the note of it
-    /// leaves the note, and one whose note of a tombstone is lost deletes the domain without: both are known and not mended yet.
+    /// leaves the note; and where a reply is lost the invariant may find no tombstone on the mark of a domain that is deleted.
     updates: bool,
 }
 
