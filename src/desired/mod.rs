@@ -30,9 +30,8 @@ pub use graph::{
 };
 pub use inputs::{Assets, NeededInputs, SecretInputs, needed_inputs};
 pub use jobs::job_name;
-pub(crate) use previews::too_long;
 pub use previews::{
     Answer, AnswerKind, Approval, ApprovalEvidence, Asks, Audience, Branch, Command, Destroyed, Ended, NamePattern,
     NeededListing, Order, Preview, PreviewSet, Provenance, PullEvent, PullRequest, RepoListing, SaidOfCommit, Vouch,
-    commands, judge, needed_listings,
+    commands, judge, needed_listings, too_long,
 };

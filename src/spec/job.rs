@@ -45,11 +45,11 @@ pub struct Job {
     /// What is changed only when it has ended well: components (`worker`, `neon.main`, `vercel.web`) and other jobs (`seed`).
     /// Default: nothing, and the job itself comes after its own component.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(example = &["worker", "vercel.web"])]
+    #[schemars(extend("examples" = [["worker", "vercel.web"]]))]
     pub before: Vec<String>,
     /// What has to be as wanted before it runs: components and other jobs. What its values refer to need not be named. Default: nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(example = &["db", "migrate"])]
+    #[schemars(extend("examples" = [["db", "migrate"]]))]
     pub after: Vec<String>,
     /// How long a run may take, from `1s` to `24h`. Then it is stopped and has failed. Default: `10m`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

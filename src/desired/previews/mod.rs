@@ -26,7 +26,7 @@ pub(super) use expand::{Expanded, expand, probes};
 pub(super) use facts::Facts;
 pub use listing::{Branch, NeededListing, PullRequest, RepoListing, needed_listings};
 pub use name_pattern::NamePattern;
-pub(crate) use orders::too_long;
+pub use orders::too_long;
 pub use orders::{Answer, AnswerKind, Destroyed};
 pub use provenance::Provenance;
 pub use report::{Asks, Audience};

@@ -131,7 +131,7 @@ impl Weighed {
 }
 
 /// That `length` is more than the policy lets anybody keep a preview, for people.
-pub(crate) fn too_long(length: Duration, longest: StdDuration) -> String {
+pub fn too_long(length: Duration, longest: StdDuration) -> String {
     format!(
         "`{length}` is longer than the policy lets anybody keep a preview (`previews.maxTtl: {}`)",
         Duration::from_secs(longest.as_secs())
