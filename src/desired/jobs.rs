@@ -54,7 +54,7 @@ impl Builder<'_, '_, '_> {
         let command: Option<Vec<String>> =
             words.map(|(index, word)| self.resolver.fill_plain(word, at(format!("command/{index}")))).collect();
         let image = match &written.image {
-            Some(text) => Some(self.job_image(text, at("image".to_owned()))?),
+            Some(text) => Some(self.job_image(text, &at("image".to_owned()))?),
             None => None,
         };
         let mut env = BTreeMap::new();
@@ -109,10 +109,10 @@ impl Builder<'_, '_, '_> {
         })
     }
 
-    fn job_image(&mut self, text: &str, place: Place) -> Option<String> {
+    fn job_image(&mut self, text: &str, place: &Place) -> Option<String> {
         let image = self.resolver.fill_known(text, place.clone())?;
         if let Some(problem) = names::image(&image) {
-            self.resolver.error(&place, format!("`{image}` {problem}"), None);
+            self.resolver.error(place, format!("`{image}` {problem}"), None);
             return None;
         }
         Some(image)

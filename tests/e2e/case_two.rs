@@ -54,12 +54,6 @@ impl Team {
         self.world.sim.secret_value(app, name).unwrap_or_else(|| panic!("{app} has no {name}"))
     }
 
-    fn variable(&self, project: &VercelHand, key: &str) -> String {
-        let found =
-            project.variables().into_iter().find(|one| one.key == key && one.branch.as_deref() == Some("login"));
-        found.unwrap_or_else(|| panic!("no variable {key}")).value
-    }
-
     /// What is left of the preview anywhere.
     fn left(&self) -> Vec<String> {
         let mut left: Vec<String> = self.world.sim.apps().into_iter().map(|app| app.name).collect();
@@ -71,6 +65,12 @@ impl Team {
         }
         left
     }
+}
+
+/// The value of a variable of branch `login`.
+fn variable(project: &VercelHand, key: &str) -> String {
+    let found = project.variables().into_iter().find(|one| one.key == key && one.branch.as_deref() == Some("login"));
+    found.unwrap_or_else(|| panic!("no variable {key}")).value
 }
 
 #[tokio::test(start_paused = true)]
@@ -93,15 +93,15 @@ async fn one_machine_of_four_containers_with_health_checks_serves_what_vercel_us
     // From outside with TLS, from inside without: the connection strings differ.
     let password = team.secret(DB, "POSTGRES_PASSWORD");
     let outside = format!("postgres://agents:{password}@{DB}.fly.dev:5432/agents?sslmode=require");
-    assert_eq!(team.variable(&team.api(), "DATABASE_URL"), outside);
+    assert_eq!(variable(&team.api(), "DATABASE_URL"), outside);
     assert_eq!(team.secret(JOBS, "DATABASE_URL"), format!("postgres://agents:{password}@{DB}.internal:5432/agents"));
-    assert_eq!(team.variable(&team.api(), "SPICEDB_ENDPOINT"), format!("{DB}.fly.dev:50052"));
+    assert_eq!(variable(&team.api(), "SPICEDB_ENDPOINT"), format!("{DB}.fly.dev:50052"));
     // Domains of one parent, each the other's in its variables.
     let domains = |project: VercelHand| project.domains().into_iter().map(|one| one.name).collect::<Vec<_>>();
     assert_eq!(domains(team.api()), ["pr-1-api.preview.example.com"]);
     assert_eq!(domains(team.ui()), ["pr-1-ui.preview.example.com"]);
-    assert_eq!(team.variable(&team.ui(), "NEXT_PUBLIC_API_URL"), "https://pr-1-api.preview.example.com");
-    assert_eq!(team.variable(&team.api(), "MANAGE_UI_URL"), "https://pr-1-ui.preview.example.com");
+    assert_eq!(variable(&team.ui(), "NEXT_PUBLIC_API_URL"), "https://pr-1-api.preview.example.com");
+    assert_eq!(variable(&team.api(), "MANAGE_UI_URL"), "https://pr-1-ui.preview.example.com");
     team.rests().await;
 }
 
