@@ -220,6 +220,7 @@ async fn a_dry_run_shows_the_move_and_writes_nothing() {
     world.web().set_assigns_domains(false).unwrap();
     let next = world.push_main().await;
     world.put("demo.yaml", &of(&next));
+    world.pass_time(QUARANTINE).await;
     world.sim.clear_requests();
     let planned = world.diff().await;
     assert_eq!(world.writes(), Vec::<String>::new());

@@ -102,11 +102,14 @@ impl Parts {
             assert_eq!(named, site.contains("domains:"), "{env}: {domains:?}");
         }
         if let Some(postgres) = self.postgres {
-            let named = |name: &String| name.starts_with(&format!("{env}-main-"));
+            // What others have is called almost the same.
+            let ours = |place: &str| own_name(&OwnerId::new("hangar"), env, "main", place);
             let clusters = world.sim.clusters("acme");
-            let own = clusters.iter().filter(|cluster| named(&cluster.name) && cluster.status == "ready").count();
+            let is_own = |name: &String| *name == ours("acme");
+            let own = clusters.iter().filter(|cluster| is_own(&cluster.name) && cluster.status == "ready").count();
             let previews = clusters.iter().find(|cluster| cluster.name == PREVIEWS).unwrap();
-            let inside = previews.databases.iter().chain(&previews.users).filter(|name| named(name)).count();
+            let all = previews.databases.iter().chain(&previews.users);
+            let inside = all.filter(|name| **name == ours(PREVIEWS)).count();
             let wanted = if postgres.starts_with("clusters") { (1, 0) } else { (0, 2) };
             assert!((own == 1, inside == 2) == (wanted.0 == 1, wanted.1 == 2), "{env}: {clusters:#?}");
         }
