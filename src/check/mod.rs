@@ -540,15 +540,6 @@ impl Checker<'_> {
         self.has_run_for(step.app, id, sleep.after)
     }
 
-    /// Whether a machine has run for that long since its last start.
-    fn has_run_for(&self, app: &AppName, id: &str, least: std::time::Duration) -> bool {
-        let mut seen = self.details_of(app).filter_map(|detail| detail.machines.known()).flatten();
-        let started =
-            seen.find(|machine| machine.id == id).and_then(|machine| machine.started_at.or(machine.created_at));
-        let ran = started.and_then(|at| self.plan.made_at.signed_duration_since(at).to_std().ok());
-        ran.is_some_and(|ran| ran >= least)
-    }
-
     /// Whether no other environment lives in the pool place that a new app is given, or is given it in the same plan.
     fn network_is_free(&self, step: &OnFly<'_>) -> bool {
         let Some(wanted) = place(self.fleet, step) else { return true };
