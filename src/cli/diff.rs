@@ -1,6 +1,7 @@
 //! `hangar diff`: what would change, by reads alone.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::actions::{self, Found};
 use super::args::{Diff, Format, Global, Selection, Target};
@@ -8,7 +9,7 @@ use super::comment::{PullTarget, Speaker};
 use super::exit::{CliError, Exit};
 use super::surroundings::{Surroundings, style};
 use super::{base, comment, names, output, reconcile};
-use crate::controller::{Planned, Readers, plan_checked};
+use crate::controller::{CheckAsker, Planned, Readers, plan_checked};
 use crate::plan::{Purpose, Reason, Request};
 use crate::report;
 use crate::resource::EnvName;
@@ -73,6 +74,7 @@ pub(super) async fn show(
 pub(super) async fn look(around: &Surroundings, request: &Request) -> Result<Planned, CliError> {
     let mut memory = around.memory_for_looking();
     let readers = Readers::connect(&around.loaded, &memory, &*around.variables, &around.shared)?;
+    let readers = readers.asking(CheckAsker::new(Arc::clone(&around.variables)));
     let environments: BTreeSet<EnvName> = match (&request.env, &request.purpose) {
         (Some(env), _) | (None, Purpose::Destroy(env) | Purpose::Extend(env, _)) => BTreeSet::from([env.clone()]),
         (None, Purpose::Collect) => around.loaded.with_end_and_finalizers(),

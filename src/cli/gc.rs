@@ -1,6 +1,7 @@
 //! `hangar gc`: collects what is ours and no spec asks for.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -10,7 +11,7 @@ use super::args::{Format, Gc, Global};
 use super::exit::{CliError, Exit};
 use super::surroundings::{Surroundings, style};
 use super::{diff, output, reconcile, strangers};
-use crate::controller::{Planned, Readers, forecast, plan_checked};
+use crate::controller::{CheckAsker, Planned, Readers, forecast, plan_checked};
 use crate::desired::{Fleet, Wanted};
 use crate::memory::Memory;
 use crate::observed::Observed;
@@ -91,6 +92,7 @@ fn later(text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, CliError> {
 async fn look(around: &Surroundings, until: DateTime<Utc>) -> Result<(Observed, Memory), CliError> {
     let (loaded, mut memory) = (&around.loaded, around.memory_for_looking());
     let readers = Readers::connect(loaded, &memory, &*around.variables, &around.shared)?;
+    let readers = readers.asking(CheckAsker::new(Arc::clone(&around.variables)));
     let mut observed = readers.list().await;
     let (expiring, apps) = (expiring(&observed, &loaded.fleet, until), unwanted(&observed, &loaded.fleet));
     readers.read_apps(&mut observed, loaded, &expiring, &apps).await;

@@ -12,7 +12,7 @@ use super::args::{Deletions, Global, LogFormat, Reconcile};
 use super::exit::{CliError, Exit};
 use super::surroundings::{Surroundings, style};
 use super::{diff, names, output, signals, values};
-use crate::controller::{Daemon, Feedback, Once, Outcome, Session, Verdict, Whereabouts};
+use crate::controller::{CheckAsker, Daemon, Feedback, Once, Outcome, Session, Verdict, Whereabouts};
 use crate::desired::{Environment, Wanted};
 use crate::event::{Event, Observer};
 use crate::execute::{Journal, Stop, StopReason};
@@ -61,7 +61,7 @@ pub(super) async fn once(
     let loaded = Arc::clone(&around.loaded);
     let feedback = Feedback::new(around.shared.clone(), Arc::clone(&around.variables));
     let session = Session::open(loaded, &*around.variables, around.shared.clone(), journal.clone(), observer, stop)?;
-    let session = session.reporting_to(feedback.clone());
+    let session = session.reporting_to(feedback.clone()).asking(CheckAsker::new(Arc::clone(&around.variables)));
     let purpose = request.purpose.clone();
     let run = Once::new(&session, request, patience).run(|first| {
         // Whoever destroys has seen the plan when they were asked; and what is only held is told at the end.

@@ -29,8 +29,12 @@ pub(super) async fn run(args: &Sim) -> Result<Exit, CliError> {
     }
     let clock: SharedClock = Arc::new(SystemClock);
     let neon_projects = vec![SimNeonProject { name: "demo".to_owned(), ..SimNeonProject::new(NEON_PROJECT) }];
-    let project =
-        SimVercelProject { name: "web".to_owned(), team: "acme".to_owned(), repo: Some("acme/web".to_owned()) };
+    let project = SimVercelProject {
+        name: "web".to_owned(),
+        team: "acme".to_owned(),
+        repo: Some("acme/web".to_owned()),
+        production_branch: None,
+    };
     let config = SimConfig {
         open_orgs: true,
         command: Some(simulator::COMMAND),

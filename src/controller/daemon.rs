@@ -13,6 +13,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::{Id, JoinError, JoinSet};
 
+use super::checks::CheckAsker;
 use super::feedback::Feedback;
 use super::load::{LoadError, Loaded, load};
 use super::queue::{Backoff, Priority, Queue};
@@ -87,6 +88,7 @@ struct Loop {
     periods: Periods,
     queue: Queue,
     registries: Registries,
+    checks: CheckAsker,
     known: BTreeMap<EnvName, Known>,
     /// Environments that were looked at before.
     seen: BTreeSet<EnvName>,
@@ -127,6 +129,7 @@ impl Daemon {
             periods,
             queue,
             registries: Registries::default(),
+            checks: CheckAsker::new(Arc::clone(&self.variables)),
             known: BTreeMap::new(),
             seen: BTreeSet::new(),
             gated: BTreeSet::new(),
@@ -222,7 +225,8 @@ impl Loop {
         );
         let (session, problems) = match opened {
             Ok((session, problems)) => {
-                (session.reporting_to(self.daemon.feedback.clone()).pacing_by(self.registries.clone()), problems)
+                let session = session.reporting_to(self.daemon.feedback.clone());
+                (session.pacing_by(self.registries.clone()).asking(self.checks.clone()), problems)
             }
             Err(error) => {
                 for env in due.iter().chain(&surveyed).chain(&glanced) {

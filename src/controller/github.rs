@@ -1,9 +1,13 @@
 //! How GitHub is reached: the address of its API, and the token, from the controller's settings and the surroundings.
 
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
 use super::credentials::{self, AppTokens};
+use super::repos::lock;
 use super::variables::Variables;
-use crate::http::{Connection, Shared, Token};
-use crate::providers::github::client::{DEFAULT_BASE_URL, connection};
+use crate::http::{Connection, ReadClient, Shared, Token};
+use crate::providers::github::client::{DEFAULT_BASE_URL, GithubReader, connection};
 use crate::spec::controller::ControllerGithub;
 
 /// Where the API is, by the word of the runner of GitHub Actions: on an Enterprise server it is not the public one.
@@ -45,5 +49,27 @@ impl GithubAccess {
     /// What is equal for equal addresses and tokens: a token that was renewed is another one.
     pub(super) fn key(&self) -> (String, String) {
         (self.base_url.clone(), self.token.fingerprint())
+    }
+}
+
+/// What reads from GitHub, kept because readers keep what they were answered: one for each address and token.
+#[derive(Debug, Default)]
+pub(super) struct GithubReaders {
+    pub(super) tokens: AppTokens,
+    readers: Mutex<BTreeMap<(String, String), GithubReader>>,
+}
+
+impl GithubReaders {
+    /// What reads by these settings. The error says what is missing, and what to do.
+    pub(super) async fn reader(
+        &self,
+        settings: &ControllerGithub,
+        variables: &dyn Variables,
+        shared: &Shared,
+    ) -> Result<GithubReader, String> {
+        let access = GithubAccess::find(settings, variables, shared, &self.tokens).await?;
+        // A token that was renewed needs a new reader.
+        let make = || GithubReader::new(ReadClient::new(access.connect(shared.clone())));
+        Ok(lock(&self.readers).entry(access.key()).or_insert_with(make).clone())
     }
 }

@@ -7,6 +7,7 @@
 //! ```
 
 mod approvals;
+mod checks;
 mod comments;
 mod credentials;
 mod daemon;
@@ -25,6 +26,7 @@ mod scopes;
 mod session;
 mod variables;
 
+pub use checks::CheckAsker;
 pub use credentials::AppTokens;
 pub use daemon::{Daemon, DaemonError};
 pub use feedback::Feedback;

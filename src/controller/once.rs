@@ -10,7 +10,7 @@ use super::session::{Session, SessionError};
 use crate::desired::Wanted;
 use crate::event::{Event, What};
 use crate::execute::{Failure, Report, step_ref};
-use crate::plan::{Plan, Purpose, Reason, Request, Standing};
+use crate::plan::{Action, Plan, Purpose, Reason, Request, Standing};
 use crate::resource::{EnvName, Subject};
 
 /// How often something transient is looked at again within one run.
@@ -110,7 +110,8 @@ impl<'s> Once<'s> {
             let standings = planned.plan.standings();
             let changing =
                 planned.plan.environments.keys().filter(|env| standings.get(env) == Some(&Standing::Changes));
-            let due: Vec<EnvName> = changing.filter(|env| !self.has_failed(env)).cloned().collect();
+            let goes_on = |env: &EnvName| !self.has_failed(env) || self.only_ends_a_run(env, &planned.plan);
+            let due: Vec<EnvName> = changing.filter(|env| goes_on(env)).cloned().collect();
             if due.is_empty() {
                 match self.pause(&planned) {
                     Some(wait) if self.session.stop.requested().is_none() => {
@@ -162,6 +163,12 @@ impl<'s> Once<'s> {
     /// Whether something has failed in a way that this run does not try again.
     fn has_failed(&self, env: &EnvName) -> bool {
         self.failures.contains_key(env)
+    }
+
+    /// Whether all that is left to do in an environment in which something has failed is to stop what would run on for ever.
+    fn only_ends_a_run(&self, env: &EnvName, plan: &Plan) -> bool {
+        let stops = plan.steps_of(env).all(|step| matches!(step.action, Action::StopMachine { .. }));
+        stops && self.rounds.get(env).is_none_or(|rounds| *rounds < ROUNDS)
     }
 
     fn take(&mut self, env: &EnvName, report: Report) {

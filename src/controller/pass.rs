@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::Digest as _;
 
+use super::checks::CheckAsker;
 use super::load::{LoadError, Loaded};
 use super::registries::{Logins, Registries};
 use super::scopes;
@@ -31,6 +32,7 @@ pub struct Readers {
     former: BTreeSet<OrgSlug>,
     logins: Logins,
     registries: Registries,
+    checks: Option<CheckAsker>,
     shared: Shared,
 }
 
@@ -72,6 +74,7 @@ impl Readers {
             former: former.clone(),
             logins,
             registries: Registries::default(),
+            checks: None,
             shared: shared.clone(),
         })
     }
@@ -86,6 +89,12 @@ impl Readers {
     #[must_use]
     pub fn pacing_by(self, registries: Registries) -> Self {
         Self { registries, ..self }
+    }
+
+    /// The same, which ask how checks stand that environments require. Without, nobody knows.
+    #[must_use]
+    pub fn asking(self, checks: CheckAsker) -> Self {
+        Self { checks: Some(checks), ..self }
     }
 
     /// Lists every organization in bulk.
@@ -156,6 +165,9 @@ impl Readers {
         let (_apps, _objects): (Vec<()>, Vec<()>) =
             futures::join!(futures::future::join_all(reads), futures::future::join_all(closely));
         self.registries.look(observed, loaded, environments, &self.logins, &self.shared).await;
+        if let Some(checks) = &self.checks {
+            checks.look(observed, loaded, environments, &self.shared).await;
+        }
     }
 }
 

@@ -8,12 +8,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::approvals::approvals;
 use super::comments::Comments;
-use super::credentials::AppTokens;
-use super::github::GithubAccess;
+use super::github::{GithubAccess, GithubReaders};
 use super::hints::Hints;
 use super::variables::Variables;
 use crate::desired::{Approval, Branch, Completeness, NeededListing, PullRequest, RepoListing, needed_listings};
-use crate::http::{ReadClient, Shared};
+use crate::http::Shared;
 use crate::providers::github::client::{GithubError, GithubProblem, GithubReader};
 use crate::providers::github::wire;
 use crate::resource::RepoName;
@@ -40,11 +39,9 @@ pub struct WithRepositories {
     specs: SharedSource,
     shared: Shared,
     variables: Arc<dyn Variables>,
-    tokens: AppTokens,
     /// Lets it look before it is time.
     hints: Hints,
-    /// Readers keep what they were answered, so that asking again costs little: one for each address and token.
-    readers: Mutex<BTreeMap<(String, String), GithubReader>>,
+    readers: GithubReaders,
     /// The files that pull requests have changed which are closed: nothing changes them any more.
     closed_files: Mutex<BTreeMap<(RepoName, u64), Vec<String>>>,
     comments: Comments,
@@ -63,9 +60,8 @@ impl WithRepositories {
             specs,
             shared,
             variables,
-            tokens: AppTokens::default(),
             hints: Hints::default(),
-            readers: Mutex::default(),
+            readers: GithubReaders::default(),
             closed_files: Mutex::default(),
             comments: Comments::default(),
             logins: Mutex::default(),
@@ -94,7 +90,7 @@ impl WithRepositories {
         let since =
             self.shared.clock.now().checked_sub_signed(CLOSED_WITHIN.checked_add(&grace).unwrap_or(CLOSED_WITHIN));
         let since = since.unwrap_or(DateTime::<Utc>::MIN_UTC);
-        let reader = &self.reader(&settings).await;
+        let reader = &self.readers.reader(&settings, &*self.variables, &self.shared).await;
         let settings = &settings;
         let listings = needed.into_iter().map(|(repo, needed)| async move {
             let listing = match reader {
@@ -111,22 +107,15 @@ impl WithRepositories {
         snapshot
     }
 
-    async fn reader(&self, settings: &ControllerGithub) -> Result<GithubReader, String> {
-        let access = GithubAccess::find(settings, &*self.variables, &self.shared, &self.tokens).await?;
-        // A token that was renewed needs a new reader.
-        let make = || GithubReader::new(ReadClient::new(access.connect(self.shared.clone())));
-        Ok(lock(&self.readers).entry(access.key()).or_insert_with(make).clone())
-    }
-
     /// The login that what is written with the token is written by; nothing where GitHub does not tell.
     async fn own_login(&self, reader: &GithubReader, settings: &ControllerGithub) -> Result<Option<String>, String> {
-        let access = GithubAccess::find(settings, &*self.variables, &self.shared, &self.tokens).await?;
+        let access = GithubAccess::find(settings, &*self.variables, &self.shared, &self.readers.tokens).await?;
         // The token of an App is another one each hour, and acts by the same account.
         let known = lock(&self.logins).get(&access.key()).cloned();
         if let Some(login) = known {
             return Ok(login);
         }
-        let of_app = self.tokens.app_login(settings, &access.base_url, &*self.variables, &self.shared).await?;
+        let of_app = self.readers.tokens.app_login(settings, &access.base_url, &*self.variables, &self.shared).await?;
         let login = match of_app {
             Some(login) => Some(login),
             None => match reader.login().await {

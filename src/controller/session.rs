@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::checks::CheckAsker;
 use super::feedback::Feedback;
 use super::load::{LoadError, Loaded};
 use super::pass::{BrokenPlan, Planned, Readers, apps_that_fit, former_orgs, plan_checked, writers};
@@ -137,6 +138,13 @@ impl Session {
     #[must_use]
     pub fn pacing_by(mut self, registries: Registries) -> Self {
         self.readers = self.readers.pacing_by(registries);
+        self
+    }
+
+    /// The same run, which asks how checks stand that environments require.
+    #[must_use]
+    pub fn asking(mut self, checks: CheckAsker) -> Self {
+        self.readers = self.readers.asking(checks);
         self
     }
 

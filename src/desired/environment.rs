@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::app::{self, BuiltApp, Defaults};
 use super::build::Context;
-use super::graph::{Class, Environment, Gates, Level, Network, Object, SecretValue, Wanted};
+use super::graph::{CheckGate, Class, Environment, Gates, Level, Network, Object, SecretValue, Wanted};
 use super::inputs::beside;
 use super::jobs::{self, Sequence};
 use super::objects;
@@ -19,10 +19,11 @@ use super::resolver::{Component, Place, Resolver, Use, app_place, app_pointer};
 use super::secrets::{SecretKeeper, describe};
 use crate::resource::marker::Finalizer;
 use crate::resource::output::{self, Outputs};
-use crate::resource::{ComponentName, EnvName, IpKind, OrgSlug};
+use crate::resource::{Commit, ComponentName, EnvName, IpKind, OrgSlug, RepoNameError};
 use crate::spec::environment::{self as written, DeletionPolicy};
 use crate::spec::fly;
 use crate::spec::flytoml::{merge_app, to_app_json};
+use crate::spec::validate::gate::not_a_commit;
 use crate::spec::{ParsedEnvironment, ParsedSpecs};
 
 /// The graph of `parsed`, or why there is none, and all problems.
@@ -178,11 +179,38 @@ fn network(resolver: &mut Resolver<'_>, network: &fly::Network) -> Network {
     }
 }
 
-fn gates(resolver: &Resolver<'_>, approval: bool) -> Gates {
+fn gates(resolver: &mut Resolver<'_>, approval: bool) -> Gates {
     let requires = &resolver.environment.spec.requires;
     Gates {
         approval: requires.approval || approval,
         environments: requires.environments.iter().map(EnvName::new).collect(),
+        checks: requires.checks.as_ref().and_then(|checks| check_gate(resolver, checks)),
+    }
+}
+
+/// The checks that are required, of the commit that the environment is of unless another one is named.
+fn check_gate(resolver: &mut Resolver<'_>, checks: &written::RequiredChecks) -> Option<CheckGate> {
+    const POINTER: &str = "/spec/requires/checks";
+    let mut fill = |field: &str, written: &Option<String>, usual: &str| {
+        // What is not written stands nowhere but in the gate itself.
+        let pointer = written.as_ref().map_or_else(|| POINTER.to_owned(), |_| format!("{POINTER}/{field}"));
+        let place = Place { component: None, pointer };
+        Some((resolver.fill_known(written.as_deref().unwrap_or(usual), place.clone())?, place))
+    };
+    let repo = fill("repo", &checks.repo, "${{ repo.fullName }}");
+    let sha = fill("commit", &checks.commit, "${{ head.sha }}");
+    let ((repo, repo_place), (sha, sha_place)) = (repo?, sha?);
+    if let Some(problem) = not_a_commit(&sha) {
+        resolver.error(&sha_place, problem, None);
+        return None;
+    }
+    match repo.parse() {
+        Ok(repo) => Some(CheckGate { commit: Commit { repo, sha }, names: checks.names.clone() }),
+        Err(error) => {
+            let error: RepoNameError = error;
+            resolver.error(&repo_place, error.to_string(), None);
+            None
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use super::previews::{Audience, Ended, NamePattern, Preview, PreviewSet, Provena
 use crate::resource::marker::Finalizer;
 use crate::resource::object::Fields;
 use crate::resource::{
-    AppName, ComponentName, EnvName, IpKind, MachineSlot, ObjectKey, OrgSlug, OwnerId, ScopeKey, VolumeSlot,
+    AppName, Commit, ComponentName, EnvName, IpKind, MachineSlot, ObjectKey, OrgSlug, OwnerId, ScopeKey, VolumeSlot,
 };
 use crate::secret::SecretText;
 pub use crate::spec::preview::SleepMode;
@@ -137,6 +137,17 @@ pub struct Gates {
     pub approval: bool,
     /// These environments must be converged.
     pub environments: Vec<EnvName>,
+    /// These checks must have succeeded.
+    pub checks: Option<CheckGate>,
+}
+
+/// Checks that must have succeeded at a commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckGate {
+    /// The commit.
+    pub commit: Commit,
+    /// Names of check runs, or contexts of commit statuses.
+    pub names: Vec<String>,
 }
 
 /// The private network of an environment's apps.
@@ -190,6 +201,11 @@ pub struct Environment {
 }
 
 impl Environment {
+    /// Whether something has to hold before it is changed.
+    pub fn is_gated(&self) -> bool {
+        self.requires != Gates::default()
+    }
+
     /// Whether nothing has happened in it for so long that its machines may sleep.
     pub fn is_asleep(&self, now: DateTime<Utc>) -> bool {
         self.sleep.is_some_and(|sleep| sleep.at <= now)

@@ -162,6 +162,12 @@ impl Sequence {
             }
             after.entry(own).or_default().extend(job.after.iter().flat_map(parts));
         }
+        for (name, project) in spec.vercel.iter().flat_map(|vercel| &vercel.projects) {
+            let before: BTreeSet<ComponentName> = project.after.iter().flat_map(parts).collect();
+            for own in parts(&format!("vercel.{name}")) {
+                after.entry(own).or_default().extend(before.iter().cloned());
+            }
+        }
         let mut sequence = Self { after, first: BTreeSet::new() };
         // What comes before something that comes before the machines of an app does so too.
         while let Some(next) = sequence.next_first(spec) {

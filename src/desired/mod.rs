@@ -25,8 +25,8 @@ mod secrets;
 
 pub use build::{Built, Context, build};
 pub use graph::{
-    App, Class, Completeness, Environment, Fleet, Gates, IpRequest, Job, Level, Machine, Network, Object, SecretValue,
-    Sleep, SleepMode, Volume, Wanted,
+    App, CheckGate, Class, Completeness, Environment, Fleet, Gates, IpRequest, Job, Level, Machine, Network, Object,
+    SecretValue, Sleep, SleepMode, Volume, Wanted,
 };
 pub use inputs::{Assets, NeededInputs, SecretInputs, needed_inputs};
 pub use jobs::job_name;

@@ -5,6 +5,7 @@
 
 pub mod adoptable;
 mod by_app;
+mod checks;
 pub mod deletable;
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -19,6 +20,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 pub use by_app::ByApp;
+pub use checks::{CheckState, Checks, CommitChecks};
 pub use images::{ImageAnswer, Images};
 pub use machine::{Check, Exit, Machine, MachineState};
 pub use objects::{Object, ObjectScope, ObjectState};
@@ -35,6 +37,8 @@ pub struct Observed {
     pub objects: BTreeMap<ScopeKey, ObjectScope>,
     /// What registries said of images that nothing of ours runs yet.
     pub images: Images,
+    /// What GitHub said of commits that gates ask about.
+    pub checks: Checks,
 }
 
 impl Observed {

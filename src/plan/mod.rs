@@ -18,6 +18,7 @@ mod existing;
 mod expiry;
 mod extend;
 mod finalize;
+mod gates;
 mod images;
 mod jobs;
 mod lift;

@@ -192,6 +192,7 @@ impl<'a> Planner<'a> {
         let action = Action::UpdateObject { id: live.id.clone(), change: Box::new(change) };
         let step = self.step(&place, key, action, "it is not as the spec has it", changes, &after);
         self.wait_object(&place, object, step, progress);
+        progress.renews(object);
     }
 
     /// Waits until the object can be used, after the step that writes it.

@@ -18,6 +18,8 @@ pub(super) struct Progress<'v> {
     machines: BTreeMap<ComponentName, Vec<StepId>>,
     /// The step that produces an output.
     pub(super) producers: BTreeMap<String, StepId>,
+    /// Outputs that are known, and that steps of this plan change.
+    outdated: Vec<String>,
     /// The apps in which something can run.
     pub(super) prepared: BTreeMap<&'v ComponentName, Prepared<'v>>,
     /// The steps that write secrets.
@@ -41,6 +43,12 @@ impl Progress<'_> {
             self.stuck.insert(part.clone());
         }
         self.machines.entry(part.clone()).or_default().extend(steps);
+    }
+
+    /// Notes that what others use of an object will be another one's.
+    pub(super) fn renews(&mut self, object: &Object) {
+        let outputs = object.key.object.renewed_outputs().iter();
+        self.outdated.extend(outputs.map(|name| format!("{}.{name}", object.component)));
     }
 
     /// Notes that `step` produces what others may use of an object.
@@ -93,23 +101,28 @@ impl<'e> Part<'e> {
 impl<'a> Planner<'a> {
     pub(super) fn plan_parts(&mut self, env: &'a Environment, outputs: &Outputs) {
         let mut progress = Progress::default();
+        let mut outputs = outputs.clone();
         let first_step = self.plan.steps.len();
         for part in in_reference_order(env) {
             let steps_before = self.plan.steps.len();
             let withheld_before = self.plan.withheld.len();
             match part {
-                Part::App(app) => self.plan_app(env, app, outputs, &mut progress),
-                Part::Object(object) => self.plan_object(env, object, outputs, &mut progress),
+                Part::App(app) => self.plan_app(env, app, &outputs, &mut progress),
+                Part::Object(object) => self.plan_object(env, object, &outputs, &mut progress),
                 Part::Job(app, job) => {
                     // Where nothing can run in the app, that is said of the app.
                     if let Some(prepared) = progress.prepared.remove(&app.component) {
-                        self.plan_job(&prepared, job, outputs, &mut progress);
+                        self.plan_job(&prepared, job, &outputs, &mut progress);
                         progress.prepared.insert(&app.component, prepared);
                     } else {
                         progress.stuck.insert(job.part.clone());
                     }
                     continue;
                 }
+            }
+            // Whatever comes after it uses what it will be, not what it was.
+            for path in std::mem::take(&mut progress.outdated) {
+                outputs.remove(&path);
             }
             let is_stuck = self.plan.withheld.len() > withheld_before;
             let planned = self.plan.steps.get(steps_before..).unwrap_or_default().iter();

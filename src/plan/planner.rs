@@ -9,7 +9,7 @@ use super::expiry::{Births, SOON, expired, expires_soon, had_its_time};
 use super::proof::{Obstacle, Proof};
 use super::step::{Action, Step, StepId};
 use super::withheld::{Effect, HeldChange, Notice, Reason, Stance, Withheld};
-use super::{EnvironmentKind, Plan, Standing, outputs};
+use super::{EnvironmentKind, Plan, outputs};
 use crate::desired::{Environment, Fleet, Level, Wanted};
 use crate::memory::{Memory, NotesByKey, Verb};
 use crate::observed::{ByApp, Observed, Presence};
@@ -209,7 +209,7 @@ impl<'a> Planner<'a> {
     }
 
     /// The order in which gates can be judged: an environment after those that it requires.
-    fn in_gate_order(&self) -> Vec<EnvName> {
+    pub(super) fn in_gate_order(&self) -> Vec<EnvName> {
         fn visit(fleet: &Fleet, name: &EnvName, order: &mut Vec<EnvName>, seen: &mut BTreeSet<EnvName>) {
             if !seen.insert(name.clone()) {
                 return;
@@ -293,59 +293,6 @@ impl<'a> Planner<'a> {
             let (action, effect) = (step.action.name(), Effect::of(&step.action));
             let (reason, changes) = (step.reason.clone(), step.changes.clone());
             self.hold_change(env, component, key, HeldChange { level: env.level, action, effect, reason, changes });
-        }
-    }
-
-    /// Takes out the steps of environments whose gates are closed, the end of components that they no longer have included.
-    fn hold_by_gates(&mut self) {
-        let mut names = self.in_gate_order();
-        let ended = self.plan.environments.keys().filter(|name| !self.fleet.environments.contains_key(*name));
-        names.extend(ended.cloned().collect::<Vec<_>>());
-        // Where no gate is, there is nothing to hold: most plans of many environments have none.
-        let is_gated = |name: &EnvName| {
-            let requires = match self.fleet.environments.get(name) {
-                Some(Wanted::Ready(env)) => !env.requires.environments.is_empty() || env.requires.approval,
-                _ => false,
-            };
-            requires || self.policy.needs_approval(name)
-        };
-        names.retain(is_gated);
-        for name in names {
-            let planned: BTreeSet<StepId> = self.plan.steps_of(&name).map(|step| step.id).collect();
-            if !planned.is_empty() {
-                self.hold_by_gates_of(&name, &planned);
-            }
-        }
-    }
-
-    fn hold_by_gates_of(&mut self, name: &EnvName, planned: &BTreeSet<StepId>) {
-        let changes = plural(planned.len(), "step");
-        let requires = match self.fleet.environments.get(name) {
-            Some(Wanted::Ready(env)) => Some(&env.requires),
-            _ => None,
-        };
-        let is_closed = |required: &&EnvName| {
-            !self.plan.environments.contains_key(*required) || self.plan.standing(required) != Standing::Converged
-        };
-        let closed: Vec<String> = requires
-            .into_iter()
-            .flat_map(|requires| &requires.environments)
-            .filter(is_closed)
-            .map(|required| format!("`{required}`"))
-            .collect();
-        if !closed.is_empty() {
-            let message = format!("{changes} held until {} is converged", closed.join(" and "));
-            self.remove_steps(planned);
-            self.wait(name, None, None, Reason::GateClosed, message, None);
-            return;
-        }
-        let needs_approval = requires.is_some_and(|requires| requires.approval) || self.policy.needs_approval(name);
-        if needs_approval && !self.request.approved.contains(name) && !self.request.dry_run {
-            self.remove_steps(planned);
-            let message = format!(
-                "{changes} held until a person consents: look at `hangar diff --env {name}`, then run `hangar reconcile --once --env {name} --approve {name}`"
-            );
-            self.block(name, None, None, Reason::ApprovalRequired, message);
         }
     }
 

@@ -51,6 +51,10 @@ pub enum Reason {
     ApprovalRequired,
     /// Another environment must be converged first.
     GateClosed,
+    /// Checks of a commit have not ended, or are not known.
+    ChecksPending,
+    /// Checks of a commit did not succeed.
+    ChecksFailed,
     /// The level of the environment does not allow it.
     Level,
     /// The set of previews has no room for it yet.

@@ -21,4 +21,4 @@ pub use key::{
     AppName, ComponentName, EnvName, IpKind, MachineSlot, OrgSlug, OwnerId, ResourceKey, Subject, VolumeSlot,
 };
 pub use object::{ObjectKey, ObjectKind, ObjectMarker, Provider, ScopeKey};
-pub use repo::{RepoName, RepoNameError};
+pub use repo::{Commit, RepoName, RepoNameError};

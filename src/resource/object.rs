@@ -158,6 +158,14 @@ impl ObjectKind {
         matches!(self, Self::VercelDeployment)
     }
 
+    /// The outputs that are another one's once it is renewed.
+    pub const fn renewed_outputs(self) -> &'static [&'static str] {
+        match self {
+            Self::VercelDeployment => &["url", "deploymentId"],
+            _ => &[],
+        }
+    }
+
     /// What others may use of it, by the last word of the output's path, and whether that is secret.
     pub const fn outputs(self) -> &'static [(&'static str, bool)] {
         match self {

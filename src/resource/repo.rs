@@ -82,6 +82,23 @@ impl FromStr for RepoName {
     }
 }
 
+/// A commit of a repository.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Commit {
+    /// The repository.
+    pub repo: RepoName,
+    /// The whole hash.
+    pub sha: String,
+}
+
+impl Display for Commit {
+    /// As GitHub writes it in texts: `acme/chat@0123456`.
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        let short = self.sha.get(..7).unwrap_or(&self.sha);
+        write!(f, "{}@{short}", self.repo)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

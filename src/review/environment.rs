@@ -35,6 +35,7 @@ pub(super) fn own_fields(environment: &Environment) -> Value {
         ("ttl.max", environment.max_age.map(|age| Value::from(humantime::format_duration(age).to_string()))),
         ("requires.approval", is(environment.requires.approval)),
         ("requires.environments", (!gates.is_empty()).then(|| json!(gates))),
+        ("requires.checks", environment.requires.checks.as_ref().map(|gate| json!(gate.names))),
         ("org", environment.org.as_ref().map(|org| Value::from(org.as_str()))),
         ("network", Some(Value::from(network))),
     ])

@@ -24,6 +24,7 @@ pub(super) fn routes(simulator: &Simulator) -> Router {
         .route(&below("/pulls"), post(open))
         .route(&below("/pulls/{number}/{action}"), post(act))
         .route(&below("/branches/{*branch}"), post(push).delete(delete_branch))
+        .route(&below("/checks"), post(check))
         .route(&below("/forks/{owner_of_fork}"), delete(delete_fork))
         .route(&below("/people/{login}"), put(set_permission))
         .route(&below("/hooks"), get(show_hook).post(add_hook).delete(remove_hook))
@@ -102,6 +103,24 @@ async fn act(
             other => Err(EditError::NotFound { what: format!("action `{other}`") }),
         }
         .map(|()| json!(repo.pull(number)))
+    })
+}
+
+/// How a check stands.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Check {
+    sha: String,
+    name: String,
+    /// `null` while it runs.
+    #[serde(default)]
+    conclusion: Option<String>,
+}
+
+async fn check(State(simulator): State<Simulator>, Path((owner, name)): Named, body: Bytes) -> Response {
+    with(&body, |check: Check| {
+        let said = hand(&simulator, &owner, &name).check(&check.sha, &check.name, check.conclusion.as_deref());
+        said.map(|()| json!({"ok": true}))
     })
 }
 

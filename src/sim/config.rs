@@ -290,9 +290,19 @@ impl SimConfig {
             self.repos.push(repo.to_owned());
         }
         let (name, repo) = (project.to_owned(), repo.map(str::to_owned));
-        self.vercel_projects.push(SimVercelProject { name, team: team.to_owned(), repo });
+        let project = SimVercelProject { name, team: team.to_owned(), repo, production_branch: None };
+        self.vercel_projects.push(project);
         if !self.vercel_tokens.iter().any(|known| known.token == token) {
             self.vercel_tokens.push(SimVercelToken::new(token, team));
+        }
+        self
+    }
+
+    /// Lets `branch` be that of production in the projects of this name.
+    #[must_use]
+    pub fn with_production_branch(mut self, project: &str, branch: &str) -> Self {
+        for known in self.vercel_projects.iter_mut().filter(|known| known.name == project) {
+            known.production_branch = Some(branch.to_owned());
         }
         self
     }

@@ -57,6 +57,8 @@ pub struct MachineView {
     pub private_ip: String,
     /// When it was created.
     pub created_at: DateTime<Utc>,
+    /// When it was last started.
+    pub started_at: Option<DateTime<Utc>>,
     /// Whether it is out of the proxy's rotation.
     pub cordoned: bool,
     /// Whether its host answers.
@@ -71,7 +73,7 @@ pub struct MachineView {
     pub containers: Vec<(String, String)>,
     /// When its schedule lets it run next, if it has one.
     pub next_run: Option<DateTime<Utc>>,
-    /// The codes with which its process has ended, newest first, as far as its events go back.
+    /// The codes with which its process has ended, oldest first, as far as its events go back.
     pub exits: Vec<i64>,
 }
 
@@ -265,6 +267,7 @@ fn view_machine(machine: &Machine, now: DateTime<Utc>, config: &SimConfig) -> Ma
         digest: text(&machine.image_ref, "digest"),
         private_ip: machine.private_ip.clone(),
         created_at: machine.created_at,
+        started_at: machine.events.iter().rfind(|event| event.kind == "start").map(|event| event.at),
         cordoned: machine.cordoned,
         reachable: !machine.unreachable,
         leased: machine.lease(now).is_some(),

@@ -186,13 +186,33 @@ pub struct Requires {
     /// Names of environments that must have converged first, for example `[staging]`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub environments: Vec<String>,
+    /// Checks at GitHub that must have succeeded at a commit first. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checks: Option<RequiredChecks>,
 }
 
 impl Requires {
     /// Whether there is no gate at all.
     pub fn is_empty(&self) -> bool {
-        !self.approval && self.environments.is_empty()
+        !self.approval && self.environments.is_empty() && self.checks.is_none()
     }
+}
+
+/// What must have succeeded at a commit: jobs of GitHub Actions, checks of Apps, or commit statuses.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RequiredChecks {
+    /// Their names, as a pull request shows them: of check runs (a job of GitHub Actions is one), or contexts of commit statuses.
+    #[schemars(length(min = 1, max = 20), extend("examples" = [["test", "build"]]))]
+    pub names: Vec<String>,
+    /// The repository, as `owner/name`. Default: in the template of a `PreviewSet` that of the pull request or branch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"acme/chat")]
+    pub repo: Option<String>,
+    /// The commit: its whole hash. Default: in the template of a `PreviewSet` the newest one of the pull request or branch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"${{ params.sha }}")]
+    pub commit: Option<String>,
 }
 
 pub(super) fn moment<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<DateTime<Utc>>, D::Error> {

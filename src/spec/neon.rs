@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::duration::Duration;
 use super::environment::{DataDeletionPolicy, is_false, moment};
+use super::text::Text;
 
 /// Branches of one Neon project.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
@@ -51,9 +52,10 @@ pub struct NeonBranch {
     /// environment lives. Default: never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<Duration>,
-    /// Raise it to reset the branch to the state of its parent; everything in it is lost. Default: 0.
+    /// Another text or number here resets the branch to the state of its parent; everything in it is lost. A number that is raised, or for
+    /// example `${{ head.sha }}`, after each push. Default: never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reset: Option<u32>,
+    pub reset: Option<Text>,
     /// Bring the branch back to what it was at a moment of its own past, once for each `backupName`. Default: never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restore: Option<NeonRestore>,

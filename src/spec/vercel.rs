@@ -52,6 +52,11 @@ pub struct VercelProject {
     /// Make a secret by which automation passes the project's protection. Default: `false`.
     #[serde(default, skip_serializing_if = "is_false")]
     pub bypass: bool,
+    /// What has to be as wanted before anything is changed here: components (`worker`, `neon.main`) and jobs. What its values refer to
+    /// need not be named. Default: nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("examples" = [["worker", "migrate"]]))]
+    pub after: Vec<String>,
     /// Change variables and domains of these names that Hangar has not made. Default: `false`.
     #[serde(default, skip_serializing_if = "is_false")]
     pub adopt: bool,

@@ -12,10 +12,12 @@
 mod adopt;
 mod budget;
 mod capacity;
+mod case_five;
 mod case_one;
 mod case_two;
 mod changes;
 mod chat_dev;
+mod checks;
 mod collect;
 mod commands;
 mod contract;

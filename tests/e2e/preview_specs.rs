@@ -38,6 +38,19 @@ impl Team {
         repo: &str,
         variables: &[(&str, &str)],
     ) -> Self {
+        let mut team = Self::about_to_begin(config, folder, orgs, repo, variables);
+        team.pass().await;
+        team
+    }
+
+    /// The same, before anybody has reconciled.
+    pub(crate) fn about_to_begin(
+        config: SimConfig,
+        folder: &str,
+        orgs: &[(&str, &str)],
+        repo: &str,
+        variables: &[(&str, &str)],
+    ) -> Self {
         let mut config = config.with_repo(repo, TOKEN);
         for (org, _) in orgs {
             config = config.with_org(org, &format!("sim_{org}_token"));
@@ -54,9 +67,7 @@ impl Team {
         let repo = world.sim.create_repository(repo);
         let shared = Shared::new(world.sim.transport(), Arc::clone(&world.clock), Random::from_seed(7));
         let eyes = WithRepositories::new(Arc::new(NoSource), shared, Arc::new(world.variables.clone()));
-        let mut team = Self { world, eyes, repo };
-        team.pass().await;
-        team
+        Self { world, eyes, repo }
     }
 
     /// Looks at the repository, reconciles, and expects everything to be as desired.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use hangar::clock::{SharedClock, VirtualClock};
-use hangar::controller::{Feedback, FixedVariables, Loaded, Once, Outcome, Planned, Session, load};
+use hangar::controller::{CheckAsker, Feedback, FixedVariables, Loaded, Once, Outcome, Planned, Session, load};
 use hangar::desired::{Completeness, RepoListing};
 use hangar::event::{Event, Observer};
 use hangar::execute::{Journal, Stop};
@@ -161,7 +161,7 @@ impl World {
             Feedback::default()
         };
         let session = Session::open(loaded, &self.variables, shared, journal, observer, Stop::default()).unwrap();
-        session.reporting_to(feedback)
+        session.reporting_to(feedback).asking(CheckAsker::new(Arc::new(self.variables.clone())))
     }
 
     /// `hangar reconcile --once`.

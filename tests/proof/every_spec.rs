@@ -6,10 +6,10 @@ use crate::scene::{Scene, killed};
 use crate::support::QUARANTINE;
 use crate::world::World;
 use hangar::desired::{Branch, Completeness, PullRequest, RepoListing};
-use hangar::sim::SimConfig;
+use hangar::sim::{SimConfig, SimNeonProject};
 
 /// The examples under `specs/`. A new folder there has to be taken up here.
-const EXAMPLES: [&str; 4] = ["agents", "chat-dev", "chat-dev-previews", "reify"];
+const EXAMPLES: [&str; 5] = ["agents", "atlaris", "chat-dev", "chat-dev-previews", "reify"];
 
 fn chat_dev() -> (World, SimConfig) {
     let mut config = SimConfig::default();
@@ -88,22 +88,48 @@ struct Previews {
     folder: &'static str,
     orgs: &'static [(&'static str, &'static str)],
     repo: &'static str,
-    /// The projects of team `acme` at Vercel that follow the repository.
+    /// Slug of the team at Vercel.
+    team: &'static str,
+    /// Its projects that follow the repository.
     projects: &'static [&'static str],
+    /// The branch of production there.
+    production: &'static str,
+    /// The project at Neon, if it has one.
+    neon: Option<&'static str>,
 }
 
 const CHAT_DEV_PREVIEWS: Previews = Previews {
     folder: "specs/chat-dev-previews",
     orgs: &[("chat-dev-previews", "FLY_API_TOKEN_PREVIEWS")],
     repo: "chat-dev/chat-dev",
+    team: "acme",
     projects: &[],
+    production: "main",
+    neon: None,
 };
 
 const AGENTS: Previews = Previews {
     folder: "specs/agents",
     orgs: &[("agents-previews", "FLY_API_TOKEN")],
     repo: "acme/agents",
+    team: "acme",
     projects: &["agents-api", "manage-ui"],
+    production: "main",
+    neon: None,
+};
+
+const ATLARIS: Previews = Previews {
+    folder: "specs/atlaris",
+    orgs: &[
+        ("atlaris-staging", "FLY_API_TOKEN_STAGING"),
+        ("atlaris-production", "FLY_API_TOKEN_PRODUCTION"),
+        ("atlaris-previews", "FLY_API_TOKEN_PREVIEWS"),
+    ],
+    repo: "atlaris/atlaris",
+    team: "atlaris",
+    projects: &["atlaris-web"],
+    production: "prod",
+    neon: Some("quiet-sun-123456"),
 };
 
 const REIFY: Previews = Previews {
@@ -114,7 +140,10 @@ const REIFY: Previews = Previews {
         ("personal", "FLY_API_TOKEN_PERSONAL"),
     ],
     repo: "reify/reify",
+    team: "acme",
     projects: &[],
+    production: "main",
+    neon: None,
 };
 
 /// What has happened in the repository.
@@ -132,9 +161,14 @@ impl Previews {
         let config = SimConfig { command: Some(std::time::Duration::from_secs(1)), ..SimConfig::default() };
         let with_org = |config: SimConfig, org: &str| config.with_org(org, &format!("sim_{org}_token"));
         let config = self.orgs.iter().fold(config, |config, (org, _)| with_org(config, org));
-        let with_project =
-            |config: SimConfig, project| config.with_vercel("acme", project, Some(self.repo), "sim_vercel_token");
+        let with_project = |config: SimConfig, project| {
+            let config = config.with_vercel(self.team, project, Some(self.repo), "sim_vercel_token");
+            config.with_production_branch(project, self.production)
+        };
         let config = self.projects.iter().fold(config, |config, project| with_project(config, project));
+        let config = config.with_repo(self.repo, "sim_github_token");
+        let with_neon = |config: SimConfig, project| config.with_neon(SimNeonProject::new(project), "sim_neon_key");
+        let config = self.neon.into_iter().fold(config, with_neon);
         let mut world = World::configured(&[], config.clone());
         world.files = crate::given::folder(self.folder);
         for (org, variable) in self.orgs {
@@ -149,9 +183,16 @@ impl Previews {
             world.sim.create_repository(self.repo);
             for project in self.projects {
                 // From here on, what is pushed is deployed.
-                assert!(world.sim.vercel("acme", project).id().is_some());
+                assert!(world.sim.vercel(self.team, project).id().is_some());
             }
         }
+        if let Some(project) = self.neon {
+            world.set("NEON_API_KEY", "sim_neon_key");
+            let hand = world.sim.neon(project);
+            let main = hand.branches().into_iter().find(|branch| branch.default).unwrap();
+            hand.rename_branch(&main.id, "production").unwrap();
+        }
+        world.set("GITHUB_TOKEN", "sim_github_token");
         world.set("HANGAR_MASTER_KEY_PREVIEWS", "planted-key-of-previews-0123456789abcdef");
         world.set("CHAT_DEV_WORKER_TOKEN_PREVIEWS", "planted-worker-token");
         self.list(&mut world, Work::Opened);
@@ -180,7 +221,10 @@ impl Previews {
             approvals: std::collections::BTreeMap::new(),
             orders: vec![],
         };
-        let branches = vec![Branch { name: "main".into(), sha, active_at: Some(now) }];
+        // Main and production go with it, each at a commit of its own where anybody follows the repository.
+        let head =
+            |name: &str| Branch { name: name.into(), sha: self.tip(world, name, &sha, work), active_at: Some(now) };
+        let branches = vec![head("main"), head("prod")];
         let listing = RepoListing { pulls: vec![pull], branches, completeness: Completeness::Complete };
         world.repos.insert(self.repo.parse().unwrap(), listing);
     }
@@ -195,6 +239,20 @@ impl Previews {
             Work::Opened => "a".repeat(40),
             Work::Pushed | Work::Closed => "b".repeat(40),
         }
+    }
+
+    /// The commit at the head of a branch, whose CI is good.
+    fn tip(&self, world: &World, branch: &str, usual: &str, work: Work) -> String {
+        if self.neon.is_none() {
+            return usual.to_owned();
+        }
+        let repo = world.sim.repository(self.repo);
+        if work == Work::Closed {
+            return repo.branches().into_iter().find(|(name, _)| name == branch).unwrap().1;
+        }
+        let sha = repo.push(branch).unwrap();
+        repo.check(&sha, "ci", Some("success")).unwrap();
+        sha
     }
 
     fn created(&self) -> Scene {
@@ -235,4 +293,12 @@ async fn a_preview_of_agents_killed_anywhere_ends_as_if_it_had_not_been() {
     let pushed = AGENTS.after(Work::Pushed).await.every_point(&killed(false), false).await;
     let closed = AGENTS.after(Work::Closed).await.every_point(&killed(false), false).await;
     println!("shown: agents: {points} points of its creation, {pushed} of a push, {closed} of its end");
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_of_atlaris_killed_anywhere_ends_as_if_it_had_not_been() {
+    let points = ATLARIS.created().every_point(&killed(false), false).await;
+    let pushed = ATLARIS.after(Work::Pushed).await.every_point(&killed(false), false).await;
+    let closed = ATLARIS.after(Work::Closed).await.every_point(&killed(false), false).await;
+    println!("shown: atlaris: {points} points of its creation, {pushed} of a push, {closed} of a preview's end");
 }

@@ -178,7 +178,7 @@ fn jobs_name_what_there_is_and_what_they_run() {
             "6:5 the job `server` has the name of a component (give one of them another name)",
             "7:16 there is no component `sever` on Fly for a job to run in (did you mean `server`?)",
             "7:32 the command is empty (write what is to be run, for example `bin/migrate`)",
-            "8:52 a job cannot come before itself (remove it)",
+            "8:52 `two` cannot come before itself (remove it)",
             "8:66 there is nothing named `onn` in this environment (did you mean `one`?)",
             "9:47 `2d` is not between `1s` and `24h`",
             "9:61 11 new starts are too many: at most 10",

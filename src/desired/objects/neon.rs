@@ -2,6 +2,7 @@
 
 use chrono::SecondsFormat;
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 use super::{blank, keep_data, place};
 use crate::desired::app::Defaults;
@@ -74,11 +75,27 @@ fn build_branch(
         object.fields.extend(restored(resolver, restore, &name, &place(&part, pointer("restore")))?);
         object.on_creation.insert(HOW_RESTORED.to_owned());
     }
-    if let Some(reset) = branch.reset.filter(|reset| *reset > 0) {
-        object.fields.insert("reset".to_owned(), json!(reset));
+    if let Some(reset) = &branch.reset {
+        let filled = resolver.fill_known(reset.as_str(), place(&part, pointer("reset")))?;
+        if let Some(reset) = which_reset(&filled) {
+            object.fields.insert("reset".to_owned(), json!(reset));
+        }
     }
     object.on_creation.extend(["parent", "schemaOnly", "expiresSeconds"].map(str::to_owned));
     Some(object)
+}
+
+/// The number that a reset is marked by: there is no room for more where branches are marked. 0, or an empty text, asks for none.
+fn which_reset(text: &str) -> Option<u32> {
+    match text.trim() {
+        "" => None,
+        text => text.parse().map_or_else(|_no_number| Some(hashed(text)), |number| (number > 0).then_some(number)),
+    }
+}
+
+fn hashed(text: &str) -> u32 {
+    let [a, b, c, d, ..]: [u8; 32] = Sha256::digest(text).into();
+    u32::from_be_bytes([a, b, c, d]).max(1)
 }
 
 /// The fields of a restore: what a plan says of it, and what it is done with.

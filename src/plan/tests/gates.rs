@@ -1,7 +1,9 @@
 //! What keeps a whole environment from being changed: pause, policy, levels, gates, limits, and what a person selected.
 
 use super::world::{World, at, fleet, is_quiet, tells, tells_of, tells_one};
+use crate::observed::{CheckState, CommitChecks};
 use crate::plan::{Effect, EnvironmentKind, Standing};
+use crate::resource::Commit;
 
 const ONE: &str = "web: {image: 'x:1'}";
 const NEXT: &str = "web: {image: 'x:2'}";
@@ -160,6 +162,68 @@ fn a_gate_is_closed_until_what_it_requires_is_converged() {
         &[("base", "", NEXT), ("e", "requires: {environments: [base]},", ONE)],
     );
     assert!(!idle.told().iter().any(|line| line.contains("GateClosed")), "{:#?}", idle.told());
+}
+
+/// `e` is to be changed, and requires two checks.
+fn checked(said: Option<CommitChecks>) -> World {
+    let sha = "a".repeat(40);
+    let gate = format!("requires: {{checks: {{names: [test, build], repo: acme/chat, commit: {sha}}}}},");
+    changed(&[("e", "", ONE)], &[("e", &gate, NEXT)]).with(|world| {
+        let commit = Commit { repo: "acme/chat".parse().unwrap(), sha };
+        world.checks.extend(said.map(|said| (commit, said)));
+    })
+}
+
+fn known(states: &[(&str, CheckState)]) -> Option<CommitChecks> {
+    Some(CommitChecks::Known(states.iter().map(|(name, state)| ((*name).to_owned(), state.clone())).collect()))
+}
+
+#[test]
+fn checks_keep_a_gate_closed_until_each_of_them_has_succeeded() {
+    use CheckState::{Failed, Passed, Pending};
+    let failed = |how: &str| Failed { how: how.to_owned() };
+    let waits = |said: Option<CommitChecks>, text: &str| {
+        let world = checked(said);
+        tells(&world, &[&format!("waits ChecksPending: 2 steps held: {text}")]);
+        assert_eq!(world.plan().next_due(&"e".into()), Some(at(15)));
+    };
+    waits(known(&[("test", Passed)]), "waits for `build` (nothing of this name yet) at acme/chat@aaaaaaa");
+    waits(known(&[("test", Pending), ("build", Pending)]), "waits for `test` and `build` at acme/chat@aaaaaaa");
+    waits(None, "the checks of acme/chat@aaaaaaa were not looked at");
+    let unknown = CommitChecks::Unknown { reason: "no answer".to_owned() };
+    waits(Some(unknown), "whether the checks of acme/chat@aaaaaaa have passed is not known: no answer");
+    // One that failed is told before those that may still end well.
+    let text = "blocked ChecksFailed: 2 steps held: `build` (timed_out) did not succeed at acme/chat@aaaaaaa: push a commit that mends it, or run it again";
+    tells(&checked(known(&[("build", failed("timed_out"))])), &[text]);
+    assert_eq!(checked(known(&[("build", failed("x"))])).plan().standing(&"e".into()), Standing::Blocked);
+    tells_of(&checked(known(&[("test", Passed), ("build", Passed)])), &["update machine app/iad/0 of e-web"]);
+    // What somebody else's commit is good for counts for nothing.
+    let other = checked(known(&[("test", Passed), ("build", Passed)])).with(|world| {
+        let commit = Commit { repo: "acme/chat".parse().unwrap(), sha: "b".repeat(40) };
+        let (_, said) = world.checks.pop_first().unwrap();
+        world.checks.insert(commit, said);
+    });
+    tells_of(&other, &["waits ChecksPending"]);
+}
+
+#[test]
+fn no_gate_but_consent_keeps_an_environment_from_its_end() {
+    let gates = |more: &str| {
+        let sha = "a".repeat(40);
+        let checks = format!("checks: {{names: [test], repo: acme/chat, commit: {sha}}}");
+        let requires = format!("ttl: {{max: 1m}}, requires: {{environments: [base], {checks}{more}}},");
+        let before = [("base", "", ONE), ("e", "", ONE)];
+        let world = changed(&before, &[("base", "", NEXT), ("e", &requires, ONE)]).with(|world| world.now = at(4000));
+        world.told()
+    };
+    let goes = |told: &[String]| {
+        told.iter().any(|line| line.contains("e-web") && line.contains("app") && !line.starts_with("waits"))
+    };
+    let told = gates("");
+    assert!(!told.iter().any(|line| line.contains("GateClosed") || line.contains("Checks")), "{told:#?}");
+    assert!(goes(&told), "{told:#?}");
+    let told = gates(", approval: true");
+    assert!(told.iter().any(|line| line.starts_with("blocked ApprovalRequired")), "{told:#?}");
 }
 
 #[test]

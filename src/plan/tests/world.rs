@@ -9,8 +9,8 @@ use crate::desired::{Completeness, Context, Fleet, SecretInputs, build};
 use crate::memory::{Memory, Note, NoteOutcome, Verb};
 use crate::observed::machine::{Machine, MachineState};
 use crate::observed::{
-    AppDetail, AppRow, Certificate, Images, Ip, Listing, Object, ObjectScope, ObjectState, Observed, Presence, Reading,
-    Scope, Secret, Volume,
+    AppDetail, AppRow, Certificate, Checks, Images, Ip, Listing, Object, ObjectScope, ObjectState, Observed, Presence,
+    Reading, Scope, Secret, Volume,
 };
 use crate::plan::{Action, MachineWrite, Plan, Request, Stance, Step, plan};
 use crate::policy::Policy;
@@ -81,6 +81,7 @@ pub(super) struct World {
     pub(super) scope: Scope,
     pub(super) objects: BTreeMap<ScopeKey, ObjectScope>,
     pub(super) images: Images,
+    pub(super) checks: Checks,
     pub(super) memory: Memory,
     pub(super) policy: Policy,
     pub(super) request: Request,
@@ -105,6 +106,7 @@ impl World {
             scope: Scope { apps, machines, volumes, details: BTreeMap::new(), out_of_reach: None },
             objects: BTreeMap::new(),
             images: Images::new(),
+            checks: Checks::new(),
             memory,
             policy: Policy::default(),
             request: Request::default(),
@@ -223,7 +225,7 @@ impl World {
         });
         scope.apps.items.extend(rows.filter(|_| self.is_listed));
         let scopes = BTreeMap::from([("o".into(), scope)]);
-        Observed { scopes, objects: self.objects.clone(), images: self.images.clone() }
+        Observed { scopes, objects: self.objects.clone(), images: self.images.clone(), checks: self.checks.clone() }
     }
 
     pub(super) fn plan(&self) -> Plan {

@@ -13,6 +13,9 @@ pub(crate) struct Feedback {
     pub(super) comments: BTreeMap<u64, Comment>,
     /// Oldest first; none is ever changed.
     pub(super) statuses: Vec<Status>,
+    /// The newest of each name and commit.
+    #[serde(default)]
+    pub(super) checks: Vec<CheckRun>,
     pub(super) deployments: BTreeMap<u64, Deployment>,
     /// The names of environments, and since when they are there. None goes by itself.
     pub(super) environments: BTreeMap<String, DateTime<Utc>>,
@@ -51,6 +54,18 @@ pub(crate) struct Status {
     pub(super) target_url: Option<String>,
     pub(super) creator: String,
     pub(super) at: DateTime<Utc>,
+}
+
+/// What an App, such as that of GitHub Actions, says of a commit.
+#[derive(Debug, Clone, Hash, Serialize, Deserialize)]
+pub(crate) struct CheckRun {
+    pub(super) id: u64,
+    pub(super) sha: String,
+    pub(super) name: String,
+    /// How it ended, once it has.
+    pub(super) conclusion: Option<String>,
+    pub(super) started_at: DateTime<Utc>,
+    pub(super) completed_at: Option<DateTime<Utc>>,
 }
 
 #[derive(Debug, Clone, Hash, Serialize, Deserialize)]

@@ -218,6 +218,22 @@ impl RepositoryHand {
         })
     }
 
+    /// Lets a branch be at a commit that is there, as a forced push does.
+    pub fn move_branch(&self, branch: &str, sha: &str) -> Result<(), EditError> {
+        self.change(|repo, _, now| {
+            if !repo.commits.contains_key(sha) {
+                return Err(EditError::NotFound { what: format!("commit {sha}") });
+            }
+            repo.branches.insert(branch.to_owned(), sha.to_owned());
+            repo.pushed_at = now;
+            for pull in repo.pulls_from(branch) {
+                sha.clone_into(&mut pull.head.sha);
+                pull.updated_at = now;
+            }
+            Ok(())
+        })
+    }
+
     /// Pushes a new commit to the branch that a pull request comes from, also in a fork. Returns the commit's hash.
     pub fn push_to_pull(&self, number: u64) -> Result<String, EditError> {
         let here = self.change(|repo, _, _| {

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::feedback::Status;
+use super::feedback::{CheckRun, Status};
 use super::hand::RepositoryHand;
 use crate::sim::edits::EditError;
 
@@ -77,6 +77,28 @@ impl RepositoryHand {
                 at: now,
             };
             repo.feedback.statuses.push(status);
+            Ok(())
+        })
+    }
+
+    /// GitHub Actions says how a job stands at a commit: with a conclusion (`success`, `failure`, `skipped` …) once it has ended.
+    pub fn check(&self, sha: &str, name: &str, conclusion: Option<&str>) -> Result<(), EditError> {
+        self.change(|repo, _, now| {
+            let is_same = |run: &CheckRun| run.sha == sha && run.name == name;
+            let before = repo.feedback.checks.iter().position(is_same).map(|index| repo.feedback.checks.remove(index));
+            // A job that has ended and runs again is another run.
+            let id = match before {
+                Some(CheckRun { id, conclusion: None, .. }) => id,
+                _ => repo.feedback.next_id(),
+            };
+            repo.feedback.checks.push(CheckRun {
+                id,
+                sha: sha.to_owned(),
+                name: name.to_owned(),
+                conclusion: conclusion.map(str::to_owned),
+                started_at: now,
+                completed_at: conclusion.map(|_| now),
+            });
             Ok(())
         })
     }

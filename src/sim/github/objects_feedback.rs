@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::feedback::{Comment, Deployment, DeploymentStatus, Reaction, Status};
+use super::feedback::{CheckRun, Comment, Deployment, DeploymentStatus, Reaction, Status};
 use super::objects::{Objects, moment};
 use super::state::{Event, Repo, number_of};
 
@@ -81,6 +81,36 @@ impl Objects<'_> {
             "created_at": moment(status.at),
             "updated_at": moment(status.at),
             "creator": self.user(&status.creator),
+        })
+    }
+
+    pub(super) fn check_run(&self, repo: &Repo, run: &CheckRun) -> Value {
+        let url = format!("{}/check-runs/{}", self.repo_url(repo), run.id);
+        let page = format!("{}/runs/{}", self.page(repo), run.id);
+        let output = json!({
+            "title": null,
+            "summary": null,
+            "text": null,
+            "annotations_count": 0,
+            "annotations_url": format!("{url}/annotations"),
+        });
+        json!({
+            "id": run.id,
+            "node_id": format!("CR_{}", run.id),
+            "name": run.name,
+            "head_sha": run.sha,
+            "external_id": "",
+            "url": url,
+            "html_url": page,
+            "details_url": page,
+            "status": if run.conclusion.is_some() { "completed" } else { "in_progress" },
+            "conclusion": run.conclusion,
+            "started_at": moment(run.started_at),
+            "completed_at": run.completed_at.map(moment),
+            "output": output,
+            "check_suite": {"id": run.id},
+            "app": null,
+            "pull_requests": [],
         })
     }
 

@@ -95,8 +95,10 @@ pub struct SimVercelProject {
     pub name: String,
     /// The slug of its team.
     pub team: String,
-    /// The GitHub repository (`owner/name`) that it is connected with; its default branch is that of production.
+    /// The GitHub repository (`owner/name`) that it is connected with.
     pub repo: Option<String>,
+    /// The branch of production; without, the repository's default branch.
+    pub production_branch: Option<String>,
 }
 
 /// How long things take at Vercel.

@@ -69,7 +69,9 @@ impl Project {
         is_due: impl Fn(DateTime<Utc>) -> bool,
     ) -> Vec<(DateTime<Utc>, Source, bool)> {
         let Some(link) = &mut self.link else { return Vec::new() };
-        git.default_branch.clone_into(&mut link.production_branch);
+        if !link.is_chosen {
+            git.default_branch.clone_into(&mut link.production_branch);
+        }
         let heads = git.heads();
         link.seen.retain(|key, _| heads.iter().any(|head| head.key == *key));
         if !std::mem::replace(&mut link.began, true) {

@@ -298,6 +298,15 @@ impl VercelHand {
         self.change(|project, _, now| project.busy_until = Some(after(now, duration)))
     }
 
+    /// Somebody chooses the branch of production, where the project is connected with a repository.
+    pub fn set_production_branch(&self, branch: &str) -> Result<(), EditError> {
+        self.change(|project, _, _| {
+            if let Some(link) = &mut project.link {
+                link.set_production_branch(branch);
+            }
+        })
+    }
+
     /// Whether pushes make deployments.
     pub fn set_creates_deployments(&self, creates: bool) -> Result<(), EditError> {
         self.change(|project, _, _| project.creates_deployments = creates)

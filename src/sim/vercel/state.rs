@@ -89,6 +89,9 @@ pub(super) struct Link {
     /// `owner/name`.
     pub(super) repo: String,
     pub(super) production_branch: String,
+    /// Whether somebody has chosen it; otherwise it is the repository's default branch.
+    #[serde(default)]
+    pub(super) is_chosen: bool,
     /// The newest commit of each branch that was looked at.
     pub(super) seen: BTreeMap<String, String>,
     /// Whether the branches were looked at before.
@@ -178,6 +181,10 @@ impl Vercel {
     pub(crate) fn ensure_all(&mut self, config: &SimConfig, now: DateTime<Utc>) {
         for project in &config.vercel_projects {
             self.ensure(&project.team, &project.name, project.repo.as_deref(), now);
+            let found = self.projects.iter_mut().find(|one| one.team == project.team && one.name == project.name);
+            if let (Some(branch), Some(link)) = (&project.production_branch, found.and_then(|one| one.link.as_mut())) {
+                link.set_production_branch(branch);
+            }
         }
     }
 
@@ -189,6 +196,7 @@ impl Vercel {
         let link = repo.map(|repo| Link {
             repo: repo.to_owned(),
             production_branch: "main".to_owned(),
+            is_chosen: false,
             seen: BTreeMap::new(),
             began: false,
         });
@@ -253,6 +261,12 @@ impl Vercel {
         };
         let by_host = || all().find(|(project, one)| project.hosts_of(one, now).iter().any(|known| known == host));
         all().find(|(_, one)| is_it(one)).or_else(by_host)
+    }
+}
+
+impl Link {
+    pub(super) fn set_production_branch(&mut self, branch: &str) {
+        (self.production_branch, self.is_chosen) = (branch.to_owned(), true);
     }
 }
 

@@ -10,7 +10,7 @@ use crate::spec::fly::{FlySpec, Network};
 use crate::spec::positions::child;
 
 use super::app::{Scope, validate_app};
-use super::{finalizer, job, names};
+use super::{finalizer, gate, job, names};
 
 /// Shortest and longest life that can be asked for.
 pub const TTL_BOUNDS: (StdDuration, StdDuration) = (StdDuration::from_mins(1), StdDuration::from_hours(24 * 3650));
@@ -23,6 +23,7 @@ pub(super) fn check(manifest: &Manifest<EnvironmentSpec>, broken: &Broken) -> Ve
             Finding::error("/spec/report", "this environment is of no pull request that could be told").at_key();
         findings.push(finding.help("remove it; `report` belongs into the template of a `PreviewSet`"));
     }
+    gate::check_outside_template(&manifest.spec, &mut findings);
     findings.extend(check_spec(manifest, broken));
     findings
 }
@@ -40,6 +41,7 @@ pub(super) fn check_spec(manifest: &Manifest<EnvironmentSpec>, broken: &Broken) 
     }
     finalizer::check(&manifest.spec, &mut findings);
     job::check(&manifest.spec, &mut findings);
+    gate::check(&manifest.spec, &mut findings);
     if let Some(fly) = &manifest.spec.fly {
         check_fly(fly, broken, &mut findings);
     }

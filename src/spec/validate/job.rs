@@ -1,4 +1,4 @@
-//! Rules of the jobs of an environment.
+//! Rules of the jobs of an environment, and of what comes after what.
 
 use std::ops::RangeInclusive;
 use std::time::Duration as StdDuration;
@@ -31,7 +31,9 @@ pub(super) fn check(spec: &EnvironmentSpec, findings: &mut Vec<Finding>) {
             findings.push(Finding::error(&pointer, message).at_key().help("give one of them another name"));
         }
         check_app(spec, job, &pointer, findings);
-        check_order(name, job, &parts, &pointer, findings);
+        for (field, named) in [("before", &job.before), ("after", &job.after)] {
+            check_order(name, (field, named), &parts, &pointer, findings);
+        }
         let size = ProcessGroup { size: job.size.clone(), memory: job.memory, ..ProcessGroup::default() };
         compute::check(&pointer, &size, Scope::Overlay, findings);
         if job.command.as_slice().iter().all(String::is_empty) {
@@ -47,6 +49,10 @@ pub(super) fn check(spec: &EnvironmentSpec, findings: &mut Vec<Finding>) {
             findings.push(Finding::error(child(&pointer, "retries"), message));
         }
     }
+    for (name, project) in spec.vercel.iter().flat_map(|vercel| &vercel.projects) {
+        let pointer = child("/spec/vercel/projects", name);
+        check_order(&format!("vercel.{name}"), ("after", &project.after), &parts, &pointer, findings);
+    }
 }
 
 fn check_app(spec: &EnvironmentSpec, job: &Job, pointer: &str, findings: &mut Vec<Finding>) {
@@ -59,19 +65,23 @@ fn check_app(spec: &EnvironmentSpec, job: &Job, pointer: &str, findings: &mut Ve
     findings.push(finding.relies_on(["/spec/fly".to_owned(), "/spec/fly/apps".to_owned()]));
 }
 
-fn check_order(name: &str, job: &Job, parts: &[String], pointer: &str, findings: &mut Vec<Finding>) {
-    for (field, named) in [("before", &job.before), ("after", &job.after)] {
-        for (index, part) in named.iter().enumerate() {
-            let pointer = format!("{pointer}/{field}/{index}");
-            if part == name {
-                findings.push(Finding::error(pointer, format!("a job cannot come {field} itself")).help("remove it"));
-            } else if !parts.contains(part) {
-                let message = format!("there is nothing named `{part}` in this environment");
-                let finding = Finding::error(pointer, message);
-                let finding = finding.maybe_help(did_you_mean(part, parts.iter().map(String::as_str)));
-                let sections = ["fly", "neon", "postgres", "supabase", "vercel", "jobs"];
-                findings.push(finding.relies_on(sections.map(|section| format!("/spec/{section}"))));
-            }
+fn check_order(
+    own: &str,
+    (field, named): (&str, &[String]),
+    parts: &[String],
+    pointer: &str,
+    findings: &mut Vec<Finding>,
+) {
+    for (index, part) in named.iter().enumerate() {
+        let pointer = format!("{pointer}/{field}/{index}");
+        if part == own {
+            findings.push(Finding::error(pointer, format!("`{own}` cannot come {field} itself")).help("remove it"));
+        } else if !parts.contains(part) {
+            let message = format!("there is nothing named `{part}` in this environment");
+            let finding = Finding::error(pointer, message);
+            let finding = finding.maybe_help(did_you_mean(part, parts.iter().map(String::as_str)));
+            let sections = ["fly", "neon", "postgres", "supabase", "vercel", "jobs"];
+            findings.push(finding.relies_on(sections.map(|section| format!("/spec/{section}"))));
         }
     }
 }

@@ -8,6 +8,7 @@ mod container;
 mod controller;
 mod environment;
 mod finalizer;
+pub mod gate;
 mod job;
 pub mod names;
 mod policy;

@@ -146,14 +146,26 @@ fn check_report(manifest: &Manifest<PreviewSetSpec>, report: &ReportSpec, findin
     }
 }
 
+/// Whether there can be no two previews of the set: it is of one branch, or of a list with one item.
+fn makes_one_at_most(manifest: &Manifest<PreviewSetSpec>) -> bool {
+    let is_pattern = |branch: &str| branch.contains(['*', '?', '[', '{', '\\']);
+    let mut sources = manifest.spec.all_sources().map(|(_, source)| source);
+    match (sources.next(), sources.next()) {
+        (Some(PreviewSource::List(items)), None) => items.len() < 2,
+        (Some(PreviewSource::Github(github)), None) => match github.branches.as_slice() {
+            [branch] => github.pull_requests.is_none() && !is_pattern(branch),
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
 fn check_template(manifest: &Manifest<PreviewSetSpec>, template: Option<&Draft>, findings: &mut Vec<Finding>) {
     const NAME: &str = "/spec/template/metadata/name";
     let name = &manifest.spec.template.metadata.name;
     if names::has_expression(name) {
         // Whether it differs from preview to preview is known once they are.
-    } else if let [(_, PreviewSource::List(items))] = manifest.spec.all_sources().collect::<Vec<_>>().as_slice()
-        && items.len() < 2
-    {
+    } else if makes_one_at_most(manifest) {
         findings.extend(
             names::label(name, names::MAX_LABEL)
                 .map(|problem| Finding::error(NAME, format!("the name `{name}` {problem}"))),

@@ -10,6 +10,7 @@ use crate::spec::finding::did_you_mean;
 use crate::spec::manifest::Draft;
 use crate::spec::parse::Read;
 use crate::spec::positions::child;
+use crate::spec::preview::PreviewSetSpec;
 
 use super::names;
 
@@ -110,20 +111,36 @@ fn static_app_name(environment: &str, component: &str, app: &AppSpec) -> Option<
 fn check_required_environments(read: &Read, problems: &mut Diagnostics) {
     let drafts = read.drafts.as_slice();
     // A document whose kind cannot be told may well be the one that is meant.
-    let known: BTreeSet<&str> = drafts
-        .iter()
-        .filter(|draft| draft.kind.is_none_or(|kind| kind == Kind::Environment))
-        .filter_map(|draft| draft.name.as_deref())
-        .collect();
+    let documents = drafts.iter().filter(|draft| draft.kind.is_none_or(|kind| kind == Kind::Environment));
+    let known: BTreeSet<&str> =
+        documents.filter_map(|draft| draft.name.as_deref()).chain(names_of_sets(drafts)).collect();
+    // Previews whose names are not known before there are any.
+    let has_previews = templates(drafts).any(|(_, _, set)| names::has_expression(&set.spec.template.metadata.name));
     let mut requires: BTreeMap<&str, &[String]> = BTreeMap::new();
-    for (draft, manifest, origin) in environments(drafts) {
-        let own = manifest.metadata.name.as_str();
-        requires.insert(own, &manifest.spec.requires.environments);
-        for (index, required) in manifest.spec.requires.environments.iter().enumerate() {
-            let pointer = draft.broken.as_written(&format!("/spec/requires/environments/{index}"));
+    let plain = environments(drafts).map(|(draft, manifest, origin)| {
+        (draft, origin, String::new(), manifest.metadata.name.as_str(), &manifest.spec.requires.environments)
+    });
+    let of_sets = templates(drafts).map(|(draft, origin, set)| {
+        let template = &set.spec.template;
+        (
+            draft,
+            origin,
+            "/spec/template".to_owned(),
+            template.metadata.name.as_str(),
+            &template.spec.requires.environments,
+        )
+    });
+    for (draft, origin, above, own, required_by_own) in plain.chain(of_sets) {
+        requires.insert(own, required_by_own);
+        for (index, required) in required_by_own.iter().enumerate() {
+            let pointer = draft.broken.as_written(&format!("{above}/spec/requires/environments/{index}"));
             if required == own {
                 problems.push(origin, &pointer, "an environment cannot require itself", None);
-            } else if !read.has_unknown && !names::has_expression(required) && !known.contains(required.as_str()) {
+            } else if !read.has_unknown
+                && !has_previews
+                && !names::has_expression(required)
+                && !known.contains(required.as_str())
+            {
                 let help = did_you_mean(required, known.iter().copied().filter(|name| *name != own));
                 problems.push(origin, &pointer, format!("there is no environment `{required}`"), help);
             }
@@ -139,6 +156,20 @@ fn check_required_environments(read: &Read, problems: &mut Diagnostics) {
             }
         }
     }
+}
+
+/// The sets of previews whose templates can be read.
+fn templates(drafts: &[Draft]) -> impl Iterator<Item = (&Draft, &Origin, &Manifest<PreviewSetSpec>)> {
+    drafts.iter().filter_map(|draft| match &draft.document {
+        Some(Document::PreviewSet(manifest)) => Some((draft, &draft.origin, &**manifest)),
+        _ => None,
+    })
+}
+
+/// The names of environments that sets of one branch make.
+fn names_of_sets(drafts: &[Draft]) -> impl Iterator<Item = &str> {
+    let all = templates(drafts).map(|(_, _, set)| set.spec.template.metadata.name.as_str());
+    all.filter(|name| !names::has_expression(name))
 }
 
 /// The way from an environment back to itself, if there is one.

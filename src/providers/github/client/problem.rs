@@ -177,7 +177,7 @@ impl GithubProblem {
         match self {
             Self::TokenRejected { .. } => "make a new token (it may have expired or been revoked) and put it there",
             Self::Forbidden { .. } => {
-                "give the token the permission that is missing: reading needs `contents` and `pull requests` (read), comments and labels `pull \
+                "give the token the permission that is missing: reading needs `contents` and `pull requests` (read), and `checks` and `commit statuses` (read) where an environment requires checks; comments and labels `pull \
                  requests` (write), and each of `commit statuses`, `deployments` and `administration` (write) what its name says"
             }
             Self::NotVisible { .. } => {

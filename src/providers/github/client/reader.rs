@@ -9,8 +9,8 @@ use super::pages::{Pages, Route};
 use super::problem::GithubProblem;
 use crate::http::{Call, ReadClient};
 use crate::providers::github::wire::{
-    Account, App, Branch, ChangedFile, Comment, Commit, Deployment, IssueEvent, KnownDeploymentStatus, KnownReaction,
-    KnownStatus, PullRequest, Repository, Rights,
+    Account, App, Branch, ChangedFile, CheckRun, CheckRuns, Comment, Commit, Deployment, IssueEvent,
+    KnownDeploymentStatus, KnownReaction, KnownStatus, PullRequest, Repository, Rights,
 };
 use crate::resource::RepoName;
 
@@ -155,6 +155,20 @@ impl GithubReader {
         let mut seen = std::collections::BTreeSet::new();
         statuses.retain(|status| seen.insert(status.context.to_lowercase()));
         Ok(statuses)
+    }
+
+    /// The latest check runs of this name at a commit: one of each App that has any, and those of its jobs of one name.
+    pub async fn check_runs(&self, repo: &RepoName, sha: &str, name: &str) -> Result<Vec<CheckRun>, GithubError> {
+        const ACTION: &str = "list check runs";
+        let first = list(call(ACTION, repo, &["commits", sha, "check-runs"]));
+        let first = first.query("check_name", name).query("filter", "latest");
+        let route = Route { action: ACTION, place: Place::object(repo, &format!("{sha} {name}")) };
+        let page = self.pages.read::<CheckRuns>(&route, first, |page| page.check_runs.len() < PER_PAGE).await?;
+        if page.content.check_runs.len() < page.content.total_count {
+            // Nobody has a hundred checks of one name; not all of them is not all that count.
+            return Err(route.error(GithubProblem::EndlessList));
+        }
+        Ok(page.content.check_runs.clone())
     }
 
     /// What was said of a deployment last; nothing if nothing was.

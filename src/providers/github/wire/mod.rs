@@ -1,6 +1,7 @@
 //! What GitHub answers, as far as it is read. Fields that are not named here are passed over.
 
 mod app;
+mod check;
 mod event;
 mod feedback;
 mod people;
@@ -8,6 +9,7 @@ mod pull;
 mod repository;
 
 pub use app::{App, InstallationToken};
+pub use check::{CheckRun, CheckRuns};
 pub use event::IssueEvent;
 pub use feedback::{
     Account, Comment, CommitStatus, Deployment, DeploymentState, KnownDeploymentStatus, KnownStatus, NewDeployment,

@@ -1,6 +1,7 @@
 //! The routes of GitHub's API. Each one is a plain function from what GitHub holds and a request to an answer.
 
 mod branches;
+mod checks;
 mod deployments;
 mod feedback;
 mod pulls;
@@ -41,7 +42,7 @@ pub(super) fn route(github: &mut Github, asked: &Asked<'_>, path: &[&str]) -> An
 }
 
 fn below_repo(github: &mut Github, asked: &Asked<'_>, full_name: &str, below: &[&str]) -> Answer {
-    let more = [feedback::route, deployments::route];
+    let more = [feedback::route, deployments::route, checks::route];
     if let Some(answer) = more.iter().find_map(|route| route(github, asked, full_name, below)) {
         return answer;
     }
