@@ -300,6 +300,31 @@ async fn variables_move_with_the_branch() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_domain_that_is_neither_wanted_nor_there_is_not_noted_for_long_and_nobody_elses_later() {
+    let mut world = converged("branch: login, domains: [a.acme.dev, b.acme.dev]").await;
+    // Somebody deletes it at the same time as the spec drops it.
+    world.web().delete_domain("b.acme.dev").unwrap();
+    world.put("demo.yaml", &demo("branch: login, domains: [a.acme.dev]"));
+    world.pass_time(QUARANTINE).await;
+    world.converge().await;
+    let said = |world: &World| world.web().variables().into_iter().map(|one| one.value).collect::<String>();
+    assert!(said(&world).contains("a.acme.dev") && !said(&world).contains("b.acme.dev"), "{}", said(&world));
+    world.reconcile_without_writes().await;
+    // Whoever adds one of that name keeps it.
+    world.web().add_domain("b.acme.dev", None).unwrap();
+    for _ in 0..3 {
+        world.pass_time(GRACE).await;
+        world.converge().await;
+    }
+    assert_eq!(world.web().domains().len(), 2);
+    // One that was deleted by hand and is wanted comes back, noted or not.
+    world.web().delete_domain("a.acme.dev").unwrap();
+    world.pass_time(QUARANTINE).await;
+    world.converge().await;
+    assert_eq!(world.web().domains().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_domain_in_use_elsewhere_is_a_failure_that_names_the_project() {
     let mut world = pushed("branch: login, domains: [demo.acme.dev]");
     let docs = world.sim.vercel("acme", "docs");

@@ -302,3 +302,12 @@ async fn all_of_atlaris_killed_anywhere_ends_as_if_it_had_not_been() {
     let closed = ATLARIS.after(Work::Closed).await.every_point(&killed(false), false).await;
     println!("shown: atlaris: {points} points of its creation, {pushed} of a push, {closed} of a preview's end");
 }
+
+#[tokio::test(start_paused = true)]
+async fn two_controllers_at_once_bring_agents_and_atlaris_about_as_one_does() {
+    for example in [AGENTS, ATLARIS] {
+        example.created().by_two_at_once().await;
+        example.after(Work::Pushed).await.by_two_at_once().await;
+        example.after(Work::Closed).await.by_two_at_once().await;
+    }
+}

@@ -35,9 +35,6 @@ struct Stage {
     /// Whether everything may come late. All marks of a Vercel project are in the value of one variable, which is written whole, so one
     /// that comes late takes back what was noted after it: that cannot be told yet.
     late: bool,
-    /// Whether an update holds wherever it is disturbed. At Vercel a run that is killed between the deletion of a domain and the note of it
-    /// leaves the note; and where a reply is lost the invariant may find no tombstone on the mark of a domain that is deleted.
-    updates: bool,
 }
 
 const PROJECT: &str = "quiet-sun-123456";
@@ -74,7 +71,6 @@ const NEON: Stage = Stage {
     },
     begins: |_| (),
     late: true,
-    updates: true,
 };
 
 const REPO: &str = "acme/site";
@@ -135,7 +131,6 @@ const VERCEL: Stage = Stage {
         }
     },
     late: false,
-    updates: false,
 };
 
 const POSTGRES: Stage = Stage {
@@ -177,7 +172,6 @@ const POSTGRES: Stage = Stage {
     },
     begins: |_| (),
     late: false,
-    updates: true,
 };
 
 impl Stage {
@@ -258,10 +252,6 @@ impl Stage {
     }
 
     async fn holds(&self, what: &str, scene: Scene, blows: Blows) {
-        if what == "update" && !self.updates {
-            println!("left out: {}: {what} disturbed", self.name);
-            return;
-        }
         let (how, points) = match blows {
             Blows::EmptyStore => ("with an empty store", scene.every_point(&killed(false), false).await),
             Blows::Store => ("with its store", scene.every_point(&killed(true), false).await),

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::panic::resume_unwind;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 
 use hangar::clock::{SharedClock, VirtualClock};
@@ -202,16 +204,14 @@ impl Scene {
     pub(crate) async fn every_pair(&self, first: usize, second: usize, points: &[CrashPoint]) -> usize {
         let (expected, requests) = self.undisturbed().await;
         let count = u32::try_from(requests.len()).unwrap();
-        let mut pairs = 0;
-        for one in (1..=count).step_by(first) {
-            for other in (1..=count).step_by(second) {
-                let point = points[pairs % points.len()];
-                pairs += 1;
-                let found = self.hit_twice(one, other, point).await;
-                assert_eq!(found, expected, "killed at {one} and then at {other}, {point:?}");
-            }
+        let all = (1..=count).step_by(first).flat_map(|one| (1..=count).step_by(second).map(move |other| (one, other)));
+        let pairs: Vec<(u32, u32, CrashPoint)> =
+            all.zip(points.iter().cycle()).map(|((one, other), point)| (one, other, *point)).collect();
+        let ends = side_by_side(&pairs, |(one, other, point)| self.hit_twice(*one, *other, *point));
+        for ((one, other, point), found) in pairs.iter().zip(ends) {
+            assert_eq!(found, expected, "killed at {one} and then at {other}, {point:?}");
         }
-        pairs
+        pairs.len()
     }
 
     /// Two controllers of one owner run at once, each with a store of its own; what is left when both are done is put in order by one.
@@ -237,28 +237,55 @@ impl Scene {
     /// Hits every request (or every write) with every blow, one at a time, and compares the ends. Returns how many points that were.
     pub(crate) async fn every_point(&self, blows: &[Blow], writes_only: bool) -> usize {
         let (expected, requests) = self.undisturbed().await;
-        let mut wrong = Vec::new();
-        let mut points = 0_usize;
-        for (k, is_read) in (1..).zip(&requests) {
-            for blow in blows {
-                // A read has no effect, so being killed before it and after it is the same.
-                let is_doubled = matches!(blow, Blow::Killed { point: CrashPoint::BeforeEffect, .. });
-                if *is_read && (writes_only || is_doubled) {
-                    continue;
-                }
-                points += 1;
-                let found = self.hit(k, blow).await;
-                if found != expected {
-                    let missing: Vec<_> = expected.iter().filter(|line| !found.contains(line)).collect();
-                    let surplus: Vec<_> = found.iter().filter(|line| !expected.contains(line)).collect();
-                    let of = requests.len();
-                    wrong.push(format!("{blow:?} at {k} of {of}\n  missing {missing:#?}\n  surplus {surplus:#?}"));
-                }
+        // A read has no effect, so being killed before it and after it is the same.
+        let is_doubled = |blow: &Blow| matches!(blow, Blow::Killed { point: CrashPoint::BeforeEffect, .. });
+        let at_each = (1..).zip(&requests).flat_map(|(k, is_read)| blows.iter().map(move |blow| (k, blow, *is_read)));
+        let points: Vec<(u32, &Blow)> = at_each
+            .filter(|(_, blow, is_read)| !is_read || (!writes_only && !is_doubled(blow)))
+            .map(|(k, blow, _)| (k, blow))
+            .collect();
+        let wrong = side_by_side(&points, |(k, blow)| {
+            let expected = &expected;
+            let of = requests.len();
+            async move {
+                let found = self.hit(*k, blow).await;
+                let missing: Vec<_> = expected.iter().filter(|line| !found.contains(line)).collect();
+                let surplus: Vec<_> = found.iter().filter(|line| !expected.contains(line)).collect();
+                let text = || format!("{blow:?} at {k} of {of}\n  missing {missing:#?}\n  surplus {surplus:#?}");
+                (found != *expected).then(text)
             }
-        }
+        });
+        let wrong: Vec<String> = wrong.into_iter().flatten().collect();
+        let points = points.len();
         assert!(wrong.is_empty(), "{} of {points} points end otherwise, the first:\n{}", wrong.len(), wrong[0]);
         points
     }
+}
+
+/// Does this for each of `items`, each in a world and a time of its own, on as many processors as there are. The results are in the order of
+/// the items.
+pub(crate) fn side_by_side<T: Sync, R: Send, F: Future<Output = R>>(
+    items: &[T],
+    each: impl Fn(&T) -> F + Sync,
+) -> Vec<R> {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        let runtime = builder.enable_all().start_paused(true).build().unwrap();
+        let mut done = Vec::new();
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let Some(item) = items.get(at) else { return done };
+            done.push((at, runtime.block_on(each(item))));
+        }
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut done: Vec<(usize, R)> = std::thread::scope(|scope| {
+        let all: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        all.into_iter().flat_map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+    });
+    done.sort_by_key(|(at, _)| *at);
+    done.into_iter().map(|(_, result)| result).collect()
 }
 
 /// Reconciles until that is done and the next run has nothing to write; what there is then, or what went wrong.

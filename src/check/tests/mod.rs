@@ -3,6 +3,7 @@
 mod adoption;
 mod case;
 mod deletion;
+mod gates;
 mod objects;
 mod ownership;
 mod previews;

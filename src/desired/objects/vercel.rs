@@ -122,6 +122,8 @@ fn build_project(
     mark.adopt = false;
     mark.fields.remove("adopt");
     mark.fields.insert("deployment".to_owned(), Value::Bool(written.deployment.is_some()));
+    let names: Vec<&str> = domains.iter().map(|domain| domain.key.name.as_str()).collect();
+    mark.fields.insert("domains".to_owned(), json!(names));
     let mut objects = vec![mark];
     if !written.env.is_empty() {
         objects.push(variables(resolver, &project)?);

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::TimeDelta;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
@@ -18,6 +19,12 @@ use crate::secret::SecretText;
 
 /// The component of what is found without a mark that would say more.
 const COMPONENT: &str = "vercel";
+
+/// The field of a mark that says which domains it notes and the project does not have. Only a closer look knows which of them are wanted.
+const GONE: &str = "gone";
+
+/// How long after the last change of a mark a domain that was noted in it may still come: longer than a request is on its way.
+const STILL_COMING: TimeDelta = TimeDelta::minutes(2);
 
 /// What reads one project.
 #[derive(Debug)]
@@ -168,6 +175,7 @@ impl Reads {
             let mut object =
                 self.of_mark(ObjectKind::VercelMark, &self.name_of(&mark.owner, &mark.env), &kept.id, mark);
             object.fields = fields_of(mark);
+            object.fields.extend(self.without_domain(kept, seen).map(|gone| (GONE.to_owned(), json!(gone))));
             // One that is left of where the environment was before: nothing is as wanted until it is gone.
             let is_left = |other: &&Kept| other.id != kept.id && other.mark.is_of(&mark.owner, &mark.env);
             if let Some(left) = seen.marks.iter().find(is_left) {
@@ -203,6 +211,14 @@ impl Reads {
             }
         }
         objects
+    }
+
+    /// The domains that a mark has long noted and that the project does not have; nothing where there is none. `seen` has the domains.
+    pub(super) fn without_domain(&self, kept: &Kept, seen: &Seen) -> Option<Vec<String>> {
+        let settled = kept.updated_at.is_some_and(|at| self.clock.now().signed_duration_since(at) > STILL_COMING);
+        let is_there = |name: &String| seen.domains.iter().any(|domain| domain.name == *name);
+        let gone: Vec<String> = kept.mark.domains.iter().filter(|name| settled && !is_there(name)).cloned().collect();
+        (!gone.is_empty()).then_some(gone)
     }
 
     fn variables_of(&self, seen: &Seen) -> Vec<Object> {
@@ -316,7 +332,7 @@ impl Reads {
 
     /// Looks at one object, as far as it is there.
     pub(super) async fn look(&self, key: &ObjectKey, wanted: &Fields) -> Result<Option<Object>, ObjectError> {
-        let with_domains = key.object == ObjectKind::VercelDomain;
+        let with_domains = matches!(key.object, ObjectKind::VercelDomain | ObjectKind::VercelMark);
         let with_project = key.object == ObjectKind::VercelBypass;
         let seen = self.see(with_project, with_domains).await.map_err(|error| failed(&error))?;
         let Some(mut object) = self.objects(&seen).into_iter().find(|object| object.key == *key) else {
@@ -330,6 +346,7 @@ impl Reads {
     async fn close_up(&self, object: &mut Object, wanted: &Fields, seen: &Seen) -> Result<bool, ObjectError> {
         object.is_close = true;
         match object.key.object {
+            ObjectKind::VercelMark => domains_noted(object, wanted),
             ObjectKind::VercelVariables => self.variables_closely(object, wanted, seen).await?,
             ObjectKind::VercelDeployment => return self.deployment_closely(object, wanted, seen).await,
             ObjectKind::VercelBypass => {
@@ -385,6 +402,17 @@ fn not_waited_for(object: &mut Object, wanted: &Fields) {
 
 fn owned((name, value): (&String, &Value)) -> (String, Value) {
     (name.clone(), value.clone())
+}
+
+/// Compares the domains that a mark notes with those that are wanted: one that is neither wanted nor there must not stay noted, because
+/// whoever adds it by hand one day would be taken for us.
+fn domains_noted(object: &mut Object, wanted: &Fields) {
+    let gone = object.fields.remove(GONE);
+    let Some(names) = wanted.get("domains").and_then(Value::as_array) else { return };
+    let mut noted = names.clone();
+    let gone = gone.as_ref().and_then(Value::as_array).into_iter().flatten();
+    noted.extend(gone.filter(|name| !names.contains(name)).cloned());
+    object.fields.insert("domains".to_owned(), Value::Array(noted));
 }
 
 /// What the mark itself is compared by.

@@ -89,7 +89,7 @@ impl Writes {
     /// Makes the mark, or gives it what differs.
     pub(super) async fn write_mark(&self, write: &ObjectWrite) -> Result<Written, ObjectError> {
         let (owner, env) = (write.marker.owner.as_str(), write.marker.env.as_str());
-        let seen = self.reads.see(false, false).await.map_err(|error| failed(&error))?;
+        let seen = self.reads.see(false, true).await.map_err(|error| failed(&error))?;
         let known = seen.mark(owner, env);
         let target = Target::of(&write.fields);
         let mut mark = Mark {
@@ -105,6 +105,14 @@ impl Writes {
         };
         let marks = write.marks.iter().map(|(mark, value)| (mark.clone(), Some(value.clone()))).collect();
         mark.change(&write.key, &marks);
+        let wanted = write.fields.get("domains").and_then(Value::as_array);
+        let is_wanted = |name: &String| wanted.is_none_or(|wanted| wanted.iter().any(|one| *one == **name));
+        for name in known.and_then(|kept| self.reads.without_domain(kept, &seen)).unwrap_or_default() {
+            if !is_wanted(&name) {
+                let domain = ObjectKey { object: ObjectKind::VercelDomain, name, ..write.key.clone() };
+                mark.forget(&domain);
+            }
+        }
         let is_here = |kept: &&Kept| kept.mark.target == mark.target && kept.mark.branch == mark.branch;
         let id = match known.filter(is_here) {
             Some(kept) => {
