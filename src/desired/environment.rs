@@ -191,14 +191,14 @@ fn gates(resolver: &mut Resolver<'_>, approval: bool) -> Gates {
 /// The checks that are required, of the commit that the environment is of unless another one is named.
 fn check_gate(resolver: &mut Resolver<'_>, checks: &written::RequiredChecks) -> Option<CheckGate> {
     const POINTER: &str = "/spec/requires/checks";
-    let mut fill = |field: &str, written: &Option<String>, usual: &str| {
+    let mut fill = |field: &str, written: Option<&str>, usual: &str| {
         // What is not written stands nowhere but in the gate itself.
-        let pointer = written.as_ref().map_or_else(|| POINTER.to_owned(), |_| format!("{POINTER}/{field}"));
+        let pointer = written.map_or_else(|| POINTER.to_owned(), |_| format!("{POINTER}/{field}"));
         let place = Place { component: None, pointer };
-        Some((resolver.fill_known(written.as_deref().unwrap_or(usual), place.clone())?, place))
+        Some((resolver.fill_known(written.unwrap_or(usual), place.clone())?, place))
     };
-    let repo = fill("repo", &checks.repo, "${{ repo.fullName }}");
-    let sha = fill("commit", &checks.commit, "${{ head.sha }}");
+    let repo = fill("repo", checks.repo.as_deref(), "${{ repo.fullName }}");
+    let sha = fill("commit", checks.commit.as_ref().map(crate::spec::Text::as_str), "${{ head.sha }}");
     let ((repo, repo_place), (sha, sha_place)) = (repo?, sha?);
     if let Some(problem) = not_a_commit(&sha) {
         resolver.error(&sha_place, problem, None);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use futures::future::BoxFuture;
+use async_trait::async_trait;
 
 use crate::observed::{Object, ObjectScope};
 use crate::resource::object::{Fields, ObjectMarker, ObjectWrite};
@@ -99,54 +99,42 @@ pub struct Changed {
 }
 
 /// Reads one scope. Nothing in it can write.
+#[async_trait]
 pub trait ReadObjects: fmt::Debug + Send + Sync {
     /// Lists the scope in bulk.
-    fn list(&self) -> BoxFuture<'_, ObjectScope>;
+    async fn list(&self) -> ObjectScope;
 
     /// Looks closely at these objects of `scope`, each with the fields that are wanted of it.
-    fn look_closely<'a>(
-        &'a self,
-        scope: &'a mut ObjectScope,
-        wanted: &'a BTreeMap<ObjectKey, Fields>,
-    ) -> BoxFuture<'a, ()>;
+    async fn look_closely(&self, scope: &mut ObjectScope, wanted: &BTreeMap<ObjectKey, Fields>);
 }
 
 /// Changes the objects of one scope.
+#[async_trait]
 pub trait WriteObjects: fmt::Debug + Send + Sync {
     /// Makes an object. Its marker is part of it from birth.
-    fn create<'a>(&'a self, write: &'a ObjectWrite) -> BoxFuture<'a, Result<Written, ObjectError>>;
+    async fn create(&self, write: &ObjectWrite) -> Result<Written, ObjectError>;
 
     /// Changes one.
-    fn update<'a>(
-        &'a self,
-        id: &'a str,
-        write: &'a ObjectWrite,
-        changed: &'a Changed,
-    ) -> BoxFuture<'a, Result<Written, ObjectError>>;
+    async fn update(&self, id: &str, write: &ObjectWrite, changed: &Changed) -> Result<Written, ObjectError>;
 
     /// Changes what is noted on one: marks to set, and marks to remove.
-    fn mark<'a>(
-        &'a self,
-        key: &'a ObjectKey,
-        id: &'a str,
-        marks: &'a BTreeMap<String, Option<String>>,
-    ) -> BoxFuture<'a, Result<Written, ObjectError>>;
+    async fn mark(
+        &self,
+        key: &ObjectKey,
+        id: &str,
+        change: &BTreeMap<String, Option<String>>,
+    ) -> Result<Written, ObjectError>;
 
     /// Deletes one, after its marker was read again. One that is gone already counts as deleted.
-    fn delete<'a>(
-        &'a self,
-        key: &'a ObjectKey,
-        id: &'a str,
-        expected: Expected<'a>,
-    ) -> BoxFuture<'a, Result<Written, ObjectError>>;
+    async fn delete(&self, key: &ObjectKey, id: &str, expected: Expected<'_>) -> Result<Written, ObjectError>;
 
     /// Looks at one closely, with the fields that are wanted of it; nothing where it is not there.
-    fn look<'a>(
-        &'a self,
-        key: &'a ObjectKey,
-        wanted: &'a Fields,
-        marker: Option<&'a ObjectMarker>,
-    ) -> BoxFuture<'a, Result<Option<Object>, ObjectError>>;
+    async fn look(
+        &self,
+        key: &ObjectKey,
+        wanted: &Fields,
+        marker: Option<&ObjectMarker>,
+    ) -> Result<Option<Object>, ObjectError>;
 }
 
 /// A reader of one scope.

@@ -212,7 +212,7 @@ pub struct RequiredChecks {
     /// The commit: its whole hash. Default: in the template of a `PreviewSet` the newest one of the pull request or branch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"${{ params.sha }}")]
-    pub commit: Option<String>,
+    pub commit: Option<Text>,
 }
 
 pub(super) fn moment<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<DateTime<Utc>>, D::Error> {

@@ -66,6 +66,7 @@ pub(crate) fn live(sim: &Simulator) -> Vec<String> {
     lines.extend(branches(sim));
     lines.extend(projects(sim));
     lines.extend(clusters(sim));
+    lines.extend(previews_at_supabase(sim));
     let named = |line: String| minted.iter().fold(line, |line, (text, name)| line.replace(text, name));
     lines.into_iter().map(named).collect()
 }
@@ -151,7 +152,23 @@ fn clusters(sim: &Simulator) -> Vec<String> {
     lines
 }
 
-/// What Neon, Vercel and Managed Postgres mint, each with words that say what it is.
+/// The branches at Supabase, one line each. What follows their names says when something was noted, and so differs between runs.
+fn previews_at_supabase(sim: &Simulator) -> Vec<String> {
+    let mut lines = Vec::new();
+    for project in sim.supabase_projects() {
+        for branch in sim.supabase_branches(&project) {
+            let mut parts = branch.name.split('.');
+            let name = parts.next().unwrap_or_default();
+            let marks: Vec<_> = parts.filter_map(|mark| mark.chars().next()).collect();
+            let (git, status) = (&branch.git_branch, &branch.status);
+            lines.push(format!("{project} branch {name} {marks:?} of {git:?} {status} {}", branch.persistent));
+        }
+    }
+    lines.sort();
+    lines
+}
+
+/// What Neon, Vercel, Supabase and Managed Postgres mint, each with words that say what it is.
 fn minted(sim: &Simulator) -> Vec<(String, String)> {
     let mut minted = Vec::new();
     for project in sim.neon_projects() {
@@ -180,6 +197,14 @@ fn minted(sim: &Simulator) -> Vec<(String, String)> {
             let is_newest = deployments.iter().skip(index + 1).all(|later| later.branch != one.branch);
             let which = if is_newest { "newest" } else { "former" };
             minted.push((one.host.clone(), format!("<host of the {which} deployment of {:?}>", one.branch)));
+        }
+    }
+    for project in sim.supabase_projects() {
+        for branch in sim.supabase_branches(&project) {
+            let name = branch.name.split('.').next().unwrap_or_default().to_owned();
+            let password = sim.supabase_password(&branch.reference);
+            minted.extend(password.map(|password| (password, format!("<password of {name}>"))));
+            minted.push((branch.reference, format!("<reference of {name}>")));
         }
     }
     for org in sim.cluster_orgs() {

@@ -11,6 +11,7 @@ use crate::branches::Branches;
 use crate::clusters::Clusters;
 use crate::projects::Projects;
 use crate::pulls::is_wanted;
+use crate::supabase::PreviewBranches;
 
 /// The metadata key that says whose a machine is.
 const OWNER_KEY: &str = "hangar_owner";
@@ -26,6 +27,7 @@ pub(crate) struct Invariants {
     branches: Arc<Branches>,
     projects: Arc<Projects>,
     clusters: Arc<Clusters>,
+    supabase: Arc<PreviewBranches>,
 }
 
 #[derive(Debug, Default)]
@@ -71,6 +73,7 @@ impl Invariants {
             branches: Branches::of(sim, owner),
             projects: Projects::of(sim, owner),
             clusters: Clusters::of(sim, owner),
+            supabase: PreviewBranches::of(sim, owner),
         });
         {
             let mut seen = invariants.seen.lock().unwrap();
@@ -91,6 +94,7 @@ impl Invariants {
         self.branches.look_again(sim);
         self.projects.look_again(sim);
         self.clusters.look_again(sim);
+        self.supabase.look_again(sim);
     }
 
     /// Two controllers of one owner are about to run at once.
@@ -140,6 +144,7 @@ impl Invariants {
         broken.extend(self.branches.broken());
         broken.extend(self.projects.broken());
         broken.extend(self.clusters.broken());
+        broken.extend(self.supabase.broken());
         if !self.seen.lock().unwrap().by_two {
             broken.extend(self.projects.doubled());
             broken.extend(self.clusters.doubled());

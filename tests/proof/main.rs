@@ -33,6 +33,7 @@ mod scene;
 mod seeds;
 #[path = "../contract/strict.rs"]
 mod strict;
+mod supabase;
 #[expect(dead_code, reason = "shared with the tests in e2e, which use the rest")]
 #[path = "../e2e/support.rs"]
 mod support;

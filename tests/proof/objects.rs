@@ -174,6 +174,34 @@ const POSTGRES: Stage = Stage {
     late: false,
 };
 
+const REFERENCE: &str = "abcdefghijklmnopqrst";
+
+const SUPABASE: Stage = Stage {
+    name: "supabase",
+    settings: ("  fly:", "  supabase: {projects: {abcdefghijklmnopqrst: {}}}\n  fly:"),
+    first: "supabase: {project: abcdefghijklmnopqrst, branches: {main: {gitBranch: change-4}}}",
+    changed: "supabase: {project: abcdefghijklmnopqrst, branches: {main: {gitBranch: change-5, persistent: true}}}",
+    app: "web:\n  image: registry.fly.io/demo:v1\n  secrets: {DATABASE_URL: {value: '${{ supabase.main.pooledUri }}'}}\n  \
+          env: {DB: '${{ supabase.main.host }}'}",
+    config: |config| config.with_supabase(REFERENCE, "sbp_0123456789abcdef"),
+    token: ("SUPABASE_ACCESS_TOKEN", "sbp_0123456789abcdef"),
+    others: |world, round| {
+        if round > 0 {
+            return false;
+        }
+        let theirs = own_name(&OwnerId::new("them"), "demo", "main", REFERENCE);
+        let elsewhere = own_name(&OwnerId::new("hangar"), "demo", "main", "tsrqponmlkjihgfedcba");
+        let all = [("demo-main", 1), ("demo-main-0123456789", 2), ("change-4", 3), (&theirs, 4), (&elsewhere, 5)];
+        for (name, pull) in all {
+            world.sim.create_supabase_branch(REFERENCE, name, pull).unwrap();
+        }
+        // They come up before anything else begins.
+        true
+    },
+    begins: |_| (),
+    late: true,
+};
+
 impl Stage {
     /// A platform on which others have something, with a spec of another environment.
     async fn world(&self) -> (World, SimConfig) {
@@ -353,6 +381,7 @@ macro_rules! proof_of {
 proof_of!(neon, super::NEON);
 proof_of!(vercel, super::VERCEL);
 proof_of!(postgres, super::POSTGRES);
+proof_of!(supabase, super::SUPABASE);
 
 /// The ends with which all others are compared: what is new is there, what is gone is gone, and what others have is what it was.
 async fn undisturbed(stage: &Stage) {

@@ -264,9 +264,9 @@ impl Scene {
 
 /// Does this for each of `items`, each in a world and a time of its own, on as many processors as there are. The results are in the order of
 /// the items.
-pub(crate) fn side_by_side<T: Sync, R: Send, F: Future<Output = R>>(
-    items: &[T],
-    each: impl Fn(&T) -> F + Sync,
+pub(crate) fn side_by_side<'i, T: Sync, R: Send, F: Future<Output = R>>(
+    items: &'i [T],
+    each: impl Fn(&'i T) -> F + Sync,
 ) -> Vec<R> {
     let next = AtomicUsize::new(0);
     let work = || {

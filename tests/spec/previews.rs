@@ -126,3 +126,29 @@ fn a_report_that_nobody_would_get_is_refused() {
         ]
     );
 }
+
+#[test]
+fn a_set_of_one_branch_has_a_name_that_others_can_require() {
+    let one = |branches: &str, name: &str, requires: &str| {
+        let source = format!("source: {{github: {{repo: acme/chat, branches: [{branches}]}}}}");
+        let template =
+            TEMPLATE.replace("'pr-${{ pr.number }}'", name).replace("spec:", &format!("spec:\n  {requires}"));
+        set(&source, &template)
+    };
+    let two = |requires: &str| {
+        let production = one("prod", "production", requires).replace("{name: chat}", "{name: other}");
+        problems(&format!("{}---\n{production}", one("main", "staging", "class: staging")))
+    };
+    assert_eq!(two("requires: {environments: [staging], checks: {names: [test]}}"), Vec::<String>::new());
+    assert_eq!(
+        two("requires: {environments: [stagin, production]}"),
+        [
+            "23:33 there is no environment `stagin` (did you mean `staging`?)",
+            "23:41 an environment cannot require itself",
+        ]
+    );
+    for branches in ["'release/*'", "main, prod"] {
+        let found = problems(&one(branches, "staging", "class: staging"));
+        assert!(found.len() == 1 && found[0].contains("all previews would have the same name"), "{found:#?}");
+    }
+}

@@ -381,3 +381,31 @@ spec:
     assert!(problems[0].starts_with("8:5 `app` and `token` exclude each other"), "{problems:?}");
     assert!(problems[1].starts_with("8:58 this is not the name of an environment variable"), "{problems:?}");
 }
+
+#[test]
+fn required_checks_are_named_and_say_whose_they_are() {
+    let checks = |checks: &str| {
+        let spec = format!("{{requires: {{checks: {{{checks}}}}}, fly: {{org: o}}}}");
+        problems(&document("Environment", "staging", &spec))
+    };
+    let sha = "0123456789012345678901234567890123456789";
+    // All digits, and no number.
+    assert_eq!(checks(&format!("names: [test], repo: acme/chat, commit: {sha}")), Vec::<String>::new());
+    assert_eq!(
+        checks("names: []"),
+        [
+            "5:19 this environment is of no branch, so it is not known whose checks are meant: `repo` is missing (add for example `repo: acme/chat`)",
+            "5:19 this environment is of no branch, so it is not known whose checks are meant: `commit` is missing (add for example `commit: ${{ params.sha }}`)",
+            "5:28 no check is named, so nothing is required (write for example `names: [test]`, as a pull request shows the check)",
+        ]
+    );
+    assert_eq!(
+        checks("names: [test, '', test], repo: chat, commit: main"),
+        [
+            "5:42 the name of the check is empty",
+            "5:46 `test` is named twice",
+            "5:59 `chat` is not the name of a repository: write `owner/name`, as in its address on GitHub",
+            "5:73 `main` is not the whole hash of a commit (a branch moves, and what is green today may be red tomorrow: write all 40 characters)",
+        ]
+    );
+}

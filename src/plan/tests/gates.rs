@@ -184,7 +184,7 @@ fn checks_keep_a_gate_closed_until_each_of_them_has_succeeded() {
     let failed = |how: &str| Failed { how: how.to_owned() };
     let waits = |said: Option<CommitChecks>, text: &str| {
         let world = checked(said);
-        tells(&world, &[&format!("waits ChecksPending: 2 steps held: {text}")]);
+        tells(&world, &[&format!("waits ChecksPending: 2 steps held: {text} (until 15)")]);
         assert_eq!(world.plan().next_due(&"e".into()), Some(at(15)));
     };
     waits(known(&[("test", Passed)]), "waits for `build` (nothing of this name yet) at acme/chat@aaaaaaa");

@@ -5,8 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use futures::FutureExt as _;
-use futures::future::BoxFuture;
+use async_trait::async_trait;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
@@ -118,31 +117,6 @@ impl Reads {
             Err(error) if error.is_not_found() => Ok(Content::default()),
             Err(error) => Err(error),
         }
-    }
-
-    async fn list(&self) -> ObjectScope {
-        let started_at = self.clock.now();
-        let clusters = match self.clusters().await {
-            Ok(clusters) => clusters,
-            Err(error) => {
-                let is_permanent = matches!(error.class(), client::Class::Permanent | client::Class::Blocked);
-                let out_of_reach = is_permanent.then(|| format!("{}: {error}; {}", self.scope, error.advice()));
-                let completeness = Completeness::Incomplete { reason: error.to_string() };
-                return ObjectScope { objects: Listing { items: Vec::new(), completeness, started_at }, out_of_reach };
-            }
-        };
-        let mut items: Vec<Object> = Vec::new();
-        for found in &clusters {
-            items.extend(std::iter::once(self.cluster_object(found)).chain(self.database_objects(found)));
-        }
-        // Names of clusters are not unique, and copies have what is in them: only the first one of a name can be ours.
-        let mut seen = BTreeSet::new();
-        for object in &mut items {
-            if !seen.insert(object.key.clone()) {
-                object.marker = None;
-            }
-        }
-        ObjectScope { objects: Listing { items, completeness: Completeness::Complete, started_at }, out_of_reach: None }
     }
 
     fn cluster_object(&self, found: &Found) -> Object {
@@ -270,19 +244,6 @@ impl Reads {
         Ok(())
     }
 
-    async fn look_closely(&self, scope: &mut ObjectScope, wanted: &BTreeMap<ObjectKey, Fields>) {
-        let looks = scope.objects.items.iter_mut().filter_map(|object| {
-            let fields = wanted.get(&object.key)?;
-            Some(async move {
-                if let Err(error) = self.look_at(object, fields).await {
-                    tracing::warn!(%error, "what is in a cluster could not be looked at closely");
-                    object.is_close = false;
-                }
-            })
-        });
-        let _all_looked: Vec<()> = futures::future::join_all(looks).await;
-    }
-
     /// The object by its key, as a listing shows it.
     async fn find(&self, key: &ObjectKey) -> Result<Option<Object>, FlyError> {
         let clusters = self.clusters().await?;
@@ -341,16 +302,43 @@ fn failed(error: &FlyError) -> ObjectError {
     ObjectError { reason: error.reason().to_owned(), message: format!("{error}; {}", error.advice()), class }
 }
 
+#[async_trait]
 impl ReadObjects for Reads {
-    fn list(&self) -> BoxFuture<'_, ObjectScope> {
-        self.list().boxed()
+    async fn list(&self) -> ObjectScope {
+        let started_at = self.clock.now();
+        let clusters = match self.clusters().await {
+            Ok(clusters) => clusters,
+            Err(error) => {
+                let is_permanent = matches!(error.class(), client::Class::Permanent | client::Class::Blocked);
+                let out_of_reach = is_permanent.then(|| format!("{}: {error}; {}", self.scope, error.advice()));
+                let completeness = Completeness::Incomplete { reason: error.to_string() };
+                return ObjectScope { objects: Listing { items: Vec::new(), completeness, started_at }, out_of_reach };
+            }
+        };
+        let mut items: Vec<Object> = Vec::new();
+        for found in &clusters {
+            items.extend(std::iter::once(self.cluster_object(found)).chain(self.database_objects(found)));
+        }
+        // Names of clusters are not unique, and copies have what is in them: only the first one of a name can be ours.
+        let mut seen = BTreeSet::new();
+        for object in &mut items {
+            if !seen.insert(object.key.clone()) {
+                object.marker = None;
+            }
+        }
+        ObjectScope { objects: Listing { items, completeness: Completeness::Complete, started_at }, out_of_reach: None }
     }
 
-    fn look_closely<'a>(
-        &'a self,
-        scope: &'a mut ObjectScope,
-        wanted: &'a BTreeMap<ObjectKey, Fields>,
-    ) -> BoxFuture<'a, ()> {
-        self.look_closely(scope, wanted).boxed()
+    async fn look_closely(&self, scope: &mut ObjectScope, wanted: &BTreeMap<ObjectKey, Fields>) {
+        let looks = scope.objects.items.iter_mut().filter_map(|object| {
+            let fields = wanted.get(&object.key)?;
+            Some(async move {
+                if let Err(error) = self.look_at(object, fields).await {
+                    tracing::warn!(%error, "what is in a cluster could not be looked at closely");
+                    object.is_close = false;
+                }
+            })
+        });
+        let _all_looked: Vec<()> = futures::future::join_all(looks).await;
     }
 }

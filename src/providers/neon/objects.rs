@@ -5,9 +5,8 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
-use futures::FutureExt as _;
-use futures::future::BoxFuture;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
@@ -66,24 +65,6 @@ impl Reads {
 
     fn at<'a>(&'a self, branch: &'a str) -> BranchRef<'a> {
         BranchRef { project: self.project(), branch }
-    }
-
-    async fn list(&self) -> ObjectScope {
-        let started_at = self.clock.now();
-        let listed =
-            futures::try_join!(self.reader.branches(self.project()), self.reader.project_endpoints(self.project()));
-        let (branches, endpoints) = match listed {
-            Ok(listed) => listed,
-            Err(error) => {
-                let out_of_reach =
-                    (error.class() == client::Class::Permanent).then(|| format!("{error}; {}", error.advice()));
-                let completeness = Completeness::Incomplete { reason: error.to_string() };
-                return ObjectScope { objects: Listing { items: Vec::new(), completeness, started_at }, out_of_reach };
-            }
-        };
-        let items = branches.iter().map(|branch| self.object(branch, &endpoints, &branches)).collect();
-        let objects = Listing { items, completeness: Completeness::Complete, started_at };
-        ObjectScope { objects, out_of_reach: None }
     }
 
     /// A branch as an object, with its compute among `endpoints` and its children among `all`.
@@ -184,23 +165,6 @@ impl Reads {
         Ok(())
     }
 
-    async fn look_closely(&self, scope: &mut ObjectScope, wanted: &BTreeMap<ObjectKey, Fields>) {
-        let is_any_restored = wanted.values().any(restore::is_wanted);
-        let all = scope.objects.items.iter().filter(|_| is_any_restored).map(|object| object.key.name.clone());
-        let names: &BTreeSet<String> = &all.collect();
-        let looks = scope.objects.items.iter_mut().filter_map(|object| {
-            let fields = wanted.get(&object.key)?;
-            Some(async move {
-                if let Err(error) = self.look_at(object, fields).await {
-                    tracing::warn!(%error, "a branch could not be looked at closely");
-                    object.is_close = false;
-                }
-                restore::judge(object, fields, names, self.clock.now());
-            })
-        });
-        let _all_looked: Vec<()> = futures::future::join_all(looks).await;
-    }
-
     async fn find(&self, name: &str) -> Result<Option<Object>, NeonError> {
         let Some(found) = self.reader.branch_named(self.project(), name).await? else { return Ok(None) };
         let endpoints = self.reader.endpoints(self.at(&found.branch.id)).await?;
@@ -209,50 +173,6 @@ impl Reads {
 }
 
 impl Writes {
-    async fn create(&self, write: &ObjectWrite) -> Result<Written, ObjectError> {
-        let _alone = self.lane.lock().await;
-        let text = |name: &str| write.fields.get(name).and_then(Value::as_str);
-        let parent_id = match text("parent") {
-            Some(parent) => Some(self.parent(parent).await?),
-            None => None,
-        };
-        let is_schema_only = write.fields.get("schemaOnly") == Some(&Value::Bool(true));
-        let branch = CreateBranch {
-            name: write.key.name.clone(),
-            parent_id,
-            data: if is_schema_only { BranchData::SchemaOnly } else { BranchData::Parent },
-            protected: write.fields.get("protected") == Some(&Value::Bool(true)),
-            expires_at: self.expiry(write),
-            endpoints: vec![CreateEndpoint { kind: EndpointKind::ReadWrite, sizes: sizes(&write.fields, |_| true) }],
-            annotation: write.marker.to_texts(),
-        };
-        let created = match self.writer.create_branch(self.reads.project(), &branch).await {
-            Ok(created) => created,
-            Err(error) => return self.after_refusal(write, error).await,
-        };
-        self.finished(&created.operations).await?;
-        let at = self.reads.at(&created.branch.id);
-        let is_there = |name: &str| created.roles.iter().any(|role| role.name == name);
-        let role = match text("role") {
-            Some(role) => {
-                if !is_there(role) {
-                    self.create_role(at, role).await?;
-                }
-                Some(role.to_owned())
-            }
-            None => created.roles.first().map(|role| role.name.clone()),
-        };
-        if let Some(database) = text("database").filter(|name| created.databases.iter().all(|one| one.name != **name)) {
-            self.create_database(at, database, role.as_deref()).await?;
-        }
-        if write.fields.contains_key("reset") {
-            // What is new is as its parent is: there is nothing to reset.
-            let compute = writing(&created.endpoints, &created.branch.id);
-            self.note_reset(compute, &write.fields).await?;
-        }
-        Ok(Written { id: Some(created.branch.id.clone()), shown: Some(created.branch.id) })
-    }
-
     /// A name that is taken may be our own, made by an attempt whose answer was lost.
     async fn after_refusal(&self, write: &ObjectWrite, error: NeonError) -> Result<Written, ObjectError> {
         if matches!(error.problem(), NeonProblem::NameTaken { .. }) {
@@ -285,49 +205,6 @@ impl Writes {
     fn expiry(&self, write: &ObjectWrite) -> Option<DateTime<Utc>> {
         let seconds = write.fields.get("expiresSeconds").and_then(Value::as_i64)?;
         self.reads.clock.now().checked_add_signed(TimeDelta::try_seconds(seconds)?)
-    }
-
-    async fn update(&self, id: &str, write: &ObjectWrite, changed: &Changed) -> Result<Written, ObjectError> {
-        let _alone = self.lane.lock().await;
-        let at = self.reads.at(id);
-        let is_changed = |name: &str| changed.names.contains(name);
-        let text = |name: &str| write.fields.get(name).and_then(Value::as_str);
-        let protected = write.fields.get("protected").filter(|_| is_changed("protected")).and_then(Value::as_bool);
-        if protected == Some(false) {
-            self.protect(at, false).await?;
-        }
-        if is_changed("reset") && is_changed("restore") {
-            return Err(ObjectError {
-                reason: "ResetAndRestore".to_owned(),
-                message: format!("{} cannot be reset and restored at once: ask for one after the other", write.key),
-                class: Class::Permanent,
-            });
-        }
-        if is_changed("reset") {
-            self.reset(at, write).await?;
-        }
-        if is_changed("restore") {
-            self.restore(at, write).await?;
-        }
-        let sizes = sizes(&write.fields, |name| is_changed(name));
-        if sizes != UpdateEndpoint::default() {
-            let endpoints = self.reads.reader.endpoints(at).await.map_err(|error| failed(&error))?;
-            if let Some(compute) = writing(&endpoints, id) {
-                let begun = self.writer.update_endpoint(self.reads.project(), &compute.id, &sizes).await;
-                self.finished(&begun.map_err(|error| failed(&error))?.operations).await?;
-            }
-        }
-        if let Some(role) = text("role").filter(|_| is_changed("role")) {
-            self.create_role(at, role).await?;
-        }
-        if let Some(database) = text("database").filter(|_| is_changed("database")) {
-            self.create_database(at, database, text("role")).await?;
-        }
-        // A branch that is protected takes no reset, so protection comes last, as it goes first.
-        if protected == Some(true) {
-            self.protect(at, true).await?;
-        }
-        Ok(Written::default())
     }
 
     async fn protect(&self, at: BranchRef<'_>, protected: bool) -> Result<(), ObjectError> {
@@ -398,50 +275,6 @@ impl Writes {
         }
     }
 
-    async fn mark(
-        &self,
-        key: &ObjectKey,
-        id: &str,
-        change: &BTreeMap<String, Option<String>>,
-    ) -> Result<Written, ObjectError> {
-        let _alone = self.lane.lock().await;
-        let endpoints = self.reads.reader.endpoints(self.reads.at(id)).await.map_err(|error| failed(&error))?;
-        let Some(compute) = writing(&endpoints, id) else {
-            return Err(ObjectError {
-                reason: "NoCompute".to_owned(),
-                message: format!("{key} has no compute whose name could hold our marks; add one in Neon's console"),
-                class: Class::Permanent,
-            });
-        };
-        self.rename(compute, change).await?;
-        Ok(Written::default())
-    }
-
-    async fn delete(&self, key: &ObjectKey, id: &str, expected: Expected<'_>) -> Result<Written, ObjectError> {
-        let _alone = self.lane.lock().await;
-        let at = self.reads.at(id);
-        let found = self.reads.reader.branch(at).await.map_err(|error| failed(&error))?;
-        let Some(found) = found else { return Ok(Written::default()) };
-        let endpoints = self.reads.reader.endpoints(at).await.map_err(|error| failed(&error))?;
-        let object = self.reads.object(&found, &endpoints, &[]);
-        if object.key != *key {
-            let message = format!("{key} has another name now (`{}`); it is left alone", found.branch.name);
-            return Err(ObjectError::overtaken(message));
-        }
-        expected.check(&object)?;
-        if object.marks.contains_key(marks::SNAPSHOT) {
-            return self.put_aside(at, &found.branch.name, &endpoints).await;
-        }
-        if found.branch.protected {
-            self.protect(at, false).await?;
-        }
-        match self.writer.delete_branch(at).await.map_err(|error| failed(&error))? {
-            Deleted::Begun(operations) => self.finished(&operations).await?,
-            Deleted::WasGone => {}
-        }
-        Ok(Written::default())
-    }
-
     /// Leaves the branch, without its compute, under a name by which it is nobody's. No room is needed for that, and no copy, of which
     /// Neon would not let go while it lives.
     async fn put_aside(&self, at: BranchRef<'_>, name: &str, endpoints: &[Endpoint]) -> Result<Written, ObjectError> {
@@ -501,65 +334,187 @@ pub(super) fn failed(error: &NeonError) -> ObjectError {
     ObjectError { reason: error.reason().to_owned(), message: format!("{error}; {}", error.advice()), class }
 }
 
+#[async_trait]
 impl ReadObjects for Reads {
-    fn list(&self) -> BoxFuture<'_, ObjectScope> {
-        self.list().boxed()
+    async fn list(&self) -> ObjectScope {
+        let started_at = self.clock.now();
+        let listed =
+            futures::try_join!(self.reader.branches(self.project()), self.reader.project_endpoints(self.project()));
+        let (branches, endpoints) = match listed {
+            Ok(listed) => listed,
+            Err(error) => {
+                let out_of_reach =
+                    (error.class() == client::Class::Permanent).then(|| format!("{error}; {}", error.advice()));
+                let completeness = Completeness::Incomplete { reason: error.to_string() };
+                return ObjectScope { objects: Listing { items: Vec::new(), completeness, started_at }, out_of_reach };
+            }
+        };
+        let items = branches.iter().map(|branch| self.object(branch, &endpoints, &branches)).collect();
+        let objects = Listing { items, completeness: Completeness::Complete, started_at };
+        ObjectScope { objects, out_of_reach: None }
     }
 
-    fn look_closely<'a>(
-        &'a self,
-        scope: &'a mut ObjectScope,
-        wanted: &'a BTreeMap<ObjectKey, Fields>,
-    ) -> BoxFuture<'a, ()> {
-        self.look_closely(scope, wanted).boxed()
+    async fn look_closely(&self, scope: &mut ObjectScope, wanted: &BTreeMap<ObjectKey, Fields>) {
+        let is_any_restored = wanted.values().any(restore::is_wanted);
+        let all = scope.objects.items.iter().filter(|_| is_any_restored).map(|object| object.key.name.clone());
+        let names: &BTreeSet<String> = &all.collect();
+        let looks = scope.objects.items.iter_mut().filter_map(|object| {
+            let fields = wanted.get(&object.key)?;
+            Some(async move {
+                if let Err(error) = self.look_at(object, fields).await {
+                    tracing::warn!(%error, "a branch could not be looked at closely");
+                    object.is_close = false;
+                }
+                restore::judge(object, fields, names, self.clock.now());
+            })
+        });
+        let _all_looked: Vec<()> = futures::future::join_all(looks).await;
     }
 }
 
+#[async_trait]
 impl WriteObjects for Writes {
-    fn create<'a>(&'a self, write: &'a ObjectWrite) -> BoxFuture<'a, Result<Written, ObjectError>> {
-        self.create(write).boxed()
-    }
-
-    fn update<'a>(
-        &'a self,
-        id: &'a str,
-        write: &'a ObjectWrite,
-        changed: &'a Changed,
-    ) -> BoxFuture<'a, Result<Written, ObjectError>> {
-        self.update(id, write, changed).boxed()
-    }
-
-    fn mark<'a>(
-        &'a self,
-        key: &'a ObjectKey,
-        id: &'a str,
-        marks: &'a BTreeMap<String, Option<String>>,
-    ) -> BoxFuture<'a, Result<Written, ObjectError>> {
-        self.mark(key, id, marks).boxed()
-    }
-
-    fn delete<'a>(
-        &'a self,
-        key: &'a ObjectKey,
-        id: &'a str,
-        expected: Expected<'a>,
-    ) -> BoxFuture<'a, Result<Written, ObjectError>> {
-        self.delete(key, id, expected).boxed()
-    }
-
-    fn look<'a>(
-        &'a self,
-        key: &'a ObjectKey,
-        wanted: &'a Fields,
-        _marker: Option<&'a ObjectMarker>,
-    ) -> BoxFuture<'a, Result<Option<Object>, ObjectError>> {
-        async move {
-            let Some(mut object) = self.reads.find(&key.name).await.map_err(|error| failed(&error))? else {
-                return Ok(None);
-            };
-            self.reads.look_at(&mut object, wanted).await.map_err(|error| failed(&error))?;
-            Ok(Some(object))
+    async fn create(&self, write: &ObjectWrite) -> Result<Written, ObjectError> {
+        let _alone = self.lane.lock().await;
+        let text = |name: &str| write.fields.get(name).and_then(Value::as_str);
+        let parent_id = match text("parent") {
+            Some(parent) => Some(self.parent(parent).await?),
+            None => None,
+        };
+        let is_schema_only = write.fields.get("schemaOnly") == Some(&Value::Bool(true));
+        let branch = CreateBranch {
+            name: write.key.name.clone(),
+            parent_id,
+            data: if is_schema_only { BranchData::SchemaOnly } else { BranchData::Parent },
+            protected: write.fields.get("protected") == Some(&Value::Bool(true)),
+            expires_at: self.expiry(write),
+            endpoints: vec![CreateEndpoint { kind: EndpointKind::ReadWrite, sizes: sizes(&write.fields, |_| true) }],
+            annotation: write.marker.to_texts(),
+        };
+        let created = match self.writer.create_branch(self.reads.project(), &branch).await {
+            Ok(created) => created,
+            Err(error) => return self.after_refusal(write, error).await,
+        };
+        self.finished(&created.operations).await?;
+        let at = self.reads.at(&created.branch.id);
+        let is_there = |name: &str| created.roles.iter().any(|role| role.name == name);
+        let role = match text("role") {
+            Some(role) => {
+                if !is_there(role) {
+                    self.create_role(at, role).await?;
+                }
+                Some(role.to_owned())
+            }
+            None => created.roles.first().map(|role| role.name.clone()),
+        };
+        if let Some(database) = text("database").filter(|name| created.databases.iter().all(|one| one.name != **name)) {
+            self.create_database(at, database, role.as_deref()).await?;
         }
-        .boxed()
+        if write.fields.contains_key("reset") {
+            // What is new is as its parent is: there is nothing to reset.
+            let compute = writing(&created.endpoints, &created.branch.id);
+            self.note_reset(compute, &write.fields).await?;
+        }
+        Ok(Written { id: Some(created.branch.id.clone()), shown: Some(created.branch.id) })
+    }
+
+    async fn update(&self, id: &str, write: &ObjectWrite, changed: &Changed) -> Result<Written, ObjectError> {
+        let _alone = self.lane.lock().await;
+        let at = self.reads.at(id);
+        let is_changed = |name: &str| changed.names.contains(name);
+        let text = |name: &str| write.fields.get(name).and_then(Value::as_str);
+        let protected = write.fields.get("protected").filter(|_| is_changed("protected")).and_then(Value::as_bool);
+        if protected == Some(false) {
+            self.protect(at, false).await?;
+        }
+        if is_changed("reset") && is_changed("restore") {
+            return Err(ObjectError {
+                reason: "ResetAndRestore".to_owned(),
+                message: format!("{} cannot be reset and restored at once: ask for one after the other", write.key),
+                class: Class::Permanent,
+            });
+        }
+        if is_changed("reset") {
+            self.reset(at, write).await?;
+        }
+        if is_changed("restore") {
+            self.restore(at, write).await?;
+        }
+        let sizes = sizes(&write.fields, |name| is_changed(name));
+        if sizes != UpdateEndpoint::default() {
+            let endpoints = self.reads.reader.endpoints(at).await.map_err(|error| failed(&error))?;
+            if let Some(compute) = writing(&endpoints, id) {
+                let begun = self.writer.update_endpoint(self.reads.project(), &compute.id, &sizes).await;
+                self.finished(&begun.map_err(|error| failed(&error))?.operations).await?;
+            }
+        }
+        if let Some(role) = text("role").filter(|_| is_changed("role")) {
+            self.create_role(at, role).await?;
+        }
+        if let Some(database) = text("database").filter(|_| is_changed("database")) {
+            self.create_database(at, database, text("role")).await?;
+        }
+        // A branch that is protected takes no reset, so protection comes last, as it goes first.
+        if protected == Some(true) {
+            self.protect(at, true).await?;
+        }
+        Ok(Written::default())
+    }
+
+    async fn mark(
+        &self,
+        key: &ObjectKey,
+        id: &str,
+        change: &BTreeMap<String, Option<String>>,
+    ) -> Result<Written, ObjectError> {
+        let _alone = self.lane.lock().await;
+        let endpoints = self.reads.reader.endpoints(self.reads.at(id)).await.map_err(|error| failed(&error))?;
+        let Some(compute) = writing(&endpoints, id) else {
+            return Err(ObjectError {
+                reason: "NoCompute".to_owned(),
+                message: format!("{key} has no compute whose name could hold our marks; add one in Neon's console"),
+                class: Class::Permanent,
+            });
+        };
+        self.rename(compute, change).await?;
+        Ok(Written::default())
+    }
+
+    async fn delete(&self, key: &ObjectKey, id: &str, expected: Expected<'_>) -> Result<Written, ObjectError> {
+        let _alone = self.lane.lock().await;
+        let at = self.reads.at(id);
+        let found = self.reads.reader.branch(at).await.map_err(|error| failed(&error))?;
+        let Some(found) = found else { return Ok(Written::default()) };
+        let endpoints = self.reads.reader.endpoints(at).await.map_err(|error| failed(&error))?;
+        let object = self.reads.object(&found, &endpoints, &[]);
+        if object.key != *key {
+            let message = format!("{key} has another name now (`{}`); it is left alone", found.branch.name);
+            return Err(ObjectError::overtaken(message));
+        }
+        expected.check(&object)?;
+        if object.marks.contains_key(marks::SNAPSHOT) {
+            return self.put_aside(at, &found.branch.name, &endpoints).await;
+        }
+        if found.branch.protected {
+            self.protect(at, false).await?;
+        }
+        match self.writer.delete_branch(at).await.map_err(|error| failed(&error))? {
+            Deleted::Begun(operations) => self.finished(&operations).await?,
+            Deleted::WasGone => {}
+        }
+        Ok(Written::default())
+    }
+
+    async fn look(
+        &self,
+        key: &ObjectKey,
+        wanted: &Fields,
+        _marker: Option<&ObjectMarker>,
+    ) -> Result<Option<Object>, ObjectError> {
+        let Some(mut object) = self.reads.find(&key.name).await.map_err(|error| failed(&error))? else {
+            return Ok(None);
+        };
+        self.reads.look_at(&mut object, wanted).await.map_err(|error| failed(&error))?;
+        Ok(Some(object))
     }
 }

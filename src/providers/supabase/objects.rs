@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use futures::FutureExt as _;
-use futures::future::BoxFuture;
+use async_trait::async_trait;
 use serde_json::Value;
 use tokio::sync::Mutex;
 
@@ -130,19 +129,6 @@ impl Reads {
         ObjectKey { scope: self.scope.clone(), object: ObjectKind::SupabaseBranch, name: name.to_owned() }
     }
 
-    async fn list(&self) -> ObjectScope {
-        let started_at = self.clock.now();
-        let (items, completeness, out_of_reach) = match self.objects().await {
-            Ok(objects) => (objects, Completeness::Complete, None),
-            Err(error) => {
-                let is_permanent = error.class() == error::Class::Permanent;
-                let out_of_reach = is_permanent.then(|| format!("{error}; {}", error.advice()));
-                (Vec::new(), Completeness::Incomplete { reason: error.to_string() }, out_of_reach)
-            }
-        };
-        ObjectScope { objects: Listing { items, completeness, started_at }, out_of_reach }
-    }
-
     /// Reads how to connect to a branch that is ready.
     async fn look_at(&self, object: &mut Object) -> Result<(), SupabaseError> {
         if object.state != ObjectState::Ready {
@@ -177,17 +163,6 @@ impl Reads {
         Ok(())
     }
 
-    async fn look_closely(&self, scope: &mut ObjectScope, wanted: &BTreeMap<ObjectKey, Fields>) {
-        let is_wanted = |object: &&mut Object| wanted.contains_key(&object.key);
-        let looks = scope.objects.items.iter_mut().filter(is_wanted).map(|object| async move {
-            if let Err(error) = self.look_at(object).await {
-                tracing::warn!(%error, "a branch could not be looked at closely");
-                object.is_close = false;
-            }
-        });
-        let _all_looked: Vec<()> = futures::future::join_all(looks).await;
-    }
-
     async fn find(&self, key: &ObjectKey) -> Result<Option<Object>, SupabaseError> {
         Ok(self.objects().await?.into_iter().find(|object| object.key == *key))
     }
@@ -213,6 +188,57 @@ fn state(branch: &Branch) -> ObjectState {
 }
 
 impl Writes {
+    /// The branch as it is now, if it still is the one that goes by `id`.
+    async fn again(&self, key: &ObjectKey, id: &str) -> Result<Option<Object>, ObjectError> {
+        let found = self.reads.find(key).await.map_err(|error| failed(&error))?;
+        Ok(found.filter(|found| found.id == id))
+    }
+
+    async fn look(&self, key: &ObjectKey) -> Result<Option<Object>, SupabaseError> {
+        let Some(mut object) = self.reads.find(key).await? else { return Ok(None) };
+        self.reads.look_at(&mut object).await?;
+        Ok(Some(object))
+    }
+}
+
+fn failed(error: &SupabaseError) -> ObjectError {
+    let class = match error.class() {
+        error::Class::Unknown => Class::Unknown,
+        error::Class::Transient => Class::Transient,
+        error::Class::Permanent => Class::Permanent,
+    };
+    ObjectError { reason: error.reason().to_owned(), message: format!("{error}; {}", error.advice()), class }
+}
+
+#[async_trait]
+impl ReadObjects for Reads {
+    async fn list(&self) -> ObjectScope {
+        let started_at = self.clock.now();
+        let (items, completeness, out_of_reach) = match self.objects().await {
+            Ok(objects) => (objects, Completeness::Complete, None),
+            Err(error) => {
+                let is_permanent = error.class() == error::Class::Permanent;
+                let out_of_reach = is_permanent.then(|| format!("{error}; {}", error.advice()));
+                (Vec::new(), Completeness::Incomplete { reason: error.to_string() }, out_of_reach)
+            }
+        };
+        ObjectScope { objects: Listing { items, completeness, started_at }, out_of_reach }
+    }
+
+    async fn look_closely(&self, scope: &mut ObjectScope, wanted: &BTreeMap<ObjectKey, Fields>) {
+        let is_wanted = |object: &&mut Object| wanted.contains_key(&object.key);
+        let looks = scope.objects.items.iter_mut().filter(is_wanted).map(|object| async move {
+            if let Err(error) = self.look_at(object).await {
+                tracing::warn!(%error, "a branch could not be looked at closely");
+                object.is_close = false;
+            }
+        });
+        let _all_looked: Vec<()> = futures::future::join_all(looks).await;
+    }
+}
+
+#[async_trait]
+impl WriteObjects for Writes {
     async fn create(&self, write: &ObjectWrite) -> Result<Written, ObjectError> {
         let _alone = self.lane.lock().await;
         // Supabase does not say why it refuses, so a name that is taken has to be seen before.
@@ -256,12 +282,6 @@ impl Writes {
         Ok(Written::default())
     }
 
-    /// The branch as it is now, if it still is the one that goes by `id`.
-    async fn again(&self, key: &ObjectKey, id: &str) -> Result<Option<Object>, ObjectError> {
-        let found = self.reads.find(key).await.map_err(|error| failed(&error))?;
-        Ok(found.filter(|found| found.id == id))
-    }
-
     async fn mark(
         &self,
         key: &ObjectKey,
@@ -287,74 +307,12 @@ impl Writes {
         Ok(Written::default())
     }
 
-    async fn look(&self, key: &ObjectKey) -> Result<Option<Object>, SupabaseError> {
-        let Some(mut object) = self.reads.find(key).await? else { return Ok(None) };
-        self.reads.look_at(&mut object).await?;
-        Ok(Some(object))
-    }
-}
-
-fn failed(error: &SupabaseError) -> ObjectError {
-    let class = match error.class() {
-        error::Class::Unknown => Class::Unknown,
-        error::Class::Transient => Class::Transient,
-        error::Class::Permanent => Class::Permanent,
-    };
-    ObjectError { reason: error.reason().to_owned(), message: format!("{error}; {}", error.advice()), class }
-}
-
-impl ReadObjects for Reads {
-    fn list(&self) -> BoxFuture<'_, ObjectScope> {
-        self.list().boxed()
-    }
-
-    fn look_closely<'a>(
-        &'a self,
-        scope: &'a mut ObjectScope,
-        wanted: &'a BTreeMap<ObjectKey, Fields>,
-    ) -> BoxFuture<'a, ()> {
-        self.look_closely(scope, wanted).boxed()
-    }
-}
-
-impl WriteObjects for Writes {
-    fn create<'a>(&'a self, write: &'a ObjectWrite) -> BoxFuture<'a, Result<Written, ObjectError>> {
-        self.create(write).boxed()
-    }
-
-    fn update<'a>(
-        &'a self,
-        id: &'a str,
-        write: &'a ObjectWrite,
-        changed: &'a Changed,
-    ) -> BoxFuture<'a, Result<Written, ObjectError>> {
-        self.update(id, write, changed).boxed()
-    }
-
-    fn mark<'a>(
-        &'a self,
-        key: &'a ObjectKey,
-        id: &'a str,
-        marks: &'a BTreeMap<String, Option<String>>,
-    ) -> BoxFuture<'a, Result<Written, ObjectError>> {
-        self.mark(key, id, marks).boxed()
-    }
-
-    fn delete<'a>(
-        &'a self,
-        key: &'a ObjectKey,
-        id: &'a str,
-        expected: Expected<'a>,
-    ) -> BoxFuture<'a, Result<Written, ObjectError>> {
-        self.delete(key, id, expected).boxed()
-    }
-
-    fn look<'a>(
-        &'a self,
-        key: &'a ObjectKey,
-        _wanted: &'a Fields,
-        _marker: Option<&'a ObjectMarker>,
-    ) -> BoxFuture<'a, Result<Option<Object>, ObjectError>> {
-        async move { self.look(key).await.map_err(|error| failed(&error)) }.boxed()
+    async fn look(
+        &self,
+        key: &ObjectKey,
+        _wanted: &Fields,
+        _marker: Option<&ObjectMarker>,
+    ) -> Result<Option<Object>, ObjectError> {
+        self.look(key).await.map_err(|error| failed(&error))
     }
 }

@@ -4,8 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use futures::FutureExt as _;
-use futures::future::BoxFuture;
+use async_trait::async_trait;
 use serde_json::Value;
 use tokio::sync::Mutex;
 
@@ -46,40 +45,6 @@ pub(super) struct Writes {
 }
 
 impl Writes {
-    async fn create(&self, write: &ObjectWrite) -> Result<Written, ObjectError> {
-        let _alone = self.lane.lock().await;
-        if write.key.object == ObjectKind::VercelMark {
-            return self.write_mark(write).await;
-        }
-        let marks: BTreeMap<String, Option<String>> =
-            write.marks.iter().map(|(mark, value)| (mark.clone(), Some(value.clone()))).collect();
-        let (owner, env) = (write.marker.owner.as_str(), write.marker.env.as_str());
-        let seen = self.reads.see(false, false).await.map_err(|error| failed(&error))?;
-        // A domain is known to be ours by the mark alone, so it is noted there before it is added.
-        let is_domain = write.key.object == ObjectKind::VercelDomain;
-        let was_ours = seen.mark(owner, env).is_some_and(|kept| kept.mark.domains.contains(&write.key.name));
-        let custom = if is_domain { self.reads.custom(&Target::of(&write.fields)).await? } else { None };
-        if is_domain && !was_ours {
-            let known = self.reads.reader.domain(&self.reads.project, &write.key.name).await;
-            if known.map_err(|error| failed(&error))?.is_some() {
-                return Err(ObjectError::overtaken(format!("{} is there by now, and is not ours", write.key)));
-            }
-        }
-        self.change_mark(&seen, (owner, env), |mark| {
-            mark.change(&write.key, &marks);
-            if is_domain {
-                mark.domains.insert(write.key.name.clone());
-            }
-        })
-        .await?;
-        match write.key.object {
-            ObjectKind::VercelVariables => self.write_variables(write, &BTreeSet::new()).await,
-            ObjectKind::VercelDomain => self.add_domain(write, custom, was_ours).await,
-            ObjectKind::VercelDeployment => self.create_deployment(write).await,
-            _ => self.create_bypass(write).await,
-        }
-    }
-
     async fn add_domain(
         &self,
         write: &ObjectWrite,
@@ -127,7 +92,91 @@ impl Writes {
         Ok(Written { id: Some(whole_name(owner, env)), shown: None })
     }
 
-    async fn update(&self, write: &ObjectWrite, changed: &Changed) -> Result<Written, ObjectError> {
+    /// Deletes the mark, once nothing is left that it speaks of.
+    async fn delete_mark(
+        &self,
+        seen: &Seen,
+        objects: &[Object],
+        expected: &Expected<'_>,
+    ) -> Result<Written, ObjectError> {
+        let is_left = |object: &&Object| {
+            object.key.object != ObjectKind::VercelMark && object.is_of(expected.owner, expected.env)
+        };
+        if let Some(left) = objects.iter().find(is_left) {
+            return Err(ObjectError::overtaken(format!("{} is still there", left.key)));
+        }
+        for kept in seen.marks.iter().filter(|kept| kept.mark.is_of(expected.owner.as_str(), expected.env.as_str())) {
+            let deleted = self.writer.delete_variable(&self.reads.project, &kept.id).await;
+            deleted.map_err(|error| failed(&error))?;
+        }
+        Ok(Written::default())
+    }
+
+    async fn revoke_bypass(&self, seen: &Seen, owner: &str, env: &str) -> Result<(), ObjectError> {
+        let note = note(owner, env);
+        let secrets = seen.project.iter().flat_map(super::wire::Project::bypass_secrets);
+        let (ours, others): (Vec<_>, Vec<_>) = secrets.partition(|secret| secret.note.as_ref() == Some(&note));
+        for secret in ours {
+            // The one that builds get can only go last.
+            if let Some(other) = others.first().filter(|_| secret.is_env_var) {
+                let preferred = self.writer.prefer_bypass(&self.reads.project, &other.secret).await;
+                preferred.map(drop).map_err(|error| failed(&error))?;
+            }
+            let revoked = self.writer.revoke_bypass(&self.reads.project, &secret.secret).await;
+            revoked.map(drop).map_err(|error| failed(&error))?;
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl ReadObjects for Reads {
+    async fn list(&self) -> ObjectScope {
+        self.list().await
+    }
+
+    async fn look_closely(&self, scope: &mut ObjectScope, wanted: &BTreeMap<ObjectKey, Fields>) {
+        self.look_closely(scope, wanted).await
+    }
+}
+
+#[async_trait]
+impl WriteObjects for Writes {
+    async fn create(&self, write: &ObjectWrite) -> Result<Written, ObjectError> {
+        let _alone = self.lane.lock().await;
+        if write.key.object == ObjectKind::VercelMark {
+            return self.write_mark(write).await;
+        }
+        let marks: BTreeMap<String, Option<String>> =
+            write.marks.iter().map(|(mark, value)| (mark.clone(), Some(value.clone()))).collect();
+        let (owner, env) = (write.marker.owner.as_str(), write.marker.env.as_str());
+        let seen = self.reads.see(false, false).await.map_err(|error| failed(&error))?;
+        // A domain is known to be ours by the mark alone, so it is noted there before it is added.
+        let is_domain = write.key.object == ObjectKind::VercelDomain;
+        let was_ours = seen.mark(owner, env).is_some_and(|kept| kept.mark.domains.contains(&write.key.name));
+        let custom = if is_domain { self.reads.custom(&Target::of(&write.fields)).await? } else { None };
+        if is_domain && !was_ours {
+            let known = self.reads.reader.domain(&self.reads.project, &write.key.name).await;
+            if known.map_err(|error| failed(&error))?.is_some() {
+                return Err(ObjectError::overtaken(format!("{} is there by now, and is not ours", write.key)));
+            }
+        }
+        self.change_mark(&seen, (owner, env), |mark| {
+            mark.change(&write.key, &marks);
+            if is_domain {
+                mark.domains.insert(write.key.name.clone());
+            }
+        })
+        .await?;
+        match write.key.object {
+            ObjectKind::VercelVariables => self.write_variables(write, &BTreeSet::new()).await,
+            ObjectKind::VercelDomain => self.add_domain(write, custom, was_ours).await,
+            ObjectKind::VercelDeployment => self.create_deployment(write).await,
+            _ => self.create_bypass(write).await,
+        }
+    }
+
+    async fn update(&self, _id: &str, write: &ObjectWrite, changed: &Changed) -> Result<Written, ObjectError> {
         let _alone = self.lane.lock().await;
         match write.key.object {
             ObjectKind::VercelMark => self.write_mark(write).await,
@@ -219,95 +268,12 @@ impl Writes {
         Ok(Written::default())
     }
 
-    /// Deletes the mark, once nothing is left that it speaks of.
-    async fn delete_mark(
+    async fn look(
         &self,
-        seen: &Seen,
-        objects: &[Object],
-        expected: &Expected<'_>,
-    ) -> Result<Written, ObjectError> {
-        let is_left = |object: &&Object| {
-            object.key.object != ObjectKind::VercelMark && object.is_of(expected.owner, expected.env)
-        };
-        if let Some(left) = objects.iter().find(is_left) {
-            return Err(ObjectError::overtaken(format!("{} is still there", left.key)));
-        }
-        for kept in seen.marks.iter().filter(|kept| kept.mark.is_of(expected.owner.as_str(), expected.env.as_str())) {
-            let deleted = self.writer.delete_variable(&self.reads.project, &kept.id).await;
-            deleted.map_err(|error| failed(&error))?;
-        }
-        Ok(Written::default())
-    }
-
-    async fn revoke_bypass(&self, seen: &Seen, owner: &str, env: &str) -> Result<(), ObjectError> {
-        let note = note(owner, env);
-        let secrets = seen.project.iter().flat_map(super::wire::Project::bypass_secrets);
-        let (ours, others): (Vec<_>, Vec<_>) = secrets.partition(|secret| secret.note.as_ref() == Some(&note));
-        for secret in ours {
-            // The one that builds get can only go last.
-            if let Some(other) = others.first().filter(|_| secret.is_env_var) {
-                let preferred = self.writer.prefer_bypass(&self.reads.project, &other.secret).await;
-                preferred.map(drop).map_err(|error| failed(&error))?;
-            }
-            let revoked = self.writer.revoke_bypass(&self.reads.project, &secret.secret).await;
-            revoked.map(drop).map_err(|error| failed(&error))?;
-        }
-        Ok(())
-    }
-}
-
-impl ReadObjects for Reads {
-    fn list(&self) -> BoxFuture<'_, ObjectScope> {
-        self.list().boxed()
-    }
-
-    fn look_closely<'a>(
-        &'a self,
-        scope: &'a mut ObjectScope,
-        wanted: &'a BTreeMap<ObjectKey, Fields>,
-    ) -> BoxFuture<'a, ()> {
-        self.look_closely(scope, wanted).boxed()
-    }
-}
-
-impl WriteObjects for Writes {
-    fn create<'a>(&'a self, write: &'a ObjectWrite) -> BoxFuture<'a, Result<Written, ObjectError>> {
-        self.create(write).boxed()
-    }
-
-    fn update<'a>(
-        &'a self,
-        _id: &'a str,
-        write: &'a ObjectWrite,
-        changed: &'a Changed,
-    ) -> BoxFuture<'a, Result<Written, ObjectError>> {
-        self.update(write, changed).boxed()
-    }
-
-    fn mark<'a>(
-        &'a self,
-        key: &'a ObjectKey,
-        id: &'a str,
-        marks: &'a BTreeMap<String, Option<String>>,
-    ) -> BoxFuture<'a, Result<Written, ObjectError>> {
-        self.mark(key, id, marks).boxed()
-    }
-
-    fn delete<'a>(
-        &'a self,
-        key: &'a ObjectKey,
-        id: &'a str,
-        expected: Expected<'a>,
-    ) -> BoxFuture<'a, Result<Written, ObjectError>> {
-        self.delete(key, id, expected).boxed()
-    }
-
-    fn look<'a>(
-        &'a self,
-        key: &'a ObjectKey,
-        wanted: &'a Fields,
-        _marker: Option<&'a ObjectMarker>,
-    ) -> BoxFuture<'a, Result<Option<Object>, ObjectError>> {
-        self.reads.look(key, wanted).boxed()
+        key: &ObjectKey,
+        wanted: &Fields,
+        _marker: Option<&ObjectMarker>,
+    ) -> Result<Option<Object>, ObjectError> {
+        self.reads.look(key, wanted).await
     }
 }

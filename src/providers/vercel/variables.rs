@@ -11,6 +11,7 @@ use super::reads::{Seen, Target, failed, whole_name};
 use super::wire::{FailedVariable, Variable, VariableKind};
 use crate::providers::objects::{Class, ObjectError, Written};
 use crate::resource::object::ObjectWrite;
+use crate::resource::{ObjectKey, ObjectKind};
 use crate::secret::SecretText;
 
 impl Writes {

@@ -43,6 +43,11 @@ impl Simulator {
         views.collect()
     }
 
+    /// The references of the Supabase projects that branches are made of.
+    pub fn supabase_projects(&self) -> Vec<String> {
+        self.inner.config.supabase_projects.iter().map(|project| project.reference.clone()).collect()
+    }
+
     /// The password of the database of a Supabase project or branch.
     pub fn supabase_password(&self, reference: &str) -> Option<String> {
         Some(self.present().world.supabase.project(reference)?.password.0.clone())

@@ -6,6 +6,7 @@ use crate::resource::RepoName;
 use crate::spec::environment::{EnvironmentSpec, RequiredChecks};
 use crate::spec::finding::Finding;
 use crate::spec::positions::child;
+use crate::spec::text::Text;
 
 use super::environment::final_text;
 
@@ -23,10 +24,11 @@ pub(super) fn check(spec: &EnvironmentSpec, findings: &mut Vec<Finding>) {
 /// Outside of a template nothing says which commit is meant.
 pub(super) fn check_outside_template(spec: &EnvironmentSpec, findings: &mut Vec<Finding>) {
     let Some(checks) = &spec.requires.checks else { return };
-    for (field, value, example) in
-        [("repo", &checks.repo, "repo: acme/chat"), ("commit", &checks.commit, "commit: ${{ params.sha }}")]
-    {
-        if value.is_none() {
+    for (field, is_missing, example) in [
+        ("repo", checks.repo.is_none(), "repo: acme/chat"),
+        ("commit", checks.commit.is_none(), "commit: ${{ params.sha }}"),
+    ] {
+        if is_missing {
             let message = format!(
                 "this environment is of no branch, so it is not known whose checks are meant: `{field}` is missing"
             );
@@ -61,7 +63,7 @@ fn check_commit(checks: &RequiredChecks, findings: &mut Vec<Finding>) {
     if let Some(Err(error)) = checks.repo.as_deref().and_then(final_text).map(str::parse::<RepoName>) {
         findings.push(Finding::error(child(CHECKS, "repo"), error.to_string()));
     }
-    if let Some(problem) = checks.commit.as_deref().and_then(final_text).and_then(not_a_commit) {
+    if let Some(problem) = checks.commit.as_ref().map(Text::as_str).and_then(final_text).and_then(not_a_commit) {
         let finding = Finding::error(child(CHECKS, "commit"), problem);
         findings
             .push(finding.help("a branch moves, and what is green today may be red tomorrow: write all 40 characters"));

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use futures::FutureExt as _;
+use async_trait::async_trait;
 
 use super::{
-    BoxFuture, Changed, Content, Deleted, Expected, Fields, FlyError, Object, ObjectError, ObjectKey, ObjectKind,
-    ObjectMarker, ObjectWrite, Value, WriteObjects, Writes, Written, failed, marks, permanent,
+    Changed, Content, Deleted, Expected, Fields, FlyError, Object, ObjectError, ObjectKey, ObjectKind, ObjectMarker,
+    ObjectWrite, Value, WriteObjects, Writes, Written, failed, marks, permanent,
 };
 use crate::providers::fly::client::{BackupKind, CreateCluster, Role};
 use crate::providers::fly::wire::ClusterBackup;
@@ -41,14 +41,6 @@ fn role(fields: &Fields) -> Role {
 }
 
 impl Writes {
-    async fn create(&self, write: &ObjectWrite) -> Result<Written, ObjectError> {
-        let _alone = self.lane.lock().await;
-        match write.key.object {
-            ObjectKind::PostgresCluster => self.create_cluster(write).await,
-            _ => self.create_database(write).await,
-        }
-    }
-
     async fn create_cluster(&self, write: &ObjectWrite) -> Result<Written, ObjectError> {
         // Nothing else keeps a second one of the same name from being made.
         if let Some(found) = self.reads.find(&write.key).await.map_err(|error| failed(&error))? {
@@ -116,32 +108,6 @@ impl Writes {
         Ok(())
     }
 
-    async fn update(&self, id: &str, write: &ObjectWrite, changed: &Changed) -> Result<Written, ObjectError> {
-        let _alone = self.lane.lock().await;
-        let at = At::new(id, &write.fields);
-        let mut content = self.reads.content(&at.cluster).await.map_err(|error| failed(&error))?;
-        self.make_user(&at, &write.fields, &content).await?;
-        self.make_database(&at, &content).await?;
-        let is_changed = |name: &str| changed.names.contains(name);
-        let user = at.user.clone().unwrap_or_else(|| super::FIRST_USER.to_owned());
-        if is_changed("role") && content.users.contains_key(&user) {
-            let set = self.writer.set_cluster_role(&at.cluster, &user, role(&write.fields)).await;
-            set.map_err(|error| failed(&error))?;
-        }
-        if let Some(rotate) = write.fields.get("rotate").filter(|_| is_changed("rotate")) {
-            let rotate = rotate.to_string();
-            // It is noted after it was done. Where it is noted already, only the former note is left over.
-            let noted = marks::write(&write.key.name, marks::ROTATE, &rotate);
-            if !noted.is_some_and(|noted| content.databases.contains(&noted)) {
-                // Connections stay until who holds them has the new password.
-                let rotated = self.writer.rotate_cluster_password(&at.cluster, &user, false).await;
-                rotated.map_err(|error| failed(&error))?;
-            }
-            self.note(&at.cluster, &write.key.name, marks::ROTATE, Some(&rotate), &mut content).await?;
-        }
-        Ok(Written::default())
-    }
-
     /// Notes `mark` on what is called `bearer`, or takes it away.
     async fn note(
         &self,
@@ -169,6 +135,69 @@ impl Writes {
         }
         content.databases.extend(wanted);
         Ok(())
+    }
+
+    /// The id of a backup of the cluster that begins now and is complete.
+    async fn backed_up(&self, cluster: &str) -> Result<String, ObjectError> {
+        let clock = &self.reads.clock;
+        let list = || self.reads.reader.cluster_backups(cluster);
+        let before = list().await.map_err(|error| failed(&error))?;
+        let begun = self.writer.start_cluster_backup(cluster, BackupKind::Full).await;
+        begun.map_err(|error| ObjectError { class: Class::Transient, ..failed(&error) })?;
+        let until = clock.now() + BACKUP;
+        while clock.now() < until {
+            let backups = list().await.map_err(|error| failed(&error))?;
+            let mut fresh = backups.into_iter().filter(|backup| before.iter().all(|old| old.id != backup.id));
+            if let Some(backup) = fresh.find(ClusterBackup::is_complete) {
+                return Ok(backup.id);
+            }
+            clock.sleep(Duration::from_secs(5)).await;
+        }
+        let message = format!("the backup of cluster {cluster} is not complete after {} s", BACKUP.as_secs());
+        Err(ObjectError { reason: "BackupPending".to_owned(), message, class: Class::Transient })
+    }
+
+    async fn look(&self, key: &ObjectKey, wanted: &Fields) -> Result<Option<Object>, FlyError> {
+        let Some(mut object) = self.reads.find(key).await? else { return Ok(None) };
+        self.reads.look_at(&mut object, wanted).await?;
+        Ok(Some(object))
+    }
+}
+
+#[async_trait]
+impl WriteObjects for Writes {
+    async fn create(&self, write: &ObjectWrite) -> Result<Written, ObjectError> {
+        let _alone = self.lane.lock().await;
+        match write.key.object {
+            ObjectKind::PostgresCluster => self.create_cluster(write).await,
+            _ => self.create_database(write).await,
+        }
+    }
+
+    async fn update(&self, id: &str, write: &ObjectWrite, changed: &Changed) -> Result<Written, ObjectError> {
+        let _alone = self.lane.lock().await;
+        let at = At::new(id, &write.fields);
+        let mut content = self.reads.content(&at.cluster).await.map_err(|error| failed(&error))?;
+        self.make_user(&at, &write.fields, &content).await?;
+        self.make_database(&at, &content).await?;
+        let is_changed = |name: &str| changed.names.contains(name);
+        let user = at.user.clone().unwrap_or_else(|| super::FIRST_USER.to_owned());
+        if is_changed("role") && content.users.contains_key(&user) {
+            let set = self.writer.set_cluster_role(&at.cluster, &user, role(&write.fields)).await;
+            set.map_err(|error| failed(&error))?;
+        }
+        if let Some(rotate) = write.fields.get("rotate").filter(|_| is_changed("rotate")) {
+            let rotate = rotate.to_string();
+            // It is noted after it was done. Where it is noted already, only the former note is left over.
+            let noted = marks::write(&write.key.name, marks::ROTATE, &rotate);
+            if !noted.is_some_and(|noted| content.databases.contains(&noted)) {
+                // Connections stay until who holds them has the new password.
+                let rotated = self.writer.rotate_cluster_password(&at.cluster, &user, false).await;
+                rotated.map_err(|error| failed(&error))?;
+            }
+            self.note(&at.cluster, &write.key.name, marks::ROTATE, Some(&rotate), &mut content).await?;
+        }
+        Ok(Written::default())
     }
 
     async fn mark(
@@ -222,71 +251,12 @@ impl Writes {
         Ok(Written { id: None, shown })
     }
 
-    /// The id of a backup of the cluster that begins now and is complete.
-    async fn backed_up(&self, cluster: &str) -> Result<String, ObjectError> {
-        let clock = &self.reads.clock;
-        let list = || self.reads.reader.cluster_backups(cluster);
-        let before = list().await.map_err(|error| failed(&error))?;
-        let begun = self.writer.start_cluster_backup(cluster, BackupKind::Full).await;
-        begun.map_err(|error| ObjectError { class: Class::Transient, ..failed(&error) })?;
-        let until = clock.now() + BACKUP;
-        while clock.now() < until {
-            let backups = list().await.map_err(|error| failed(&error))?;
-            let mut fresh = backups.into_iter().filter(|backup| before.iter().all(|old| old.id != backup.id));
-            if let Some(backup) = fresh.find(ClusterBackup::is_complete) {
-                return Ok(backup.id);
-            }
-            clock.sleep(Duration::from_secs(5)).await;
-        }
-        let message = format!("the backup of cluster {cluster} is not complete after {} s", BACKUP.as_secs());
-        Err(ObjectError { reason: "BackupPending".to_owned(), message, class: Class::Transient })
-    }
-
-    async fn look(&self, key: &ObjectKey, wanted: &Fields) -> Result<Option<Object>, FlyError> {
-        let Some(mut object) = self.reads.find(key).await? else { return Ok(None) };
-        self.reads.look_at(&mut object, wanted).await?;
-        Ok(Some(object))
-    }
-}
-
-impl WriteObjects for Writes {
-    fn create<'a>(&'a self, write: &'a ObjectWrite) -> BoxFuture<'a, Result<Written, ObjectError>> {
-        self.create(write).boxed()
-    }
-
-    fn update<'a>(
-        &'a self,
-        id: &'a str,
-        write: &'a ObjectWrite,
-        changed: &'a Changed,
-    ) -> BoxFuture<'a, Result<Written, ObjectError>> {
-        self.update(id, write, changed).boxed()
-    }
-
-    fn mark<'a>(
-        &'a self,
-        key: &'a ObjectKey,
-        id: &'a str,
-        marks: &'a BTreeMap<String, Option<String>>,
-    ) -> BoxFuture<'a, Result<Written, ObjectError>> {
-        self.mark(key, id, marks).boxed()
-    }
-
-    fn delete<'a>(
-        &'a self,
-        key: &'a ObjectKey,
-        id: &'a str,
-        expected: Expected<'a>,
-    ) -> BoxFuture<'a, Result<Written, ObjectError>> {
-        self.delete(key, id, expected).boxed()
-    }
-
-    fn look<'a>(
-        &'a self,
-        key: &'a ObjectKey,
-        wanted: &'a Fields,
-        _marker: Option<&'a ObjectMarker>,
-    ) -> BoxFuture<'a, Result<Option<Object>, ObjectError>> {
-        async move { self.look(key, wanted).await.map_err(|error| failed(&error)) }.boxed()
+    async fn look(
+        &self,
+        key: &ObjectKey,
+        wanted: &Fields,
+        _marker: Option<&ObjectMarker>,
+    ) -> Result<Option<Object>, ObjectError> {
+        self.look(key, wanted).await.map_err(|error| failed(&error))
     }
 }
