@@ -9,13 +9,13 @@ use super::parts::Progress;
 use super::planner::{Place, Planner};
 use super::step::{Action, ObjectChange, StepId};
 use super::withheld::Reason;
-use crate::desired::{Environment, Object, SecretValue};
+use crate::desired::{Environment, Object, SecretValue, Wanted};
 use crate::memory::NoteOutcome;
 use crate::observed::{self, ObjectState};
 use crate::resource::marker::PREFIX;
 use crate::resource::object::{Fields, ObjectMarker};
 use crate::resource::output::{self, Outputs};
-use crate::resource::{Change, ChangeKind, FieldChange, ResourceKey};
+use crate::resource::{Change, ChangeKind, FieldChange, ObjectKey, ResourceKey};
 use crate::rules::Rule;
 use crate::secret::SecretText;
 
@@ -73,6 +73,10 @@ impl<'a> Planner<'a> {
             self.wait(&env.name, place.component, Some(&key), Reason::DependencyBlocked, message, None);
             return;
         }
+        if let Some(message) = self.origin_to_come(object, scope) {
+            self.wait(&env.name, place.component, Some(&key), Reason::DependencyBlocked, message, None);
+            return;
+        }
         if let Err(obstacle) = self.may_create(&key, false) {
             self.withhold(&place, &key, &format!("create {}", object.key), obstacle);
             return;
@@ -88,6 +92,21 @@ impl<'a> Planner<'a> {
         let action = Action::CreateObject(Box::new(change));
         let step = self.step(&place, key.clone(), action, "it does not exist", changes, &after);
         self.wait_object(&place, object, step, progress);
+    }
+
+    /// What `object` is to be made from, where another environment makes that and it is not there yet.
+    fn origin_to_come(&self, object: &Object, scope: &observed::ObjectScope) -> Option<String> {
+        let parent = object.fields.get("parent").and_then(Value::as_str)?;
+        let key = ObjectKey { name: parent.to_owned(), ..object.key.clone() };
+        if scope.objects.items.iter().any(|live| live.key == key) {
+            return None;
+        }
+        let mut ready = self.fleet.environments.values().filter_map(|wanted| match wanted {
+            Wanted::Ready(env) => Some(env),
+            Wanted::Broken { .. } => None,
+        });
+        let maker = ready.find(|env| env.objects.iter().any(|other| other.key == key))?;
+        Some(format!("{} waits for {key}, which environment `{}` makes", object.key, maker.name))
     }
 
     fn plan_live_object(

@@ -64,7 +64,7 @@ pub(crate) fn live(sim: &Simulator) -> Vec<String> {
         lines.extend(of_app);
     }
     lines.extend(branches(sim));
-    lines.extend(projects(sim));
+    lines.extend(projects(sim, &minted));
     lines.extend(clusters(sim));
     lines.extend(previews_at_supabase(sim));
     let named = |line: String| minted.iter().fold(line, |line, (text, name)| line.replace(text, name));
@@ -102,14 +102,18 @@ fn branches(sim: &Simulator) -> Vec<String> {
 
 /// What is in Vercel projects: variables, domains and secrets, one line each, and of the deployments of each branch the newest. How many
 /// there were before it depends on when variables were written; that none is doubled is an invariant.
-fn projects(sim: &Simulator) -> Vec<String> {
+fn projects(sim: &Simulator, minted: &[(String, String)]) -> Vec<String> {
     let mut lines = Vec::new();
     for (team, project) in sim.vercel_projects() {
         let vercel = sim.vercel(&team, &project);
         let mut of_project: Vec<String> = Vec::new();
         for one in vercel.variables() {
             let place = (&one.kind, &one.target, &one.branch);
-            of_project.push(format!("variable {} {place:?} {:?} {:?}", one.key, one.value, one.comment));
+            // Where a value is minted by another provider, its fingerprint says nothing: two runs get two values.
+            let is_minted = minted.iter().any(|(text, _)| one.value.contains(text.as_str()));
+            let comment = one.comment.as_deref().unwrap_or_default();
+            let comment = comment.rsplit_once(' ').filter(|_| is_minted).map_or(comment, |(said, _)| said);
+            of_project.push(format!("variable {} {place:?} {:?} {comment:?}", one.key, one.value));
         }
         let domains = vercel.domains();
         of_project.extend(domains.iter().map(|one| format!("domain {} {:?} {}", one.name, one.branch, one.verified)));
@@ -160,7 +164,9 @@ fn previews_at_supabase(sim: &Simulator) -> Vec<String> {
             let mut parts = branch.name.split('.');
             let name = parts.next().unwrap_or_default();
             let marks: Vec<_> = parts.filter_map(|mark| mark.chars().next()).collect();
-            let (git, status) = (&branch.git_branch, &branch.status);
+            // How far it is once it can be used is a matter of time alone.
+            let is_up = ["MIGRATIONS_PASSED", "FUNCTIONS_DEPLOYED"].contains(&branch.status.as_str());
+            let (git, status) = (&branch.git_branch, if is_up { "up" } else { branch.status.as_str() });
             lines.push(format!("{project} branch {name} {marks:?} of {git:?} {status} {}", branch.persistent));
         }
     }

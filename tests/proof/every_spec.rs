@@ -191,6 +191,10 @@ impl Previews {
             let hand = world.sim.neon(project);
             let main = hand.branches().into_iter().find(|branch| branch.default).unwrap();
             hand.rename_branch(&main.id, "production").unwrap();
+            // Who deploys in an order has switched off what deploys by itself.
+            for project in self.projects {
+                world.sim.vercel(self.team, project).set_creates_deployments(false).unwrap();
+            }
         }
         world.set("GITHUB_TOKEN", "sim_github_token");
         world.set("HANGAR_MASTER_KEY_PREVIEWS", "planted-key-of-previews-0123456789abcdef");

@@ -40,7 +40,7 @@ struct Project {
     /// Secrets that pass the protection, each with its note.
     bypasses: BTreeMap<String, Option<String>>,
     deployments: BTreeMap<String, Deployment>,
-    /// The values of the controller's marks.
+    /// The values of the controller's marks, the newest first: where an environment moves, it has two for a moment.
     marks: Vec<Value>,
 }
 
@@ -130,7 +130,8 @@ impl Projects {
 
     fn project(&self, sim: &Simulator, (team, name): &Name) -> Project {
         let vercel = sim.vercel(team, name);
-        let variables = vercel.variables();
+        let mut variables = vercel.variables();
+        variables.sort_by_key(|one| std::cmp::Reverse(one.updated_at));
         let deployments = vercel.deployments().into_iter().map(|one| {
             let (state, production, created_at) = (one.state, one.production, one.created_at);
             (one.id, Deployment { branch: one.branch, sha: one.sha, state, production, created_at })

@@ -63,6 +63,23 @@ fn what_is_not_there_is_made_and_what_uses_it_waits_until_it_is_known() {
 }
 
 #[test]
+fn what_is_made_from_another_environments_branch_waits_until_that_is_there() {
+    const CHILD: &str = "neon: {project: p, branches: {main: {parent: base-main}}},";
+    let both = [("base", NEON, ""), ("e", CHILD, "")];
+    let begun = World::wanting(&both);
+    assert_eq!(writes(&begun), ["create Neon branch base-main of p"]);
+    let text = "waits DependencyBlocked: Neon branch e-main of p waits for Neon branch base-main of p, which environment `base` makes";
+    tells_of(&begun, &[text]);
+    let there = World::living(&[("base", NEON, "")]).with(|world| {
+        world.fleet = fleet(&both);
+        world.look();
+    });
+    assert_eq!(writes(&there), ["create Neon branch e-main of p"]);
+    // Whether there is one that nobody makes, Neon knows.
+    assert_eq!(writes(&World::wanting(&[("e", CHILD, "")])), ["create Neon branch e-main of p"]);
+}
+
+#[test]
 fn what_cannot_be_seen_is_not_made() {
     let unseen = World::wanting(&[("e", NEON, "")]).with(|world| *listing(world) = incomplete());
     tells_one(&unseen, &["waits ObservationIncomplete: whether Neon branch e-main of p exists cannot be told"]);

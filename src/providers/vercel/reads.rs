@@ -217,7 +217,11 @@ impl Reads {
     pub(super) fn without_domain(&self, kept: &Kept, seen: &Seen) -> Option<Vec<String>> {
         let settled = kept.updated_at.is_some_and(|at| self.clock.now().signed_duration_since(at) > STILL_COMING);
         let is_there = |name: &String| seen.domains.iter().any(|domain| domain.name == *name);
-        let gone: Vec<String> = kept.mark.domains.iter().filter(|name| settled && !is_there(name)).cloned().collect();
+        // What was to be deleted was there: nothing of it comes late.
+        let was_going =
+            |name: &String| kept.mark.marks_of(ObjectKind::VercelDomain, name).contains_key("hangar_tombstone");
+        let is_gone = |name: &&String| !is_there(name) && (settled || was_going(name));
+        let gone: Vec<String> = kept.mark.domains.iter().filter(is_gone).cloned().collect();
         (!gone.is_empty()).then_some(gone)
     }
 
