@@ -147,6 +147,14 @@ fn a_set_of_one_branch_has_a_name_that_others_can_require() {
             "23:41 an environment cannot require itself",
         ]
     );
+    // What may be the name of a preview is known once there is one; what cannot be is a mistake.
+    let with_previews = |required: &str| {
+        let production = one("prod", "production", &format!("requires: {{environments: [{required}]}}"));
+        let previews = set(SOURCE, TEMPLATE).replace("{name: chat}", "{name: pulls}");
+        problems(&format!("{previews}---\n{production}"))
+    };
+    assert_eq!(with_previews("pr-7"), Vec::<String>::new());
+    assert_eq!(with_previews("stagin"), ["23:33 there is no environment `stagin`"]);
     for branches in ["'release/*'", "main, prod"] {
         let found = problems(&one(branches, "staging", "class: staging"));
         assert!(found.len() == 1 && found[0].contains("all previews would have the same name"), "{found:#?}");

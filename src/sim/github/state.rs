@@ -163,6 +163,16 @@ impl Github {
         })
     }
 
+    /// The repository that a project of `owner` is of: that of its name, or the only one that the owner has.
+    pub(crate) fn home_of(&self, owner: &str, name: &str) -> String {
+        let own = format!("{owner}/{name}");
+        let mut of_owner = self.repos.iter().filter(|repo| repo.owner.eq_ignore_ascii_case(owner));
+        match (of_owner.next(), of_owner.next()) {
+            (Some(only), None) if self.find(&own).is_none() => only.full_name(),
+            _ => own,
+        }
+    }
+
     pub(super) fn by_id(&self, id: u64) -> Option<&Repo> {
         self.repos.iter().find(|repo| repo.id == id)
     }

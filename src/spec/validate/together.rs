@@ -114,8 +114,9 @@ fn check_required_environments(read: &Read, problems: &mut Diagnostics) {
     let documents = drafts.iter().filter(|draft| draft.kind.is_none_or(|kind| kind == Kind::Environment));
     let known: BTreeSet<&str> =
         documents.filter_map(|draft| draft.name.as_deref()).chain(names_of_sets(drafts)).collect();
-    // Previews whose names are not known before there are any.
-    let has_previews = templates(drafts).any(|(_, _, set)| names::has_expression(&set.spec.template.metadata.name));
+    // The names of previews are not known before there are any.
+    let may_be_preview =
+        |name: &str| templates(drafts).any(|(_, _, set)| may_become(&set.spec.template.metadata.name, name));
     let mut requires: BTreeMap<&str, &[String]> = BTreeMap::new();
     let plain = environments(drafts).map(|(draft, manifest, origin)| {
         (draft, origin, String::new(), manifest.metadata.name.as_str(), &manifest.spec.requires.environments)
@@ -137,9 +138,9 @@ fn check_required_environments(read: &Read, problems: &mut Diagnostics) {
             if required == own {
                 problems.push(origin, &pointer, "an environment cannot require itself", None);
             } else if !read.has_unknown
-                && !has_previews
                 && !names::has_expression(required)
                 && !known.contains(required.as_str())
+                && !may_be_preview(required)
             {
                 let help = did_you_mean(required, known.iter().copied().filter(|name| *name != own));
                 problems.push(origin, &pointer, format!("there is no environment `{required}`"), help);
@@ -164,6 +165,13 @@ fn templates(drafts: &[Draft]) -> impl Iterator<Item = (&Draft, &Origin, &Manife
         Some(Document::PreviewSet(manifest)) => Some((draft, &draft.origin, &**manifest)),
         _ => None,
     })
+}
+
+/// Whether `template`, a name with expressions, may become `name`: it begins and ends with the same words.
+fn may_become(template: &str, name: &str) -> bool {
+    let Some((first, rest)) = template.split_once("${{") else { return false };
+    let last = rest.rsplit_once("}}").map_or("", |(_, last)| last);
+    name.strip_prefix(first).is_some_and(|rest| rest.ends_with(last))
 }
 
 /// The names of environments that sets of one branch make.
