@@ -136,7 +136,7 @@ impl ReadObjects for Reads {
     }
 
     async fn look_closely(&self, scope: &mut ObjectScope, wanted: &BTreeMap<ObjectKey, Fields>) {
-        self.look_closely(scope, wanted).await
+        self.look_closely(scope, wanted).await;
     }
 }
 
