@@ -136,7 +136,7 @@ impl Atlaris {
         self.world.sim.neon(PROJECT).endpoints(&branch.id).remove(0).id
     }
 
-    fn standing(&self, outcome: &Outcome, env: &str) -> Verdict {
+    fn standing(outcome: &Outcome, env: &str) -> Verdict {
         outcome.verdicts[&env.into()].clone()
     }
 }
@@ -209,7 +209,7 @@ async fn a_migration_that_fails_leaves_everything_after_it_as_it_was() {
     team.world.sim.set_command(WORKER, "pnpm db:migrate", 1, "", "relation does not exist");
     let next = team.repo.push("main").unwrap();
     let outcome = team.look().await;
-    assert_eq!(team.standing(&outcome, "staging"), Verdict::Failed);
+    assert_eq!(Atlaris::standing(&outcome, "staging"), Verdict::Failed);
     assert!(format!("{:?}", outcome.failures).contains("migrate"), "{:?}", outcome.failures);
     assert_eq!((team.image(WORKER), team.image(REGENERATOR)), (image_of(&first), image_of(&first)));
     assert!(team.deployment(&next).is_none(), "Vercel is not deployed");
@@ -229,7 +229,7 @@ async fn a_smoke_test_that_fails_marks_the_deployment_failed() {
     team.world.sim.set_command("atlaris-smoke-staging", "node dist/smoke.js", 1, "", "no plan after 60 s");
     let next = team.repo.push("main").unwrap();
     let outcome = team.look().await;
-    assert_eq!(team.standing(&outcome, "staging"), Verdict::Failed);
+    assert_eq!(Atlaris::standing(&outcome, "staging"), Verdict::Failed);
     assert_eq!(team.exits("atlaris-smoke-staging", "smoke"), [0, 1]);
     assert_eq!(team.status(&next, "staging").as_deref(), Some("failure"));
     let deployment = team.repo.deployments().pop().unwrap();
@@ -243,7 +243,7 @@ async fn a_smoke_test_has_ninety_seconds() {
     team.world.sim.set_command(WORKER, "pnpm db:migrate", 0, "", "");
     let sha = team.repo.push("main").unwrap();
     let outcome = team.look().await;
-    assert_eq!(team.standing(&outcome, "staging"), Verdict::Failed, "{:#?}", outcome.last.plan.withheld);
+    assert_eq!(Atlaris::standing(&outcome, "staging"), Verdict::Failed, "{:#?}", outcome.last.plan.withheld);
     let smoke = team.job("atlaris-smoke-staging", "smoke").unwrap();
     assert_ne!(smoke.state, "started", "it is stopped");
     let took = (team.world.clock.now() - smoke.created_at).num_seconds();
@@ -257,7 +257,7 @@ async fn production_is_deployed_only_if_its_ci_and_staging_are_green() {
     let in_production = |team: &Atlaris| team.world.sim.apps().iter().any(|app| app.org == "atlaris-production");
     let sha = team.repo.push("prod").unwrap();
     let outcome = team.look().await;
-    assert_eq!(team.standing(&outcome, "production"), Verdict::Waiting);
+    assert_eq!(Atlaris::standing(&outcome, "production"), Verdict::Waiting);
     assert_eq!(withheld(&outcome.last.plan), [Reason::ChecksPending]);
     team.repo.check(&sha, "ci", Some("failure")).unwrap();
     assert_eq!(withheld(&team.look().await.last.plan), [Reason::ChecksFailed]);
@@ -267,8 +267,8 @@ async fn production_is_deployed_only_if_its_ci_and_staging_are_green() {
     team.world.sim.set_command("atlaris-smoke-staging", "node dist/smoke.js", 1, "", "");
     team.repo.push("main").unwrap();
     let outcome = team.look().await;
-    assert_eq!(team.standing(&outcome, "staging"), Verdict::Failed);
-    assert_eq!(team.standing(&outcome, "production"), Verdict::Waiting);
+    assert_eq!(Atlaris::standing(&outcome, "staging"), Verdict::Failed);
+    assert_eq!(Atlaris::standing(&outcome, "production"), Verdict::Waiting);
     assert!(withheld(&outcome.last.plan).contains(&Reason::GateClosed));
     assert!(!in_production(&team));
     team.world.sim.set_command("atlaris-smoke-staging", "node dist/smoke.js", 0, "", "");
