@@ -174,8 +174,8 @@ fn checked(said: Option<CommitChecks>) -> World {
     })
 }
 
-fn known(states: &[(&str, CheckState)]) -> Option<CommitChecks> {
-    Some(CommitChecks::Known(states.iter().map(|(name, state)| ((*name).to_owned(), state.clone())).collect()))
+fn known(states: &[(&str, CheckState)]) -> CommitChecks {
+    CommitChecks::Known(states.iter().map(|(name, state)| ((*name).to_owned(), state.clone())).collect())
 }
 
 #[test]
@@ -187,18 +187,18 @@ fn checks_keep_a_gate_closed_until_each_of_them_has_succeeded() {
         tells(&world, &[&format!("waits ChecksPending: 2 steps held: {text} (until 15)")]);
         assert_eq!(world.plan().next_due(&"e".into()), Some(at(15)));
     };
-    waits(known(&[("test", Passed)]), "waits for `build` (nothing of this name yet) at acme/chat@aaaaaaa");
-    waits(known(&[("test", Pending), ("build", Pending)]), "waits for `test` and `build` at acme/chat@aaaaaaa");
+    waits(Some(known(&[("test", Passed)])), "waits for `build` (nothing of this name yet) at acme/chat@aaaaaaa");
+    waits(Some(known(&[("test", Pending), ("build", Pending)])), "waits for `test` and `build` at acme/chat@aaaaaaa");
     waits(None, "the checks of acme/chat@aaaaaaa were not looked at");
     let unknown = CommitChecks::Unknown { reason: "no answer".to_owned() };
     waits(Some(unknown), "whether the checks of acme/chat@aaaaaaa have passed is not known: no answer");
     // One that failed is told before those that may still end well.
     let text = "blocked ChecksFailed: 2 steps held: `build` (timed_out) did not succeed at acme/chat@aaaaaaa: push a commit that mends it, or run it again";
-    tells(&checked(known(&[("build", failed("timed_out"))])), &[text]);
-    assert_eq!(checked(known(&[("build", failed("x"))])).plan().standing(&"e".into()), Standing::Blocked);
-    tells_of(&checked(known(&[("test", Passed), ("build", Passed)])), &["update machine app/iad/0 of e-web"]);
+    tells(&checked(Some(known(&[("build", failed("timed_out"))]))), &[text]);
+    assert_eq!(checked(Some(known(&[("build", failed("x"))]))).plan().standing(&"e".into()), Standing::Blocked);
+    tells_of(&checked(Some(known(&[("test", Passed), ("build", Passed)]))), &["update machine app/iad/0 of e-web"]);
     // What somebody else's commit is good for counts for nothing.
-    let other = checked(known(&[("test", Passed), ("build", Passed)])).with(|world| {
+    let other = checked(Some(known(&[("test", Passed), ("build", Passed)]))).with(|world| {
         let commit = Commit { repo: "acme/chat".parse().unwrap(), sha: "b".repeat(40) };
         let (_, said) = world.checks.pop_first().unwrap();
         world.checks.insert(commit, said);
