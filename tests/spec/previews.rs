@@ -154,7 +154,7 @@ fn a_set_of_one_branch_has_a_name_that_others_can_require() {
         problems(&format!("{previews}---\n{production}"))
     };
     assert_eq!(with_previews("pr-7"), Vec::<String>::new());
-    assert_eq!(with_previews("stagin"), ["23:33 there is no environment `stagin`"]);
+    assert_eq!(with_previews("stagin"), ["22:33 there is no environment `stagin`"]);
     for branches in ["'release/*'", "main, prod"] {
         let found = problems(&one(branches, "staging", "class: staging"));
         assert!(found.len() == 1 && found[0].contains("all previews would have the same name"), "{found:#?}");
