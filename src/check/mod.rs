@@ -105,9 +105,8 @@ impl<'c> Tables<'c> {
 const ENDS: [&str; 6] =
     ["hangar_tombstone", "hangar_held", "hangar_emptied", "hangar_released", "hangar_finalizing", "hangar_finalized"];
 
-/// What holds of every step that brings something about, wherever.
-const CHECKS_FIRST: &str =
-    "nothing is brought about before the checks that its environment requires have passed at its commit";
+/// What holds of every step, wherever.
+const BEHIND_GATES: &str = "nothing is brought about behind a closed gate";
 
 /// A step in an app of Fly's machines.
 struct OnFly<'s> {
@@ -175,7 +174,7 @@ impl Checker<'_> {
             self.is_idle(step),
             "a machine is put to sleep only in a sleeping preview, and when it has run for as long as that takes",
         );
-        rule(self.checks_have_passed(step), CHECKS_FIRST);
+        rule(self.gates_are_open(step), BEHIND_GATES);
         rule(self.job_rests(step), "the run of a job is not interrupted by another");
         rule(self.network_is_free(step), "an isolated environment gets a network of its own");
         if let Action::AdoptApp { consent, .. } = &step.action {

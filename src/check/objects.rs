@@ -1,6 +1,6 @@
 //! Rules of what is done to objects at other providers.
 
-use super::{CHECKS_FIRST, Checker};
+use super::{BEHIND_GATES, Checker};
 use crate::desired::{self, Level, Wanted};
 use crate::memory::{NoteOutcome, Verb};
 use crate::observed::Object;
@@ -24,7 +24,7 @@ impl Checker<'_> {
         rule(self.plan.environments.contains_key(&step.env), "a step belongs to an environment of the plan");
         rule(self.is_only_write(index, step), "one plan does not do two things to one object");
         rule(self.object_level_allows(step), "a step is within the level of its environment");
-        rule(self.checks_have_passed(step), CHECKS_FIRST);
+        rule(self.gates_are_open(step), BEHIND_GATES);
         rule(self.is_at_rest(step), "nothing is done in an environment that is paused, broken or not allowed");
         rule(
             self.object_outputs_are_produced(step),

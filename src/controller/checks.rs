@@ -48,15 +48,20 @@ impl CheckAsker {
         let settings = loaded.settings.as_ref().and_then(|settings| settings.github.clone()).unwrap_or_default();
         let reader = &self.readers.reader(&settings, &*self.variables, shared).await;
         let answers = asked.into_iter().map(|(commit, names)| async move {
-            let known = match reader {
-                Ok(reader) => ask(reader, commit, &names).await.map_err(|error| format!("{error}; {}", error.advice())),
-                Err(reason) => Err(reason.clone()),
+            let answer = match reader {
+                Ok(reader) => {
+                    ask(reader, commit, &names).await.map_or_else(|error| unknown(&error), CommitChecks::Known)
+                }
+                Err(reason) => CommitChecks::Unknown { reason: reason.clone(), may_pass: false },
             };
-            let answer = known.map_or_else(|reason| CommitChecks::Unknown { reason }, CommitChecks::Known);
             (commit.clone(), answer)
         });
         observed.checks.extend(futures::future::join_all(answers).await);
     }
+}
+
+fn unknown(error: &GithubError) -> CommitChecks {
+    CommitChecks::Unknown { reason: format!("{error}; {}", error.advice()), may_pass: error.is_transient() }
 }
 
 /// How checks of these names stand at a commit: check runs and commit statuses alike.

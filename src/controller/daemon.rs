@@ -359,8 +359,11 @@ impl Loop {
                 }
             }
             Standing::Changes => self.queue.finished(env, Duration::ZERO, Priority::Changed, now),
-            // A gate is opened by another environment, which says so.
-            Standing::Waiting if ended.gated => self.queue.finished(env, resync, Priority::Resync, now),
+            // A gate is opened by another environment, which says so; what waits for something else besides says when that is.
+            Standing::Waiting if ended.gated => {
+                let wait = until.map_or(resync, |until| until.min(resync));
+                self.queue.finished(env, wait, Priority::Resync, now);
+            }
             Standing::Waiting => match until {
                 Some(until) => {
                     self.queue.due_in(env, until.max(Duration::from_secs(1)), Priority::Changed, now);

@@ -70,6 +70,10 @@ impl GithubReaders {
         let access = GithubAccess::find(settings, variables, shared, &self.tokens).await?;
         // A token that was renewed needs a new reader.
         let make = || GithubReader::new(ReadClient::new(access.connect(shared.clone())));
-        Ok(lock(&self.readers).entry(access.key()).or_insert_with(make).clone())
+        let key = access.key();
+        let mut readers = lock(&self.readers);
+        // The one before will not be asked again, with all that it was answered: an App has a new token each hour.
+        readers.retain(|known, _| *known == key);
+        Ok(readers.entry(key).or_insert_with(make).clone())
     }
 }

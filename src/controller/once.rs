@@ -10,11 +10,13 @@ use super::session::{Session, SessionError};
 use crate::desired::Wanted;
 use crate::event::{Event, What};
 use crate::execute::{Failure, Report, step_ref};
-use crate::plan::{Action, Plan, Purpose, Reason, Request, Standing};
+use crate::plan::{Plan, Purpose, Reason, Request, Standing, Step};
 use crate::resource::{EnvName, Subject};
 
 /// How often something transient is looked at again within one run.
 const TRIES: u32 = 5;
+/// The same, where all that is left to do is to stop what would run on: what has failed before counts too.
+const TRIES_TO_END: u32 = 2 * TRIES;
 /// How often an environment is planned and carried out within one run. What is not settled then is changed back by somebody, or by a
 /// defect, and going on would never end.
 const ROUNDS: u32 = 40;
@@ -167,8 +169,9 @@ impl<'s> Once<'s> {
 
     /// Whether all that is left to do in an environment in which something has failed is to stop what would run on for ever.
     fn only_ends_a_run(&self, env: &EnvName, plan: &Plan) -> bool {
-        let stops = plan.steps_of(env).all(|step| matches!(step.action, Action::StopMachine { .. }));
-        stops && self.rounds.get(env).is_none_or(|rounds| *rounds < ROUNDS)
+        let is_below = |counts: &BTreeMap<EnvName, u32>, most| counts.get(env).is_none_or(|count| *count < most);
+        let may_try = is_below(&self.tries, TRIES_TO_END) && is_below(&self.rounds, ROUNDS);
+        may_try && plan.steps_of(env).all(Step::ends_a_run)
     }
 
     fn take(&mut self, env: &EnvName, report: Report) {
@@ -178,7 +181,8 @@ impl<'s> Once<'s> {
             *tries = tries.saturating_add(1);
         }
         if is_final || (*tries >= TRIES && !report.failed.is_empty()) {
-            self.failures.insert(env.clone(), report.failed);
+            // What has failed first is what people have to know.
+            self.failures.entry(env.clone()).or_default().extend(report.failed);
         }
     }
 

@@ -13,6 +13,8 @@ pub enum CommitChecks {
     Unknown {
         /// Why, and what to do.
         reason: String,
+        /// Whether that may pass by itself; where not, it is a person's turn.
+        may_pass: bool,
     },
 }
 

@@ -24,7 +24,9 @@ impl Planner<'_> {
         // Where no gate is, there is nothing to hold: most plans of many environments have none.
         names.retain(|name| self.wanted(name).is_some_and(Environment::is_gated) || self.policy.needs_approval(name));
         for name in names {
-            let planned: BTreeSet<StepId> = self.plan.steps_of(&name).map(|step| step.id).collect();
+            // A run that is under way is watched, and ends when its time is over, whatever else is held: nothing else would ever stop it.
+            let planned = self.plan.steps_of(&name).filter(|step| !step.minds_a_run());
+            let planned: BTreeSet<StepId> = planned.map(|step| step.id).collect();
             if !planned.is_empty() {
                 self.hold_by_gates_of(&name, &planned);
             }
@@ -33,10 +35,9 @@ impl Planner<'_> {
 
     fn hold_by_gates_of(&mut self, name: &EnvName, planned: &BTreeSet<StepId>) {
         let changes = plural(planned.len(), "step");
-        // What has come to its end goes, whatever the state of anything else.
-        let goes = |env: &&Environment| self.expiry(env).is_some_and(|at| at <= self.now) || self.has_had_its_time(env);
         let wanted = self.wanted(name);
-        let held = wanted.filter(|env| !goes(env));
+        // What has come to its end goes, whatever the state of anything else.
+        let held = wanted.filter(|env| !self.has_ended(env));
         let closed = held.map(|env| self.not_converged(&env.requires.environments)).unwrap_or_default();
         if !closed.is_empty() {
             let message = format!("{changes} held until {} is converged", closed.join(" and "));
@@ -55,6 +56,9 @@ impl Planner<'_> {
                 }
                 Verdict::Failed(what) => {
                     self.block(name, None, None, Reason::ChecksFailed, format!("{changes} held: {what}"));
+                }
+                Verdict::Unknown(what) => {
+                    self.block(name, None, None, Reason::ChecksUnknown, format!("{changes} held: {what}"));
                 }
             }
             return;
@@ -76,12 +80,27 @@ impl Planner<'_> {
         }
     }
 
+    /// Whether the life of an environment has ended.
+    fn has_ended(&self, env: &Environment) -> bool {
+        self.expiry(env).is_some_and(|at| at <= self.now) || self.has_had_its_time(env)
+    }
+
+    /// Those of the required environments that are not known to be as desired: one that is paused or over was not even compared.
     fn not_converged(&self, required: &[EnvName]) -> Vec<String> {
-        let is_closed = |required: &&EnvName| {
-            let kind = self.plan.environments.get(*required);
-            kind != Some(&EnvironmentKind::Wanted) || self.plan.standing(required) != Standing::Converged
+        let why_closed = |required: &EnvName| {
+            let wanted = self.wanted(required);
+            if wanted.is_some_and(|env| env.paused) {
+                return Some(format!("`{required}`, which is paused,"));
+            }
+            if wanted.is_some_and(|env| self.has_ended(env)) {
+                return Some(format!("`{required}`, which has come to its end,"));
+            }
+            let kind = self.plan.environments.get(required);
+            let is_closed =
+                kind != Some(&EnvironmentKind::Wanted) || self.plan.standing(required) != Standing::Converged;
+            is_closed.then(|| format!("`{required}`"))
         };
-        required.iter().filter(is_closed).map(|required| format!("`{required}`")).collect()
+        required.iter().filter_map(why_closed).collect()
     }
 
     /// Why the checks of a commit keep the gate closed; nothing if it is open.
@@ -89,10 +108,9 @@ impl Planner<'_> {
         let commit = &gate.commit;
         let known = match self.observed.checks.get(commit) {
             Some(CommitChecks::Known(known)) => known,
-            Some(CommitChecks::Unknown { reason }) => {
-                return Some(Verdict::Pending(format!(
-                    "whether the checks of {commit} have passed is not known: {reason}"
-                )));
+            Some(CommitChecks::Unknown { reason, may_pass }) => {
+                let what = format!("whether the checks of {commit} have passed is not known: {reason}");
+                return Some(if *may_pass { Verdict::Pending(what) } else { Verdict::Unknown(what) });
             }
             None => return Some(Verdict::Pending(format!("the checks of {commit} were not looked at"))),
         };
@@ -123,6 +141,8 @@ impl Planner<'_> {
 enum Verdict {
     /// Time may open it.
     Pending(String),
-    /// Only a person can open it.
+    /// Only a commit, or another run of the check, can open it.
     Failed(String),
+    /// What was asked cannot be answered until a person gives access to it.
+    Unknown(String),
 }

@@ -10,7 +10,7 @@ use super::proof::Proof;
 use super::secrets::SecretWrite;
 use crate::desired::{IpRequest, Volume};
 use crate::memory::Verb;
-use crate::resource::marker::MachineMarker;
+use crate::resource::marker::{JOB_GROUP, MachineMarker};
 use crate::resource::object::{Fields, Marks, ObjectMarker};
 use crate::resource::{ComponentName, EnvName, FieldChange, OrgSlug, ResourceKey};
 use crate::secret::SecretText;
@@ -41,6 +41,22 @@ pub struct Step {
     pub changes: Vec<FieldChange>,
     /// The steps that must be done before.
     pub after: Vec<StepId>,
+}
+
+impl Step {
+    /// Whether it only stops the run of a job whose time is over, which would go on for ever.
+    pub fn ends_a_run(&self) -> bool {
+        matches!(self.action, Action::StopMachine { .. }) && self.is_of_a_job()
+    }
+
+    /// Whether it only waits for the end of a run that is under way, or stops it because its time is over.
+    pub fn minds_a_run(&self) -> bool {
+        self.ends_a_run() || (matches!(self.action, Action::WaitEnded { live: Some(_), .. }) && self.is_of_a_job())
+    }
+
+    fn is_of_a_job(&self) -> bool {
+        matches!(&self.key, ResourceKey::Machine { slot, .. } if slot.group.starts_with(JOB_GROUP))
+    }
 }
 
 /// What a step does.

@@ -51,10 +51,12 @@ pub enum Reason {
     ApprovalRequired,
     /// Another environment must be converged first.
     GateClosed,
-    /// Checks of a commit have not ended, or are not known.
+    /// Checks of a commit have not ended, or are not known at the moment.
     ChecksPending,
     /// Checks of a commit did not succeed.
     ChecksFailed,
+    /// Nobody may or can tell how checks of a commit stand.
+    ChecksUnknown,
     /// The level of the environment does not allow it.
     Level,
     /// The set of previews has no room for it yet.

@@ -77,6 +77,14 @@ pub struct GithubSource {
     pub branches: Vec<String>,
 }
 
+impl GithubSource {
+    /// The branches that are named as they are, without a pattern, with the place of each in `branches`.
+    pub fn named_branches(&self) -> impl Iterator<Item = (usize, &str)> {
+        let is_pattern = |branch: &str| branch.contains(['*', '?', '[', '{', '\\']);
+        self.branches.iter().map(String::as_str).enumerate().filter(move |(_, branch)| !is_pattern(branch))
+    }
+}
+
 /// Which open pull requests get a preview: those to which everything that is written here applies.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

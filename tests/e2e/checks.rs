@@ -83,20 +83,60 @@ async fn a_commit_status_counts_as_a_check_and_both_have_to_be_good() {
 
 #[tokio::test(start_paused = true)]
 async fn where_github_does_not_answer_or_the_token_is_refused_the_gate_stays_closed() {
-    for (status, word) in [(502, "GitHub's API is in trouble"), (403, "checks")] {
-        let (mut world, repo, sha) = world();
+    let answering = |status| {
+        let (world, repo, sha) = world();
         repo.check(&sha, "test", Some("success")).unwrap();
         world.sim.inject(Fault::always(Matcher::new(Method::Get, "/repos/**"), FaultKind::status_before(status)));
-        let outcome = world.waits_for_checks().await;
-        let message = outcome.last.plan.withheld[0].message.clone();
-        assert!(message.contains(word), "{message}");
-    }
-    let (mut world, repo, sha) = world();
+        world
+    };
+    let outcome = answering(502).waits_for_checks().await;
+    let message = &outcome.last.plan.withheld[0].message;
+    assert!(message.contains("GitHub's API is in trouble"), "{message}");
+    // Where only a person can help, nobody is kept waiting.
+    let (mut without, repo, sha) = world();
     repo.check(&sha, "test", Some("success")).unwrap();
-    world.variables.variables.remove("GITHUB_TOKEN");
-    let outcome = world.waits_for_checks().await;
-    assert!(outcome.last.plan.withheld[0].message.contains("GITHUB_TOKEN"));
-    assert!(!format!("{:?}", outcome.last).contains(TOKEN));
+    without.variables.variables.remove("GITHUB_TOKEN");
+    for (mut world, word) in [(answering(403), "checks"), (without, "GITHUB_TOKEN")] {
+        let outcome = world.reconcile().await;
+        assert_eq!(outcome.verdicts[&"demo".into()], Verdict::Blocked);
+        assert_eq!(withheld(&outcome.last.plan), [Reason::ChecksUnknown]);
+        assert_eq!(world.app_names(), ["other-web"]);
+        let message = &outcome.last.plan.withheld[0].message;
+        assert!(message.contains(word), "{message}");
+        assert!(!format!("{:?}", outcome.last).contains(TOKEN));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_whose_time_is_over_is_stopped_behind_any_gate() {
+    let job = "jobs: {seed: {app: web, command: bin/seed, timeout: 1m}}";
+    for (requires, held) in [
+        (format!("checks: {{names: [test], repo: {REPO}, commit: {}}}", "0".repeat(40)), Reason::ChecksPending),
+        ("environments: [stuck]".to_owned(), Reason::GateClosed),
+        ("approval: true".to_owned(), Reason::ApprovalRequired),
+    ] {
+        let (mut world, ..) = world();
+        world.put("stuck.yaml", &environment("stuck", "pause: true", "web: {image: 'registry.fly.io/demo:v1'}"));
+        let demo = |more: &str, image: &str| {
+            environment("demo", &format!("{job}{more}"), &format!("web: {{image: 'registry.fly.io/demo:{image}'}}"))
+        };
+        world.put("demo.yaml", &demo("", "v1"));
+        let mut daemon = Running::start(world);
+        daemon.pass(30).await;
+        let seed = |daemon: &Running| {
+            let mut all = daemon.world.sim.machines("demo-web").into_iter();
+            all.find(|one| one.metadata("hangar_slot").is_some_and(|slot| slot.starts_with("job-"))).unwrap()
+        };
+        assert_eq!(seed(&daemon).state, "started", "it hangs");
+        // While it does, something else is wanted, behind a gate.
+        daemon.world.put("demo.yaml", &demo(&format!("\nrequires: {{{requires}}}"), "v2"));
+        daemon.publish();
+        daemon.pass(120).await;
+        assert_eq!(seed(&daemon).state, "stopped", "{held:?}");
+        let image = |one: &hangar::sim::MachineView| one.config["image"].as_str().unwrap().to_owned();
+        let images: Vec<_> = daemon.world.sim.machines("demo-web").iter().map(image).collect();
+        assert!(images.iter().all(|image| image.ends_with(":v1")), "{held:?}: {images:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

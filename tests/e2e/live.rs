@@ -84,8 +84,6 @@ fn branches(sim: &Simulator) -> Vec<String> {
                 .iter()
                 .map(|compute| (&compute.name, &compute.kind, compute.sizes, compute.suspend_seconds))
                 .collect();
-            // A run that dies between what it does and the note of a reset resets once more: the note is what counts.
-            let is_noted = computes.iter().any(|(name, ..)| name.as_ref().is_some_and(|name| name.contains(":r")));
             lines.push(format!(
                 "{project} branch {} of {parent:?} {} protected={} expires={} {:?} {:?} {:?} reset={} {computes:?}",
                 branch.name,
@@ -95,7 +93,7 @@ fn branches(sim: &Simulator) -> Vec<String> {
                 branch.roles,
                 branch.databases,
                 branch.annotation,
-                branch.last_reset_at.is_some() && !is_noted,
+                branch.last_reset_at.is_some(),
             ));
         }
     }

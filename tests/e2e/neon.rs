@@ -366,6 +366,18 @@ async fn a_reset_is_done_once_for_each_time_it_is_asked_for() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_branch_without_a_place_for_the_note_is_not_reset() {
+    let mut world = converged("").await;
+    let branch = world.branch("demo-main").unwrap();
+    world.sim.neon(PROJECT).delete_endpoints(&branch.id).unwrap();
+    world.put("demo.yaml", &demo("reset: 1"));
+    let outcome = world.reconcile().await;
+    assert_eq!(outcome.worst(), Verdict::Failed);
+    assert!(format!("{:?}", outcome.failures).contains("add one in Neon's console"), "{:#?}", outcome.failures);
+    assert_eq!(world.branch("demo-main").unwrap().last_reset_at, None);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_in_a_branch_is_put_aside_before_it_goes() {
     let mut world = converged("deletionPolicy: snapshot, expires: 7d").await;
     world.reconcile_without_writes().await;

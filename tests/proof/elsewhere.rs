@@ -16,6 +16,9 @@ const NEON_KEY: &str = "planted_neon_key_0123456789";
 /// The repository of the Vercel project in which environments may have variables, domains and deployments.
 const SITE: &str = "acme/site";
 const VERCEL_TOKEN: &str = "planted_vercel_token_0123456789";
+/// The project at Supabase in which environments may have branches.
+const REFERENCE: &str = "abcdefghijklmnopqrst";
+const SUPABASE_TOKEN: &str = "sbp_planted0123456789abcdef";
 /// The cluster in which environments may have databases.
 const PREVIEWS: &str = "previews";
 
@@ -25,6 +28,7 @@ pub(crate) struct Parts {
     branch: Option<&'static str>,
     site: Option<&'static str>,
     postgres: Option<&'static str>,
+    supabase: Option<&'static str>,
 }
 
 /// Most environments have nothing elsewhere: what they have costs requests.
@@ -53,12 +57,10 @@ pub(crate) fn parts() -> impl Strategy<Value = Parts> {
         "databases: {main: {cluster: previews, deletionPolicy: snapshot}}",
         "clusters: {main: {plan: basic, rotate: 1}}",
     ]);
+    let supabase = prop::sample::select(vec!["", "gitBranch: change-1", "gitBranch: change-2, persistent: true"]);
     let of = |rate: f64, what| prop::option::weighted(rate, what);
-    (of(0.12, branch), of(0.05, site), of(0.05, postgres)).prop_map(|(branch, site, postgres)| Parts {
-        branch,
-        site,
-        postgres,
-    })
+    (of(0.12, branch), of(0.05, site), of(0.05, postgres), of(0.04, supabase))
+        .prop_map(|(branch, site, postgres, supabase)| Parts { branch, site, postgres, supabase })
 }
 
 impl Parts {
@@ -71,14 +73,17 @@ impl Parts {
             )
         });
         let postgres = self.postgres.map(|it| format!("postgres: {{{it}}}\n"));
-        [branch, site, postgres].into_iter().flatten().collect()
+        let supabase =
+            self.supabase.map(|it| format!("supabase: {{project: {REFERENCE}, branches: {{main: {{{it}}}}}}}\n"));
+        [branch, site, postgres, supabase].into_iter().flatten().collect()
     }
 
     /// The secrets of an app that uses it.
     pub(crate) fn secrets(&self) -> Vec<String> {
         let branch = self.branch.map(|_| "DATABASE_URL: {value: '${{ neon.main.uri }}'}");
         let postgres = self.postgres.map(|_| "POSTGRES_URL: {value: '${{ postgres.main.uri }}'}");
-        branch.into_iter().chain(postgres).map(str::to_owned).collect()
+        let supabase = self.supabase.map(|_| "SUPABASE_URL: {value: '${{ supabase.main.uri }}'}");
+        branch.into_iter().chain(postgres).chain(supabase).map(str::to_owned).collect()
     }
 
     /// Whether it is there, said to be converged.
@@ -87,6 +92,12 @@ impl Parts {
             let branch = world.sim.neon(PROJECT).branch(&format!("{env}-main"));
             let noted = branch.as_ref().and_then(|branch| branch.annotation.get("hangar_env"));
             assert_eq!(noted.map(String::as_str), Some(env), "{branch:#?}");
+        }
+        if self.supabase.is_some() {
+            let ours = own_name(&OwnerId::new("hangar"), env, "main", REFERENCE);
+            let branches = world.sim.supabase_branches(REFERENCE);
+            let named = branches.iter().filter(|branch| branch.name.split('.').next() == Some(ours.as_str()));
+            assert_eq!(named.count(), 1, "{env}: {branches:#?}");
         }
         if let Some(site) = self.site {
             let variables = world.sim.vercel("acme", "web").variables();
@@ -122,6 +133,7 @@ pub(crate) struct Used {
     neon: bool,
     vercel: bool,
     postgres: bool,
+    supabase: bool,
 }
 
 impl Used {
@@ -130,6 +142,7 @@ impl Used {
             neon: used.neon || parts.branch.is_some(),
             vercel: used.vercel || parts.site.is_some(),
             postgres: used.postgres || parts.postgres.is_some(),
+            supabase: used.supabase || parts.supabase.is_some(),
         })
     }
 
@@ -139,6 +152,9 @@ impl Used {
         }
         if self.vercel {
             config = config.with_vercel("acme", "web", Some(SITE), VERCEL_TOKEN);
+        }
+        if self.supabase {
+            config = config.with_supabase(REFERENCE, SUPABASE_TOKEN);
         }
         config
     }
@@ -152,6 +168,9 @@ impl Used {
         }
         if self.vercel {
             say("  fly:", "  vercel: {projects: {acme/web: {}}}\n  fly:");
+        }
+        if self.supabase {
+            say("  fly:", &format!("  supabase: {{projects: {{{REFERENCE}: {{}}}}}}\n  fly:"));
         }
         if self.postgres {
             say("FLY_API_TOKEN}}}", "FLY_API_TOKEN}, postgres: true}}");
@@ -168,6 +187,13 @@ impl Used {
         if self.vercel {
             world.set("VERCEL_TOKEN", VERCEL_TOKEN);
             at_vercel(world);
+        }
+        if self.supabase {
+            world.set("SUPABASE_ACCESS_TOKEN", SUPABASE_TOKEN);
+            let theirs = own_name(&OwnerId::new("them"), "e0", "main", REFERENCE);
+            for (name, pull) in [("e0-main", 1), ("e1-main-0123456789", 2), (&theirs, 3)] {
+                world.sim.create_supabase_branch(REFERENCE, name, pull).unwrap();
+            }
         }
         if self.postgres {
             for name in [PREVIEWS, "e0-main", "e1-main-0123456789"] {
@@ -228,12 +254,13 @@ pub(crate) enum Deed {
     DeleteDomain,
     DeleteDatabase,
     DeleteUser,
+    DeletePreviewBranch,
 }
 
 pub(crate) fn deed() -> impl Strategy<Value = Deed> {
     use Deed::{
-        DeleteBranch, DeleteDatabase, DeleteDomain, DeleteUser, DeleteVariable, EditVariable, KeepBusy, RenameBranch,
-        SetPassword,
+        DeleteBranch, DeleteDatabase, DeleteDomain, DeletePreviewBranch, DeleteUser, DeleteVariable, EditVariable,
+        KeepBusy, RenameBranch, SetPassword,
     };
     prop::sample::select(vec![
         DeleteBranch,
@@ -245,6 +272,7 @@ pub(crate) fn deed() -> impl Strategy<Value = Deed> {
         DeleteDomain,
         DeleteDatabase,
         DeleteUser,
+        DeletePreviewBranch,
     ])
 }
 
@@ -281,13 +309,22 @@ pub(crate) fn meddle(world: &World, index: usize, deed: Deed) {
         Deed::DeleteDatabase => {
             inside.map_or(Ok(()), |(cluster, name)| world.sim.delete_cluster_database(&cluster, &name))
         }
+        Deed::DeletePreviewBranch => {
+            let ours = ["e0", "e1", "e2"].map(|env| own_name(&OwnerId::new("hangar"), env, "main", REFERENCE));
+            let branches = world.sim.supabase_branches(REFERENCE).into_iter();
+            let mut branches = branches.filter(|one| ours.iter().any(|name| one.name.split('.').next() == Some(name)));
+            branches.next().map_or(Ok(()), |branch| world.sim.delete_supabase_branch(&branch.reference))
+        }
         Deed::DeleteUser => inside.map_or(Ok(()), |(cluster, name)| world.sim.delete_cluster_user(&cluster, &name)),
     };
 }
 
 /// Every secret that is there.
 pub(crate) fn planted(world: &World) -> Vec<String> {
-    let mut planted = vec![NEON_KEY.to_owned(), VERCEL_TOKEN.to_owned()];
+    let mut planted = vec![NEON_KEY.to_owned(), VERCEL_TOKEN.to_owned(), SUPABASE_TOKEN.to_owned()];
+    for branch in world.sim.supabase_branches(REFERENCE) {
+        planted.extend(world.sim.supabase_password(&branch.reference));
+    }
     let neon = world.sim.neon(PROJECT);
     for branch in neon.branches() {
         let passwords = branch.roles.iter().filter_map(|role| neon.password(&branch.id, role));

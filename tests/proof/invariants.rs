@@ -45,6 +45,8 @@ struct Seen {
     requested: bool,
     /// Whether two controllers have run at once by mistake: each may have made what only one of them would have made once.
     by_two: bool,
+    /// Whether the controller has at some time lost what it remembered.
+    has_lost_store: bool,
     broken: Vec<String>,
 }
 
@@ -102,6 +104,11 @@ impl Invariants {
         self.seen.lock().unwrap().by_two = true;
     }
 
+    /// The controller remembers nothing any more: what a stale listing does not show, it cannot know.
+    pub(crate) fn store_lost(&self) {
+        self.seen.lock().unwrap().has_lost_store = true;
+    }
+
     /// A pass without faults has ended: what was doubled when it began must not be doubled any more.
     pub(crate) fn end_of_pass(&self, sim: &Simulator) {
         let mut seen = self.seen.lock().unwrap();
@@ -145,8 +152,12 @@ impl Invariants {
         broken.extend(self.projects.broken());
         broken.extend(self.clusters.broken());
         broken.extend(self.supabase.broken());
-        if !self.seen.lock().unwrap().by_two {
-            broken.extend(self.projects.doubled());
+        let (by_two, has_lost_store) = {
+            let seen = self.seen.lock().unwrap();
+            (seen.by_two, seen.has_lost_store)
+        };
+        if !by_two {
+            broken.extend(self.projects.doubled(has_lost_store));
             broken.extend(self.clusters.doubled());
         }
         broken

@@ -301,7 +301,10 @@ impl Living {
                 profile.faults().into_iter().for_each(|fault| self.world.sim.inject(fault));
             }
             Act::Crash { at, point, keep_store } => self.crash = Some((*at, *point, *keep_store)),
-            Act::LoseStore => self.world.lose_store(),
+            Act::LoseStore => {
+                self.world.lose_store();
+                self.invariants.store_lost();
+            }
             Act::Wait(time) => self.world.pass_time(seconds(*time)).await,
             Act::Both => {
                 self.both = true;
@@ -334,8 +337,9 @@ impl Living {
             drop(session);
             self.world.sim.revive();
             self.world.lose_store();
-            if let Some(memory) = kept.filter(|_| keep_store) {
-                self.world.store.save(&memory).unwrap();
+            match kept.filter(|_| keep_store) {
+                Some(memory) => self.world.store.save(&memory).unwrap(),
+                None => self.invariants.store_lost(),
             }
         } else if std::mem::take(&mut self.both) {
             let own = std::mem::replace(&mut self.world.store, Arc::new(MemoryStore::new()));

@@ -27,8 +27,11 @@ struct Seen {
     before: BTreeMap<Name, Project>,
     /// Projects of which the variables could not be listed last time.
     partial: BTreeSet<String>,
+    /// Whether the last listing of deployments showed the world as it was.
+    is_stale: bool,
     broken: Vec<String>,
-    doubled: Vec<String>,
+    /// What was made twice, each with whether the listing before it could not show the first one.
+    doubled: Vec<(bool, String)>,
 }
 
 /// What there is in a project.
@@ -119,9 +122,11 @@ impl Projects {
         self.seen.lock().unwrap().broken.clone()
     }
 
-    /// What was made twice, which only one controller alone can avoid.
-    pub(crate) fn doubled(&self) -> Vec<String> {
-        self.seen.lock().unwrap().doubled.clone()
+    /// What was made twice, which only one controller alone can avoid; and one that has lost its store only where it was shown the first.
+    pub(crate) fn doubled(&self, has_lost_store: bool) -> Vec<String> {
+        let seen = self.seen.lock().unwrap();
+        let doubled = seen.doubled.iter().filter(|(is_stale, _)| !(*is_stale && has_lost_store));
+        doubled.map(|(_, what)| what.clone()).collect()
     }
 
     fn picture(&self, sim: &Simulator) -> BTreeMap<Name, Project> {
@@ -263,8 +268,8 @@ impl Projects {
         let changed = of_branch.map(|one| one.updated_at).max();
         if newest.is_some_and(|newest| changed.is_none_or(|changed| newest >= changed)) {
             let of = &made.branch;
-            seen.doubled
-                .push(format!("{id} of {of:?} is made though the one of {newest:?} has what was written {changed:?}"));
+            let what = format!("{id} of {of:?} is made though the one of {newest:?} has what was written {changed:?}");
+            seen.doubled.push((seen.is_stale, what));
         }
     }
 }
@@ -279,6 +284,9 @@ impl Watcher for Projects {
         }
         if exchange.method == Method::Get {
             match rest {
+                [] if segments[1] == "deployments" => {
+                    seen.is_stale = exchange.faults.iter().any(|fault| fault.starts_with("stale"));
+                }
                 [project, "env"] if exchange.status == 200 => drop(seen.partial.remove(*project)),
                 [project, "env"] => drop(seen.partial.insert((*project).to_owned())),
                 _ => {}

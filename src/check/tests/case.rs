@@ -22,9 +22,14 @@ pub(super) fn at(second: i64) -> DateTime<Utc> {
 
 /// A fleet of these environments, each with an app `<name>-web` in organization `acme`; `more` goes into the spec of the first.
 pub(super) fn fleet(names: &[&str], more: &str) -> Fleet {
+    let more = std::iter::once(more).chain(std::iter::repeat(""));
+    fleet_of(&names.iter().copied().zip(more).collect::<Vec<_>>())
+}
+
+/// The same, with what goes into the spec of each.
+pub(super) fn fleet_of(environments: &[(&str, &str)]) -> Fleet {
     let mut yaml = String::new();
-    for (index, name) in names.iter().enumerate() {
-        let more = if index == 0 { more } else { "" };
+    for (name, more) in environments {
         yaml.push_str(&format!(
             "---\napiVersion: hangar/v1\nkind: Environment\nmetadata: {{name: {name}}}\nspec: {{{more} fly: {{org: acme, region: iad, apps: {{web: {{image: 'x:1', ips: {{v6: true}}}}}}}}}}\n"
         ));

@@ -1,6 +1,6 @@
 //! Nothing is brought about before the checks that it requires, and no run of a job is interrupted.
 
-use super::case::{Case, at, fleet, machine, marker, row, scope, unread};
+use super::case::{Case, at, fleet, fleet_of, machine, marker, row, scope, unread};
 use crate::observed::{CheckState, CommitChecks, MachineState, Presence, Reading};
 use crate::plan::{Action, Step, StepId};
 use crate::resource::{Commit, MachineSlot, ResourceKey};
@@ -21,7 +21,7 @@ fn said(case: &mut Case, sha: &str, states: &[(&str, CheckState)]) {
 #[test]
 fn nothing_is_brought_about_before_the_checks_that_its_environment_requires_have_passed() {
     use CheckState::{Failed, Passed, Pending};
-    let rule = "nothing is brought about before the checks";
+    let rule = "nothing is brought about behind a closed gate";
     let broken = |sha: &str, states: &[(&str, CheckState)]| {
         Case::creation().breaks(rule, |case| {
             case.fleet = gated();
@@ -36,12 +36,34 @@ fn nothing_is_brought_about_before_the_checks_that_its_environment_requires_have
     Case::creation().breaks(rule, |case| {
         case.fleet = gated();
         let commit = Commit { repo: "acme/chat".parse().unwrap(), sha: COMMIT.to_owned() };
-        case.observed.checks.insert(commit, CommitChecks::Unknown { reason: String::new() });
+        case.observed.checks.insert(commit, CommitChecks::Unknown { reason: String::new(), may_pass: true });
     });
     let mut case = Case::creation();
     case.fleet = gated();
     said(&mut case, COMMIT, &[("test", Passed), ("build", Passed)]);
     assert_eq!(case.broken(), Vec::<&str>::new());
+}
+
+#[test]
+fn nothing_is_brought_about_while_what_is_required_is_not_at_rest() {
+    let rule = "nothing is brought about behind a closed gate";
+    let two_requires_one = |more: &str| fleet_of(&[("one", more), ("two", "requires: {environments: [one]},")]);
+    // The plan makes both, and `one` has to be there first.
+    Case::creation().breaks(rule, |case| case.fleet = two_requires_one(""));
+    let alone = |more: &str| {
+        let mut case = Case::creation();
+        case.fleet = two_requires_one(more);
+        case.plan.steps.retain(|step| step.env == "two".into());
+        for (index, step) in case.plan.steps.iter_mut().enumerate() {
+            let shift = step.id.0 - index;
+            step.after = step.after.iter().map(|id| StepId(id.0 - shift)).collect();
+            step.id = StepId(index);
+        }
+        case
+    };
+    assert_eq!(alone("").broken(), Vec::<&str>::new());
+    alone("pause: true,").breaks(rule, |_| ());
+    alone("").breaks(rule, |case| drop(case.fleet.environments.remove(&"one".into())));
 }
 
 /// The machine of a job of `one`, in this state, is about to run again.

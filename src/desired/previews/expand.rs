@@ -21,7 +21,7 @@ use crate::desired::graph::{Completeness, Sleep};
 use crate::desired::inputs::beside;
 use crate::desired::problems::Problems;
 use crate::resource::EnvName;
-use crate::spec::preview::PreviewSource;
+use crate::spec::preview::{GithubSource, PreviewSource};
 use crate::spec::report::GithubReport;
 use crate::spec::validate::names;
 use crate::spec::{ParsedEnvironment, ParsedPreviewSet, Text as WrittenText};
@@ -226,7 +226,7 @@ pub(in crate::desired) fn probes(set: &ParsedPreviewSet) -> Vec<(ParsedEnvironme
         PreviewSource::Github(github) => Some(github),
         PreviewSource::List(_) | PreviewSource::File(_) => None,
     });
-    let probe = |github: &crate::spec::preview::GithubSource| {
+    let probe = |github: &GithubSource| {
         let mut environment = set.template.clone();
         "preview".clone_into(&mut environment.metadata.name);
         (environment, Facts::sample(&github.repo))
@@ -330,6 +330,8 @@ fn subjects(
                 let listing = github.repo.parse().ok().and_then(|repo| context.repos.get(&repo)).unwrap_or(&unknown);
                 if let Some(reason) = listing.completeness.gap() {
                     expansion.lack(set, &format!("{}: {reason}", github.repo));
+                } else {
+                    warn_of_missing_branches(set, &pointer, github, listing, &mut expansion.problems);
                 }
                 select::of_github(github, listing, longest)
             }
@@ -352,6 +354,26 @@ fn subjects(
     // Stable: what has no date stays in the order of its source, behind what has one.
     subjects.sort_by_key(|subject| subject.since.unwrap_or(DateTime::<Utc>::MAX_UTC));
     subjects
+}
+
+/// A branch that is named as it is and is not there has either not been pushed yet or another name. Without a word, an environment would
+/// be missing for no visible reason.
+fn warn_of_missing_branches(
+    set: &ParsedPreviewSet,
+    pointer: &str,
+    github: &GithubSource,
+    listing: &RepoListing,
+    problems: &mut Problems,
+) {
+    for (index, name) in github.named_branches() {
+        if listing.branches.iter().any(|branch| branch.name == name) {
+            continue;
+        }
+        let message = format!("{} has no branch `{name}`, so there is no environment of it", github.repo);
+        let help = "push the branch, or correct its name";
+        let pointer = format!("{pointer}/github/branches/{index}");
+        problems.diagnostics.warn(&set.origin, &pointer, message, Some(help.to_owned()));
+    }
 }
 
 fn items_of_file(

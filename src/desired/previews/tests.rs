@@ -269,6 +269,17 @@ fn an_incomplete_listing_makes_the_source_incomplete() {
 }
 
 #[test]
+fn a_named_branch_that_is_not_there_is_told_and_one_that_is_unknown_is_not() {
+    let set = set("{github: {repo: acme/Chat, branches: [prod, 'release/*']}}", "");
+    let of = |listing| built(&[("set.yaml", &*set)], listing);
+    let without = of(Some(listing(vec![], &["main"])));
+    assert_eq!(messages(&without), ["acme/Chat has no branch `prod`, so there is no environment of it"]);
+    assert!(without.diagnostics.render(false).contains("push the branch, or correct its name"));
+    assert!(of(Some(listing(vec![], &["prod"]))).diagnostics.is_empty());
+    assert!(of(None).diagnostics.is_empty());
+}
+
+#[test]
 fn a_list_and_a_file_give_parameters() {
     let text = set("{list: [{customer: acme, n: 1}]}", "")
         .replace("chat-${{ branch.slug }}", "demo-${{ params.customer }}")

@@ -164,6 +164,20 @@ fn a_gate_is_closed_until_what_it_requires_is_converged() {
     assert!(!idle.told().iter().any(|line| line.contains("GateClosed")), "{:#?}", idle.told());
 }
 
+#[test]
+fn what_is_required_has_to_be_compared_and_not_only_quiet() {
+    let gated = |more: &str, now: i64| {
+        let before = [("base", "", ONE), ("e", "", ONE)];
+        let world = changed(&before, &[("base", more, ONE), ("e", "requires: {environments: [base]},", NEXT)]);
+        world.with(|world| world.now = at(now))
+    };
+    tells_of(&gated("", 1), &["update machine app/iad/0 of e-web"]);
+    let paused = gated("pause: true,", 1);
+    tells_of(&paused, &["waits GateClosed: 2 steps held until `base`, which is paused, is converged"]);
+    let over = gated("ttl: {max: 1m},", 4000);
+    tells_of(&over, &["waits GateClosed: 2 steps held until `base`, which has come to its end, is converged"]);
+}
+
 /// `e` is to be changed, and requires two checks.
 fn checked(said: Option<CommitChecks>) -> World {
     let sha = "a".repeat(40);
@@ -190,8 +204,11 @@ fn checks_keep_a_gate_closed_until_each_of_them_has_succeeded() {
     waits(Some(known(&[("test", Passed)])), "waits for `build` (nothing of this name yet) at acme/chat@aaaaaaa");
     waits(Some(known(&[("test", Pending), ("build", Pending)])), "waits for `test` and `build` at acme/chat@aaaaaaa");
     waits(None, "the checks of acme/chat@aaaaaaa were not looked at");
-    let unknown = CommitChecks::Unknown { reason: "no answer".to_owned() };
-    waits(Some(unknown), "whether the checks of acme/chat@aaaaaaa have passed is not known: no answer");
+    let unknown = |may_pass| CommitChecks::Unknown { reason: "no answer".to_owned(), may_pass };
+    let text = "whether the checks of acme/chat@aaaaaaa have passed is not known: no answer";
+    waits(Some(unknown(true)), text);
+    let refused = checked(Some(unknown(false)));
+    tells(&refused, &[&format!("blocked ChecksUnknown: 2 steps held: {text}")]);
     // One that failed is told before those that may still end well.
     let text = "blocked ChecksFailed: 2 steps held: `build` (timed_out) did not succeed at acme/chat@aaaaaaa: push a commit that mends it, or run it again";
     tells(&checked(Some(known(&[("build", failed("timed_out"))]))), &[text]);

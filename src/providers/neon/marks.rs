@@ -8,7 +8,7 @@ use crate::resource::object::Marks;
 /// How the name of a compute begins that holds marks.
 const PREFIX: &str = "hangar:";
 
-/// The mark that says how often the branch was reset.
+/// The mark that says which reset the branch had last: a number, or the hash of a text.
 pub(super) const RESET: &str = "hangar_reset";
 
 /// The mark that says that what is in the branch is put aside before it is deleted.
@@ -73,15 +73,18 @@ mod tests {
             (SNAPSHOT, "1"),
             ("hangar_tombstone", "1800000000"),
             ("hangar_held", "1800000000"),
-            ("hangar_emptied", "1800000000"),
-            (RESET, "12"),
-            ("hangar_released", "0123456789ab"),
+            (RESET, "4294967295"),
         ];
         let marks: Marks = texts.iter().map(|(mark, value)| ((*mark).to_owned(), (*value).to_owned())).collect();
         let name = write(&marks);
-        assert_eq!(name, "hangar:p1,k1,s1,t6b49d200,h6b49d200,e6b49d200,rc,x0123456789ab");
+        assert_eq!(name, "hangar:p1,k1,s1,t6b49d200,h6b49d200,rffffffff");
         assert!(name.len() <= 64);
         assert_eq!(read(Some(&name)), marks);
+        // What is let go is neither held nor was its set found empty: the longest that there is.
+        let released = [("hangar_held", None), ("hangar_released", Some("0123456789ab".to_owned()))];
+        let change = released.map(|(mark, value)| (mark.to_owned(), value)).into();
+        let name = write(&changed(marks, &change));
+        assert!(name.ends_with(",x0123456789ab") && name.len() <= 64, "{name}");
         assert_eq!(read(Some("analytics")), Marks::new());
         assert_eq!(read(Some("hangar:tnonsense,p1")).len(), 1);
     }

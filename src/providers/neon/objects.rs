@@ -78,7 +78,9 @@ impl Reads {
             fields.insert("maxCu".to_owned(), json!(compute.autoscaling_limit_max_cu));
             fields.insert("suspendSeconds".to_owned(), json!(compute.suspend_timeout_seconds));
         }
-        if let Some(reset) = marks.get(marks::RESET).and_then(|text| text.parse::<u32>().ok()) {
+        // What a branch was born with is in its annotation, which cannot change; what it was reset to later is a mark.
+        let reset = marks.get(marks::RESET).or_else(|| annotated.annotation.get(marks::RESET));
+        if let Some(reset) = reset.and_then(|text| text.parse::<u32>().ok()) {
             fields.insert("reset".to_owned(), json!(reset));
         }
         let state = match branch.pending_state.as_ref().unwrap_or(&branch.current_state) {
@@ -222,10 +224,22 @@ impl Writes {
                 class: Class::Permanent,
             });
         };
+        // Without a place for the note it would be reset again and again.
+        let compute = self.compute(at, &write.key).await?;
         let begun = self.writer.reset_to_parent(at, &parent).await.map_err(|error| failed(&error))?;
         self.finished(&begun.operations).await?;
+        let reset = write.fields.get("reset").map(ToString::to_string);
+        self.rename(&compute, &BTreeMap::from([(marks::RESET.to_owned(), reset)])).await
+    }
+
+    /// The compute of a branch, whose name holds our marks.
+    async fn compute(&self, at: BranchRef<'_>, key: &ObjectKey) -> Result<Endpoint, ObjectError> {
         let endpoints = self.reads.reader.endpoints(at).await.map_err(|error| failed(&error))?;
-        self.note_reset(writing(&endpoints, at.branch), &write.fields).await
+        writing(&endpoints, at.branch).cloned().ok_or_else(|| ObjectError {
+            reason: "NoCompute".to_owned(),
+            message: format!("{key} has no compute whose name could hold our marks; add one in Neon's console"),
+            class: Class::Permanent,
+        })
     }
 
     /// The branch whose state a reset gives. One that was restored hangs from what it was, which is not what a reset is about.
@@ -239,12 +253,6 @@ impl Writes {
         }
         let all = self.reads.reader.branches(at.project).await.map_err(|error| failed(&error))?;
         Ok(all.into_iter().map(|one| one.branch).find(|one| one.default && one.id != at.branch).map(|one| one.id))
-    }
-
-    async fn note_reset(&self, compute: Option<&Endpoint>, fields: &Fields) -> Result<(), ObjectError> {
-        let (Some(compute), Some(reset)) = (compute, fields.get("reset")) else { return Ok(()) };
-        let change = BTreeMap::from([(marks::RESET.to_owned(), Some(reset.to_string()))]);
-        self.rename(compute, &change).await
     }
 
     async fn rename(&self, compute: &Endpoint, change: &BTreeMap<String, Option<String>>) -> Result<(), ObjectError> {
@@ -381,6 +389,9 @@ impl WriteObjects for Writes {
             Some(parent) => Some(self.parent(parent).await?),
             None => None,
         };
+        let mut annotation = write.marker.to_texts();
+        // What is new is as its parent is: there is nothing to reset, and no run may die before it says so.
+        annotation.extend(write.fields.get("reset").map(|reset| (marks::RESET.to_owned(), reset.to_string())));
         let is_schema_only = write.fields.get("schemaOnly") == Some(&Value::Bool(true));
         let branch = CreateBranch {
             name: write.key.name.clone(),
@@ -389,7 +400,7 @@ impl WriteObjects for Writes {
             protected: write.fields.get("protected") == Some(&Value::Bool(true)),
             expires_at: self.expiry(write),
             endpoints: vec![CreateEndpoint { kind: EndpointKind::ReadWrite, sizes: sizes(&write.fields, |_| true) }],
-            annotation: write.marker.to_texts(),
+            annotation,
         };
         let created = match self.writer.create_branch(self.reads.project(), &branch).await {
             Ok(created) => created,
@@ -409,11 +420,6 @@ impl WriteObjects for Writes {
         };
         if let Some(database) = text("database").filter(|name| created.databases.iter().all(|one| one.name != **name)) {
             self.create_database(at, database, role.as_deref()).await?;
-        }
-        if write.fields.contains_key("reset") {
-            // What is new is as its parent is: there is nothing to reset.
-            let compute = writing(&created.endpoints, &created.branch.id);
-            self.note_reset(compute, &write.fields).await?;
         }
         Ok(Written { id: Some(created.branch.id.clone()), shown: Some(created.branch.id) })
     }
@@ -468,15 +474,8 @@ impl WriteObjects for Writes {
         change: &BTreeMap<String, Option<String>>,
     ) -> Result<Written, ObjectError> {
         let _alone = self.lane.lock().await;
-        let endpoints = self.reads.reader.endpoints(self.reads.at(id)).await.map_err(|error| failed(&error))?;
-        let Some(compute) = writing(&endpoints, id) else {
-            return Err(ObjectError {
-                reason: "NoCompute".to_owned(),
-                message: format!("{key} has no compute whose name could hold our marks; add one in Neon's console"),
-                class: Class::Permanent,
-            });
-        };
-        self.rename(compute, change).await?;
+        let compute = self.compute(self.reads.at(id), key).await?;
+        self.rename(&compute, change).await?;
         Ok(Written::default())
     }
 

@@ -117,6 +117,14 @@ impl NeonHand {
         })
     }
 
+    /// Somebody removes the computes of a branch; what is in it stays.
+    pub fn delete_endpoints(&self, branch_id: &str) -> Result<(), EditError> {
+        self.change(|project, _, _| {
+            project.endpoints.retain(|_, endpoint| endpoint.branch_id != branch_id);
+            Ok(())
+        })
+    }
+
     /// Somebody gives a branch another name.
     pub fn rename_branch(&self, id: &str, name: &str) -> Result<(), EditError> {
         self.change_branch(id, |branch, _| name.clone_into(&mut branch.name))

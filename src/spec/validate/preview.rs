@@ -148,14 +148,12 @@ fn check_report(manifest: &Manifest<PreviewSetSpec>, report: &ReportSpec, findin
 
 /// Whether there can be no two previews of the set: it is of one branch, or of a list with one item.
 fn makes_one_at_most(manifest: &Manifest<PreviewSetSpec>) -> bool {
-    let is_pattern = |branch: &str| branch.contains(['*', '?', '[', '{', '\\']);
     let mut sources = manifest.spec.all_sources().map(|(_, source)| source);
     match (sources.next(), sources.next()) {
         (Some(PreviewSource::List(items)), None) => items.len() < 2,
-        (Some(PreviewSource::Github(github)), None) => match github.branches.as_slice() {
-            [branch] => github.pull_requests.is_none() && !is_pattern(branch),
-            _ => false,
-        },
+        (Some(PreviewSource::Github(github)), None) => {
+            github.pull_requests.is_none() && github.branches.len() == 1 && github.named_branches().count() == 1
+        }
         _ => false,
     }
 }
