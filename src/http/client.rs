@@ -9,6 +9,7 @@ use super::call::Call;
 use super::error::HttpError;
 use super::exchange::{Exchange, Expects};
 use super::limiter::Limiter;
+use super::quotas::Quotas;
 use super::requests::Requests;
 use super::retry::RetryPolicy;
 use super::token::Token;
@@ -29,13 +30,15 @@ pub struct Shared {
     pub random: Random,
     /// Counts what is sent.
     pub requests: Arc<Requests>,
+    /// What providers say is left.
+    pub quotas: Arc<Quotas>,
 }
 
 impl Shared {
     /// What a run shares, with a new limiter and a counter at zero.
     pub fn new(transport: SharedTransport, clock: SharedClock, random: Random) -> Self {
         let limiter = Arc::new(Limiter::new(Arc::clone(&clock)));
-        Self { transport, limiter, clock, random, requests: Arc::default() }
+        Self { transport, limiter, clock, random, requests: Arc::default(), quotas: Arc::default() }
     }
 }
 

@@ -12,6 +12,7 @@ use super::error::{
     Circumstances, HttpError, Problem, describe_body, describe_mismatch, exhausted_until, request_id, status_problem,
 };
 use super::limiter::LimitKey;
+use super::quotas::Quota;
 use super::retry::{History, Outcome, Reply};
 use super::transport::{Method, Request, Response, TransportError};
 
@@ -75,6 +76,14 @@ impl Exchange {
             shared.limiter.wait(&key, call.rate).await;
             let began = *began.get_or_insert_with(|| shared.clock.now());
             let result = self.attempt(method, call, timeout).await;
+            if let Some(quota) = result.as_ref().ok().and_then(Quota::told) {
+                shared.quotas.note(&key, quota);
+                // The next one would be refused. What takes longer is told to whoever asks for it.
+                let wait = (quota.resets_at - shared.clock.now()).to_std().unwrap_or_default();
+                if quota.left == 0 && wait <= LONGEST_PAUSE {
+                    shared.limiter.pause(&key, wait);
+                }
+            }
             let Flaw { reply, problem, response } = match self.judge(call, expects, result) {
                 Ok(response) => return Ok(response),
                 Err(flaw) => flaw,

@@ -17,7 +17,7 @@ use hangar::plan::Request;
 use hangar::random::Random;
 use hangar::resource::RepoName;
 use hangar::secret::SecretText;
-use hangar::sim::{SimConfig, Simulator};
+use hangar::sim::{SimConfig, RequestRecord, Simulator};
 use hangar::source::{AssetError, Assets, Snapshot};
 use hangar::spec::SourceFile;
 use hangar::store::{MemoryStore, Store};
@@ -175,8 +175,9 @@ impl World {
         let session = self.session();
         let run = Once::new(&session, request, Duration::from_mins(3)).run(|_| ());
         let outcome = session.feedback.beside(run).await.unwrap();
-        // Whatever else a test asserts: nothing is ever sent faster than Fly documents.
-        let limited: Vec<_> = self.sim.requests().into_iter().filter(|request| request.status == Some(429)).collect();
+        // Whatever else a test asserts: nothing is ever sent faster than providers document. How much a day may be made is another matter.
+        let too_fast = |request: &RequestRecord| request.status == Some(429) && request.path != "/v13/deployments";
+        let limited: Vec<_> = self.sim.requests().into_iter().filter(too_fast).collect();
         assert!(limited.is_empty(), "{limited:#?}");
         outcome
     }

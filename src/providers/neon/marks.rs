@@ -73,15 +73,16 @@ mod tests {
             (SNAPSHOT, "1"),
             ("hangar_tombstone", "1800000000"),
             ("hangar_held", "1800000000"),
+            ("hangar_emptied", "1800000000"),
             (RESET, "4294967295"),
         ];
         let marks: Marks = texts.iter().map(|(mark, value)| ((*mark).to_owned(), (*value).to_owned())).collect();
         let name = write(&marks);
-        assert_eq!(name, "hangar:p1,k1,s1,t6b49d200,h6b49d200,rffffffff");
+        assert_eq!(name, "hangar:p1,k1,s1,t6b49d200,h6b49d200,e6b49d200,rffffffff");
         assert!(name.len() <= 64);
         assert_eq!(read(Some(&name)), marks);
-        // What is let go is neither held nor was its set found empty: the longest that there is.
-        let released = [("hangar_held", None), ("hangar_released", Some("0123456789ab".to_owned()))];
+        // What is let go is neither held nor was its set found empty.
+        let released = [("hangar_held", None), ("hangar_emptied", None), ("hangar_released", Some("0123456789ab".to_owned()))];
         let change = released.map(|(mark, value)| (mark.to_owned(), value)).into();
         let name = write(&changed(marks, &change));
         assert!(name.ends_with(",x0123456789ab") && name.len() <= 64, "{name}");

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use super::client::{DeployedTo, DeploymentFilter, GitSource, NewDeployment, VercelError};
@@ -10,6 +11,7 @@ use super::objects::Writes;
 use super::production::wanted_commit;
 use super::reads::{Reads, Seen, Target, failed, whole_name};
 use super::wire::{Deployment, DeploymentRow, EnvironmentOf, Progress};
+use crate::http::Quota;
 use crate::observed::{Object, ObjectState};
 use crate::providers::objects::{Class, ObjectError, Written};
 use crate::resource::object::{Fields, ObjectMarker, ObjectWrite};
@@ -20,6 +22,12 @@ const LOG_LINES: usize = 8;
 
 /// The most deployments among which the newest is looked for.
 const RECENT: usize = 20;
+
+/// One of so many deployments of a day is kept for production.
+const KEPT: u64 = 20;
+
+/// A window that ends within this time is no reason to wait for its end here: requests are spaced out in any case.
+const SOON: TimeDelta = TimeDelta::minutes(15);
 
 /// The most deployments of one branch that are deleted.
 const MOST: usize = 5_000;
@@ -178,6 +186,23 @@ impl Writes {
         Ok(Written::default())
     }
 
+    /// The last deployments of a window that does not end soon are left for production.
+    fn has_room_for(&self, place: &DeployedTo) -> Result<(), ObjectError> {
+        let Some(quota) = self.writer.deployments_left().filter(|_| *place != DeployedTo::Production) else {
+            return Ok(());
+        };
+        let ends_soon = quota.resets_at.signed_duration_since(self.reads.clock.now()) <= SOON;
+        if ends_soon || quota.left > quota.limit / KEPT {
+            return Ok(());
+        }
+        let Quota { limit, left, resets_at } = quota;
+        let message = format!(
+            "Vercel lets the team make {left} of {limit} more deployments until {}: they are kept for production, and this one is made then",
+            resets_at.format("%Y-%m-%d %H:%M UTC")
+        );
+        Err(ObjectError { reason: "DeploymentLimit".to_owned(), message, class: Class::NoRoom })
+    }
+
     pub(super) async fn deploy_again(&self, deployment: &Deployment, marker: &ObjectMarker) -> Result<(), ObjectError> {
         let project = self.reads.project().await.map_err(|error| failed(&error))?;
         let place = match (&deployment.custom_environment, deployment.target.as_deref()) {
@@ -185,6 +210,7 @@ impl Writes {
             (None, Some("production")) => DeployedTo::Production,
             (None, _) => DeployedTo::Preview,
         };
+        self.has_room_for(&place)?;
         let made = self.writer.redeploy(&project.name, &deployment.id, &place, &meta(marker)).await;
         made.map(drop).map_err(|error| failed(&error))
     }
@@ -203,6 +229,7 @@ impl Writes {
             None if target.name == "production" => DeployedTo::Production,
             None => DeployedTo::Preview,
         };
+        self.has_room_for(&place)?;
         let new = NewDeployment {
             name: project.name.clone(),
             project: project.id.clone(),

@@ -37,9 +37,11 @@ impl Vercel {
             let Self { projects, ids, usage, .. } = self;
             let Some(project) = projects.iter_mut().find(|project| project.id == id) else { continue };
             let is_production = !is_fork && source.branch == project.production_branch();
+            if !project.creates_deployments {
+                continue;
+            }
             let plan = config.vercel_plan(&project.team);
-            let is_counted = !config.rate_limits || usage.count_deployment(&project.team, plan, at).is_ok();
-            if !project.creates_deployments || !is_counted {
+            if config.rate_limits && usage.count_deployment(&project.team, plan, at).is_err() {
                 continue;
             }
             if is_fork && project.fork_protection {

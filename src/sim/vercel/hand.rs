@@ -10,7 +10,7 @@ use super::access::user_id;
 use super::deployment::{Deployment, VercelBuild};
 use super::objects_deployment::alias_uid;
 use super::state::{AliasRequest, Bypass, CustomEnvironment, Domain, Project, Variable};
-use crate::sim::Simulator;
+use crate::sim::{Simulator, World};
 use crate::sim::edits::EditError;
 use crate::sim::world::ids::Ids;
 use crate::sim::world::schedule::after;
@@ -134,6 +134,13 @@ impl Simulator {
     pub fn vercel_projects(&self) -> Vec<(String, String)> {
         let state = self.present();
         state.world.vercel.projects.iter().map(|project| (project.team.clone(), project.name.clone())).collect()
+    }
+
+    /// Others in a Vercel team have made so many deployments in the hours before.
+    pub fn others_deploy_at_vercel(&self, team: &str, count: u32) {
+        let now = self.now();
+        let World { vercel, config, .. } = &mut self.present().world;
+        vercel.usage.others_deployed(team, config.vercel_plan(team), count, now);
     }
 
     /// A registered domain is in use in somebody else's Vercel account, or not any more.

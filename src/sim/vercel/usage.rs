@@ -76,14 +76,15 @@ impl Usage {
         Ok(headers(limit, window))
     }
 
-    /// Counts a deployment towards what a team may make in five minutes, an hour, and a day.
-    pub(super) fn count_deployment(&mut self, team: &str, plan: VercelPlan, now: DateTime<Utc>) -> Result<(), Refusal> {
-        let [few, hourly, daily] = match plan {
-            VercelPlan::Hobby => [60, 100, 100],
-            VercelPlan::Pro => [120, 450, 6_000],
-            VercelPlan::Enterprise => [300, 1_800, 24_000],
-        };
-        let limits = [limit("5m", few, 300), limit("hour", hourly, 3_600), limit("day", daily, 86_400)];
+    /// Counts a deployment towards what a team may make in five minutes, an hour, and a day. Returns the headers that tell what is left
+    /// where least is left.
+    pub(super) fn count_deployment(
+        &mut self,
+        team: &str,
+        plan: VercelPlan,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<(String, String)>, Refusal> {
+        let limits = deployment_limits(plan);
         for limit in limits {
             let window = self.window(&format!("deployments {team} {}", limit.kind), limit, now);
             if window.used >= limit.most {
@@ -93,10 +94,17 @@ impl Usage {
                 });
             }
         }
-        for limit in limits {
-            self.take(&format!("deployments {team} {}", limit.kind), limit, now);
+        let taken = limits.map(|limit| (limit, self.take(&format!("deployments {team} {}", limit.kind), limit, now).0));
+        let least = taken.iter().min_by_key(|(limit, window)| limit.most.saturating_sub(window.used));
+        Ok(least.map(|(limit, window)| headers(*limit, *window)).unwrap_or_default())
+    }
+
+    /// Others in the team have made so many deployments in the hours before.
+    pub(super) fn others_deployed(&mut self, team: &str, plan: VercelPlan, count: u32, now: DateTime<Utc>) {
+        let [_, _, daily] = deployment_limits(plan);
+        for _ in 0..count {
+            self.take(&format!("deployments {team} {}", daily.kind), daily, now);
         }
-        Ok(())
     }
 
     fn window(&mut self, key: &str, limit: Limit, now: DateTime<Utc>) -> &mut Window {
@@ -117,6 +125,16 @@ impl Usage {
         window.used = window.used.saturating_add(1);
         (*window, false)
     }
+}
+
+/// How many deployments a team may make in five minutes, an hour, and a day.
+const fn deployment_limits(plan: VercelPlan) -> [Limit; 3] {
+    let [few, hourly, daily] = match plan {
+        VercelPlan::Hobby => [60, 100, 100],
+        VercelPlan::Pro => [120, 450, 6_000],
+        VercelPlan::Enterprise => [300, 1_800, 24_000],
+    };
+    [limit("5m", few, 300), limit("hour", hourly, 3_600), limit("day", daily, 86_400)]
 }
 
 fn headers(limit: Limit, window: Window) -> Vec<(String, String)> {

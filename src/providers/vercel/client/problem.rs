@@ -1,5 +1,7 @@
 //! What Vercel's refusals mean: one variant per thing that is to be treated differently.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 
 use super::error::Class;
@@ -177,6 +179,11 @@ pub(super) struct Said<'a> {
     pub(super) project: Option<&'a str>,
 }
 
+/// The calls that count towards a team's deployments.
+const MAKES_DEPLOYMENTS: [&str; 2] = ["create deployment", "redeploy"];
+/// What is over after that is waited for; after what takes longer, deployments are asked for again later.
+const SOON_OVER: Duration = Duration::from_mins(5);
+
 impl VercelProblem {
     /// What `error` means: Vercel's own word first, then the status.
     pub(super) fn of(error: &HttpError) -> Self {
@@ -211,7 +218,10 @@ impl VercelProblem {
             401 | 403 => Self::Forbidden { token, permission: error.action().to_owned(), message },
             402 => Self::PaymentRequired { message },
             404 => Self::NotFound { token },
-            429 if code.starts_with("api-deployments") || code == "builds_rate_limited" => {
+            429 if code.starts_with("api-deployments")
+                || code == "builds_rate_limited"
+                || (MAKES_DEPLOYMENTS.contains(&error.action()) && error.retry_after() > Some(SOON_OVER)) =>
+            {
                 Self::DeploymentLimit { until }
             }
             429 => Self::RateLimited { until },

@@ -15,7 +15,7 @@ use super::request::{
     Added, Deleted, DeployedTo, DomainChange, NewDeployment, NewDomain, NewVariable, VariableChange, VercelScope,
 };
 use crate::http::transport::Method;
-use crate::http::{Call, Rate, WriteClient};
+use crate::http::{Call, Quota, Rate, WriteClient};
 use crate::providers::vercel::wire::{
     AssignedAlias, AssignedAnswer, BypassAnswer, BypassSecret, Deployment, FailedVariable, OneOrMany, ProjectDomain,
     UpsertAnswer, Upserted, Variable,
@@ -29,6 +29,8 @@ const PROJECT_RATE: Rate = Rate::new(Duration::from_millis(750), 20);
 const DELETE_VARIABLE_RATE: Rate = Rate::new(Duration::from_millis(1_250), 12);
 const ALIAS_RATE: Rate = Rate::new(Duration::from_secs(6), 20);
 const DELETE_DEPLOYMENT_RATE: Rate = Rate::new(Duration::from_secs(4), 50);
+/// Vercel counts them for the whole team, whatever they are of.
+const DEPLOYMENTS: &str = "make deployments";
 const DEPLOYMENT_RATE: Rate = Rate::new(Duration::from_secs(3), 20);
 
 /// Reads and changes one team's part of Vercel.
@@ -178,10 +180,17 @@ impl VercelWriter {
         self.delete(call.rate(PROJECT_RATE), Place::within(project, name)).await
     }
 
+    /// How many deployments the team may still make, as far as Vercel has told this run.
+    pub fn deployments_left(&self) -> Option<Quota> {
+        let connection = self.http.reader().connection();
+        let shared = &connection.shared;
+        shared.quotas.of(connection.token.label(), DEPLOYMENTS, shared.clock.now())
+    }
+
     /// Makes a deployment of a commit. After an unknown outcome, look for it by branch and commit before another attempt.
     pub async fn create_deployment(&self, new: &NewDeployment) -> Result<Deployment, VercelError> {
         let call = Call::new("create deployment", "", &["v13", "deployments"]).query("forceNew", "1");
-        let call = call.query("skipAutoDetectionConfirmation", "1").json(&new.body()).rate(DEPLOYMENT_RATE);
+        let call = call.query("skipAutoDetectionConfirmation", "1").json(&new.body()).rate(DEPLOYMENT_RATE).lane(DEPLOYMENTS);
         self.send(Method::Post, call, Place::within(&new.project, &new.git.branch)).await
     }
 
@@ -200,7 +209,8 @@ impl VercelWriter {
         let mut body = json!({"name": project, "deploymentId": deployment, "meta": noted});
         place.write_to(&mut body);
         let call = Call::new("redeploy", "", &["v13", "deployments"]).query("forceNew", "1").json(&body);
-        self.send(Method::Post, call.rate(DEPLOYMENT_RATE), Place::within(project, deployment)).await
+        let call = call.rate(DEPLOYMENT_RATE).lane(DEPLOYMENTS);
+        self.send(Method::Post, call, Place::within(project, deployment)).await
     }
 
     /// Cancels a deployment that is being built.

@@ -134,12 +134,15 @@ pub(super) fn create(vercel: &mut Vercel, asked: &Asked<'_>) -> Answer {
         new.environment = Some(known.ok_or_else(|| bad_request(&text))?);
     }
     let plan = asked.config.vercel_plan(asked.team.as_deref().unwrap_or_default());
+    let mut left = Vec::new();
     if asked.config.rate_limits {
-        vercel.usage.count_deployment(asked.team.as_deref().unwrap_or_default(), plan, asked.now)?;
+        left = vercel.usage.count_deployment(asked.team.as_deref().unwrap_or_default(), plan, asked.now)?;
     }
     let (changed, ids) = change(vercel, asked, &project)?;
     let id = changed.deploy(ids, new, asked.now, &asked.config.vercel_times);
-    get(vercel, asked, &id)
+    let mut reply = get(vercel, asked, &id)?;
+    reply.headers.extend(left);
+    Ok(reply)
 }
 
 fn new_deployment(
