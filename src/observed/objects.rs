@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use super::Listing;
+use crate::desired::Completeness;
 use crate::resource::object::{Fields, Marks, ObjectMarker};
-use crate::resource::{EnvName, ObjectKey, OwnerId};
+use crate::resource::{EnvName, ObjectKey, OwnerId, ScopeKey};
 use crate::secret::SecretText;
 
 /// One scope of a provider as a listing covers it.
@@ -16,6 +17,32 @@ pub struct ObjectScope {
     pub objects: Listing<Object>,
     /// Why the scope cannot be read at all where asking again soon does not help, and what to do.
     pub out_of_reach: Option<String>,
+    /// How many more objects fit into it; nothing where that is not known, or nothing is to be made.
+    pub room: Option<Room>,
+}
+
+/// The room that a provider's plan leaves in a scope.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Room {
+    /// How many objects may be made.
+    pub left: usize,
+    /// What the limit is, for people: `10 branches`.
+    pub limit: String,
+}
+
+impl ObjectScope {
+    /// A scope of which everything was listed.
+    pub const fn complete(items: Vec<Object>, started_at: DateTime<Utc>) -> Self {
+        let objects = Listing { items, completeness: Completeness::Complete, started_at };
+        Self { objects, out_of_reach: None, room: None }
+    }
+
+    /// A scope that could not be listed. `advice` is for where asking again soon does not help.
+    pub fn unreadable(scope: &ScopeKey, started_at: DateTime<Utc>, reason: String, advice: Option<String>) -> Self {
+        let out_of_reach = advice.map(|advice| format!("{scope}: {reason}; {advice}"));
+        let completeness = Completeness::Incomplete { reason };
+        Self { objects: Listing { items: Vec::new(), completeness, started_at }, out_of_reach, room: None }
+    }
 }
 
 /// One object.

@@ -7,7 +7,7 @@ use sha2::Digest as _;
 
 use super::parts::Progress;
 use super::planner::{Place, Planner};
-use super::step::{Action, ObjectChange, StepId};
+use super::step::{Action, ObjectChange, Step, StepId};
 use super::withheld::Reason;
 use crate::desired::{Environment, Object, SecretValue, Wanted};
 use crate::memory::NoteOutcome;
@@ -77,6 +77,10 @@ impl<'a> Planner<'a> {
             self.wait(&env.name, place.component, Some(&key), Reason::DependencyBlocked, message, None);
             return;
         }
+        if let Some(message) = self.lacks_room(object, scope) {
+            self.wait(&env.name, place.component, Some(&key), Reason::Queued, message, None);
+            return;
+        }
         if let Err(obstacle) = self.may_create(&key, false) {
             self.withhold(&place, &key, &format!("create {}", object.key), obstacle);
             return;
@@ -107,6 +111,16 @@ impl<'a> Planner<'a> {
         });
         let maker = ready.find(|env| env.objects.iter().any(|other| other.key == key))?;
         Some(format!("{} waits for {key}, which environment `{}` makes", object.key, maker.name))
+    }
+
+    /// Why there is no room for `object`, with what this plan makes already.
+    fn lacks_room(&self, object: &Object, scope: &observed::ObjectScope) -> Option<String> {
+        let room = scope.room.as_ref()?;
+        let takes_room = |step: &&Step| matches!((&step.action, &step.key), (Action::CreateObject(_), ResourceKey::Object(key)) if key.scope == object.key.scope);
+        let made = self.plan.steps.iter().filter(takes_room).count();
+        let limit = &room.limit;
+        (made >= room.left)
+            .then(|| format!("{} waits for room: the plan that {} is on allows {limit}", object.key, object.key.scope))
     }
 
     fn plan_live_object(

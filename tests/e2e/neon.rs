@@ -3,7 +3,7 @@
 use hangar::controller::Verdict;
 use hangar::desired::{Completeness, PullRequest, RepoListing};
 use hangar::http::transport::Method;
-use hangar::plan::{Purpose, Reason, Request};
+use hangar::plan::{Purpose, Reason, Request, Withheld};
 use hangar::sim::{Fault, FaultKind, Matcher, NeonBranchView, NeonLimits, NeonPlan, SimConfig, SimNeonProject};
 
 use crate::support::{CONTROLLER, GRACE, QUARANTINE, environment, seconds, small, withheld};
@@ -337,6 +337,31 @@ async fn no_room_is_a_queue_and_no_failure() {
     world.pass_time(seconds(600)).await;
     world.converge().await;
     assert!(world.branch("demo-main").is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_free_plan_has_no_room_for_is_known_before_anything_is_asked_for() {
+    let mut world = world("");
+    let neon = world.sim.neon(PROJECT);
+    neon.set_plan(NeonPlan::Free).unwrap();
+    for number in neon.branches().len()..9 {
+        neon.create_branch(&format!("theirs-{number}"), None).unwrap();
+    }
+    world.put("two.yaml", &demo("").replace("name: demo", "name: two"));
+    let planned = world.diff().await;
+    let queued = |all: &[Withheld]| all.iter().filter(|one| one.reason == Reason::Queued).cloned().collect::<Vec<_>>();
+    let [waits] = &queued(&planned.plan.withheld)[..] else { panic!("{:#?}", planned.plan.withheld) };
+    assert!(waits.message.contains("allows 10 branches"), "{}", waits.message);
+    let outcome = world.reconcile().await;
+    assert_eq!(outcome.verdicts[&"demo".into()], Verdict::Converged);
+    assert_eq!(outcome.verdicts[&"two".into()], Verdict::Waiting);
+    assert_eq!(neon.branches().len(), 10);
+    let made = world.writes().iter().filter(|write| write.ends_with("/branches")).count();
+    assert_eq!(made, 1, "nothing is asked for that would be refused");
+    neon.delete_branch(&world.branch("theirs-8").unwrap().id).unwrap();
+    world.pass_time(seconds(600)).await;
+    world.converge().await;
+    assert!(world.branch("two-main").is_some());
 }
 
 #[tokio::test(start_paused = true)]

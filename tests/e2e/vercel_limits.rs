@@ -10,7 +10,8 @@ use crate::world::World;
 
 /// An environment whose deployments Hangar makes: a preview of the branch of its name, or production.
 fn deployed(name: &str, place: &str) -> String {
-    let vercel = format!("vercel: {{team: acme, projects: {{web: {{project: web, {place}, deployment: {{by: hangar}}}}}}}}");
+    let vercel =
+        format!("vercel: {{team: acme, projects: {{web: {{project: web, {place}, deployment: {{by: hangar}}}}}}}}");
     let class = if place.contains("production") { "\nclass: production" } else { "" };
     environment(name, &format!("{vercel}{class}"), "web: {image: 'registry.fly.io/demo:v1'}")
 }

@@ -17,7 +17,7 @@ use hangar::plan::Request;
 use hangar::random::Random;
 use hangar::resource::RepoName;
 use hangar::secret::SecretText;
-use hangar::sim::{SimConfig, RequestRecord, Simulator};
+use hangar::sim::{RequestRecord, SimConfig, Simulator};
 use hangar::source::{AssetError, Assets, Snapshot};
 use hangar::spec::SourceFile;
 use hangar::store::{MemoryStore, Store};

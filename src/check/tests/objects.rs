@@ -48,7 +48,7 @@ fn branch(env: &str, marks: &[(&str, String)]) -> Object {
 /// What is live: these branches, and no app.
 fn with(branches: Vec<Object>) -> Observed {
     let mut observed = observed(&[]);
-    let scope = ObjectScope { objects: listing(branches), out_of_reach: None };
+    let scope = ObjectScope { objects: listing(branches), out_of_reach: None, room: None };
     observed.objects.insert(ScopeKey::new(Provider::Neon, "p"), scope);
     observed
 }

@@ -165,7 +165,7 @@ impl World {
             }
             for object in &env.objects {
                 let nothing = Listing { items: Vec::new(), completeness: Completeness::Complete, started_at: at(0) };
-                let scope = ObjectScope { objects: nothing, out_of_reach: None };
+                let scope = ObjectScope { objects: nothing, out_of_reach: None, room: None };
                 self.objects.entry(object.key.scope.clone()).or_insert(scope);
             }
         }

@@ -13,9 +13,8 @@ use super::client::{self, Deleted, FlyError, FlyProblem, FlyReader, FlyWriter};
 use super::marks;
 use super::wire::{Cluster, ClusterEndpoint, ClusterStatus, ClusterSummary};
 use crate::clock::SharedClock;
-use crate::desired::Completeness;
 use crate::http::{ReadClient, Shared, WriteClient};
-use crate::observed::{Listing, Object, ObjectScope, ObjectState};
+use crate::observed::{Object, ObjectScope, ObjectState};
 use crate::providers::objects::{
     Changed, Class, Expected, ObjectError, ObjectReader, ObjectWriter, ReadObjects, WriteObjects, Written,
 };
@@ -310,9 +309,8 @@ impl ReadObjects for Reads {
             Ok(clusters) => clusters,
             Err(error) => {
                 let is_permanent = matches!(error.class(), client::Class::Permanent | client::Class::Blocked);
-                let out_of_reach = is_permanent.then(|| format!("{}: {error}; {}", self.scope, error.advice()));
-                let completeness = Completeness::Incomplete { reason: error.to_string() };
-                return ObjectScope { objects: Listing { items: Vec::new(), completeness, started_at }, out_of_reach };
+                let advice = is_permanent.then(|| error.advice().to_string());
+                return ObjectScope::unreadable(&self.scope, started_at, error.to_string(), advice);
             }
         };
         let mut items: Vec<Object> = Vec::new();
@@ -326,7 +324,7 @@ impl ReadObjects for Reads {
                 object.marker = None;
             }
         }
-        ObjectScope { objects: Listing { items, completeness: Completeness::Complete, started_at }, out_of_reach: None }
+        ObjectScope::complete(items, started_at)
     }
 
     async fn look_closely(&self, scope: &mut ObjectScope, wanted: &BTreeMap<ObjectKey, Fields>) {

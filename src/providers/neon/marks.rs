@@ -82,7 +82,8 @@ mod tests {
         assert!(name.len() <= 64);
         assert_eq!(read(Some(&name)), marks);
         // What is let go is neither held nor was its set found empty.
-        let released = [("hangar_held", None), ("hangar_emptied", None), ("hangar_released", Some("0123456789ab".to_owned()))];
+        let released =
+            [("hangar_held", None), ("hangar_emptied", None), ("hangar_released", Some("0123456789ab".to_owned()))];
         let change = released.map(|(mark, value)| (mark.to_owned(), value)).into();
         let name = write(&changed(marks, &change));
         assert!(name.ends_with(",x0123456789ab") && name.len() <= 64, "{name}");

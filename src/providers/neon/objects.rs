@@ -12,14 +12,13 @@ use tokio::sync::Mutex;
 
 use super::client::{self, BranchRef, Deleted, NeonError, NeonProblem, NeonReader, NeonWriter};
 use super::wire::{
-    Annotated, BranchData, BranchState, CreateBranch, CreateEndpoint, Endpoint, EndpointKind, Operation, UpdateBranch,
-    UpdateEndpoint,
+    Annotated, BranchData, BranchState, CreateBranch, CreateEndpoint, Endpoint, EndpointKind, Operation, ProjectOwner,
+    UpdateBranch, UpdateEndpoint,
 };
 use super::{marks, restore};
 use crate::clock::SharedClock;
-use crate::desired::Completeness;
 use crate::http::{ReadClient, Shared, WriteClient};
-use crate::observed::{Listing, Object, ObjectScope, ObjectState};
+use crate::observed::{Object, ObjectScope, ObjectState, Room};
 use crate::providers::objects::{
     Changed, Class, Expected, ObjectError, ObjectReader, ObjectWriter, ReadObjects, WriteObjects, Written,
 };
@@ -165,6 +164,22 @@ impl Reads {
         ];
         object.outputs.extend(outputs.map(|(name, value)| (name.to_owned(), value)));
         Ok(())
+    }
+
+    /// How many more branches the project may have, with so many that are there. Of paid plans no limit is known: what is beyond
+    /// those that are included is billed.
+    async fn room(&self, there: usize) -> Option<Room> {
+        let project = match self.reader.project(self.project()).await {
+            Ok(project) => project,
+            Err(error) => {
+                // The answer to the creation says it then.
+                tracing::warn!(%error, "how many branches the project may have is not known");
+                return None;
+            }
+        };
+        let owner = project.owner.filter(ProjectOwner::is_free)?;
+        let most = usize::try_from(owner.branches_limit).ok().filter(|most| *most > 0)?;
+        Some(Room { left: most.saturating_sub(there), limit: format!("{most} branches") })
     }
 
     async fn find(&self, name: &str) -> Result<Option<Object>, NeonError> {
@@ -351,18 +366,19 @@ impl ReadObjects for Reads {
         let (branches, endpoints) = match listed {
             Ok(listed) => listed,
             Err(error) => {
-                let out_of_reach =
-                    (error.class() == client::Class::Permanent).then(|| format!("{error}; {}", error.advice()));
-                let completeness = Completeness::Incomplete { reason: error.to_string() };
-                return ObjectScope { objects: Listing { items: Vec::new(), completeness, started_at }, out_of_reach };
+                let advice = (error.class() == client::Class::Permanent).then(|| error.advice().to_string());
+                return ObjectScope::unreadable(&self.scope, started_at, error.to_string(), advice);
             }
         };
         let items = branches.iter().map(|branch| self.object(branch, &endpoints, &branches)).collect();
-        let objects = Listing { items, completeness: Completeness::Complete, started_at };
-        ObjectScope { objects, out_of_reach: None }
+        ObjectScope::complete(items, started_at)
     }
 
     async fn look_closely(&self, scope: &mut ObjectScope, wanted: &BTreeMap<ObjectKey, Fields>) {
+        let is_there = |key: &ObjectKey| scope.objects.items.iter().any(|object| object.key == *key);
+        if scope.objects.completeness.is_complete() && !wanted.keys().all(is_there) {
+            scope.room = self.room(scope.objects.items.len()).await;
+        }
         let is_any_restored = wanted.values().any(restore::is_wanted);
         let all = scope.objects.items.iter().filter(|_| is_any_restored).map(|object| object.key.name.clone());
         let names: &BTreeSet<String> = &all.collect();

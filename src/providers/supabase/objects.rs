@@ -13,9 +13,8 @@ use super::error::{self, SupabaseError};
 use super::marks;
 use super::wire::{Branch, Progress};
 use crate::clock::SharedClock;
-use crate::desired::Completeness;
 use crate::http::{ReadClient, Shared, WriteClient};
-use crate::observed::{Listing, Object, ObjectScope, ObjectState};
+use crate::observed::{Object, ObjectScope, ObjectState};
 use crate::providers::objects::{
     Changed, Class, Expected, ObjectError, ObjectReader, ObjectWriter, ReadObjects, WriteObjects, Written,
 };
@@ -214,15 +213,13 @@ fn failed(error: &SupabaseError) -> ObjectError {
 impl ReadObjects for Reads {
     async fn list(&self) -> ObjectScope {
         let started_at = self.clock.now();
-        let (items, completeness, out_of_reach) = match self.objects().await {
-            Ok(objects) => (objects, Completeness::Complete, None),
+        match self.objects().await {
+            Ok(objects) => ObjectScope::complete(objects, started_at),
             Err(error) => {
-                let is_permanent = error.class() == error::Class::Permanent;
-                let out_of_reach = is_permanent.then(|| format!("{error}; {}", error.advice()));
-                (Vec::new(), Completeness::Incomplete { reason: error.to_string() }, out_of_reach)
+                let advice = (error.class() == error::Class::Permanent).then(|| error.advice().to_string());
+                ObjectScope::unreadable(&self.scope, started_at, error.to_string(), advice)
             }
-        };
-        ObjectScope { objects: Listing { items, completeness, started_at }, out_of_reach }
+        }
     }
 
     async fn look_closely(&self, scope: &mut ObjectScope, wanted: &BTreeMap<ObjectKey, Fields>) {

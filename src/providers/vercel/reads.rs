@@ -10,8 +10,7 @@ use super::client::{self, VercelError, VercelProblem, VercelReader};
 use super::marks::{self, Kept, Mark, Ours};
 use super::wire::{Project, ProjectDomain, Variable, VariableKind};
 use crate::clock::SharedClock;
-use crate::desired::Completeness;
-use crate::observed::{Listing, Object, ObjectScope, ObjectState};
+use crate::observed::{Object, ObjectScope, ObjectState};
 use crate::providers::objects::{Class, ObjectError};
 use crate::resource::object::{Fields, Marks, ObjectMarker};
 use crate::resource::{ComponentName, EnvName, ObjectKey, ObjectKind, OwnerId, ScopeKey};
@@ -149,16 +148,10 @@ impl Reads {
     pub(super) async fn list(&self) -> ObjectScope {
         let started_at = self.clock.now();
         match self.see(true, true).await {
-            Ok(seen) => {
-                let items = self.objects(&seen);
-                let objects = Listing { items, completeness: Completeness::Complete, started_at };
-                ObjectScope { objects, out_of_reach: None }
-            }
+            Ok(seen) => ObjectScope::complete(self.objects(&seen), started_at),
             Err(error) => {
-                let out_of_reach = (error.class() == client::Class::Permanent)
-                    .then(|| format!("{}: {error}; {}", self.scope, error.advice()));
-                let completeness = Completeness::Incomplete { reason: error.to_string() };
-                ObjectScope { objects: Listing { items: Vec::new(), completeness, started_at }, out_of_reach }
+                let advice = (error.class() == client::Class::Permanent).then(|| error.advice().to_string());
+                ObjectScope::unreadable(&self.scope, started_at, error.to_string(), advice)
             }
         }
     }

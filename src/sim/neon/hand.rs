@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::setup::{NeonLimits, NeonTimes, SimNeonProject};
+use super::setup::{NeonLimits, NeonPlan, NeonTimes, SimNeonProject};
 use super::state::{Branch, BranchState, Endpoint, EndpointState, Mishap, Project, Role};
 use super::views::{NeonBranchView, NeonEndpointView, NeonOperationView};
 use super::work::{Effect, Step};
@@ -113,6 +113,14 @@ impl NeonHand {
         self.change(|project, _, _| {
             project.branches.remove(id).ok_or_else(|| no_branch(id))?;
             project.endpoints.retain(|_, endpoint| endpoint.branch_id != id);
+            Ok(())
+        })
+    }
+
+    /// The owner of the project changes the plan, and with it the limits.
+    pub fn set_plan(&self, plan: NeonPlan) -> Result<(), EditError> {
+        self.change(|project, _, _| {
+            (project.plan, project.limits) = (plan, plan.limits());
             Ok(())
         })
     }

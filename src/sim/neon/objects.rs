@@ -178,6 +178,18 @@ pub(super) fn project(project: &Project) -> Value {
     for name in ["compute_time_seconds", "active_time_seconds"] {
         shown.insert(name.to_owned(), json!(0));
     }
+    let (included, subscription) = match project.plan {
+        NeonPlan::Free => (10, "free_v3"),
+        NeonPlan::Launch => (10, "launch_v3"),
+        NeonPlan::Scale => (25, "scale_v3"),
+    };
+    let owner = json!({
+        "email": "team@acme.test",
+        "name": project.org,
+        "branches_limit": project.limits.branches.unwrap_or(included),
+        "subscription_type": subscription,
+    });
+    shown.insert("owner".to_owned(), owner);
     shown.insert("consumption_period_start".to_owned(), json!(period));
     shown.insert("consumption_period_end".to_owned(), json!(period));
     Value::Object(shown)

@@ -10,10 +10,10 @@ use super::access::user_id;
 use super::deployment::{Deployment, VercelBuild};
 use super::objects_deployment::alias_uid;
 use super::state::{AliasRequest, Bypass, CustomEnvironment, Domain, Project, Variable};
-use crate::sim::{Simulator, World};
 use crate::sim::edits::EditError;
 use crate::sim::world::ids::Ids;
 use crate::sim::world::schedule::after;
+use crate::sim::{Simulator, World};
 
 /// The person whose hand it is.
 const PERSON: &str = "ann";

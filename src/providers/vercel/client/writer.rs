@@ -190,7 +190,8 @@ impl VercelWriter {
     /// Makes a deployment of a commit. After an unknown outcome, look for it by branch and commit before another attempt.
     pub async fn create_deployment(&self, new: &NewDeployment) -> Result<Deployment, VercelError> {
         let call = Call::new("create deployment", "", &["v13", "deployments"]).query("forceNew", "1");
-        let call = call.query("skipAutoDetectionConfirmation", "1").json(&new.body()).rate(DEPLOYMENT_RATE).lane(DEPLOYMENTS);
+        let call =
+            call.query("skipAutoDetectionConfirmation", "1").json(&new.body()).rate(DEPLOYMENT_RATE).lane(DEPLOYMENTS);
         self.send(Method::Post, call, Place::within(&new.project, &new.git.branch)).await
     }
 
