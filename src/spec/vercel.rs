@@ -39,8 +39,8 @@ pub struct VercelProject {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"preview")]
     pub target: Option<String>,
-    /// Environment variables. A text is written encrypted; `{fromEnv: …}`, `{generate: …}` and the like as sensitive, which nobody can
-    /// read back.
+    /// Environment variables. A text is written encrypted, `{plain: …}` as it is, and `{fromEnv: …}`, `{generate: …}` and the like as
+    /// sensitive, which nobody can read back.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub env: IndexMap<String, VercelVariable>,
     /// Domains that show the branch's newest deployment.
@@ -68,8 +68,18 @@ pub struct VercelProject {
 pub enum VercelVariable {
     /// A text with expressions.
     Text(String),
+    /// A text that everybody in the project may read.
+    Plain(PlainVariable),
     /// A secret.
     Secret(SecretSource),
+}
+
+/// A text that everybody in the project may read.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PlainVariable {
+    /// The text, with expressions; nothing secret may be in it. For example `{plain: "${{ env.name }}"}`.
+    pub plain: String,
 }
 
 impl<'de> Deserialize<'de> for VercelVariable {
@@ -78,6 +88,9 @@ impl<'de> Deserialize<'de> for VercelVariable {
             Value::String(text) => Ok(Self::Text(text)),
             Value::Bool(value) => Ok(Self::Text(value.to_string())),
             Value::Number(value) => Ok(Self::Text(value.to_string())),
+            Value::Object(map) if map.contains_key("plain") => {
+                PlainVariable::deserialize(Value::Object(map)).map(Self::Plain).map_err(serde::de::Error::custom)
+            }
             other => SecretSource::deserialize(other).map(Self::Secret).map_err(serde::de::Error::custom),
         }
     }
@@ -88,6 +101,7 @@ impl fmt::Debug for VercelVariable {
         match self {
             // Somebody may have written the secret itself here.
             Self::Text(_) => formatter.write_str("Text([REDACTED])"),
+            Self::Plain(_) => formatter.write_str("Plain([REDACTED])"),
             Self::Secret(source) => formatter.debug_tuple("Secret").field(source).finish(),
         }
     }

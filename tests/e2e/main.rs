@@ -72,5 +72,6 @@ mod vercel;
 mod vercel_limits;
 mod vercel_places;
 mod vercel_production;
+mod vercel_variables;
 mod webhooks;
 mod world;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{blank, place};
 use crate::desired::app::Defaults;
 use crate::desired::graph::{Object, SecretValue};
-use crate::desired::resolver::Resolver;
+use crate::desired::resolver::{Place, Resolver};
 use crate::resource::{ComponentName, ObjectKind, Provider};
 use crate::spec::environment::Class;
 use crate::spec::positions::child;
@@ -161,16 +161,20 @@ fn variables(resolver: &mut Resolver<'_>, project: &Project<'_>) -> Option<Objec
     let mut types = BTreeMap::new();
     for (name, variable) in &project.written.env {
         let at = place(&project.part("variables"), child(&child(&project.pointer, "env"), name));
-        let (text, is_sensitive) = match variable {
-            VercelVariable::Text(text) => (resolver.fill(text, at, Destination::Secret)?, false),
-            VercelVariable::Secret(source) => (resolver.variable(&project.component, name, source, &at)?, true),
+        let (text, usual) = match variable {
+            VercelVariable::Text(text) => (resolver.fill(text, at, Destination::Secret)?, "encrypted"),
+            VercelVariable::Plain(text) => {
+                let at = Place { pointer: child(&at.pointer, "plain"), ..at };
+                (resolver.fill(&text.plain, at, Destination::Plain)?, "plain")
+            }
+            VercelVariable::Secret(source) => (resolver.variable(&project.component, name, source, &at)?, "sensitive"),
         };
-        let (value, is_secret) = match text {
-            Text::Plain(text) => (SecretValue::Known(text.into()), is_sensitive),
-            Text::Secret(text) => (SecretValue::Known(text), true),
-            Text::Unavailable(reason) => (SecretValue::Unavailable { reason }, true),
+        let (value, kind) = match text {
+            Text::Plain(text) => (SecretValue::Known(text.into()), usual),
+            Text::Secret(text) => (SecretValue::Known(text), "sensitive"),
+            Text::Unavailable(reason) => (SecretValue::Unavailable { reason }, "sensitive"),
         };
-        types.insert(name.clone(), Value::from(if is_secret { "sensitive" } else { "encrypted" }));
+        types.insert(name.clone(), Value::from(kind));
         object.secrets.insert(name.clone(), value);
     }
     object.fields.insert("types".to_owned(), json!(types));
@@ -213,13 +217,7 @@ fn deployment(resolver: &mut Resolver<'_>, project: &Project<'_>, written: &Verc
 
 impl Resolver<'_> {
     /// The value of a variable that comes from the source of a secret.
-    fn variable(
-        &mut self,
-        component: &str,
-        name: &str,
-        source: &SecretSource,
-        at: &crate::desired::resolver::Place,
-    ) -> Option<Text> {
+    fn variable(&mut self, component: &str, name: &str, source: &SecretSource, at: &Place) -> Option<Text> {
         let source = serde_json::to_value(source).ok()?;
         self.secret_from(&format!("vercel.{component}"), name, source, at)
     }

@@ -43,6 +43,7 @@ impl Writes {
                 adopted: ours.map_or(there.is_some(), |ours| ours.adopted),
             };
             let kind = match types.and_then(|types| types.get(key)).and_then(Value::as_str) {
+                Some("plain") => VariableKind::Plain,
                 Some("encrypted") => VariableKind::Encrypted,
                 _ => VariableKind::Sensitive,
             };

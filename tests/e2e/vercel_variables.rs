@@ -1,0 +1,54 @@
+//! What kinds of variables there are at Vercel: those that everybody may read, those that can be decrypted, and those that nobody reads
+//! again.
+
+use crate::support::environment;
+use crate::vercel::{REPO, config, configured};
+use crate::world::World;
+
+/// `demo`, with these variables of the branch `login`.
+fn demo(env: &str) -> String {
+    let vercel = format!("vercel: {{team: acme, projects: {{web: {{project: web, branch: login, env: {{{env}}}}}}}}}");
+    environment("demo", &vercel, "web: {image: 'registry.fly.io/demo:v1'}")
+}
+
+fn world(env: &str) -> World {
+    let world = configured(&[("demo.yaml", &demo(env))], config());
+    world.sim.repository(REPO).push("login").unwrap();
+    world
+}
+
+impl World {
+    /// Kind and value of each variable.
+    fn kinds(&self) -> Vec<(String, String, String)> {
+        self.env_of(Some("login")).into_iter().map(|(key, one)| (key, one.kind, one.value)).collect()
+    }
+}
+
+fn kind(key: &str, kind: &str, value: &str) -> (String, String, String) {
+    (key.to_owned(), kind.to_owned(), value.to_owned())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_variable_is_plain_encrypted_or_sensitive_as_its_spec_says() {
+    let mut world = world("A: {plain: 'of ${{ env.name }}'}, B: text, C: {value: hidden}");
+    world.converge().await;
+    let all = [kind("A", "plain", "of demo"), kind("B", "encrypted", "text"), kind("C", "sensitive", "hidden")];
+    assert_eq!(world.kinds(), all);
+    world.reconcile_without_writes().await;
+    world.lose_store();
+    world.reconcile_without_writes().await;
+    // Another kind, and another value.
+    world.put("demo.yaml", &demo("A: other, B: {plain: text}, C: {value: hidden}"));
+    world.converge().await;
+    let all = [kind("A", "encrypted", "other"), kind("B", "plain", "text"), kind("C", "sensitive", "hidden")];
+    assert_eq!(world.kinds(), all);
+    world.tear_down().await;
+    assert!(world.left().is_empty());
+}
+
+#[test]
+fn nothing_secret_is_let_into_a_plain_variable() {
+    let world = world("A: {plain: '${{ vercel.web.bypassSecret }}'}");
+    let problems = hangar::controller::load(&world.snapshot(), &world.variables).unwrap().diagnostics.render(false);
+    assert!(problems.contains("bypassSecret") && problems.contains("a secret"), "{problems}");
+}
