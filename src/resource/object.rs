@@ -95,6 +95,8 @@ pub enum ObjectKind {
     VercelVariables,
     /// A domain of a Vercel project. Named by its host name.
     VercelDomain,
+    /// A host that leads to a deployment of an environment without being a domain of the project. Named by its host name.
+    VercelAlias,
     /// A secret that lets automation pass a Vercel project's protection. Named by the environment.
     VercelBypass,
     /// The newest deployment of a branch of a Vercel project, with all before it. Named by the environment.
@@ -115,6 +117,7 @@ impl ObjectKind {
             Self::VercelMark => "mark",
             Self::VercelVariables => "variables",
             Self::VercelDomain => "domain",
+            Self::VercelAlias => "alias",
             Self::VercelBypass => "bypass secret",
             Self::VercelDeployment => "deployment",
             Self::PostgresCluster => "cluster",
@@ -132,11 +135,16 @@ impl ObjectKind {
         matches!(self, Self::PostgresCluster | Self::PostgresDatabase | Self::SupabaseBranch)
     }
 
+    /// Whether the mark of its environment alone says that it is ours.
+    pub const fn is_noted_by_mark(self) -> bool {
+        matches!(self, Self::VercelDomain | Self::VercelAlias)
+    }
+
     /// When it goes, as an environment is torn down from the outside in: what people reach first, what holds data last. Fly apps go
     /// between [`Self::BEFORE_APPS`] and the rest.
     pub const fn teardown_stage(self) -> u8 {
         match self {
-            Self::VercelDomain => 0,
+            Self::VercelDomain | Self::VercelAlias => 0,
             Self::VercelDeployment | Self::VercelBypass => 1,
             Self::VercelVariables => 2,
             Self::VercelMark => 3,
@@ -190,7 +198,7 @@ impl ObjectKind {
             ],
             Self::VercelDeployment => &[("url", false), ("branchUrl", false), ("deploymentId", false)],
             Self::VercelBypass => &[("bypassSecret", true)],
-            Self::VercelMark | Self::VercelVariables | Self::VercelDomain => &[],
+            Self::VercelMark | Self::VercelVariables | Self::VercelDomain | Self::VercelAlias => &[],
         }
     }
 

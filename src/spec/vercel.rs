@@ -46,6 +46,9 @@ pub struct VercelProject {
     /// Domains that show the branch's newest deployment.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub domains: Vec<String>,
+    /// Hosts that lead to the deployment that `deployment` asks for, and follow it, without being domains of the project.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub aliases: Vec<String>,
     /// Which deployment there has to be. Default: whatever there is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deployment: Option<VercelDeployment>,
@@ -57,7 +60,7 @@ pub struct VercelProject {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("examples" = [["worker", "migrate"]]))]
     pub after: Vec<String>,
-    /// Change variables and domains of these names that Hangar has not made. Default: `false`.
+    /// Change variables, domains and aliases of these names that Hangar has not made. Default: `false`.
     #[serde(default, skip_serializing_if = "is_false")]
     pub adopt: bool,
 }
@@ -82,6 +85,12 @@ pub struct PlainVariable {
     pub plain: String,
 }
 
+impl fmt::Debug for PlainVariable {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("PlainVariable([REDACTED])")
+    }
+}
+
 impl<'de> Deserialize<'de> for VercelVariable {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match Value::deserialize(deserializer)? {
@@ -101,7 +110,7 @@ impl fmt::Debug for VercelVariable {
         match self {
             // Somebody may have written the secret itself here.
             Self::Text(_) => formatter.write_str("Text([REDACTED])"),
-            Self::Plain(_) => formatter.write_str("Plain([REDACTED])"),
+            Self::Plain(text) => text.fmt(formatter),
             Self::Secret(source) => formatter.debug_tuple("Secret").field(source).finish(),
         }
     }

@@ -69,6 +69,7 @@ mod supabase;
 mod supabase_document;
 mod support;
 mod vercel;
+mod vercel_aliases;
 mod vercel_limits;
 mod vercel_places;
 mod vercel_production;

@@ -124,6 +124,9 @@ fn build_project(
     mark.fields.insert("deployment".to_owned(), Value::Bool(written.deployment.is_some()));
     let names: Vec<&str> = domains.iter().map(|domain| domain.key.name.as_str()).collect();
     mark.fields.insert("domains".to_owned(), json!(names));
+    let aliases = aliases(resolver, &project)?;
+    let names: Vec<&str> = aliases.iter().map(|alias| alias.key.name.as_str()).collect();
+    mark.fields.insert("aliases".to_owned(), json!(names));
     let mut objects = vec![mark];
     if !written.env.is_empty() {
         objects.push(variables(resolver, &project)?);
@@ -132,6 +135,7 @@ fn build_project(
     if let Some(wanted) = &written.deployment {
         objects.push(deployment(resolver, &project, wanted)?);
     }
+    objects.extend(aliases);
     if written.bypass {
         let mut bypass = project.object(ObjectKind::VercelBypass, &project.env, "bypass");
         bypass.after = project.after(&["mark"]);
@@ -150,6 +154,27 @@ fn domains(resolver: &mut Resolver<'_>, project: &Project<'_>) -> Option<Vec<Obj
         let mut object = project.object(ObjectKind::VercelDomain, &name, &what);
         object.on_creation.insert("target".to_owned());
         object.after = project.after(&["mark"]);
+        objects.push(object);
+    }
+    Some(objects)
+}
+
+fn aliases(resolver: &mut Resolver<'_>, project: &Project<'_>) -> Option<Vec<Object>> {
+    let mut objects = Vec::new();
+    for (index, alias) in project.written.aliases.iter().enumerate() {
+        let what = format!("aliases.{index}");
+        let at = place(&project.part(&what), format!("{}/aliases/{index}", project.pointer));
+        if project.written.deployment.is_none() {
+            let help = "add `deployment: {}`, or write the host under `domains`".to_owned();
+            resolver.error(&at, "an alias leads to a deployment, and none is asked for", Some(help));
+            return None;
+        }
+        let name = resolver.fill_known(alias, at.clone())?.to_lowercase();
+        let mut object = project.object(ObjectKind::VercelAlias, &name, &what);
+        let deployment = format!("${{{{ vercel.{}.deploymentId }}}}", project.component);
+        object.fields.insert("deployment".to_owned(), Value::from(resolver.fill_plain(&deployment, at)?));
+        object.on_creation.extend(["target", "branch"].map(str::to_owned));
+        object.after = project.after(&["mark", "deployment"]);
         objects.push(object);
     }
     Some(objects)

@@ -1,6 +1,6 @@
 //! The newest deployment of a branch as an object.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
@@ -263,18 +263,33 @@ impl Writes {
             target: Some("preview".to_owned()),
             most: MOST,
         };
-        let rows = self.reads.reader.deployments(&project, &filter).await.map_err(|error| failed(&error))?;
         // Whatever it was made for: what production leads to stays.
         let live = self.reads.reader.project(&self.reads.project).await.map_err(|error| failed(&error))?;
         let in_production = live.production().map(|current| current.id.clone());
-        let of_branch = rows.iter().filter(|row| {
+        let is_one = |row: &DeploymentRow| {
             row.target.as_deref().is_none_or(|target| target == "preview")
                 && row.custom_environment.is_none()
                 && in_production.as_ref() != Some(&row.uid)
                 && row.commit().branch.as_deref() == Some(branch)
-        });
-        for row in of_branch {
-            self.writer.delete_deployment(&row.uid).await.map_err(|error| failed(&error))?;
+        };
+        let mut deleted = BTreeSet::new();
+        // The second look finds what has begun during the first.
+        for _ in 0..2 {
+            let rows = self.reads.reader.deployments(&project, &filter).await.map_err(|error| failed(&error))?;
+            for row in rows.iter().filter(|row| is_one(row)) {
+                if deleted.insert(row.uid.clone()) {
+                    self.writer.delete_deployment(&row.uid).await.map_err(|error| failed(&error))?;
+                }
+            }
+            if deleted.is_empty() {
+                return Ok(());
+            }
+        }
+        // Their aliases go with them; one that does not would lead to nothing, for as long as nobody takes it away.
+        for alias in self.reads.reader.aliases(&project).await.map_err(|error| failed(&error))? {
+            if alias.deployment_id.is_some_and(|id| deleted.contains(&id)) {
+                self.writer.remove_alias(&alias.alias).await.map_err(|error| failed(&error))?;
+            }
         }
         Ok(())
     }

@@ -37,6 +37,9 @@ pub(super) struct Mark {
     /// The domains that are its own. One is noted before it is added.
     #[serde(default)]
     pub(super) domains: BTreeSet<String>,
+    /// The aliases that are its own. One is noted before it is made.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(super) aliases: BTreeSet<String>,
     /// What is noted on each of its objects.
     #[serde(default)]
     pub(super) marks: BTreeMap<String, Marks>,
@@ -109,7 +112,31 @@ impl Mark {
         self.marks.remove(&slot(key.object, &key.name));
         match key.object {
             ObjectKind::VercelDomain => drop(self.domains.remove(&key.name)),
+            ObjectKind::VercelAlias => drop(self.aliases.remove(&key.name)),
             ObjectKind::VercelDeployment => self.deployment = false,
+            _ => {}
+        }
+    }
+
+    /// The names of this kind that are its own, where it is the mark that says so.
+    pub(super) const fn names(&self, kind: ObjectKind) -> Option<&BTreeSet<String>> {
+        match kind {
+            ObjectKind::VercelDomain => Some(&self.domains),
+            ObjectKind::VercelAlias => Some(&self.aliases),
+            _ => None,
+        }
+    }
+
+    /// Whether it notes this name as its own.
+    pub(super) fn notes(&self, key: &ObjectKey) -> bool {
+        self.names(key.object).is_some_and(|names| names.contains(&key.name))
+    }
+
+    /// Notes a name as its own.
+    pub(super) fn note(&mut self, key: &ObjectKey) {
+        match key.object {
+            ObjectKind::VercelDomain => drop(self.domains.insert(key.name.clone())),
+            ObjectKind::VercelAlias => drop(self.aliases.insert(key.name.clone())),
             _ => {}
         }
     }
@@ -119,6 +146,7 @@ impl Mark {
 fn slot(kind: ObjectKind, name: &str) -> String {
     match kind {
         ObjectKind::VercelDomain => format!("domain {name}"),
+        ObjectKind::VercelAlias => format!("alias {name}"),
         kind => kind.noun().to_owned(),
     }
 }

@@ -1,5 +1,6 @@
 //! Vercel: projects with their variables, domains, deployments and aliases.
 
+mod aliases;
 pub mod client;
 mod deployments;
 mod marks;

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 use tokio::sync::Mutex;
 
-use super::client::{Added, DomainChange, NewDomain, VercelReader, VercelScope, VercelWriter};
+use super::client::{Added, DomainChange, NewDomain, VercelError, VercelReader, VercelScope, VercelWriter};
 use super::marks::{Mark, note};
 use super::reads::{Reads, Seen, Target, failed, whole_name};
 use crate::http::{ReadClient, Shared, WriteClient};
@@ -45,6 +45,17 @@ pub(super) struct Writes {
 }
 
 impl Writes {
+    /// Whether there is a domain or an alias of this name.
+    async fn is_there(&self, key: &ObjectKey) -> Result<bool, VercelError> {
+        match key.object {
+            ObjectKind::VercelDomain => {
+                self.reads.reader.domain(&self.reads.project, &key.name).await.map(|found| found.is_some())
+            }
+            ObjectKind::VercelAlias => self.reads.reader.alias(&key.name).await.map(|found| found.is_some()),
+            _ => Ok(false),
+        }
+    }
+
     async fn add_domain(
         &self,
         write: &ObjectWrite,
@@ -151,26 +162,22 @@ impl WriteObjects for Writes {
             write.marks.iter().map(|(mark, value)| (mark.clone(), Some(value.clone()))).collect();
         let (owner, env) = (write.marker.owner.as_str(), write.marker.env.as_str());
         let seen = self.reads.see(false, false).await.map_err(|error| failed(&error))?;
-        // A domain is known to be ours by the mark alone, so it is noted there before it is added.
+        // What is known to be ours by the mark alone is noted there before it is added.
+        let was_ours = seen.mark(owner, env).is_some_and(|kept| kept.mark.notes(&write.key));
         let is_domain = write.key.object == ObjectKind::VercelDomain;
-        let was_ours = seen.mark(owner, env).is_some_and(|kept| kept.mark.domains.contains(&write.key.name));
         let custom = if is_domain { self.reads.custom(&Target::of(&write.fields)).await? } else { None };
-        if is_domain && !was_ours {
-            let known = self.reads.reader.domain(&self.reads.project, &write.key.name).await;
-            if known.map_err(|error| failed(&error))?.is_some() {
-                return Err(ObjectError::overtaken(format!("{} is there by now, and is not ours", write.key)));
-            }
+        if !was_ours && self.is_there(&write.key).await.map_err(|error| failed(&error))? {
+            return Err(ObjectError::overtaken(format!("{} is there by now, and is not ours", write.key)));
         }
         self.change_mark(&seen, (owner, env), |mark| {
             mark.change(&write.key, &marks);
-            if is_domain {
-                mark.domains.insert(write.key.name.clone());
-            }
+            mark.note(&write.key);
         })
         .await?;
         match write.key.object {
             ObjectKind::VercelVariables => self.write_variables(write, &BTreeSet::new()).await,
             ObjectKind::VercelDomain => self.add_domain(write, custom, was_ours).await,
+            ObjectKind::VercelAlias => self.add_alias(write).await,
             ObjectKind::VercelDeployment => self.create_deployment(write).await,
             _ => self.create_bypass(write).await,
         }
@@ -187,6 +194,7 @@ impl WriteObjects for Writes {
                 let changed = self.writer.update_domain(&self.reads.project, &write.key.name, &change).await;
                 changed.map(|_| Written::default()).map_err(|error| failed(&error))
             }
+            ObjectKind::VercelAlias => self.lead_alias(write).await,
             ObjectKind::VercelDeployment => self.update_deployment(write, changed.names.contains("sha")).await,
             _ => Ok(Written::default()),
         }
@@ -203,9 +211,8 @@ impl WriteObjects for Writes {
         let of_mark = |mark: &Mark| (mark.owner.clone(), mark.env.clone());
         let whose = match key.object {
             ObjectKind::VercelMark => seen.marks.iter().find(|kept| kept.id == id).map(|kept| of_mark(&kept.mark)),
-            ObjectKind::VercelDomain => {
-                let mut marks = seen.marks.iter().map(|kept| &kept.mark);
-                marks.find(|mark| mark.domains.contains(&key.name)).map(of_mark)
+            kind if kind.is_noted_by_mark() => {
+                seen.marks.iter().map(|kept| &kept.mark).find(|mark| mark.notes(key)).map(of_mark)
             }
             _ => id.rsplit_once('/').map(|(owner, env)| (owner.to_owned(), env.to_owned())),
         };
@@ -227,6 +234,7 @@ impl WriteObjects for Writes {
                 branch: variable.git_branch.clone(),
                 deployment: false,
                 domains: BTreeSet::new(),
+                aliases: BTreeSet::new(),
                 marks: BTreeMap::new(),
             };
             mark.change(key, change);
@@ -239,9 +247,9 @@ impl WriteObjects for Writes {
 
     async fn delete(&self, key: &ObjectKey, id: &str, expected: Expected<'_>) -> Result<Written, ObjectError> {
         let _alone = self.lane.lock().await;
-        let with_domains = matches!(key.object, ObjectKind::VercelDomain | ObjectKind::VercelMark);
+        let with_names = key.object.is_noted_by_mark() || key.object == ObjectKind::VercelMark;
         let with_project = matches!(key.object, ObjectKind::VercelBypass | ObjectKind::VercelMark);
-        let seen = self.reads.see(with_project, with_domains).await.map_err(|error| failed(&error))?;
+        let seen = self.reads.see(with_project, with_names).await.map_err(|error| failed(&error))?;
         let objects = self.reads.objects(&seen);
         let (owner, env) = (expected.owner.as_str(), expected.env.as_str());
         let Some(object) = objects.iter().find(|object| object.key == *key && object.id == id) else {
@@ -257,6 +265,10 @@ impl WriteObjects for Writes {
             ObjectKind::VercelVariables => self.remove_variables(&seen, owner, env).await?,
             ObjectKind::VercelDomain => {
                 let removed = self.writer.remove_domain(&self.reads.project, &key.name).await;
+                removed.map(drop).map_err(|error| failed(&error))?;
+            }
+            ObjectKind::VercelAlias => {
+                let removed = self.writer.remove_alias(&key.name).await;
                 removed.map(drop).map_err(|error| failed(&error))?;
             }
             ObjectKind::VercelDeployment => self.delete_deployments(&seen, owner, env).await?,

@@ -8,7 +8,7 @@ use tokio::sync::OnceCell;
 
 use super::client::{self, VercelError, VercelProblem, VercelReader};
 use super::marks::{self, Kept, Mark, Ours};
-use super::wire::{Project, ProjectDomain, Variable, VariableKind};
+use super::wire::{Alias, Project, ProjectDomain, Variable, VariableKind};
 use crate::clock::SharedClock;
 use crate::observed::{Object, ObjectScope, ObjectState};
 use crate::providers::objects::{Class, ObjectError};
@@ -19,7 +19,12 @@ use crate::secret::SecretText;
 /// The component of what is found without a mark that would say more.
 const COMPONENT: &str = "vercel";
 
-/// The field of a mark that says which domains it notes and the project does not have. Only a closer look knows which of them are wanted.
+/// What is known to be ours by the mark alone, with the field of the mark that lists what is wanted of it.
+pub(super) const NAMED: [(ObjectKind, &str); 2] =
+    [(ObjectKind::VercelDomain, "domains"), (ObjectKind::VercelAlias, "aliases")];
+
+/// The field of a mark that says which domains and aliases it notes and the project does not have. Only a closer look knows which of them
+/// are wanted.
 const GONE: &str = "gone";
 
 /// How long after the last change of a mark a domain that was noted in it may still come: longer than a request is on its way.
@@ -45,6 +50,7 @@ pub(super) struct Seen {
     pub(super) project: Option<Project>,
     pub(super) variables: Vec<Variable>,
     pub(super) domains: Vec<ProjectDomain>,
+    pub(super) aliases: Vec<Alias>,
     pub(super) marks: Vec<Kept>,
 }
 
@@ -136,13 +142,14 @@ impl Reads {
     }
 
     /// Reads the variables, and with them the marks; and what else is needed.
-    pub(super) async fn see(&self, with_project: bool, with_domains: bool) -> Result<Seen, VercelError> {
+    pub(super) async fn see(&self, with_project: bool, with_names: bool) -> Result<Seen, VercelError> {
         let project =
             async { if with_project { self.reader.project(&self.project).await.map(Some) } else { Ok(None) } };
-        let domains = async { if with_domains { self.reader.domains(&self.project).await } else { Ok(Vec::new()) } };
+        let domains = async { if with_names { self.reader.domains(&self.project).await } else { Ok(Vec::new()) } };
         let (project, variables, domains) = futures::try_join!(project, self.reader.variables(&self.project), domains)?;
         let marks = marks::read(&variables);
-        Ok(Seen { project, variables, domains, marks })
+        let aliases = if with_names { self.noted_aliases(&marks).await? } else { Vec::new() };
+        Ok(Seen { project, variables, domains, aliases, marks })
     }
 
     pub(super) async fn list(&self) -> ObjectScope {
@@ -168,7 +175,8 @@ impl Reads {
             let mut object =
                 self.of_mark(ObjectKind::VercelMark, &self.name_of(&mark.owner, &mark.env), &kept.id, mark);
             object.fields = fields_of(mark);
-            object.fields.extend(self.without_domain(kept, seen).map(|gone| (GONE.to_owned(), json!(gone))));
+            let gone = NAMED.map(|(kind, field)| (field.to_owned(), json!(self.gone(kind, kept, seen))));
+            object.fields.insert(GONE.to_owned(), Value::Object(gone.into_iter().collect()));
             // One that is left of where the environment was before: nothing is as wanted until it is gone.
             let is_left = |other: &&Kept| other.id != kept.id && other.mark.is_of(&mark.owner, &mark.env);
             if let Some(left) = seen.marks.iter().find(is_left) {
@@ -194,6 +202,10 @@ impl Reads {
             let mark = seen.marks.iter().map(|kept| &kept.mark).find(|mark| mark.domains.contains(&domain.name));
             objects.push(self.domain(domain, mark));
         }
+        for alias in &seen.aliases {
+            let mark = seen.marks.iter().map(|kept| &kept.mark).find(|mark| mark.aliases.contains(&alias.alias));
+            objects.push(self.alias_object(alias, mark));
+        }
         for secret in seen.project.iter().flat_map(Project::bypass_secrets) {
             let Some((owner, env)) = secret.note.as_deref().and_then(marks::noted) else { continue };
             let mut object = self.of_env(ObjectKind::VercelBypass, seen, owner, env);
@@ -206,16 +218,17 @@ impl Reads {
         objects
     }
 
-    /// The domains that a mark has long noted and that the project does not have; nothing where there is none. `seen` has the domains.
-    pub(super) fn without_domain(&self, kept: &Kept, seen: &Seen) -> Option<Vec<String>> {
+    /// The domains or aliases that a mark has long noted and that the project does not have. `seen` has both.
+    pub(super) fn gone(&self, kind: ObjectKind, kept: &Kept, seen: &Seen) -> Vec<String> {
         let settled = kept.updated_at.is_some_and(|at| self.clock.now().signed_duration_since(at) > STILL_COMING);
-        let is_there = |name: &String| seen.domains.iter().any(|domain| domain.name == *name);
+        let is_there = |name: &String| {
+            seen.domains.iter().any(|domain| kind == ObjectKind::VercelDomain && domain.name == *name)
+                || seen.aliases.iter().any(|alias| kind == ObjectKind::VercelAlias && alias.alias == *name)
+        };
         // What was to be deleted was there: nothing of it comes late.
-        let was_going =
-            |name: &String| kept.mark.marks_of(ObjectKind::VercelDomain, name).contains_key("hangar_tombstone");
+        let was_going = |name: &String| kept.mark.marks_of(kind, name).contains_key("hangar_tombstone");
         let is_gone = |name: &&String| !is_there(name) && (settled || was_going(name));
-        let gone: Vec<String> = kept.mark.domains.iter().filter(is_gone).cloned().collect();
-        (!gone.is_empty()).then_some(gone)
+        kept.mark.names(kind).into_iter().flatten().filter(is_gone).cloned().collect()
     }
 
     fn variables_of(&self, seen: &Seen) -> Vec<Object> {
@@ -272,11 +285,18 @@ impl Reads {
         if owner == self.owner.as_str() { env.to_owned() } else { whole_name(owner, env) }
     }
 
-    fn of_mark(&self, kind: ObjectKind, name: &str, id: &str, mark: &Mark) -> Object {
+    pub(super) fn of_mark(&self, kind: ObjectKind, name: &str, id: &str, mark: &Mark) -> Object {
         self.object(kind, name, id, Some(mark.marker(name)), mark.marks_of(kind, name))
     }
 
-    fn object(&self, kind: ObjectKind, name: &str, id: &str, marker: Option<ObjectMarker>, marks: Marks) -> Object {
+    pub(super) fn object(
+        &self,
+        kind: ObjectKind,
+        name: &str,
+        id: &str,
+        marker: Option<ObjectMarker>,
+        marks: Marks,
+    ) -> Object {
         Object {
             key: ObjectKey { scope: self.scope.clone(), object: kind, name: name.to_owned() },
             id: id.to_owned(),
@@ -305,6 +325,7 @@ impl Reads {
                 return;
             }
         };
+        self.look_for_aliases(scope, wanted).await;
         let looks = scope.objects.items.iter_mut().filter_map(|object| {
             let fields = wanted.get(&object.key)?;
             let seen = &seen;
@@ -329,9 +350,9 @@ impl Reads {
 
     /// Looks at one object, as far as it is there.
     pub(super) async fn look(&self, key: &ObjectKey, wanted: &Fields) -> Result<Option<Object>, ObjectError> {
-        let with_domains = matches!(key.object, ObjectKind::VercelDomain | ObjectKind::VercelMark);
+        let with_names = key.object.is_noted_by_mark() || key.object == ObjectKind::VercelMark;
         let with_project = key.object == ObjectKind::VercelBypass;
-        let seen = self.see(with_project, with_domains).await.map_err(|error| failed(&error))?;
+        let seen = self.see(with_project, with_names).await.map_err(|error| failed(&error))?;
         let Some(mut object) = self.objects(&seen).into_iter().find(|object| object.key == *key) else {
             return Ok(None);
         };
@@ -343,7 +364,7 @@ impl Reads {
     async fn close_up(&self, object: &mut Object, wanted: &Fields, seen: &Seen) -> Result<bool, ObjectError> {
         object.is_close = true;
         match object.key.object {
-            ObjectKind::VercelMark => domains_noted(object, wanted),
+            ObjectKind::VercelMark => names_noted(object, wanted),
             ObjectKind::VercelVariables => self.variables_closely(object, wanted, seen).await?,
             ObjectKind::VercelDeployment => return self.deployment_closely(object, wanted, seen).await,
             ObjectKind::VercelBypass => {
@@ -401,15 +422,17 @@ fn owned((name, value): (&String, &Value)) -> (String, Value) {
     (name.clone(), value.clone())
 }
 
-/// Compares the domains that a mark notes with those that are wanted: one that is neither wanted nor there must not stay noted, because
-/// whoever adds it by hand one day would be taken for us.
-fn domains_noted(object: &mut Object, wanted: &Fields) {
-    let gone = object.fields.remove(GONE);
-    let Some(names) = wanted.get("domains").and_then(Value::as_array) else { return };
-    let mut noted = names.clone();
-    let gone = gone.as_ref().and_then(Value::as_array).into_iter().flatten();
-    noted.extend(gone.filter(|name| !names.contains(name)).cloned());
-    object.fields.insert("domains".to_owned(), Value::Array(noted));
+/// Compares the domains and aliases that a mark notes with those that are wanted: one that is neither wanted nor there must not stay
+/// noted, because whoever adds it by hand one day would be taken for us.
+fn names_noted(object: &mut Object, wanted: &Fields) {
+    let gone = object.fields.remove(GONE).unwrap_or_default();
+    for (_, field) in NAMED {
+        let Some(names) = wanted.get(field).and_then(Value::as_array) else { continue };
+        let mut noted = names.clone();
+        let gone = gone[field].as_array().into_iter().flatten();
+        noted.extend(gone.filter(|name| !names.contains(name)).cloned());
+        object.fields.insert(field.to_owned(), Value::Array(noted));
+    }
 }
 
 /// What the mark itself is compared by.

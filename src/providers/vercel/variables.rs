@@ -7,11 +7,11 @@ use serde_json::Value;
 use super::client::{NewVariable, VariableChange, VercelProblem};
 use super::marks::{Kept, Mark, Ours};
 use super::objects::Writes;
-use super::reads::{Seen, Target, failed, whole_name};
+use super::reads::{NAMED, Seen, Target, failed, whole_name};
 use super::wire::{FailedVariable, Variable, VariableKind};
 use crate::providers::objects::{Class, ObjectError, Written};
+use crate::resource::ObjectKey;
 use crate::resource::object::ObjectWrite;
-use crate::resource::{ObjectKey, ObjectKind};
 use crate::secret::SecretText;
 
 impl Writes {
@@ -103,16 +103,18 @@ impl Writes {
             branch: target.branch.map(str::to_owned),
             deployment: write.fields.get("deployment") == Some(&Value::Bool(true)),
             domains: known.map(|kept| kept.mark.domains.clone()).unwrap_or_default(),
+            aliases: known.map(|kept| kept.mark.aliases.clone()).unwrap_or_default(),
             marks: known.map(|kept| kept.mark.marks.clone()).unwrap_or_default(),
         };
         let marks = write.marks.iter().map(|(mark, value)| (mark.clone(), Some(value.clone()))).collect();
         mark.change(&write.key, &marks);
-        let wanted = write.fields.get("domains").and_then(Value::as_array);
-        let is_wanted = |name: &String| wanted.is_none_or(|wanted| wanted.iter().any(|one| *one == **name));
-        for name in known.and_then(|kept| self.reads.without_domain(kept, &seen)).unwrap_or_default() {
-            if !is_wanted(&name) {
-                let domain = ObjectKey { object: ObjectKind::VercelDomain, name, ..write.key.clone() };
-                mark.forget(&domain);
+        for (object, field) in NAMED {
+            let wanted = write.fields.get(field).and_then(Value::as_array);
+            let is_wanted = |name: &String| wanted.is_none_or(|wanted| wanted.iter().any(|one| *one == **name));
+            for name in known.map(|kept| self.reads.gone(object, kept, &seen)).unwrap_or_default() {
+                if !is_wanted(&name) {
+                    mark.forget(&ObjectKey { object, name, ..write.key.clone() });
+                }
             }
         }
         let is_here = |kept: &&Kept| kept.mark.target == mark.target && kept.mark.branch == mark.branch;

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::access::user_id;
 use super::deployment::{Deployment, VercelBuild};
 use super::objects_deployment::alias_uid;
-use super::state::{AliasRequest, Bypass, CustomEnvironment, Domain, Project, Variable};
+use super::state::{Alias, AliasRequest, Bypass, CustomEnvironment, Domain, Project, Variable};
 use crate::sim::edits::EditError;
 use crate::sim::world::ids::Ids;
 use crate::sim::world::schedule::after;
@@ -350,6 +350,19 @@ impl VercelHand {
         let view =
             |project: &Project, now| project.deployments.iter().map(|one| view_deployment(project, one, now)).collect();
         self.read(view).unwrap_or_default()
+    }
+
+    /// Somebody lets a host lead to a deployment.
+    pub fn add_alias(&self, host: &str, deployment: &str) -> Result<(), EditError> {
+        self.change(|project, _, now| {
+            let alias = Alias { deployment: deployment.to_owned(), created_at: now };
+            project.aliases.insert(host.to_owned(), alias);
+        })
+    }
+
+    /// Somebody takes an alias away.
+    pub fn delete_alias(&self, host: &str) -> Result<(), EditError> {
+        self.change(|project, _, _| drop(project.aliases.remove(host)))
     }
 
     /// The aliases that somebody has assigned: host, and the id of the deployment.
