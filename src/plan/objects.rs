@@ -204,11 +204,15 @@ impl<'a> Planner<'a> {
             return;
         }
         if let Some(note) = self.notes.open(&key, self.now, self.policy.timing)
-            && note.outcome == NoteOutcome::Unknown
+            // What is renewed is not changed: a listing that does not show the newest one yet would have it made twice.
+            && (note.outcome == NoteOutcome::Unknown || object.key.object.is_renewed())
             && self.holds(Rule::OpenKeyStopsUpdate)
         {
             let until = Some(note.open_until(self.policy.timing));
-            let message = format!("an earlier write to {} may still take effect", object.key);
+            let message = match note.outcome {
+                NoteOutcome::Unknown => format!("an earlier write to {} may still take effect", object.key),
+                NoteOutcome::Done { .. } => format!("what was just made of {} may not be listed yet", object.key),
+            };
             self.wait(&env.name, place.component, Some(&key), Reason::OwnWritePending, message, until);
             return;
         }

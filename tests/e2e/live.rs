@@ -120,6 +120,10 @@ fn projects(sim: &Simulator, minted: &[(String, String)]) -> Vec<String> {
         of_project.extend(vercel.bypasses().values().map(|note| format!("bypass {note:?}")));
         let deployments = vercel.deployments().into_iter().filter(|one| one.state != "DELETED");
         let newest: BTreeMap<_, _> = deployments.map(|one| (one.branch.clone(), one)).collect();
+        for (alias, id) in vercel.aliases() {
+            let leads_to = newest.values().find(|one| one.id == id).map(|one| &one.branch);
+            of_project.push(format!("alias {alias} leads to the newest of {leads_to:?}"));
+        }
         for (branch, one) in newest {
             let named = |host: &&String| domains.iter().any(|domain| domain.name == **host);
             let shown: std::collections::BTreeSet<&String> = one.hosts.iter().filter(named).collect();

@@ -48,6 +48,7 @@ pub(crate) fn parts() -> impl Strategy<Value = Parts> {
         "env: {B: {generate: {generation: 2}}}, domains: ['${{ env.name }}.acme.dev']",
         "domains: ['${{ env.name }}.acme.dev', '${{ env.name }}-b.acme.dev']",
         "env: {A: one}, deployment: {}, bypass: true",
+        "env: {B: {plain: text}}, deployment: {}, aliases: ['${{ env.name }}.acme.app']",
     ]);
     let postgres = prop::sample::select(vec![
         "databases: {main: {cluster: previews}}",
@@ -111,6 +112,9 @@ impl Parts {
             let domains = world.sim.vercel("acme", "web").domains();
             let named = domains.iter().any(|one| one.name == format!("{env}.acme.dev"));
             assert_eq!(named, site.contains("domains:"), "{env}: {domains:?}");
+            let alias = world.sim.vercel("acme", "web").aliases().remove(&format!("{env}.acme.app"));
+            let newest = newest_of(world, env);
+            assert_eq!(alias, newest.filter(|_| site.contains("aliases:")), "{env}");
         }
         if let Some(postgres) = self.postgres {
             // What others have is called almost the same.
@@ -215,7 +219,7 @@ fn at_vercel(world: &World) {
         web.comment_variable(&theirs, &format!("hangar them/{env} 0123456789abcdef")).unwrap();
         let mark = |owner: &str| {
             format!(
-                r#"{{"owner":"{owner}","env":"{env}","component":"vercel.web","target":"preview","branch":"{env}","deployment":true,"domains":["{env}-hand.acme.dev"]}}"#
+                r#"{{"owner":"{owner}","env":"{env}","component":"vercel.web","target":"preview","branch":"{env}","deployment":true,"domains":["{env}-hand.acme.dev"],"aliases":["{env}-hand.acme.app"]}}"#
             )
         };
         web.add_variable(&mark_key("them", env), &mark("them"), "plain", &["preview"], None).unwrap();
@@ -224,6 +228,13 @@ fn at_vercel(world: &World) {
         web.add_bypass(&format!("hangar them/{env}")).unwrap();
     }
     web.add_variable("A", "of all", "encrypted", &["preview"], None).unwrap();
+}
+
+/// The newest deployment of a branch.
+fn newest_of(world: &World, branch: &str) -> Option<String> {
+    let all = world.sim.vercel("acme", "web").deployments();
+    let mut of_branch = all.into_iter().filter(|one| one.branch.as_deref() == Some(branch) && one.state != "DELETED");
+    of_branch.next_back().map(|one| one.id)
 }
 
 fn at_postgres(world: &World) {
@@ -252,6 +263,7 @@ pub(crate) enum Deed {
     DeleteVariable,
     EditVariable,
     DeleteDomain,
+    DeleteAlias,
     DeleteDatabase,
     DeleteUser,
     DeletePreviewBranch,
@@ -259,8 +271,8 @@ pub(crate) enum Deed {
 
 pub(crate) fn deed() -> impl Strategy<Value = Deed> {
     use Deed::{
-        DeleteBranch, DeleteDatabase, DeleteDomain, DeletePreviewBranch, DeleteUser, DeleteVariable, EditVariable,
-        KeepBusy, RenameBranch, SetPassword,
+        DeleteAlias, DeleteBranch, DeleteDatabase, DeleteDomain, DeletePreviewBranch, DeleteUser, DeleteVariable,
+        EditVariable, KeepBusy, RenameBranch, SetPassword,
     };
     prop::sample::select(vec![
         DeleteBranch,
@@ -270,6 +282,7 @@ pub(crate) fn deed() -> impl Strategy<Value = Deed> {
         DeleteVariable,
         EditVariable,
         DeleteDomain,
+        DeleteAlias,
         DeleteDatabase,
         DeleteUser,
         DeletePreviewBranch,
@@ -305,6 +318,10 @@ pub(crate) fn meddle(world: &World, index: usize, deed: Deed) {
         }
         Deed::DeleteVariable => variable.map_or(Ok(()), |variable| web.delete_variable(&variable.id)),
         Deed::EditVariable => variable.map_or(Ok(()), |variable| web.edit_variable(&variable.id, "set by hand")),
+        Deed::DeleteAlias => {
+            let alias = web.aliases().into_keys().find(|alias| !alias.contains("-hand."));
+            alias.map_or(Ok(()), |alias| web.delete_alias(&alias))
+        }
         Deed::DeleteDomain => domain.map_or(Ok(()), |domain| web.delete_domain(&domain.name)),
         Deed::DeleteDatabase => {
             inside.map_or(Ok(()), |(cluster, name)| world.sim.delete_cluster_database(&cluster, &name))

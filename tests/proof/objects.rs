@@ -79,10 +79,11 @@ const VERCEL: Stage = Stage {
     name: "vercel",
     settings: ("  fly:", "  vercel: {projects: {acme/web: {}}}\n  fly:"),
     first: "vercel: {team: acme, projects: {web: {project: web, branch: login, env: {API: 'https://one.example.com', \
-            KEY: {generate: {length: 20}}, OLD: here}, domains: [demo.acme.dev, old.acme.dev], deployment: {}, bypass: true}}}",
+            KEY: {generate: {length: 20}}, OLD: here}, domains: [demo.acme.dev, old.acme.dev], \
+            aliases: [demo.acme.app, old.acme.app], deployment: {}, bypass: true}}}",
     changed: "vercel: {team: acme, projects: {web: {project: web, branch: logout, env: {API: 'https://two.example.com', \
               KEY: {generate: {length: 20, generation: 2}}, NEW: here}, domains: [demo.acme.dev, new.acme.dev], \
-              deployment: {}, bypass: true}}}",
+              aliases: [demo.acme.app, new.acme.app], deployment: {}, bypass: true}}}",
     app: "web:\n  image: registry.fly.io/demo:v1\n  secrets: {PASS: {value: '${{ vercel.web.bypassSecret }}'}}\n  \
           env: {SITE: '${{ vercel.web.url }}'}",
     config: |config| config.with_repo(REPO, "ghp_x").with_vercel("acme", "web", Some(REPO), "sim_vercel_token"),
@@ -110,9 +111,13 @@ const VERCEL: Stage = Stage {
         }
         let mark = |owner: &str, env: &str, domain: &str| {
             format!(
-                r#"{{"owner":"{owner}","env":"{env}","component":"vercel.web","target":"preview","branch":"login","deployment":true,"domains":["{domain}.acme.dev"]}}"#
+                r#"{{"owner":"{owner}","env":"{env}","component":"vercel.web","target":"preview","branch":"login","deployment":true,"domains":["{domain}.acme.dev"],"aliases":["{domain}.acme.app"]}}"#
             )
         };
+        let elsewhere = web.deployments().into_iter().find(|one| one.branch.as_deref() == Some("other")).unwrap();
+        for alias in ["hand", "theirs", "copied"] {
+            web.add_alias(&format!("{alias}.acme.app"), &elsewhere.id).unwrap();
+        }
         // What another controller has; and copies of our own marks under another name.
         let theirs = mark("them", "demo", "theirs");
         web.add_variable(&mark_key("them", "demo"), &theirs, "plain", &["preview"], Some("other")).unwrap();

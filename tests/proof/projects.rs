@@ -40,6 +40,8 @@ struct Project {
     variables: BTreeMap<String, Variable>,
     /// Domains, each with what people can tell of it.
     domains: BTreeMap<String, String>,
+    /// Aliases, each with the deployment that it leads to.
+    aliases: BTreeMap<String, String>,
     /// Secrets that pass the protection, each with its note.
     bypasses: BTreeMap<String, Option<String>>,
     deployments: BTreeMap<String, Deployment>,
@@ -76,6 +78,14 @@ impl Project {
         self.marks.iter().find(|mark| has(&mark["domains"], domain))
     }
 
+    fn mark_of_alias(&self, alias: &str) -> Option<&Value> {
+        self.marks.iter().find(|mark| has(&mark["aliases"], alias))
+    }
+
+    fn has_deployment(&self, id: &str) -> bool {
+        self.deployments.get(id).is_some_and(|one| one.state != "DELETED")
+    }
+
     fn mark_of_branch(&self, branch: Option<&String>) -> Option<&Value> {
         self.marks
             .iter()
@@ -100,6 +110,28 @@ fn reason_to_stay(mark: &Value, slot: &str) -> Option<&'static str> {
     // The end of a preview needs no tombstone.
     let may_go = !marks["hangar_tombstone"].is_null() || !mark["set"].is_null();
     (!may_go).then_some("no tombstone stands on it")
+}
+
+/// What a write has made of aliases, and should not have. One goes with the deployment that it leads to, whoever has made it.
+fn judge_aliases(before: &Project, after: &Project, broken: &mut Vec<String>) {
+    for (alias, deployment) in &before.aliases {
+        let now = after.aliases.get(alias);
+        match before.mark_of_alias(alias) {
+            None if now != Some(deployment) && after.has_deployment(deployment) => {
+                broken.push(format!("the alias {alias}, which is not ours, leads to {now:?}"));
+            }
+            Some(mark) if now.is_none() && after.has_deployment(deployment) => {
+                let why = reason_to_stay(mark, &format!("alias {alias}"));
+                broken.extend(why.map(|why| format!("the alias {alias} is gone: {why}")));
+            }
+            _ => {}
+        }
+    }
+    for alias in after.aliases.keys().filter(|alias| !before.aliases.contains_key(*alias)) {
+        if before.mark_of_alias(alias).is_none() {
+            broken.push(format!("the alias {alias} was not noted as ours before it was made"));
+        }
+    }
 }
 
 impl Projects {
@@ -145,6 +177,7 @@ impl Projects {
             marks: variables.iter().filter_map(|one| self.mark(one)).collect(),
             variables: variables.iter().map(|one| (one.id.clone(), self.variable(one))).collect(),
             domains: vercel.domains().into_iter().map(|one| (one.name.clone(), format!("{one:?}"))).collect(),
+            aliases: vercel.aliases(),
             bypasses: vercel.bypasses(),
             deployments: deployments.collect(),
         }
@@ -209,6 +242,7 @@ impl Projects {
                 broken.push(format!("the domain {domain} was not noted as ours before it was added"));
             }
         }
+        judge_aliases(before, after, &mut broken);
         self.judge_bypasses(before, after, &mut broken);
         for (id, deployment) in before.deployments.iter().filter(|(_, one)| one.state != "DELETED") {
             if after.deployments.get(id).is_some_and(|now| now.state != "DELETED") {
