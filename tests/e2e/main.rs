@@ -69,6 +69,7 @@ mod supabase;
 mod supabase_document;
 mod support;
 mod vercel;
+mod vercel_builds;
 mod vercel_places;
 mod vercel_production;
 mod webhooks;

@@ -120,7 +120,9 @@ impl Reads {
                 });
             }
             Progress::AliasFailed { code, message } => {
-                format!("{id} is built, but its hosts cannot lead to it ({code}): {message}")
+                format!(
+                    "{id} is built, but its hosts cannot lead to it ({code}): {message}; see to that at Vercel, and deploy it again there"
+                )
             }
             Progress::Failed { code, step, message } => {
                 let at = step.map(|step| format!(" in {step}")).unwrap_or_default();
@@ -129,13 +131,17 @@ impl Reads {
                 format!("the build of {id} failed{at} ({code}): {message}; its log ends with:{lines}")
             }
             Progress::Canceled { skipped: true } => {
-                format!("{id} was skipped: the project's ignored build step said that there is nothing to build")
+                format!(
+                    "{id} was skipped: the project's ignored build step said that there is nothing to build; push a commit that it lets through, or change that step (`ignoreCommand`)"
+                )
             }
-            Progress::Canceled { skipped: false } => format!("{id} was canceled (CANCELED); deploy it again at Vercel"),
+            Progress::Canceled { skipped: false } => format!(
+                "{id} was canceled (CANCELED), by somebody or because a newer commit came while it waited; deploy it again at Vercel, or push another commit"
+            ),
             Progress::Blocked { message } => {
                 format!("{id} waits for somebody of the team to authorize it at Vercel (BLOCKED): {message}")
             }
-            Progress::Deleted => format!("{id} was deleted"),
+            Progress::Deleted => format!("{id} was deleted; push another commit"),
         };
         Ok(ObjectState::Failed { message })
     }

@@ -1,0 +1,125 @@
+//! Builds at Vercel that do not end as they should, or not soon: what is said of them, and how often they are asked for.
+
+use std::sync::Arc;
+
+use hangar::controller::Verdict;
+use hangar::plan::Reason;
+use hangar::sim::{SimConfig, VercelBuild};
+
+use crate::support::{environment, seconds};
+use crate::vercel::{REPO, config, configured};
+use crate::world::World;
+
+/// `demo`, which waits for the deployment of the branch `login`, and what else is said of that.
+fn demo(deployment: &str) -> String {
+    let web = format!("project: web, branch: login, deployment: {{{deployment}}}");
+    let vercel = format!("vercel: {{team: acme, projects: {{web: {{{web}}}}}}}");
+    environment("demo", &vercel, "web: {image: 'registry.fly.io/demo:v1'}")
+}
+
+fn world_of(deployment: &str, config: SimConfig) -> World {
+    configured(&[("demo.yaml", &demo(deployment))], config)
+}
+
+fn world() -> World {
+    world_of("", config())
+}
+
+/// Runs, and tells what the environment needs a person for.
+async fn failing(world: &mut World) -> String {
+    let outcome = world.reconcile().await;
+    assert_eq!(outcome.worst(), Verdict::Failed, "{:#?}", outcome.last.plan.withheld);
+    let [withheld] = &outcome.last.plan.withheld[..] else { panic!("{:#?}", outcome.last.plan.withheld) };
+    assert_eq!(withheld.reason, Reason::ObjectFailed);
+    let failures = outcome.failures.values().flatten();
+    let failures: Vec<_> = failures.map(|failure| (failure.reason.as_str(), failure.message.as_str())).collect();
+    assert!(failures.is_empty() || failures == [("ObjectFailed", withheld.message.as_str())], "{failures:#?}");
+    withheld.message.clone()
+}
+
+/// What is said of the newest deployment.
+fn said(world: &World, text: &str) -> String {
+    let newest = world.web().deployments().pop().unwrap();
+    format!("Vercel deployment demo of acme/web: {} {text}", newest.id)
+}
+
+/// Nothing is written because of a build that has ended so, and the next commit makes it good.
+async fn is_left_until_the_next_push(mut world: World) {
+    world.reconcile_without_writes().await;
+    world.sim.repository(REPO).push("login").unwrap();
+    world.pass_time(seconds(10)).await;
+    world.converge().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_build_that_somebody_cancels_is_told_and_left_until_the_next_push() {
+    let mut world = world();
+    world.sim.repository(REPO).push("login").unwrap();
+    world.pass_time(seconds(10)).await;
+    let building = world.web().deployments().pop().unwrap();
+    assert_eq!(building.state, "BUILDING");
+    world.web().cancel(&building.id).unwrap();
+    let told = failing(&mut world).await;
+    let text = "was canceled (CANCELED), by somebody or because a newer commit came while it waited; deploy it again at Vercel, or push another commit";
+    assert_eq!(told, said(&world, text));
+    is_left_until_the_next_push(world).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_build_that_is_canceled_while_it_is_waited_for_ends_the_wait() {
+    let mut world = world();
+    world.sim.repository(REPO).push("login").unwrap();
+    let (web, clock) = (world.web(), Arc::clone(&world.clock));
+    let cancel = async {
+        clock.sleep(seconds(12)).await;
+        let building = web.deployments().pop().unwrap();
+        assert_eq!(building.state, "BUILDING");
+        web.cancel(&building.id).unwrap();
+    };
+    let (outcome, ()) = tokio::join!(world.reconcile(), cancel);
+    assert_eq!(outcome.worst(), Verdict::Failed);
+    let failure = &outcome.failures.values().next().unwrap()[0];
+    assert_eq!((failure.reason.as_str(), failure.transient), ("ObjectFailed", false));
+    assert!(failure.message.contains("was canceled (CANCELED)"), "{}", failure.message);
+    let asked = world.sim.requests();
+    let waits = asked.iter().filter(|request| request.path.starts_with("/v13/deployments/"));
+    let seen: Vec<_> = waits.map(|request| request.at).collect();
+    assert!(seen.len() > 5, "it was waited for: {seen:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_build_that_a_newer_commit_has_taken_the_place_of_is_told_until_the_spec_asks_for_that_one() {
+    let world = configured(&[], config());
+    let first = world.sim.repository(REPO).push("login").unwrap();
+    world.pass_time(seconds(1)).await;
+    let second = world.sim.repository(REPO).push("login").unwrap();
+    let mut world = world;
+    world.put("demo.yaml", &demo(&format!("sha: {first}")));
+    let told = failing(&mut world).await;
+    assert!(told.contains("because a newer commit came while it waited"), "{told}");
+    world.edit("demo.yaml", &first, &second);
+    world.converge().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_build_that_is_skipped_is_told_with_what_decides_it() {
+    let mut world = world();
+    world.web().next_build(VercelBuild::Skipped).unwrap();
+    world.sim.repository(REPO).push("login").unwrap();
+    let told = failing(&mut world).await;
+    let text = "was skipped: the project's ignored build step said that there is nothing to build; push a commit that it lets through, or change that step (`ignoreCommand`)";
+    assert_eq!(told, said(&world, text));
+    is_left_until_the_next_push(world).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_build_whose_hosts_cannot_lead_to_it_is_not_ready_and_told_with_code_and_reason() {
+    let mut world = world();
+    let message = "the certificate of demo.acme.dev is missing".to_owned();
+    world.web().next_build(VercelBuild::AliasFails { code: "cert_missing".to_owned(), message }).unwrap();
+    world.sim.repository(REPO).push("login").unwrap();
+    let told = failing(&mut world).await;
+    let text = "is built, but its hosts cannot lead to it (cert_missing): the certificate of demo.acme.dev is missing; see to that at Vercel, and deploy it again there";
+    assert_eq!(told, said(&world, text));
+    is_left_until_the_next_push(world).await;
+}
