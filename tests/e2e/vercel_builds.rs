@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use hangar::controller::Verdict;
 use hangar::plan::Reason;
-use hangar::sim::{SimConfig, VercelBuild};
+use hangar::sim::{SimConfig, VercelBuild, VercelTimes};
 
 use crate::support::{environment, seconds};
 use crate::vercel::{REPO, config, configured};
@@ -122,4 +122,31 @@ async fn a_build_whose_hosts_cannot_lead_to_it_is_not_ready_and_told_with_code_a
     let text = "is built, but its hosts cannot lead to it (cert_missing): the certificate of demo.acme.dev is missing; see to that at Vercel, and deploy it again there";
     assert_eq!(told, said(&world, text));
     is_left_until_the_next_push(world).await;
+}
+
+/// What Vercel's own clients keep to: after how many seconds of waiting a deployment is asked for.
+fn schedule(until: i64) -> Vec<i64> {
+    let pause = |elapsed| match elapsed {
+        0..=15 => 1,
+        16..=60 => 5,
+        61..=300 => 15,
+        _ => 30,
+    };
+    std::iter::successors(Some(0), |elapsed| Some(elapsed + pause(*elapsed))).take_while(|at| *at <= until).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_build_is_asked_for_as_often_as_vercels_own_clients_ask() {
+    let times = VercelTimes { build: seconds(500), ..VercelTimes::default() };
+    let mut world = world_of("", SimConfig { vercel_times: times, ..config() });
+    world.sim.repository(REPO).push("login").unwrap();
+    world.pass_time(seconds(5)).await;
+    assert_eq!(world.reconcile().await.worst(), Verdict::Converged);
+    let id = world.web().deployments().pop().unwrap().id;
+    let path = format!("/v13/deployments/{id}");
+    let asked: Vec<_> = world.sim.requests().into_iter().filter(|request| request.path == path).collect();
+    let mut elapsed: Vec<_> = asked.iter().map(|request| (request.at - asked[0].at).num_seconds()).collect();
+    // A pass looks at what a step waits for, too, before the first time and after the last.
+    elapsed.dedup();
+    assert_eq!(elapsed, schedule(511));
 }
