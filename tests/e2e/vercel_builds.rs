@@ -150,3 +150,81 @@ async fn a_build_is_asked_for_as_often_as_vercels_own_clients_ask() {
     elapsed.dedup();
     assert_eq!(elapsed, schedule(511));
 }
+
+/// Runs, and tells how, after how many seconds, and with which failures: reason, message, and whether it may pass by itself.
+async fn waited(world: &mut World) -> (Verdict, i64, Vec<(String, String, bool)>) {
+    let began = world.clock.now();
+    let outcome = world.reconcile().await;
+    let failures = outcome.failures.values().flatten();
+    let failures = failures.map(|one| (one.reason.clone(), one.message.clone(), one.transient)).collect();
+    (outcome.worst(), (world.clock.now() - began).num_seconds(), failures)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deployment_that_does_not_come_is_waited_for_as_long_as_the_spec_says_and_then_told_with_the_cause() {
+    let mut world = world_of("timeout: 60s", config());
+    world.sim.repository(REPO).push("login").unwrap();
+    world.web().set_creates_deployments(false).unwrap();
+    let why = "Vercel has made no deployment of the branch `login` yet; the project makes none of what is pushed (`createDeployments` is off): switch that on at Vercel, or set `deployment: {by: hangar}`";
+    let failure =
+        ("NotReady".to_owned(), format!("Vercel deployment demo of acme/web is not ready after 60 s: {why}"), false);
+    for _ in 0..3 {
+        let (verdict, took, failures) = waited(&mut world).await;
+        assert_eq!((verdict, failures), (Verdict::Failed, vec![failure.clone()]));
+        assert!((60..80).contains(&took), "it was waited once: {took} s");
+        let told = format!("{:?}", world.recorder.events());
+        assert!(told.contains(&format!("waiting: {why}")), "{told}");
+        world.pass_time(seconds(300)).await;
+    }
+    assert_eq!(world.web().deployments().len(), 0);
+    // It comes once it is switched on and something is pushed.
+    world.web().set_creates_deployments(true).unwrap();
+    world.sim.repository(REPO).push("login").unwrap();
+    world.converge().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_else_keeps_a_deployment_from_coming_is_told_as_well() {
+    // A commit that was never pushed.
+    let sha = "c".repeat(40);
+    let mut world = world_of(&format!("timeout: 60s, sha: {sha}"), config());
+    world.sim.repository(REPO).push("login").unwrap();
+    let (verdict, _, failures) = waited(&mut world).await;
+    assert_eq!(verdict, Verdict::Failed);
+    let why = format!(
+        "Vercel has made no deployment of the commit {sha} yet; it does so by itself after a push, unless the project's `git.deploymentEnabled` leaves the branch out"
+    );
+    assert!(failures[0].1.ends_with(&why), "{failures:#?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_project_without_a_repository_is_named_as_the_cause() {
+    let sha = "c".repeat(40);
+    let bare = format!("project: bare, target: production, deployment: {{sha: {sha}, timeout: 60s}}");
+    let vercel = format!("class: production\nvercel: {{team: acme, projects: {{web: {{{bare}}}}}}}");
+    let text = environment("demo", &vercel, "web: {image: 'registry.fly.io/demo:v1'}");
+    let mut world = configured(&[("demo.yaml", &text)], config().with_vercel("acme", "bare", None, "sim_vercel_token"));
+    let (verdict, _, failures) = waited(&mut world).await;
+    assert_eq!(verdict, Verdict::Failed);
+    let why = format!(
+        "Vercel has made no deployment of the commit {sha} for production yet; the project is not connected with a repository: connect it at Vercel"
+    );
+    assert!(failures[0].1.ends_with(&why), "{failures:#?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_build_that_takes_longer_than_the_spec_waits_is_told_and_converges_later() {
+    let times = VercelTimes { build: seconds(300), ..VercelTimes::default() };
+    let mut world = world_of("timeout: 60s", SimConfig { vercel_times: times, ..config() });
+    world.sim.repository(REPO).push("login").unwrap();
+    let (verdict, took, failures) = waited(&mut world).await;
+    assert_eq!((verdict, failures.len()), (Verdict::Failed, 1));
+    assert!((60..80).contains(&took), "it was waited once: {took} s");
+    let id = world.web().deployments().pop().unwrap().id;
+    assert_eq!(
+        failures[0].1,
+        format!("Vercel deployment demo of acme/web is not ready after 60 s: Vercel is building it ({id}, Building)")
+    );
+    world.pass_time(seconds(300)).await;
+    world.converge().await;
+}

@@ -88,9 +88,8 @@ impl Reads {
                 (None, Some(branch)) => format!("the branch `{branch}`"),
                 (None, None) => target_text(wanted),
             };
-            object.state = ObjectState::Changing {
-                what: format!("Vercel has made no deployment of {of} yet; it does so by itself after a push"),
-            };
+            let why = self.why_none_comes("a push").await.map_err(|error| failed(&error))?;
+            object.state = ObjectState::Changing { what: format!("Vercel has made no deployment of {of} yet; {why}") };
             return Ok(true);
         };
         if let Some(sha) = deployment.commit().sha {
@@ -105,6 +104,20 @@ impl Reads {
             object.outputs = outputs(&deployment);
         }
         Ok(true)
+    }
+
+    /// Why Vercel has made no deployment by itself, as far as the project tells, and what helps.
+    pub(super) async fn why_none_comes(&self, push: &str) -> Result<String, VercelError> {
+        let project = self.project().await?;
+        Ok(if project.link.is_none() {
+            "the project is not connected with a repository: connect it at Vercel".to_owned()
+        } else if project.ignores_pushes() {
+            "the project makes none of what is pushed (`createDeployments` is off): switch that on at Vercel, or set `deployment: {by: hangar}`".to_owned()
+        } else {
+            format!(
+                "it does so by itself after {push}, unless the project's `git.deploymentEnabled` leaves the branch out"
+            )
+        })
     }
 
     pub(super) async fn state(&self, deployment: &Deployment) -> Result<ObjectState, VercelError> {
