@@ -68,6 +68,7 @@ mod supabase;
 #[path = "../contract/supabase.rs"]
 mod supabase_document;
 mod support;
+mod tokens;
 mod vercel;
 mod vercel_builds;
 mod vercel_places;
