@@ -58,6 +58,7 @@ mod preview_specs;
 mod previews;
 mod quarantine;
 mod replies;
+mod reports;
 mod secrets;
 mod sent;
 mod sleep;
