@@ -34,11 +34,13 @@ pub struct Cost {
 }
 
 /// What has a price that is not counted, with its name for people. A database of Managed Postgres is in a cluster that is
-/// paid for as a whole, and what a preview has at Vercel has no price of its own.
-const NOT_COUNTED: [(ObjectKind, &str); 3] = [
+/// paid for as a whole. At Vercel nothing that an environment has is paid for one by one, but what comes of it is: the mark, which each of
+/// them has, stands for all of that.
+const NOT_COUNTED: [(ObjectKind, &str); 4] = [
     (ObjectKind::PostgresCluster, "clusters of Managed Postgres"),
     (ObjectKind::NeonBranch, "branches at Neon"),
     (ObjectKind::SupabaseBranch, "branches at Supabase"),
+    (ObjectKind::VercelMark, "builds and traffic at Vercel"),
 ];
 
 impl Cost {
@@ -206,5 +208,7 @@ mod tests {
         assert_eq!(both.not_counted().unwrap(), "clusters of Managed Postgres, branches at Neon");
         assert!(object(ObjectKind::NeonBranch).minus(object(ObjectKind::NeonBranch)).is_nothing());
         assert!(!object(ObjectKind::SupabaseBranch).is_nothing() && object(ObjectKind::VercelDomain).is_nothing());
+        let with_vercel = object(ObjectKind::NeonBranch).plus(object(ObjectKind::VercelMark));
+        assert_eq!(with_vercel.not_counted().unwrap(), "branches at Neon, builds and traffic at Vercel");
     }
 }

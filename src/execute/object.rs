@@ -185,19 +185,20 @@ impl ObjectRun<'_> {
         let mut told = None;
         loop {
             let elapsed = (clock.now() - began).to_std().unwrap_or_default();
-            let state = match writer.look(self.key, fields, None).await {
+            // Whoever has waited so long for what was seen all the time waits no second time in the same run.
+            let (state, was_seen) = match writer.look(self.key, fields, None).await {
                 Ok(Some(object)) => match self.judge(object) {
                     Ok(ended) => return ended,
-                    Err(state) => state,
+                    Err(state) => (state, true),
                 },
                 // What was just made may not be seen at once.
-                Ok(None) => "it is not seen yet".to_owned(),
+                Ok(None) => ("it is not seen yet".to_owned(), false),
                 Err(error) if error.class == Class::Permanent => return failed(&error.reason, error.message, false),
-                Err(error) => error.message,
+                Err(error) => (error.message, false),
             };
             if elapsed >= timeout {
                 let message = format!("{} is not ready after {} s: {state}", self.key, timeout.as_secs());
-                return failed("NotReady", message, true);
+                return failed("NotReady", message, !was_seen);
             }
             if told.as_ref() != Some(&state) {
                 let message = format!("waiting: {state}");

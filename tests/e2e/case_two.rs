@@ -161,8 +161,14 @@ async fn a_failed_build_is_shown_with_its_last_lines_and_a_machine_that_fails_en
     team.repo.open_pull(NewPull::from_branch("login")).unwrap();
     let outcome = team.look().await;
     assert_eq!(outcome.worst(), Verdict::Failed);
-    let failures = format!("{:?}", outcome.failures);
-    assert!(failures.contains("agents-api") && failures.contains("log"), "{failures}");
+    let failures: Vec<_> = outcome.failures.values().flatten().collect();
+    let [failure] = failures[..] else { panic!("{failures:#?}") };
+    let build = team.api().deployments().pop().unwrap().id;
+    let told =
+        format!("the build of {build} failed in buildStep (BUILD_FAILED): Command \"npm run build\" exited with 1");
+    assert!(failure.message.contains("agents-api") && failure.message.contains(&told), "{}", failure.message);
+    let log = "its log ends with:\n  Cloning (Branch: login)\n  Running \"npm run build\"\n  > build\n  Error: Command \"npm run build\" exited with 1";
+    assert!(failure.message.contains(log), "{}", failure.message);
 
     let mut team = self::team().await;
     team.world.edit("previews.yaml", "postgres:16", "postgres:16-crash");

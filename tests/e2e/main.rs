@@ -58,6 +58,7 @@ mod preview_specs;
 mod previews;
 mod quarantine;
 mod replies;
+mod reports;
 mod secrets;
 mod sent;
 mod sleep;
@@ -68,8 +69,12 @@ mod supabase;
 #[path = "../contract/supabase.rs"]
 mod supabase_document;
 mod support;
+mod tokens;
 mod vercel;
 mod vercel_aliases;
+mod vercel_builds;
+#[path = "../contract/vercel.rs"]
+mod vercel_document;
 mod vercel_limits;
 mod vercel_places;
 mod vercel_production;

@@ -386,16 +386,6 @@ async fn the_first_build_is_made_again_with_the_variables_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_deployment_that_does_not_come_is_waited_for_and_told() {
-    let mut world = pushed("branch: login, deployment: {timeout: 60s}");
-    world.web().set_creates_deployments(false).unwrap();
-    let outcome = world.reconcile().await;
-    assert_ne!(outcome.worst(), Verdict::Converged);
-    assert!(world.seen(&outcome).contains("Vercel has made no deployment of the branch `login` yet"));
-    assert_eq!(world.states(), []);
-}
-
-#[tokio::test(start_paused = true)]
 async fn hangar_makes_the_deployment_where_vercel_does_not() {
     let text = |sha: &str| format!("branch: login, env: {{A: one}}, deployment: {{by: hangar, sha: {sha}}}");
     let mut world = world("");

@@ -96,9 +96,8 @@ impl Reads {
                 (None, Some(branch)) => format!("the branch `{branch}`"),
                 (None, None) => target_text(wanted),
             };
-            object.state = ObjectState::Changing {
-                what: format!("Vercel has made no deployment of {of} yet; it does so by itself after a push"),
-            };
+            let why = self.why_none_comes("a push").await.map_err(|error| failed(&error))?;
+            object.state = ObjectState::Changing { what: format!("Vercel has made no deployment of {of} yet; {why}") };
             return Ok(true);
         };
         if let Some(sha) = deployment.commit().sha {
@@ -115,6 +114,20 @@ impl Reads {
         Ok(true)
     }
 
+    /// Why Vercel has made no deployment by itself, as far as the project tells, and what helps.
+    pub(super) async fn why_none_comes(&self, push: &str) -> Result<String, VercelError> {
+        let project = self.project().await?;
+        Ok(if project.link.is_none() {
+            "the project is not connected with a repository: connect it at Vercel".to_owned()
+        } else if project.ignores_pushes() {
+            "the project makes none of what is pushed (`createDeployments` is off): switch that on at Vercel, or set `deployment: {by: hangar}`".to_owned()
+        } else {
+            format!(
+                "it does so by itself after {push}, unless the project's `git.deploymentEnabled` leaves the branch out"
+            )
+        })
+    }
+
     pub(super) async fn state(&self, deployment: &Deployment) -> Result<ObjectState, VercelError> {
         let id = &deployment.id;
         let message = match deployment.progress() {
@@ -128,7 +141,9 @@ impl Reads {
                 });
             }
             Progress::AliasFailed { code, message } => {
-                format!("{id} is built, but its hosts cannot lead to it ({code}): {message}")
+                format!(
+                    "{id} is built, but its hosts cannot lead to it ({code}): {message}; see to that at Vercel, and deploy it again there"
+                )
             }
             Progress::Failed { code, step, message } => {
                 let at = step.map(|step| format!(" in {step}")).unwrap_or_default();
@@ -137,13 +152,17 @@ impl Reads {
                 format!("the build of {id} failed{at} ({code}): {message}; its log ends with:{lines}")
             }
             Progress::Canceled { skipped: true } => {
-                format!("{id} was skipped: the project's ignored build step said that there is nothing to build")
+                format!(
+                    "{id} was skipped: the project's ignored build step said that there is nothing to build; push a commit that it lets through, or change that step (`ignoreCommand`)"
+                )
             }
-            Progress::Canceled { skipped: false } => format!("{id} was canceled (CANCELED); deploy it again at Vercel"),
+            Progress::Canceled { skipped: false } => format!(
+                "{id} was canceled (CANCELED), by somebody or because a newer commit came while it waited; deploy it again at Vercel, or push another commit"
+            ),
             Progress::Blocked { message } => {
                 format!("{id} waits for somebody of the team to authorize it at Vercel (BLOCKED): {message}")
             }
-            Progress::Deleted => format!("{id} was deleted"),
+            Progress::Deleted => format!("{id} was deleted; push another commit"),
         };
         Ok(ObjectState::Failed { message })
     }

@@ -132,10 +132,9 @@ impl Reads {
         let Some(marker) = object.marker.clone() else { return Ok(true) };
         let production = self.production(sha, seen, &marker).await.map_err(|error| failed(&error))?;
         let Some(build) = production.spoken_of() else {
+            let why = self.why_none_comes("a push to the production branch").await.map_err(|error| failed(&error))?;
             object.state = ObjectState::Changing {
-                what: format!(
-                    "Vercel has made no deployment of the commit {sha} for production yet; it does so by itself after a push to the production branch"
-                ),
+                what: format!("Vercel has made no deployment of the commit {sha} for production yet; {why}"),
             };
             return Ok(super::deployments::is_by_git(wanted));
         };

@@ -182,7 +182,9 @@ impl Found {
 /// Whether a step marks an orphan as one, so that its grace begins.
 fn is_tombstone(step: &Step) -> bool {
     match &step.action {
-        Action::MarkMachine { metadata, .. } => metadata.get("hangar_tombstone").is_some_and(Option::is_some),
+        Action::MarkMachine { metadata: marks, .. } | Action::MarkObject { marks, .. } => {
+            marks.get("hangar_tombstone").is_some_and(Option::is_some)
+        }
         Action::SetSecrets(_) => true,
         _ => false,
     }

@@ -11,7 +11,7 @@ use crate::report::style::{Style, Tone};
 use crate::report::table::{self, Cell};
 use crate::report::text::{clean, moment, paragraph, span, whole};
 use crate::report::view::short_name;
-use crate::resource::Subject;
+use crate::resource::{ResourceKey, Subject};
 
 /// What is collected: apps by what happens to them, and the environments that they are, with their age, owner and cost.
 pub fn gc_text(collection: &Collection<'_>, style: &Style, requests: RequestCount) -> String {
@@ -148,7 +148,7 @@ impl Text {
             .map(|step| {
                 vec![
                     Cell::toned(Tone::Strong, clean(step.env.as_str())),
-                    Cell::plain(name(step)),
+                    Cell::plain(name(&step.key)),
                     Cell::toned(Tone::Dim, clean(&step.reason)),
                 ]
             })
@@ -160,7 +160,7 @@ impl Text {
         let rows: Vec<Vec<Cell>> = grace
             .iter()
             .map(|withheld| {
-                let name = withheld.key.as_ref().map(short_name).unwrap_or_default();
+                let name = withheld.key.as_ref().map(name).unwrap_or_default();
                 let until = withheld.until.map(|until| moment(until, now)).unwrap_or_default();
                 vec![
                     Cell::toned(Tone::Strong, clean(withheld.env.as_str())),
@@ -221,9 +221,12 @@ fn departure_row(departure: &Departure, collection: &Collection<'_>) -> Vec<Cell
     ]
 }
 
-/// The resource with its app.
-fn name(step: &Step) -> String {
-    let short = short_name(&step.key);
-    let app = clean(&step.key.name());
+/// The resource with its app; what is at another provider goes by its own name.
+fn name(key: &ResourceKey) -> String {
+    let short = short_name(key);
+    let app = clean(&key.name());
+    if key.object().is_some() {
+        return format!("{short} {app}");
+    }
     if short.contains(&app) { short } else { format!("{short} of {app}") }
 }

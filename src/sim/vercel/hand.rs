@@ -300,6 +300,15 @@ impl VercelHand {
         })
     }
 
+    /// Somebody cancels a deployment that is not built yet.
+    pub fn cancel(&self, deployment: &str) -> Result<(), EditError> {
+        self.change(|project, _, now| {
+            if let Some(found) = project.find_deployment(deployment).filter(|one| one.state(now).is_under_way()) {
+                found.canceled_at = Some(now);
+            }
+        })
+    }
+
     /// Somebody else writes the project's variables for so long.
     pub fn hold_document(&self, duration: Duration) -> Result<(), EditError> {
         self.change(|project, _, now| project.busy_until = Some(after(now, duration)))

@@ -244,3 +244,28 @@ async fn only_what_may_be_sent_twice_is_sent_twice() {
     world.sim.kill_after(1, CrashPoint::BeforeEffect);
     assert!(world.writer.delete_cluster(&id).await.is_err());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_may_not_write_is_told_which_one_it_takes() {
+    let clock: SharedClock = Arc::new(VirtualClock::starting_at("2026-11-21T08:00:00Z".parse().unwrap()));
+    let config = SimConfig::default().with_org("acme", "sim_acme").with_read_only_token("acme", "sim_reader");
+    let sim = Simulator::new(config, Arc::clone(&clock));
+    sim.create_cluster("acme", "there", "iad").unwrap();
+    let writer = World::writer(&sim, &clock, "sim_reader");
+    let seen = writer.reader().clusters("acme").await.unwrap();
+    let refused = [
+        writer.create_cluster(&main()).await.unwrap_err(),
+        writer.create_cluster_database(&seen[0].id, "app").await.unwrap_err(),
+        writer.create_cluster_user(&seen[0].id, "app", Role::Writer).await.unwrap_err(),
+        writer.delete_cluster(&seen[0].id).await.unwrap_err(),
+    ];
+    for error in refused {
+        assert_eq!(error.reason(), "Unauthorized", "{error}");
+        assert!(
+            error.to_string().contains("the token in `FLY_API_TOKEN` may not do this at Managed Postgres"),
+            "{error}"
+        );
+        assert!(error.advice().contains("`fly tokens create org`"), "{}", error.advice());
+        assert!(error.advice().contains("a deploy token is for one app"), "{}", error.advice());
+    }
+}

@@ -23,6 +23,14 @@ pub enum FlyProblem {
         /// What Fly said.
         message: String,
     },
+    /// 403, at Managed Postgres.
+    #[error("the token in `{token}` may not do this at Managed Postgres: {message}")]
+    ClustersForbidden {
+        /// Where the token was read from.
+        token: String,
+        /// What Fly said.
+        message: String,
+    },
     /// The name belongs to someone, or to an app of ours.
     #[error("the app name `{name}` is taken")]
     NameTaken {
@@ -251,7 +259,7 @@ impl FlyProblem {
     pub const fn reason(&self) -> &'static str {
         match self {
             Self::TokenRejected { .. } => "TokenRejected",
-            Self::Unauthorized { .. } => "Unauthorized",
+            Self::Unauthorized { .. } | Self::ClustersForbidden { .. } => "Unauthorized",
             Self::NameTaken { .. } => "NameTaken",
             Self::InvalidName { .. } => "InvalidName",
             Self::MachineNameTaken { .. } => "MachineNameTaken",
@@ -299,6 +307,10 @@ impl FlyProblem {
             Self::Unauthorized { .. } => {
                 "check that the token belongs to this organization, has not expired, and is an organization token: a deploy token \
                  cannot create apps, a read-only one cannot change anything"
+            }
+            Self::ClustersForbidden { .. } => {
+                "clusters are the organization's: use a token of this organization that may write (`fly tokens create org`); a deploy \
+                 token is for one app, a read-only one cannot change anything"
             }
             Self::NameTaken { .. } => {
                 "choose another name (app names are one namespace over all of Fly), or set `adopt: true` if the app is yours"
@@ -369,6 +381,7 @@ impl FlyProblem {
             | Self::CannotSend { .. } => Class::Permanent,
             Self::TokenRejected { .. }
             | Self::Unauthorized { .. }
+            | Self::ClustersForbidden { .. }
             | Self::NameTaken { .. }
             | Self::MachineNameTaken { .. }
             | Self::MachineLimitReached { .. }
@@ -482,6 +495,7 @@ impl Said<'_> {
         let exists = ["taken", "already", "unique", "exists"].iter().any(|word| self.has(word));
         match (self.status, error.action()) {
             (401, _) => FlyProblem::TokenRejected { token },
+            (403, action) if action.contains("cluster") => FlyProblem::ClustersForbidden { token, message },
             (403, _) => FlyProblem::Unauthorized { token, message },
             (404, _) => FlyProblem::NotFound { message },
             (410, _) => FlyProblem::Gone { message },

@@ -18,12 +18,14 @@ pub enum VercelProblem {
         token: String,
     },
     /// The token may not do this.
-    #[error("the token in `{token}` may not {permission}: {message}")]
+    #[error("the token in `{token}` may not {permission}, as {role} may: {message}")]
     Forbidden {
         /// Where the token was read from.
         token: String,
         /// What it would have to be allowed.
         permission: String,
+        /// Who may do that, by the roles that Vercel knows.
+        role: &'static str,
         /// What Vercel said.
         message: String,
     },
@@ -215,7 +217,10 @@ impl VercelProblem {
         match status {
             401 | 403 if error.detail("invalidToken") == Some("true") => Self::BadToken { token },
             401 | 403 if code.starts_with("challenge") || code == "user_auth_required" => Self::StepUp { message },
-            401 | 403 => Self::Forbidden { token, permission: error.action().to_owned(), message },
+            401 | 403 => {
+                let action = error.action();
+                Self::Forbidden { token, permission: action.to_owned(), role: role(action), message }
+            }
             402 => Self::PaymentRequired { message },
             404 => Self::NotFound { token },
             429 if code.starts_with("api-deployments")
@@ -298,7 +303,7 @@ impl VercelProblem {
         match self {
             Self::BadToken { .. } => "make a new token (it may have expired or been revoked) and put it there",
             Self::Forbidden { .. } => {
-                "give the user of the token a role in the team and project that allows it, and check that the team is the right one"
+                "give the user of the token such a role, and check that the team is the right one and the token is for it"
             }
             Self::StepUp { .. } => "use a token of a machine account for which the team asks for no confirmation",
             Self::PaymentRequired { .. } => "change the plan of the team, or do without",
@@ -346,6 +351,22 @@ impl VercelProblem {
             | Self::NoConnection { .. } => Class::Transient,
             _ => Class::Permanent,
         }
+    }
+}
+
+/// Who may do what a call is about, by the roles of teams and projects at Vercel. Owners may do everything.
+fn role(action: &str) -> &'static str {
+    let is_about = |words: &[&str]| words.iter().any(|word| action.contains(word));
+    if is_about(&["read", "list"]) {
+        "a Viewer of the team or of the project"
+    } else if is_about(&["promote", "roll back"]) {
+        "a Member of the team, an Admin of the project, or who has the permission Full Production Deployment"
+    } else if is_about(&["variable"]) {
+        "a Member or Developer of the team or a Developer of the project (for production an Admin of it, or who has the permission Environment Variable Manager)"
+    } else if is_about(&["create deployment", "redeploy", "cancel deployment"]) {
+        "a Member or Developer of the team or a Developer of the project (for production an Admin of it, or who has the permission Full Production Deployment)"
+    } else {
+        "a Member of the team or an Admin of the project"
     }
 }
 

@@ -13,7 +13,7 @@ use crate::clock::{SharedClock, VirtualClock};
 use crate::http::fake::{self, answer};
 use crate::http::transport::Method;
 use crate::http::{Connection, ReadClient, Shared, Token, WriteClient};
-use crate::providers::vercel::wire::{AliasJob, Progress, VariableKind, poll_delay};
+use crate::providers::vercel::wire::{AliasJob, Progress, VariableKind};
 use crate::random::Random;
 use crate::secret::SecretText;
 use crate::sim::{Fault, FaultKind, Matcher, SimConfig, Simulator, VercelBuild, VercelHand};
@@ -180,7 +180,7 @@ async fn a_deployment_is_found_by_branch_and_commit_and_followed() {
         if seen.last() != Some(&progress) {
             seen.push(progress);
         }
-        world.clock.sleep(poll_delay(Duration::ZERO)).await;
+        world.pass(1).await;
     }
     assert!(seen.contains(&Progress::Built), "{seen:?}");
     let aliases = world.writer.reader().aliases_of(&id).await.unwrap();

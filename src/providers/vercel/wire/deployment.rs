@@ -1,7 +1,6 @@
 //! Deployments and their build logs.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
@@ -271,15 +270,5 @@ impl LogLine {
             is_error,
             text: text.to_owned(),
         })
-    }
-}
-
-/// How long to wait before the next look at a deployment that was asked for so long ago: Vercel's own clients do the same.
-pub const fn poll_delay(elapsed: Duration) -> Duration {
-    match elapsed.as_secs() {
-        0..=15 => Duration::from_secs(1),
-        16..=60 => Duration::from_secs(5),
-        61..=300 => Duration::from_secs(15),
-        _ => Duration::from_secs(30),
     }
 }

@@ -9,7 +9,7 @@ mod variable;
 
 pub(super) use alias::AssignedAnswer;
 pub use alias::{Alias, AssignedAlias};
-pub use deployment::{Deployment, DeploymentRow, EnvironmentOf, GitCommit, LogLine, Progress, ReadyState, poll_delay};
+pub use deployment::{Deployment, DeploymentRow, EnvironmentOf, GitCommit, LogLine, Progress, ReadyState};
 pub use domain::{DomainProof, ProjectDomain};
 pub(super) use lenient::Pagination;
 pub(super) use project::BypassAnswer;

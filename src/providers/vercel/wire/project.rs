@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::lenient::{moment, or_default};
 use crate::secret::SecretText;
@@ -31,6 +32,9 @@ pub struct Project {
     /// Whether Vercel sends new builds of production there by itself. A rollback ends that, a promotion begins it anew.
     #[serde(default, rename = "autoAssignCustomDomains")]
     pub auto_assigns: Option<bool>,
+    /// Only read for what is said to people: whatever its form is, it is no reason to know nothing of the project.
+    #[serde(default)]
+    git_provider_options: Value,
     #[serde(default, deserialize_with = "or_default")]
     targets: BTreeMap<String, Option<ProductionTarget>>,
     #[serde(default, deserialize_with = "or_default")]
@@ -44,6 +48,11 @@ impl Project {
     /// The deployment that is in production.
     pub fn production(&self) -> Option<&ProductionTarget> {
         self.targets.get("production").and_then(Option::as_ref)
+    }
+
+    /// Whether it makes no deployments of what is pushed, because somebody has switched that off.
+    pub fn ignores_pushes(&self) -> bool {
+        self.git_provider_options.get("createDeployments").and_then(Value::as_str) == Some("disabled")
     }
 
     /// The secrets that go past its protection.
