@@ -346,7 +346,10 @@ fn shows_effect(rules: Rules, note: &Note, observed: &Observed) -> bool {
         ResourceKey::Object(key) => object_seen(key, observed),
         _ => seen_at_fly(note, observed),
     };
+    // What is renewed is there before and after: only time tells that every listing shows the newest.
+    let is_renewed = matches!(&note.key, ResourceKey::Object(key) if key.object.is_renewed());
     match (seen, note.verb, &note.outcome) {
+        (_, Verb::Create | Verb::Update, NoteOutcome::Done { .. }) if is_renewed => false,
         (Some((is_there, _)), Verb::Create, _) => is_there || !rules.hold(Rule::NoteOutlivesAbsence),
         // A mark on an app is looked for in listings too, which may still lag behind what a direct request shows.
         (_, Verb::Update, NoteOutcome::Done { .. }) if matches!(note.key, ResourceKey::App { .. }) => false,

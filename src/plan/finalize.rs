@@ -37,6 +37,12 @@ const fn stage_of(orphan: &Orphan) -> u8 {
     }
 }
 
+/// Whether nothing may be left of what goes before it: data, which others may use, and a mark, which says whose the others are.
+fn goes_last(orphan: &Orphan) -> bool {
+    let is_mark = matches!(&orphan.subject, Subject::Object(key) if key.object == ObjectKind::VercelMark);
+    is_mark || stage_of(orphan) > APPS
+}
+
 /// What is to be run in one app before it is deleted.
 struct Part<'o, 'a> {
     orphan: &'o Orphan,
@@ -86,8 +92,8 @@ impl Planner<'_> {
                 all.iter().find(|orphan| !due.contains_key(&orphan.subject)).map(|orphan| stage_of(orphan));
             let mut ends: Vec<(u8, StepId)> = Vec::new();
             for orphan in all {
-                if first_kept.is_some_and(|kept| kept < stage_of(orphan)) && stage_of(orphan) > APPS {
-                    self.hold_data(orphan, &due);
+                if first_kept.is_some_and(|kept| kept < stage_of(orphan)) && goes_last(orphan) {
+                    self.hold_last(orphan, &due);
                     continue;
                 }
                 let Some(proof) = due.get(&orphan.subject) else { continue };
@@ -108,8 +114,8 @@ impl Planner<'_> {
         }
     }
 
-    /// Data waits for everything that may use it: also for what is not due yet, or is kept.
-    fn hold_data(&mut self, orphan: &Orphan, due: &BTreeMap<Subject, Proof>) {
+    /// What goes last waits for everything before it: also for what is not due yet, or is kept.
+    fn hold_last(&mut self, orphan: &Orphan, due: &BTreeMap<Subject, Proof>) {
         if due.contains_key(&orphan.subject) {
             let message = format!("delete {}: it waits for other parts of its environment to go first", orphan.what());
             let component = orphan.component.as_ref();
