@@ -16,6 +16,7 @@ use serde_json::json;
 use crate::neon::PROJECT;
 use crate::preview_specs::Team;
 use crate::support::{GRACE, QUARANTINE, seconds, withheld};
+use crate::vercel_document::hold_to_vercel;
 
 const REPO: &str = "atlaris/atlaris";
 const ORGS: [(&str, &str); 3] = [
@@ -40,6 +41,7 @@ fn team_where(command: Option<Duration>) -> Atlaris {
     let config = config.with_production_branch("atlaris-web", "prod");
     let variables = [("VERCEL_TOKEN", "sim_vercel_token"), ("NEON_API_KEY", "sim_neon_key")];
     let mut team = Atlaris(Team::about_to_begin(config, "specs/atlaris", &ORGS, REPO, &variables));
+    hold_to_vercel(&team.world.sim);
     team.world.tells = true;
     team.web().set_creates_deployments(false).unwrap();
     let main = team.world.branch("main").unwrap();

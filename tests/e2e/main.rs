@@ -72,6 +72,8 @@ mod support;
 mod tokens;
 mod vercel;
 mod vercel_builds;
+#[path = "../contract/vercel.rs"]
+mod vercel_document;
 mod vercel_places;
 mod vercel_production;
 mod webhooks;
