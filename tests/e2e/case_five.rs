@@ -313,9 +313,9 @@ impl Watcher for Shift {
     fn seen(&self, simulator: &Simulator, exchange: &Exchange) {
         let is_server = |one: &MachineView| one.metadata("hangar_slot").is_some_and(|slot| slot.starts_with("app/"));
         let servers: Vec<_> = simulator.machines(PRODUCTION).into_iter().filter(is_server).collect();
-        let serves = |one: &&MachineView| one.state == "started" && one.checks.iter().all(|(_, how)| how == "passing");
+        let works = |one: &&MachineView| one.state == "started" && one.checks.iter().all(|(_, how)| how == "passing");
         let mut least = self.least.lock().unwrap();
-        *least = servers.iter().filter(serves).count().min(*least);
+        *least = servers.iter().filter(works).count().min(*least);
         if exchange.method == Method::Post
             && let Some(one) = servers.iter().find(|one| exchange.path.ends_with(&format!("/machines/{}", one.id)))
         {
