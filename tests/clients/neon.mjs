@@ -122,6 +122,27 @@ const steps = {
     await rest(neon);
   },
 
+  async "neonctl: a branch that is restored to a moment of its own, and again from what was preserved"({ ctl, neon }) {
+    const at = ["--project-id", project];
+    await ctl("branches", "create", "--name", "preview/four", ...at);
+    await rest(neon);
+    const moment = new Date().toISOString();
+    await pause(1100);
+    const restored = await ctl("branches", "restore", "preview/four", `^self@${moment}`, "--preserve-under-name", "kept", ...at);
+    assert.deepEqual([restored.restored_branch.name, restored.backup_branch.name], ["preview/four", "kept"]);
+    assert.equal(restored.restored_branch.parent_id, restored.backup_branch.id);
+    await rest(neon);
+    // What was preserved is the parent now, and cannot go.
+    await assert.rejects(ctl("branches", "delete", "kept", ...at));
+    const again = await ctl("branches", "restore", "preview/four", "^parent", ...at);
+    assert.equal(again.restored_from, restored.backup_branch.id);
+    await rest(neon);
+    await ctl("branches", "delete", "preview/four", ...at);
+    await rest(neon);
+    await ctl("branches", "delete", "kept", ...at);
+    await rest(neon);
+  },
+
   async "neonctl: roles, databases and how to connect"({ ctl, neon }) {
     await ctl("branches", "create", "--name", "three", "--project-id", project);
     await rest(neon);

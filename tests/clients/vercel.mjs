@@ -82,6 +82,15 @@ const steps = {
   async "vercel: domains of the team"({ cli }) {
     assert.match(await cli.run(["domains", "ls"]), /0 Domains found under acme/);
   },
+  async "vercel: a domain that is added to a project, inspected and removed"({ cli, sdk, project }) {
+    assert.match(await cli.run(["domains", "add", "preview.acme.dev", "web"]), /preview\.acme\.dev added to project web/);
+    await assert.rejects(cli.run(["domains", "add", "preview.acme.dev", "web"]));
+    assert.match(await cli.run(["domains", "inspect", "acme.dev"]), /web\s+preview\.acme\.dev/);
+    await cli.run(["domains", "rm", "acme.dev", "--yes"]);
+    assert.match(await cli.run(["domains", "ls"]), /0 Domains found under acme/);
+    const { domains } = await sdk.projects.getProjectDomains({ idOrName: project.id, slug: "acme" });
+    assert.deepEqual(domains, []);
+  },
   async "vercel: a deployment that is listed and inspected"({ cli, sdk, project }) {
     const gitSource = { type: "github", org: "acme", repo: "web", ref: "login" };
     const made = await sdk.deployments.createDeployment({ slug: "acme", requestBody: { name: "web", project: project.id, gitSource } });

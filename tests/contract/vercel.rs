@@ -11,10 +11,11 @@ use jsonschema::Validator;
 use serde_json::{Value, json};
 
 /// Paths that official clients use and the document does not have, and queries of others.
-const UNDOCUMENTED: [(&str, &str); 4] = [
+const UNDOCUMENTED: [(&str, &str); 5] = [
     ("env/pull", "the command line pulls variables so"),
     ("projects/{}/alias", "the command line adds domains so"),
     ("deployments/{}/builds", "the command line shows builds so"),
+    ("domains/{}", "the command line removes domains of a team so"),
     ("domains/{}/verify", "the official document of 2025 has it under projects"),
 ];
 const QUERIES: [(&str, &str, &str); 6] = [

@@ -16,6 +16,7 @@ use serde_json::json;
 use crate::neon::PROJECT;
 use crate::preview_specs::Team;
 use crate::support::{GRACE, QUARANTINE, seconds, withheld};
+use crate::vercel_document::hold_to_vercel;
 
 const REPO: &str = "atlaris/atlaris";
 const ORGS: [(&str, &str); 3] = [
@@ -40,6 +41,7 @@ fn team_where(command: Option<Duration>) -> Atlaris {
     let config = config.with_production_branch("atlaris-web", "prod");
     let variables = [("VERCEL_TOKEN", "sim_vercel_token"), ("NEON_API_KEY", "sim_neon_key")];
     let mut team = Atlaris(Team::about_to_begin(config, "specs/atlaris", &ORGS, REPO, &variables));
+    hold_to_vercel(&team.world.sim);
     team.world.tells = true;
     team.web().set_creates_deployments(false).unwrap();
     let main = team.world.branch("main").unwrap();
@@ -311,9 +313,9 @@ impl Watcher for Shift {
     fn seen(&self, simulator: &Simulator, exchange: &Exchange) {
         let is_server = |one: &MachineView| one.metadata("hangar_slot").is_some_and(|slot| slot.starts_with("app/"));
         let servers: Vec<_> = simulator.machines(PRODUCTION).into_iter().filter(is_server).collect();
-        let serves = |one: &&MachineView| one.state == "started" && one.checks.iter().all(|(_, how)| how == "passing");
+        let works = |one: &&MachineView| one.state == "started" && one.checks.iter().all(|(_, how)| how == "passing");
         let mut least = self.least.lock().unwrap();
-        *least = servers.iter().filter(serves).count().min(*least);
+        *least = servers.iter().filter(works).count().min(*least);
         if exchange.method == Method::Post
             && let Some(one) = servers.iter().find(|one| exchange.path.ends_with(&format!("/machines/{}", one.id)))
         {

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::preview_specs::Team;
 use crate::support::{GRACE, small};
+use crate::vercel_document::hold_to_vercel;
 
 const REPO: &str = "acme/agents";
 const DB: &str = "pr-1-agents";
@@ -21,6 +22,7 @@ async fn team() -> Team {
     let config = config.with_vercel("acme", "manage-ui", Some(REPO), "sim_vercel_token");
     let variables = [("VERCEL_TOKEN", "sim_vercel_token")];
     let team = Team::on(config, "specs/agents", &[("agents-previews", "FLY_API_TOKEN")], REPO, &variables).await;
+    hold_to_vercel(&team.world.sim);
     assert!(team.api().id().is_some() && team.ui().id().is_some());
     team
 }

@@ -9,6 +9,7 @@ use hangar::sim::{SimConfig, SimNeonProject, Simulator};
 
 use crate::support::{CONTROLLER, GRACE, environment, small};
 use crate::vercel::{REPO, config, configured};
+use crate::vercel_document::hold_to_vercel;
 use crate::world::World;
 
 const SUN: &str = "quiet-sun-123456";
@@ -83,6 +84,7 @@ fn world() -> World {
         ("site.yaml", &spec("site", MOON, "other", &["docs"])),
     ];
     let mut world = World::configured(&files, config);
+    hold_to_vercel(&world.sim);
     for (_, variable, token) in PROJECTS {
         world.set(variable, token);
     }

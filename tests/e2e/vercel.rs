@@ -12,6 +12,7 @@ use hangar::sim::{
 
 use crate::previews::pull;
 use crate::support::{CONTROLLER, GRACE, Meddler, QUARANTINE, environment, seconds, small, withheld};
+use crate::vercel_document::hold_to_vercel;
 use crate::world::World;
 
 pub(crate) const REPO: &str = "acme/chat";
@@ -43,6 +44,7 @@ pub(crate) fn configured(files: &[(&str, &str)], config: SimConfig) -> World {
     let mut all = vec![("hangar.yaml", controller.as_str())];
     all.extend(files);
     let mut world = World::configured(&all, config);
+    hold_to_vercel(&world.sim);
     world.set("VERCEL_TOKEN", "sim_vercel_token");
     world.set("NEON_API_KEY", "sim_neon_key");
     world.sim.create_repository(REPO);

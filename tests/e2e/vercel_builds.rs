@@ -107,9 +107,50 @@ async fn a_build_that_is_skipped_is_told_with_what_decides_it() {
     world.web().next_build(VercelBuild::Skipped).unwrap();
     world.sim.repository(REPO).push("login").unwrap();
     let told = failing(&mut world).await;
-    let text = "was skipped: the project's ignored build step said that there is nothing to build; push a commit that it lets through, or change that step (`ignoreCommand`)";
+    let text = "was skipped: the project's ignored build step said that there is nothing to build, and nothing was built of the branch before; push a commit that it lets through, or change that step (`ignoreCommand`)";
     assert_eq!(told, said(&world, text));
     is_left_until_the_next_push(world).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_built_before_stands_for_a_commit_that_is_skipped() {
+    let web = |sha: &str, value: &str| {
+        let web = format!("project: web, branch: login, env: {{A: {value}}}, deployment: {{sha: {sha}}}");
+        let vercel = format!("vercel: {{team: acme, projects: {{web: {{{web}}}}}}}");
+        environment("demo", &vercel, "web: {image: 'registry.fly.io/demo:v1', env: {SITE: '${{ vercel.web.url }}'}}")
+    };
+    let mut world = configured(&[], config());
+    let repository = world.sim.repository(REPO);
+    let first = repository.push("login").unwrap();
+    world.put("demo.yaml", &web(&first, "one"));
+    world.converge().await;
+    let built = world.web().deployments().pop().unwrap();
+    let site = |world: &World| world.only_machine("demo-web").config["env"]["SITE"].as_str().unwrap().to_owned();
+    assert_eq!(site(&world), format!("https://{}", built.host));
+    world.web().next_build(VercelBuild::Skipped).unwrap();
+    let second = repository.push("login").unwrap();
+    world.pass_time(seconds(30)).await;
+    assert_eq!(world.web().deployments().pop().unwrap().state, "CANCELED");
+    world.put("demo.yaml", &web(&second, "one"));
+    world.converge().await;
+    assert_eq!(site(&world), format!("https://{}", built.host));
+    world.reconcile_without_writes().await;
+    // It is what is built again where a variable changes, and once.
+    world.put("demo.yaml", &web(&second, "two"));
+    world.converge().await;
+    let newest = world.web().deployments().pop().unwrap();
+    assert_eq!((newest.source.as_str(), newest.state, newest.env["A"].as_str()), ("redeploy", "READY", "two"));
+    assert_eq!(newest.sha, built.sha);
+    assert_eq!(site(&world), format!("https://{}", newest.host));
+    world.reconcile_without_writes().await;
+    // A later commit never stands for an earlier one.
+    let third = repository.push("login").unwrap();
+    world.pass_time(seconds(60)).await;
+    world.reconcile_without_writes().await;
+    assert_eq!(site(&world), format!("https://{}", newest.host));
+    world.put("demo.yaml", &web(&third, "two"));
+    world.converge().await;
+    assert_eq!(world.web().deployments().pop().unwrap().sha, Some(third));
 }
 
 #[tokio::test(start_paused = true)]

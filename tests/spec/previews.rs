@@ -147,6 +147,12 @@ fn a_set_of_one_branch_has_a_name_that_others_can_require() {
             "23:41 an environment cannot require itself",
         ]
     );
+    assert_eq!(
+        two("requires: {checks: {names: [test, Prod]}}\n  report: {github: {status: prod}}"),
+        [
+            "23:41 `Prod` is what this environment reports of itself, so it would wait for itself (name a check of CI, or give `report.github.status` another name)",
+        ]
+    );
     // What may be the name of a preview is known once there is one; what cannot be is a mistake.
     let with_previews = |required: &str| {
         let production = one("prod", "production", &format!("requires: {{environments: [{required}]}}"));

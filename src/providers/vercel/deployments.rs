@@ -10,7 +10,7 @@ use super::marks::note;
 use super::objects::Writes;
 use super::production::wanted_commit;
 use super::reads::{Reads, Seen, Target, failed, whole_name};
-use super::wire::{Deployment, DeploymentRow, EnvironmentOf, Progress};
+use super::wire::{Deployment, DeploymentRow, EnvironmentOf, Progress, ReadyState};
 use crate::http::Quota;
 use crate::observed::{Object, ObjectState};
 use crate::providers::objects::{Class, ObjectError, Written};
@@ -48,17 +48,47 @@ impl Reads {
             target: Some(target.name.to_owned()),
             most: RECENT,
         };
+        let rows = self.rows(&target, &filter).await?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        let found = self.reader.deployment(&row.uid).await?;
+        match found {
+            Some(found) if found.progress() == (Progress::Canceled { skipped: true }) => {
+                self.built_before(&target, filter, found).await.map(Some)
+            }
+            found => Ok(found),
+        }
+    }
+
+    /// The deployments at a target, newest first.
+    async fn rows(&self, target: &Target<'_>, filter: &DeploymentFilter) -> Result<Vec<DeploymentRow>, VercelError> {
         let project = self.project().await?.id.clone();
-        let rows = self.reader.deployments(&project, &filter).await?;
+        let mut rows = self.reader.deployments(&project, filter).await?;
         // Those of custom environments count as previews, too.
-        let is_there = |row: &&DeploymentRow| match (&row.custom_environment, target.usual()) {
+        rows.retain(|row| match (&row.custom_environment, target.usual()) {
             (found, Some(_)) => found.is_none(),
             (found, None) => found.as_ref().is_some_and(|found| self.is_named(found, target.name)),
+        });
+        Ok(rows)
+    }
+
+    /// What was built of the branch before a commit of which the project itself says that there is nothing to build: that stands for the
+    /// commit, as the hosts of the branch go on leading to it. Where nothing was built before, what was skipped.
+    async fn built_before(
+        &self,
+        target: &Target<'_>,
+        filter: DeploymentFilter,
+        skipped: Deployment,
+    ) -> Result<Deployment, VercelError> {
+        let mut rows = self.rows(target, &DeploymentFilter { sha: None, ..filter }).await?;
+        rows.retain(|row| row.ready_state != ReadyState::Canceled);
+        let Some(before) = rows.iter().find(|row| row.created_at <= skipped.created_at).map(DeploymentRow::commit)
+        else {
+            return Ok(skipped);
         };
-        match rows.iter().find(is_there) {
-            Some(row) => self.reader.deployment(&row.uid).await,
-            None => Ok(None),
-        }
+        // It may have been built again since.
+        let Some(row) = rows.iter().find(|row| row.commit().sha == before.sha) else { return Ok(skipped) };
+        let found = self.reader.deployment(&row.uid).await?;
+        Ok(found.map_or_else(|| skipped.clone(), |found| found.standing_for(&skipped)))
     }
 
     /// Whether this is the custom environment of that slug.
@@ -153,7 +183,7 @@ impl Reads {
             }
             Progress::Canceled { skipped: true } => {
                 format!(
-                    "{id} was skipped: the project's ignored build step said that there is nothing to build; push a commit that it lets through, or change that step (`ignoreCommand`)"
+                    "{id} was skipped: the project's ignored build step said that there is nothing to build, and nothing was built of the branch before; push a commit that it lets through, or change that step (`ignoreCommand`)"
                 )
             }
             Progress::Canceled { skipped: false } => format!(

@@ -30,5 +30,6 @@ mod tokens;
 mod traffic;
 pub(crate) mod vercel;
 mod vercel_deployments;
+mod vercel_domains;
 mod volumes;
 mod web;

@@ -18,6 +18,19 @@ pub(super) fn check(spec: &EnvironmentSpec, findings: &mut Vec<Finding>) {
     if let Some(checks) = &spec.requires.checks {
         check_names(&checks.names, findings);
         check_commit(checks, findings);
+        check_own_status(spec, checks, findings);
+    }
+}
+
+/// An environment that waits for what it says itself once it is there waits for ever.
+fn check_own_status(spec: &EnvironmentSpec, checks: &RequiredChecks, findings: &mut Vec<Finding>) {
+    let own = spec.report.as_ref().and_then(|report| report.github.as_ref()?.status.as_deref());
+    for (index, name) in checks.names.iter().enumerate() {
+        if own.is_some_and(|own| own.eq_ignore_ascii_case(name)) {
+            let message = format!("`{name}` is what this environment reports of itself, so it would wait for itself");
+            let finding = Finding::error(format!("{CHECKS}/names/{index}"), message);
+            findings.push(finding.help("name a check of CI, or give `report.github.status` another name"));
+        }
     }
 }
 

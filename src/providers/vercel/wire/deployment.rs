@@ -8,6 +8,9 @@ use serde_json::Value;
 
 use super::lenient::{moment, or_default, truthy};
 
+/// What the commit of a deployment is noted as.
+const SHA: &str = "githubCommitSha";
+
 /// The state of a deployment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
@@ -207,6 +210,13 @@ impl Deployment {
         commit_of(&self.meta)
     }
 
+    /// The same build, with the commit of another deployment of its branch in the place of its own.
+    #[must_use]
+    pub fn standing_for(mut self, other: &Self) -> Self {
+        self.meta.extend(other.meta.get(SHA).map(|sha| (SHA.to_owned(), sha.clone())));
+        self
+    }
+
     /// What is noted beside it under a name.
     pub fn meta(&self, name: &str) -> Option<&str> {
         self.meta.get(name).and_then(Value::as_str)
@@ -238,7 +248,7 @@ fn commit_of(meta: &BTreeMap<String, Value>) -> GitCommit {
     let text = |name: &str| meta.get(name).and_then(Value::as_str).map(str::to_owned);
     GitCommit {
         branch: text("githubCommitRef"),
-        sha: text("githubCommitSha"),
+        sha: text(SHA),
         pull: text("githubPrId").and_then(|number| number.parse().ok()),
     }
 }

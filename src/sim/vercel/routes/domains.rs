@@ -182,6 +182,35 @@ pub(super) fn registered_one(vercel: &Vercel, asked: &Asked<'_>, name: &str) -> 
     Ok(Reply::ok(json!({"domain": registered_object(&name, &at)})))
 }
 
+/// The domains of projects below a domain of the team.
+pub(super) fn in_projects(vercel: &Vercel, asked: &Asked<'_>, name: &str) -> Answer {
+    registered_one(vercel, asked, name)?;
+    let projects = vercel.of_team(asked.team.as_deref().unwrap_or_default());
+    let shown = projects.flat_map(|project| {
+        let below = project.domains.iter().filter(|one| apex(&one.name) == name);
+        below.map(|one| domain(project, one)).collect::<Vec<_>>()
+    });
+    let shown: Vec<Value> = shown.collect();
+    let pagination = whole(shown.len());
+    Ok(Reply::ok(json!({"projectDomains": shown, "pagination": pagination})))
+}
+
+/// Takes a domain from the team, and with it those of projects below it.
+pub(super) fn remove_registered(vercel: &mut Vercel, asked: &Asked<'_>, name: &str) -> Answer {
+    registered_one(vercel, asked, name)?;
+    let projects = vercel.of_team(asked.team.as_deref().unwrap_or_default());
+    let ids: Vec<String> = projects.map(|project| project.id.clone()).collect();
+    for id in ids {
+        let (project, _) = change(vercel, asked, &id)?;
+        project.domains.retain(|one| apex(&one.name) != name);
+    }
+    Ok(Reply::ok(json!({"uid": name})))
+}
+
+pub(super) fn no_price(name: &str) -> Refusal {
+    problem(400, "tld_not_supported", &format!("The price of {name} is not known.")).into()
+}
+
 fn names(vercel: &Vercel, asked: &Asked<'_>) -> Vec<(String, Value)> {
     let mut names: Vec<(String, Value)> = Vec::new();
     for project in vercel.of_team(asked.team.as_deref().unwrap_or_default()) {

@@ -53,7 +53,11 @@ pub(super) fn route(vercel: &mut Vercel, asked: &Asked<'_>, path: &[&str]) -> An
         (Post, ["projects", project, "alias"]) => domains::add_old(vercel, asked, project),
         (Get, ["domains"]) => Ok(domains::registered(vercel, asked)),
         (Get, ["domains", name]) => domains::registered_one(vercel, asked, name),
+        (Delete, ["domains", name]) => domains::remove_registered(vercel, asked, name),
         (Get, ["domains", name, "config"]) => Ok(domains::config(vercel, name)),
+        (Get, ["domains", name, "project-domains"]) => domains::in_projects(vercel, asked, name),
+        // Nothing is sold here; the command line asks before it shows a domain, and again and again where it is told of an error.
+        (Get, ["registrar", "domains", name, "price"]) => Err(domains::no_price(name)),
 
         (Get, ["deployments"]) => deployments::list(vercel, asked),
         (Post, ["deployments"]) => deployments::create(vercel, asked),
