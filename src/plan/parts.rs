@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::jobs::Prepared;
 use super::planner::Planner;
-use super::step::StepId;
+use super::step::{Action, Step, StepId};
 use crate::desired::{App, Environment, Job, Object};
 use crate::resource::output::Outputs;
 use crate::resource::{ComponentName, ResourceKey};
@@ -126,8 +126,11 @@ impl<'a> Planner<'a> {
             }
             let is_stuck = self.plan.withheld.len() > withheld_before;
             let planned = self.plan.steps.get(steps_before..).unwrap_or_default().iter();
-            let of_machines =
-                planned.filter(|step| matches!(step.key, ResourceKey::Machine { .. } | ResourceKey::Object(_)));
+            // What is only noted on it is nothing to wait for.
+            let is_noted = |step: &Step| matches!(step.action, Action::MarkMachine { .. } | Action::MarkObject { .. });
+            let of_machines = planned.filter(|step| {
+                matches!(step.key, ResourceKey::Machine { .. } | ResourceKey::Object(_)) && !is_noted(step)
+            });
             progress.has_planned(part.name(), of_machines.map(|step| step.id).collect(), is_stuck);
         }
         // From the end, so that the places of those before stay.

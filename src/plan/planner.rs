@@ -274,6 +274,7 @@ impl<'a> Planner<'a> {
                 refused.insert(step.id);
             }
         }
+        refused.extend(self.unrecorded_secrets(first_step, &refused));
         if refused.is_empty() {
             // To renumber every step once for each environment is what would make many of them slow.
             return;
@@ -294,6 +295,21 @@ impl<'a> Planner<'a> {
             let (reason, changes) = (step.reason.clone(), step.changes.clone());
             self.hold_change(env, component, key, HeldChange { level: env.level, action, effect, reason, changes });
         }
+    }
+
+    /// The writes of secrets that only machines would record which are not written either: each pass would write them once more.
+    fn unrecorded_secrets(&self, first_step: usize, refused: &BTreeSet<StepId>) -> Vec<StepId> {
+        let steps = self.plan.steps.get(first_step..).unwrap_or_default();
+        let is_in_vain = |step: &&Step| {
+            let machines = steps.iter().filter(|other| {
+                other.key.app() == step.key.app()
+                    && matches!(other.action, Action::CreateMachine(_) | Action::UpdateMachine { .. })
+            });
+            let (held, written): (Vec<&Step>, Vec<&Step>) = machines.partition(|machine| refused.contains(&machine.id));
+            written.is_empty() && !held.is_empty()
+        };
+        let writes = steps.iter().filter(|step| matches!(step.action, Action::SetSecrets(_)));
+        writes.filter(is_in_vain).map(|step| step.id).collect()
     }
 
     /// Takes steps out and renumbers the rest.
