@@ -23,7 +23,6 @@ use hangar::spec::SourceFile;
 use hangar::store::{MemoryStore, Store};
 
 use crate::strict::hold_to_contract;
-use crate::vercel_document::hold_to_vercel;
 
 /// The master key of every test world.
 pub(crate) const MASTER_KEY: &str = "planted-master-key-0123456789abcdef0123456789";
@@ -86,9 +85,6 @@ impl World {
         let has_vercel = !config.vercel_projects.is_empty() && config.supabase_projects.is_empty();
         let sim = Simulator::new(config, Arc::clone(&clock));
         hold_to_contract(&sim);
-        if has_vercel {
-            hold_to_vercel(&sim);
-        }
         let mut variables = FixedVariables::default();
         variables.variables.insert("FLY_API_TOKEN".into(), SecretText::new("sim_acme_token"));
         variables.variables.insert("HANGAR_MASTER_KEY".into(), SecretText::new(MASTER_KEY));

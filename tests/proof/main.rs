@@ -37,8 +37,6 @@ mod supabase;
 #[expect(dead_code, reason = "shared with the tests in e2e, which use the rest")]
 #[path = "../e2e/support.rs"]
 mod support;
-#[path = "../contract/vercel.rs"]
-mod vercel_document;
 #[expect(dead_code, reason = "shared with the tests in e2e, which use the rest")]
 #[path = "../e2e/world.rs"]
 mod world;

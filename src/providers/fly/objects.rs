@@ -255,7 +255,7 @@ impl Reads {
 
     /// The cluster that a spec names, by name or id.
     async fn named(&self, named: &str) -> Result<Cluster, ObjectError> {
-        let mut clusters = self.reader.clusters(self.org()).await.map_err(|error| failed(&error))?;
+        let mut clusters = self.reader.clusters(self.org()).await?;
         clusters.retain(|cluster| !cluster.status.is_gone() && (cluster.name == named || cluster.id == named));
         let by_id = clusters.iter().find(|cluster| cluster.id == named);
         let found = match (by_id, clusters.as_slice()) {
@@ -273,7 +273,7 @@ impl Reads {
             let message = format!("cluster `{named}` of {} is not ready: it is {}", self.scope, found.status);
             return Err(ObjectError { reason: "ClusterNotReady".to_owned(), message, class: Class::Transient });
         }
-        let whole = self.reader.cluster(&found.id).await.map_err(|error| failed(&error))?;
+        let whole = self.reader.cluster(&found.id).await?;
         whole.ok_or_else(|| ObjectError::overtaken(format!("cluster `{named}` of {} has just gone", self.scope)))
     }
 }
@@ -291,14 +291,16 @@ fn permanent(reason: &str, message: String) -> ObjectError {
     ObjectError { reason: reason.to_owned(), message, class: Class::Permanent }
 }
 
-fn failed(error: &FlyError) -> ObjectError {
-    let class = match (error.problem(), error.class()) {
-        (_, client::Class::Unknown) => Class::Unknown,
-        (FlyProblem::RegionFull { .. } | FlyProblem::RegionQuotaExceeded { .. }, _) => Class::NoRoom,
-        (_, client::Class::Transient) => Class::Transient,
-        (_, client::Class::Permanent | client::Class::Blocked) => Class::Permanent,
-    };
-    ObjectError { reason: error.reason().to_owned(), message: format!("{error}; {}", error.advice()), class }
+impl From<FlyError> for ObjectError {
+    fn from(error: FlyError) -> Self {
+        let class = match (error.problem(), error.class()) {
+            (_, client::Class::Unknown) => Class::Unknown,
+            (FlyProblem::RegionFull { .. } | FlyProblem::RegionQuotaExceeded { .. }, _) => Class::NoRoom,
+            (_, client::Class::Transient) => Class::Transient,
+            (_, client::Class::Permanent | client::Class::Blocked) => Class::Permanent,
+        };
+        Self { reason: error.reason().to_owned(), message: format!("{error}; {}", error.advice()), class }
+    }
 }
 
 #[async_trait]

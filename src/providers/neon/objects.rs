@@ -193,23 +193,22 @@ impl Writes {
     /// A name that is taken may be our own, made by an attempt whose answer was lost.
     async fn after_refusal(&self, write: &ObjectWrite, error: NeonError) -> Result<Written, ObjectError> {
         if matches!(error.problem(), NeonProblem::NameTaken { .. }) {
-            let found = self.reads.find(&write.key.name).await.map_err(|error| failed(&error))?;
+            let found = self.reads.find(&write.key.name).await?;
             if let Some(found) = found.filter(|found| found.marker.as_ref() == Some(&write.marker)) {
                 return Ok(Written { id: Some(found.id.clone()), shown: Some(found.id) });
             }
         }
-        Err(failed(&error))
+        Err(error.into())
     }
 
     /// The id of the branch that a new one is made from.
     async fn parent(&self, parent: &str) -> Result<String, ObjectError> {
-        let named =
-            self.reads.reader.branch_named(self.reads.project(), parent).await.map_err(|error| failed(&error))?;
+        let named = self.reads.reader.branch_named(self.reads.project(), parent).await?;
         if let Some(found) = named {
             return Ok(found.branch.id);
         }
         let by_id = self.reads.reader.branch(self.reads.at(parent)).await;
-        match by_id.map_err(|error| failed(&error))? {
+        match by_id? {
             Some(found) => Ok(found.branch.id),
             None => Err(ObjectError {
                 reason: "ParentMissing".to_owned(),
@@ -226,7 +225,7 @@ impl Writes {
 
     async fn protect(&self, at: BranchRef<'_>, protected: bool) -> Result<(), ObjectError> {
         let change = UpdateBranch { protected: Some(protected), ..UpdateBranch::default() };
-        let begun = self.writer.update_branch(at, &change).await.map_err(|error| failed(&error))?;
+        let begun = self.writer.update_branch(at, &change).await?;
         self.finished(&begun.operations).await
     }
 
@@ -241,7 +240,7 @@ impl Writes {
         };
         // Without a place for the note it would be reset again and again.
         let compute = self.compute(at, &write.key).await?;
-        let begun = self.writer.reset_to_parent(at, &parent).await.map_err(|error| failed(&error))?;
+        let begun = self.writer.reset_to_parent(at, &parent).await?;
         self.finished(&begun.operations).await?;
         let reset = write.fields.get("reset").map(ToString::to_string);
         self.rename(&compute, &BTreeMap::from([(marks::RESET.to_owned(), reset)])).await
@@ -249,7 +248,7 @@ impl Writes {
 
     /// The compute of a branch, whose name holds our marks.
     async fn compute(&self, at: BranchRef<'_>, key: &ObjectKey) -> Result<Endpoint, ObjectError> {
-        let endpoints = self.reads.reader.endpoints(at).await.map_err(|error| failed(&error))?;
+        let endpoints = self.reads.reader.endpoints(at).await?;
         writing(&endpoints, at.branch).cloned().ok_or_else(|| ObjectError {
             reason: "NoCompute".to_owned(),
             message: format!("{key} has no compute whose name could hold our marks; add one in Neon's console"),
@@ -260,27 +259,27 @@ impl Writes {
     /// The branch whose state a reset gives. One that was restored hangs from what it was, which is not what a reset is about.
     async fn parent_to_reset_to(&self, at: BranchRef<'_>, fields: &Fields) -> Result<Option<String>, ObjectError> {
         if !restore::is_wanted(fields) {
-            let found = self.reads.reader.branch(at).await.map_err(|error| failed(&error))?;
+            let found = self.reads.reader.branch(at).await?;
             return Ok(found.and_then(|found| found.branch.parent_id));
         }
         if let Some(parent) = fields.get("parent").and_then(Value::as_str) {
             return self.parent(parent).await.map(Some);
         }
-        let all = self.reads.reader.branches(at.project).await.map_err(|error| failed(&error))?;
+        let all = self.reads.reader.branches(at.project).await?;
         Ok(all.into_iter().map(|one| one.branch).find(|one| one.default && one.id != at.branch).map(|one| one.id))
     }
 
     async fn rename(&self, compute: &Endpoint, change: &BTreeMap<String, Option<String>>) -> Result<(), ObjectError> {
         let marks = marks::changed(marks::read(compute.name.as_deref()), change);
         let begun = self.writer.name_endpoint(self.reads.project(), &compute.id, &marks::write(&marks)).await;
-        self.finished(&begun.map_err(|error| failed(&error))?.operations).await
+        self.finished(&begun?.operations).await
     }
 
     async fn create_role(&self, at: BranchRef<'_>, role: &str) -> Result<(), ObjectError> {
         match self.writer.create_role(at, role).await {
             Ok(begun) => self.finished(&begun.operations).await,
             Err(error) if matches!(error.problem(), NeonProblem::NameTaken { .. }) => Ok(()),
-            Err(error) => Err(failed(&error)),
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -288,13 +287,13 @@ impl Writes {
         let owner = if let Some(owner) = owner {
             owner.to_owned()
         } else {
-            let roles = self.reads.reader.roles(at).await.map_err(|error| failed(&error))?;
+            let roles = self.reads.reader.roles(at).await?;
             roles.first().map(|role| role.name.clone()).unwrap_or_default()
         };
         match self.writer.create_database(at, name, &owner).await {
             Ok(begun) => self.finished(&begun.operations).await,
             Err(error) if matches!(error.problem(), NeonProblem::NameTaken { .. }) => Ok(()),
-            Err(error) => Err(failed(&error)),
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -303,11 +302,11 @@ impl Writes {
     async fn put_aside(&self, at: BranchRef<'_>, name: &str, endpoints: &[Endpoint]) -> Result<Written, ObjectError> {
         let kept = format!("{name}-before-deletion-{}", self.reads.clock.now().format("%Y%m%d-%H%M%S"));
         let change = UpdateBranch { name: Some(kept.clone()), expires_at: Some(None), ..UpdateBranch::default() };
-        let begun = self.writer.update_branch(at, &change).await.map_err(|error| failed(&error))?;
+        let begun = self.writer.update_branch(at, &change).await?;
         self.finished(&begun.operations).await?;
         for compute in endpoints.iter().filter(|endpoint| endpoint.branch_id == at.branch) {
             let gone = self.writer.delete_endpoint(self.reads.project(), &compute.id).await;
-            if let Deleted::Begun(operations) = gone.map_err(|error| failed(&error))? {
+            if let Deleted::Begun(operations) = gone? {
                 self.finished(&operations).await?;
             }
         }
@@ -327,7 +326,7 @@ impl Writes {
             } else {
                 Class::Unknown
             },
-            ..failed(&error)
+            ..ObjectError::from(error)
         })
     }
 }
@@ -347,14 +346,16 @@ fn sizes(fields: &Fields, is_wanted: impl Fn(&str) -> bool) -> UpdateEndpoint {
     }
 }
 
-pub(super) fn failed(error: &NeonError) -> ObjectError {
-    let class = match (error.problem(), error.class()) {
-        (_, client::Class::Unknown) => Class::Unknown,
-        (NeonProblem::LimitReached { .. }, _) => Class::NoRoom,
-        (_, client::Class::Transient) => Class::Transient,
-        (_, client::Class::Permanent) => Class::Permanent,
-    };
-    ObjectError { reason: error.reason().to_owned(), message: format!("{error}; {}", error.advice()), class }
+impl From<NeonError> for ObjectError {
+    fn from(error: NeonError) -> Self {
+        let class = match (error.problem(), error.class()) {
+            (_, client::Class::Unknown) => Class::Unknown,
+            (NeonProblem::LimitReached { .. }, _) => Class::NoRoom,
+            (_, client::Class::Transient) => Class::Transient,
+            (_, client::Class::Permanent) => Class::Permanent,
+        };
+        Self { reason: error.reason().to_owned(), message: format!("{error}; {}", error.advice()), class }
+    }
 }
 
 #[async_trait]
@@ -464,10 +465,10 @@ impl WriteObjects for Writes {
         }
         let sizes = sizes(&write.fields, |name| is_changed(name));
         if sizes != UpdateEndpoint::default() {
-            let endpoints = self.reads.reader.endpoints(at).await.map_err(|error| failed(&error))?;
+            let endpoints = self.reads.reader.endpoints(at).await?;
             if let Some(compute) = writing(&endpoints, id) {
                 let begun = self.writer.update_endpoint(self.reads.project(), &compute.id, &sizes).await;
-                self.finished(&begun.map_err(|error| failed(&error))?.operations).await?;
+                self.finished(&begun?.operations).await?;
             }
         }
         if let Some(role) = text("role").filter(|_| is_changed("role")) {
@@ -498,9 +499,9 @@ impl WriteObjects for Writes {
     async fn delete(&self, key: &ObjectKey, id: &str, expected: Expected<'_>) -> Result<Written, ObjectError> {
         let _alone = self.lane.lock().await;
         let at = self.reads.at(id);
-        let found = self.reads.reader.branch(at).await.map_err(|error| failed(&error))?;
+        let found = self.reads.reader.branch(at).await?;
         let Some(found) = found else { return Ok(Written::default()) };
-        let endpoints = self.reads.reader.endpoints(at).await.map_err(|error| failed(&error))?;
+        let endpoints = self.reads.reader.endpoints(at).await?;
         let object = self.reads.object(&found, &endpoints, &[]);
         if object.key != *key {
             let message = format!("{key} has another name now (`{}`); it is left alone", found.branch.name);
@@ -513,7 +514,7 @@ impl WriteObjects for Writes {
         if found.branch.protected {
             self.protect(at, false).await?;
         }
-        match self.writer.delete_branch(at).await.map_err(|error| failed(&error))? {
+        match self.writer.delete_branch(at).await? {
             Deleted::Begun(operations) => self.finished(&operations).await?,
             Deleted::WasGone => {}
         }
@@ -526,10 +527,10 @@ impl WriteObjects for Writes {
         wanted: &Fields,
         _marker: Option<&ObjectMarker>,
     ) -> Result<Option<Object>, ObjectError> {
-        let Some(mut object) = self.reads.find(&key.name).await.map_err(|error| failed(&error))? else {
+        let Some(mut object) = self.reads.find(&key.name).await? else {
             return Ok(None);
         };
-        self.reads.look_at(&mut object, wanted).await.map_err(|error| failed(&error))?;
+        self.reads.look_at(&mut object, wanted).await?;
         Ok(Some(object))
     }
 }

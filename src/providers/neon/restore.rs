@@ -9,7 +9,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 
 use super::client::BranchRef;
-use super::objects::{Writes, failed};
+use super::objects::Writes;
 use super::wire::{Annotated, Branch, Restore, RestorePoint};
 use crate::observed::{Object, ObjectState};
 use crate::providers::objects::{Class, ObjectError};
@@ -173,7 +173,7 @@ impl Writes {
             return Err(permanent("it does not say to which moment".to_owned()));
         };
         // Something may hang from it by now.
-        let all = self.reads.reader.branches(self.reads.project()).await.map_err(|error| failed(&error))?;
+        let all = self.reads.reader.branches(self.reads.project()).await?;
         let Some(found) = all.iter().map(|one| &one.branch).find(|one| one.id == at.branch) else {
             return Err(ObjectError::overtaken(format!("{} is gone", write.key)));
         };
@@ -187,7 +187,7 @@ impl Writes {
         }
         let restore =
             Restore { source_id: at.branch.to_owned(), point, preserve_under_name: Some(wanted.backup.to_owned()) };
-        let begun = self.writer.restore(at, &restore).await.map_err(|error| failed(&error))?;
+        let begun = self.writer.restore(at, &restore).await?;
         self.finished(&begun.operations).await
     }
 }

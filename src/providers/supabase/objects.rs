@@ -189,7 +189,7 @@ fn state(branch: &Branch) -> ObjectState {
 impl Writes {
     /// The branch as it is now, if it still is the one that goes by `id`.
     async fn again(&self, key: &ObjectKey, id: &str) -> Result<Option<Object>, ObjectError> {
-        let found = self.reads.find(key).await.map_err(|error| failed(&error))?;
+        let found = self.reads.find(key).await?;
         Ok(found.filter(|found| found.id == id))
     }
 
@@ -200,13 +200,15 @@ impl Writes {
     }
 }
 
-fn failed(error: &SupabaseError) -> ObjectError {
-    let class = match error.class() {
-        error::Class::Unknown => Class::Unknown,
-        error::Class::Transient => Class::Transient,
-        error::Class::Permanent => Class::Permanent,
-    };
-    ObjectError { reason: error.reason().to_owned(), message: format!("{error}; {}", error.advice()), class }
+impl From<SupabaseError> for ObjectError {
+    fn from(error: SupabaseError) -> Self {
+        let class = match error.class() {
+            error::Class::Unknown => Class::Unknown,
+            error::Class::Transient => Class::Transient,
+            error::Class::Permanent => Class::Permanent,
+        };
+        Self { reason: error.reason().to_owned(), message: format!("{error}; {}", error.advice()), class }
+    }
 }
 
 #[async_trait]
@@ -239,7 +241,7 @@ impl WriteObjects for Writes {
     async fn create(&self, write: &ObjectWrite) -> Result<Written, ObjectError> {
         let _alone = self.lane.lock().await;
         // Supabase does not say why it refuses, so a name that is taken has to be seen before.
-        if let Some(found) = self.reads.find(&write.key).await.map_err(|error| failed(&error))? {
+        if let Some(found) = self.reads.find(&write.key).await? {
             return Ok(Written { id: Some(found.id.clone()), shown: Some(found.id) });
         }
         if self.reads.marker(&write.key.name).is_none() {
@@ -263,7 +265,7 @@ impl WriteObjects for Writes {
             with_data: flag("withData"),
             notify_url: None,
         };
-        let made = self.writer.create_branch(self.reads.project(), &branch).await.map_err(|error| failed(&error))?;
+        let made = self.writer.create_branch(self.reads.project(), &branch).await?;
         Ok(Written { id: Some(made.project_ref.clone()), shown: Some(made.project_ref) })
     }
 
@@ -275,7 +277,7 @@ impl WriteObjects for Writes {
             git_branch: field("gitBranch").and_then(Value::as_str).map(str::to_owned),
             persistent: field("persistent").and_then(Value::as_bool),
         };
-        let _changed: Branch = self.writer.update_branch(id, &change).await.map_err(|error| failed(&error))?;
+        let _changed: Branch = self.writer.update_branch(id, &change).await?;
         Ok(Written::default())
     }
 
@@ -292,7 +294,7 @@ impl WriteObjects for Writes {
         };
         let branch_name = Some(marks::full(&key.name, &marks::changed(found.marks, change)));
         let change = UpdateBranch { branch_name, ..UpdateBranch::default() };
-        let _changed: Branch = self.writer.update_branch(id, &change).await.map_err(|error| failed(&error))?;
+        let _changed: Branch = self.writer.update_branch(id, &change).await?;
         Ok(Written::default())
     }
 
@@ -300,7 +302,7 @@ impl WriteObjects for Writes {
         let _alone = self.lane.lock().await;
         let Some(found) = self.again(key, id).await? else { return Ok(Written::default()) };
         expected.check(&found)?;
-        let _: Deleted = self.writer.delete_branch(id).await.map_err(|error| failed(&error))?;
+        let _: Deleted = self.writer.delete_branch(id).await?;
         Ok(Written::default())
     }
 
@@ -310,6 +312,6 @@ impl WriteObjects for Writes {
         _wanted: &Fields,
         _marker: Option<&ObjectMarker>,
     ) -> Result<Option<Object>, ObjectError> {
-        self.look(key).await.map_err(|error| failed(&error))
+        self.look(key).await.map_err(ObjectError::from)
     }
 }

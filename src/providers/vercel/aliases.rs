@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::client::VercelError;
 use super::marks::{Kept, Mark};
 use super::objects::Writes;
-use super::reads::{Reads, failed};
+use super::reads::Reads;
 use super::wire::Alias;
 use crate::observed::{Object, ObjectScope};
 use crate::providers::objects::{Class, ObjectError, Written};
@@ -61,7 +61,7 @@ impl Writes {
     pub(super) async fn lead_alias(&self, write: &ObjectWrite) -> Result<Written, ObjectError> {
         let deployment = write.fields.get("deployment").and_then(Value::as_str).unwrap_or_default();
         let assigned = self.writer.assign_alias(deployment, &write.key.name).await;
-        assigned.map_err(|error| failed(&error))?;
+        assigned?;
         Ok(Written { id: Some(write.key.name.clone()), shown: None })
     }
 
@@ -70,7 +70,7 @@ impl Writes {
         let made = self.lead_alias(write).await;
         // What may have had its effect stays noted: it is ours if it is there.
         if made.as_ref().is_err_and(|error| error.class != Class::Unknown) {
-            let seen = self.reads.see(false, false).await.map_err(|error| failed(&error))?;
+            let seen = self.reads.see(false, false).await?;
             let whose = (write.marker.owner.as_str(), write.marker.env.as_str());
             self.change_mark(&seen, whose, |mark| mark.forget(&write.key)).await?;
         }

@@ -9,7 +9,7 @@ use super::client::{DeployedTo, DeploymentFilter, GitSource, NewDeployment, Verc
 use super::marks::note;
 use super::objects::Writes;
 use super::production::wanted_commit;
-use super::reads::{Reads, Seen, Target, failed, whole_name};
+use super::reads::{Reads, Seen, Target, whole_name};
 use super::wire::{Deployment, DeploymentRow, EnvironmentOf, Progress, ReadyState};
 use crate::http::Quota;
 use crate::observed::{Object, ObjectState};
@@ -117,7 +117,7 @@ impl Reads {
         if let Some(sha) = wanted_commit(wanted) {
             return self.production_closely(object, wanted, sha, seen).await;
         }
-        let Some(deployment) = self.newest(wanted).await.map_err(|error| failed(&error))? else {
+        let Some(deployment) = self.newest(wanted).await? else {
             if !is_by_git(wanted) {
                 return Ok(false);
             }
@@ -126,7 +126,7 @@ impl Reads {
                 (None, Some(branch)) => format!("the branch `{branch}`"),
                 (None, None) => target_text(wanted),
             };
-            let why = self.why_none_comes("a push").await.map_err(|error| failed(&error))?;
+            let why = self.why_none_comes("a push").await?;
             object.state = ObjectState::Changing { what: format!("Vercel has made no deployment of {of} yet; {why}") };
             return Ok(true);
         };
@@ -137,7 +137,7 @@ impl Reads {
         let variables = if is_outdated { "older" } else { "current" };
         object.fields.insert("variables".to_owned(), json!(variables));
         object.created_at = deployment.created_at;
-        object.state = self.state(&deployment).await.map_err(|error| failed(&error))?;
+        object.state = self.state(&deployment).await?;
         if object.state == ObjectState::Ready {
             object.outputs = outputs(&deployment);
         }
@@ -207,10 +207,10 @@ impl Writes {
             let marker = &write.marker;
             return Ok(Written { id: Some(whole_name(marker.owner.as_str(), marker.env.as_str())), shown: None });
         }
-        let newest = self.reads.newest(&write.fields).await.map_err(|error| failed(&error))?;
+        let newest = self.reads.newest(&write.fields).await?;
         match newest {
             Some(newest) => {
-                let seen = self.reads.see(false, false).await.map_err(|error| failed(&error))?;
+                let seen = self.reads.see(false, false).await?;
                 let marker = &write.marker;
                 if Reads::is_outdated(&newest, &seen, marker.owner.as_str(), marker.env.as_str()) {
                     self.deploy_again(&newest, marker).await?;
@@ -229,7 +229,7 @@ impl Writes {
         }
         if sha && !is_by_git(&write.fields) {
             self.deploy(write).await?;
-        } else if let Some(newest) = self.reads.newest(&write.fields).await.map_err(|error| failed(&error))? {
+        } else if let Some(newest) = self.reads.newest(&write.fields).await? {
             self.deploy_again(&newest, &write.marker).await?;
         }
         Ok(Written::default())
@@ -253,7 +253,7 @@ impl Writes {
     }
 
     pub(super) async fn deploy_again(&self, deployment: &Deployment, marker: &ObjectMarker) -> Result<(), ObjectError> {
-        let project = self.reads.project().await.map_err(|error| failed(&error))?;
+        let project = self.reads.project().await?;
         let place = match (&deployment.custom_environment, deployment.target.as_deref()) {
             (Some(custom), _) => DeployedTo::Custom(custom.id.clone()),
             (None, Some("production")) => DeployedTo::Production,
@@ -261,11 +261,11 @@ impl Writes {
         };
         self.has_room_for(&place)?;
         let made = self.writer.redeploy(&project.name, &deployment.id, &place, &meta(marker)).await;
-        made.map(drop).map_err(|error| failed(&error))
+        made.map(drop).map_err(ObjectError::from)
     }
 
     pub(super) async fn deploy(&self, write: &ObjectWrite) -> Result<(), ObjectError> {
-        let project = self.reads.project().await.map_err(|error| failed(&error))?;
+        let project = self.reads.project().await?;
         let target = Target::of(&write.fields);
         let permanent =
             |reason: &str, message: String| ObjectError { reason: reason.to_owned(), message, class: Class::Permanent };
@@ -291,7 +291,7 @@ impl Writes {
             },
             meta: meta(&write.marker),
         };
-        self.writer.create_deployment(&new).await.map(drop).map_err(|error| failed(&error))
+        self.writer.create_deployment(&new).await.map(drop).map_err(ObjectError::from)
     }
 
     /// Deletes the previews of the branch, with the aliases that lead to them. What is or was in production stays; and so do all if
@@ -305,7 +305,7 @@ impl Writes {
         if seen.marks.iter().any(|other| has_it(&other.mark)) {
             return Ok(());
         }
-        let project = self.reads.project().await.map_err(|error| failed(&error))?.id.clone();
+        let project = self.reads.project().await?.id.clone();
         let filter = DeploymentFilter {
             branch: Some(branch.to_owned()),
             sha: None,
@@ -313,7 +313,7 @@ impl Writes {
             most: MOST,
         };
         // Whatever it was made for: what production leads to stays.
-        let live = self.reads.reader.project(&self.reads.project).await.map_err(|error| failed(&error))?;
+        let live = self.reads.reader.project(&self.reads.project).await?;
         let in_production = live.production().map(|current| current.id.clone());
         let is_one = |row: &DeploymentRow| {
             row.target.as_deref().is_none_or(|target| target == "preview")
@@ -324,10 +324,10 @@ impl Writes {
         let mut deleted = BTreeSet::new();
         // The second look finds what has begun during the first.
         for _ in 0..2 {
-            let rows = self.reads.reader.deployments(&project, &filter).await.map_err(|error| failed(&error))?;
+            let rows = self.reads.reader.deployments(&project, &filter).await?;
             for row in rows.iter().filter(|row| is_one(row)) {
                 if deleted.insert(row.uid.clone()) {
-                    self.writer.delete_deployment(&row.uid).await.map_err(|error| failed(&error))?;
+                    self.writer.delete_deployment(&row.uid).await?;
                 }
             }
             if deleted.is_empty() {
@@ -335,9 +335,9 @@ impl Writes {
             }
         }
         // Their aliases go with them; one that does not would lead to nothing, for as long as nobody takes it away.
-        for alias in self.reads.reader.aliases(&project).await.map_err(|error| failed(&error))? {
+        for alias in self.reads.reader.aliases(&project).await? {
             if alias.deployment_id.is_some_and(|id| deleted.contains(&id)) {
-                self.writer.remove_alias(&alias.alias).await.map_err(|error| failed(&error))?;
+                self.writer.remove_alias(&alias.alias).await?;
             }
         }
         Ok(())

@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 
 use super::client::{Added, DomainChange, NewDomain, VercelError, VercelReader, VercelScope, VercelWriter};
 use super::marks::{Mark, note};
-use super::reads::{Reads, Seen, Target, failed, whole_name};
+use super::reads::{Reads, Seen, Target, whole_name};
 use crate::http::{ReadClient, Shared, WriteClient};
 use crate::observed::{Object, ObjectScope};
 use crate::providers::objects::{
@@ -78,7 +78,7 @@ impl Writes {
         };
         if is_in_vain {
             let marker = &write.marker;
-            let seen = self.reads.see(false, false).await.map_err(|error| failed(&error))?;
+            let seen = self.reads.see(false, false).await?;
             self.change_mark(&seen, (marker.owner.as_str(), marker.env.as_str()), |mark| mark.forget(&write.key))
                 .await?;
         }
@@ -87,18 +87,18 @@ impl Writes {
                 Err(ObjectError::overtaken(format!("{} is there by now, and is not ours", write.key)))
             }
             Ok(_) => Ok(Written { id: Some(write.key.name.clone()), shown: None }),
-            Err(error) => Err(failed(&error)),
+            Err(error) => Err(error.into()),
         }
     }
 
     async fn create_bypass(&self, write: &ObjectWrite) -> Result<Written, ObjectError> {
         let (owner, env) = (write.marker.owner.as_str(), write.marker.env.as_str());
         let note = note(owner, env);
-        let project = self.reads.reader.project(&self.reads.project).await.map_err(|error| failed(&error))?;
+        let project = self.reads.reader.project(&self.reads.project).await?;
         // One may be there from an attempt whose answer was lost.
         if !project.bypass_secrets().iter().any(|known| known.note.as_ref() == Some(&note)) {
             let made = self.writer.generate_bypass(&self.reads.project, None, &note).await;
-            made.map_err(|error| failed(&error))?;
+            made?;
         }
         Ok(Written { id: Some(whole_name(owner, env)), shown: None })
     }
@@ -118,7 +118,7 @@ impl Writes {
         }
         for kept in seen.marks.iter().filter(|kept| kept.mark.is_of(expected.owner.as_str(), expected.env.as_str())) {
             let deleted = self.writer.delete_variable(&self.reads.project, &kept.id).await;
-            deleted.map_err(|error| failed(&error))?;
+            deleted?;
         }
         Ok(Written::default())
     }
@@ -131,10 +131,10 @@ impl Writes {
             // The one that builds get can only go last.
             if let Some(other) = others.first().filter(|_| secret.is_env_var) {
                 let preferred = self.writer.prefer_bypass(&self.reads.project, &other.secret).await;
-                preferred.map(drop).map_err(|error| failed(&error))?;
+                preferred.map(drop)?;
             }
             let revoked = self.writer.revoke_bypass(&self.reads.project, &secret.secret).await;
-            revoked.map(drop).map_err(|error| failed(&error))?;
+            revoked.map(drop)?;
         }
         Ok(())
     }
@@ -161,12 +161,12 @@ impl WriteObjects for Writes {
         let marks: BTreeMap<String, Option<String>> =
             write.marks.iter().map(|(mark, value)| (mark.clone(), Some(value.clone()))).collect();
         let (owner, env) = (write.marker.owner.as_str(), write.marker.env.as_str());
-        let seen = self.reads.see(false, false).await.map_err(|error| failed(&error))?;
+        let seen = self.reads.see(false, false).await?;
         // What is known to be ours by the mark alone is noted there before it is added.
         let was_ours = seen.mark(owner, env).is_some_and(|kept| kept.mark.notes(&write.key));
         let is_domain = write.key.object == ObjectKind::VercelDomain;
         let custom = if is_domain { self.reads.custom(&Target::of(&write.fields)).await? } else { None };
-        if !was_ours && self.is_there(&write.key).await.map_err(|error| failed(&error))? {
+        if !was_ours && self.is_there(&write.key).await? {
             return Err(ObjectError::overtaken(format!("{} is there by now, and is not ours", write.key)));
         }
         self.change_mark(&seen, (owner, env), |mark| {
@@ -192,7 +192,7 @@ impl WriteObjects for Writes {
                 let branch = write.fields.get("branch").and_then(Value::as_str).map(str::to_owned);
                 let change = DomainChange { git_branch: branch, ..DomainChange::default() };
                 let changed = self.writer.update_domain(&self.reads.project, &write.key.name, &change).await;
-                changed.map(|_| Written::default()).map_err(|error| failed(&error))
+                changed.map(|_| Written::default()).map_err(ObjectError::from)
             }
             ObjectKind::VercelAlias => self.lead_alias(write).await,
             ObjectKind::VercelDeployment => self.update_deployment(write, changed.names.contains("sha")).await,
@@ -207,7 +207,7 @@ impl WriteObjects for Writes {
         change: &BTreeMap<String, Option<String>>,
     ) -> Result<Written, ObjectError> {
         let _alone = self.lane.lock().await;
-        let seen = self.reads.see(false, false).await.map_err(|error| failed(&error))?;
+        let seen = self.reads.see(false, false).await?;
         let of_mark = |mark: &Mark| (mark.owner.clone(), mark.env.clone());
         let whose = match key.object {
             ObjectKind::VercelMark => seen.marks.iter().find(|kept| kept.id == id).map(|kept| of_mark(&kept.mark)),
@@ -223,7 +223,7 @@ impl WriteObjects for Writes {
             && let Some((variable, _)) = seen.ours(&owner, &env).first()
         {
             // Somebody has removed the mark, and its variables are left: without one, nothing could be noted of them.
-            self.reads.project().await.map_err(|error| failed(&error))?;
+            self.reads.project().await?;
             let custom = variable.custom_environment_ids.first().and_then(|id| self.reads.custom_slug(id));
             let mut mark = Mark {
                 owner,
@@ -249,7 +249,7 @@ impl WriteObjects for Writes {
         let _alone = self.lane.lock().await;
         let with_names = key.object.is_noted_by_mark() || key.object == ObjectKind::VercelMark;
         let with_project = matches!(key.object, ObjectKind::VercelBypass | ObjectKind::VercelMark);
-        let seen = self.reads.see(with_project, with_names).await.map_err(|error| failed(&error))?;
+        let seen = self.reads.see(with_project, with_names).await?;
         let objects = self.reads.objects(&seen);
         let (owner, env) = (expected.owner.as_str(), expected.env.as_str());
         let Some(object) = objects.iter().find(|object| object.key == *key && object.id == id) else {
@@ -265,11 +265,11 @@ impl WriteObjects for Writes {
             ObjectKind::VercelVariables => self.remove_variables(&seen, owner, env).await?,
             ObjectKind::VercelDomain => {
                 let removed = self.writer.remove_domain(&self.reads.project, &key.name).await;
-                removed.map(drop).map_err(|error| failed(&error))?;
+                removed.map(drop)?;
             }
             ObjectKind::VercelAlias => {
                 let removed = self.writer.remove_alias(&key.name).await;
-                removed.map(drop).map_err(|error| failed(&error))?;
+                removed.map(drop)?;
             }
             ObjectKind::VercelDeployment => self.delete_deployments(&seen, owner, env).await?,
             _ => self.revoke_bypass(&seen, owner, env).await?,

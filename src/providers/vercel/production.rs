@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::client::{DeploymentFilter, VercelError, VercelProblem};
 use super::objects::Writes;
-use super::reads::{Reads, Seen, failed};
+use super::reads::{Reads, Seen};
 use super::wire::{AliasJob, AliasRequest, Deployment, DeploymentRow, Progress, Project, ReadyState};
 use crate::observed::{Object, ObjectState};
 use crate::providers::objects::{Class, ObjectError};
@@ -130,15 +130,15 @@ impl Reads {
         seen: &Seen,
     ) -> Result<bool, ObjectError> {
         let Some(marker) = object.marker.clone() else { return Ok(true) };
-        let production = self.production(sha, seen, &marker).await.map_err(|error| failed(&error))?;
+        let production = self.production(sha, seen, &marker).await?;
         let Some(build) = production.spoken_of() else {
-            let why = self.why_none_comes("a push to the production branch").await.map_err(|error| failed(&error))?;
+            let why = self.why_none_comes("a push to the production branch").await?;
             object.state = ObjectState::Changing {
                 what: format!("Vercel has made no deployment of the commit {sha} for production yet; {why}"),
             };
             return Ok(super::deployments::is_by_git(wanted));
         };
-        let found = self.reader.deployment(&build.uid).await.map_err(|error| failed(&error))?;
+        let found = self.reader.deployment(&build.uid).await?;
         let Some(deployment) = found else {
             object.state = ObjectState::Changing { what: format!("{} is not seen yet", build.uid) };
             return Ok(true);
@@ -152,7 +152,7 @@ impl Reads {
             (FIELD.to_owned(), json!(production.to_move_to().is_none())),
         ]);
         object.created_at = deployment.created_at;
-        object.state = self.state_in(&production, build, &deployment).await.map_err(|error| failed(&error))?;
+        object.state = self.state_in(&production, build, &deployment).await?;
         if object.state == ObjectState::Ready {
             object.outputs = super::deployments::outputs(&deployment);
         }
@@ -199,8 +199,8 @@ impl Writes {
     /// Sees to it that there is a build of the wanted commit, where that is ours to do. Whether production leads to it is the next thing to be
     /// looked at: that changes what is there.
     pub(super) async fn build_for_production(&self, write: &ObjectWrite, sha: &str) -> Result<(), ObjectError> {
-        let seen = self.reads.see(false, false).await.map_err(|error| failed(&error))?;
-        let production = self.reads.production(sha, &seen, &write.marker).await.map_err(|error| failed(&error))?;
+        let seen = self.reads.see(false, false).await?;
+        let production = self.reads.production(sha, &seen, &write.marker).await?;
         if production.builds.is_empty() && !super::deployments::is_by_git(&write.fields) {
             self.deploy(write).await?;
         }
@@ -214,8 +214,8 @@ impl Writes {
         write: &ObjectWrite,
         sha: &str,
     ) -> Result<Option<String>, ObjectError> {
-        let seen = self.reads.see(false, false).await.map_err(|error| failed(&error))?;
-        let production = self.reads.production(sha, &seen, &write.marker).await.map_err(|error| failed(&error))?;
+        let seen = self.reads.see(false, false).await?;
+        let production = self.reads.production(sha, &seen, &write.marker).await?;
         if let Some((build, way)) = production.to_move_to() {
             return self.send(&production, build, way).await.map(Some);
         }
@@ -223,7 +223,7 @@ impl Writes {
             None if super::deployments::is_by_git(&write.fields) => Ok(None),
             None => self.deploy(write).await.map(|()| None),
             Some(build) if production.is_outdated(build) => {
-                let found = self.reads.reader.deployment(&build.uid).await.map_err(|error| failed(&error))?;
+                let found = self.reads.reader.deployment(&build.uid).await?;
                 let Some(deployment) = found else {
                     return Err(ObjectError::overtaken(format!("{} is gone", build.uid)));
                 };
@@ -264,11 +264,11 @@ impl Writes {
         };
         // It may have got there by itself meanwhile.
         if matches!(error.problem(), VercelProblem::Conflict { .. }) {
-            let now = self.reads.reader.project(&self.reads.project).await.map_err(|error| failed(&error))?;
+            let now = self.reads.reader.project(&self.reads.project).await?;
             if now.production().is_some_and(|current| current.id == id) {
                 return Ok(format!("production leads to {id}"));
             }
         }
-        Err(failed(&error))
+        Err(error.into())
     }
 }

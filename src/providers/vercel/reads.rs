@@ -126,11 +126,11 @@ impl Reads {
             let found = project.custom_environments.iter().find(|known| known.slug == target.name);
             found.map(|found| found.id.clone())
         };
-        if let Some(id) = id_in(self.project().await.map_err(|error| failed(&error))?) {
+        if let Some(id) = id_in(self.project().await?) {
             return Ok(Some(id));
         }
         // It may have been made since.
-        let project = self.reader.project(&self.project).await.map_err(|error| failed(&error))?;
+        let project = self.reader.project(&self.project).await?;
         id_in(&project).map(Some).ok_or_else(|| ObjectError {
             reason: "NoSuchTarget".to_owned(),
             message: format!(
@@ -352,7 +352,7 @@ impl Reads {
     pub(super) async fn look(&self, key: &ObjectKey, wanted: &Fields) -> Result<Option<Object>, ObjectError> {
         let with_names = key.object.is_noted_by_mark() || key.object == ObjectKind::VercelMark;
         let with_project = key.object == ObjectKind::VercelBypass;
-        let seen = self.see(with_project, with_names).await.map_err(|error| failed(&error))?;
+        let seen = self.see(with_project, with_names).await?;
         let Some(mut object) = self.objects(&seen).into_iter().find(|object| object.key == *key) else {
             return Ok(None);
         };
@@ -449,18 +449,20 @@ pub(super) fn whole_name(owner: &str, env: &str) -> String {
 }
 
 /// What a refusal of Vercel means for an object.
-pub(super) fn failed(error: &VercelError) -> ObjectError {
-    let class = match (error.problem(), error.class()) {
-        (_, client::Class::Unknown) => Class::Unknown,
-        // None of them is over soon: it is asked again later, and nothing has failed.
-        (
-            VercelProblem::DeploymentLimit { .. }
-            | VercelProblem::ProjectFull { .. }
-            | VercelProblem::GitBranchNotFound { .. },
-            _,
-        ) => Class::NoRoom,
-        (_, client::Class::Transient) => Class::Transient,
-        (_, client::Class::Permanent) => Class::Permanent,
-    };
-    ObjectError { reason: error.reason().to_owned(), message: format!("{error}; {}", error.advice()), class }
+impl From<VercelError> for ObjectError {
+    fn from(error: VercelError) -> Self {
+        let class = match (error.problem(), error.class()) {
+            (_, client::Class::Unknown) => Class::Unknown,
+            // None of them is over soon: it is asked again later, and nothing has failed.
+            (
+                VercelProblem::DeploymentLimit { .. }
+                | VercelProblem::ProjectFull { .. }
+                | VercelProblem::GitBranchNotFound { .. },
+                _,
+            ) => Class::NoRoom,
+            (_, client::Class::Transient) => Class::Transient,
+            (_, client::Class::Permanent) => Class::Permanent,
+        };
+        Self { reason: error.reason().to_owned(), message: format!("{error}; {}", error.advice()), class }
+    }
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::client::{NewVariable, VariableChange, VercelProblem};
 use super::marks::{Kept, Mark, Ours};
 use super::objects::Writes;
-use super::reads::{NAMED, Seen, Target, failed, whole_name};
+use super::reads::{NAMED, Seen, Target, whole_name};
 use super::wire::{FailedVariable, Variable, VariableKind};
 use crate::providers::objects::{Class, ObjectError, Written};
 use crate::resource::ObjectKey;
@@ -21,7 +21,7 @@ impl Writes {
         write: &ObjectWrite,
         gone: &BTreeSet<String>,
     ) -> Result<Written, ObjectError> {
-        let seen = self.reads.see(false, false).await.map_err(|error| failed(&error))?;
+        let seen = self.reads.see(false, false).await?;
         let (owner, env) = (write.marker.owner.as_str(), write.marker.env.as_str());
         let target = Target::of(&write.fields);
         let custom = self.reads.custom(&target).await?;
@@ -56,7 +56,7 @@ impl Writes {
             });
         }
         let written = self.writer.upsert_variables(&self.reads.project, &wanted).await;
-        refused.extend(written.map_err(|error| failed(&error))?.failed.iter().map(refusal));
+        refused.extend(written?.failed.iter().map(refusal));
         for (variable, ours) in seen.ours(owner, env) {
             let is_here = target.meets(variable, custom.as_deref());
             if !is_here || gone.contains(&variable.key) {
@@ -78,7 +78,7 @@ impl Writes {
         } else {
             self.writer.delete_variable(project, &variable.id).await.map(drop)
         };
-        removed.map_err(|error| failed(&error))
+        removed.map_err(ObjectError::from)
     }
 
     pub(super) async fn remove_variables(&self, seen: &Seen, owner: &str, env: &str) -> Result<(), ObjectError> {
@@ -91,7 +91,7 @@ impl Writes {
     /// Makes the mark, or gives it what differs.
     pub(super) async fn write_mark(&self, write: &ObjectWrite) -> Result<Written, ObjectError> {
         let (owner, env) = (write.marker.owner.as_str(), write.marker.env.as_str());
-        let seen = self.reads.see(false, true).await.map_err(|error| failed(&error))?;
+        let seen = self.reads.see(false, true).await?;
         let known = seen.mark(owner, env);
         let target = Target::of(&write.fields);
         let mut mark = Mark {
@@ -127,7 +127,7 @@ impl Writes {
         };
         for old in seen.marks.iter().filter(|kept| kept.mark.is_of(owner, env) && kept.id != id) {
             let removed = self.writer.delete_variable(&self.reads.project, &old.id).await;
-            removed.map_err(|error| failed(&error))?;
+            removed?;
         }
         Ok(Written { id: Some(id), shown: None })
     }
@@ -149,14 +149,14 @@ impl Writes {
             ..place(&target, custom.as_deref())
         };
         let written = self.writer.upsert_variables(&self.reads.project, &[variable]).await;
-        let written = written.map_err(|error| failed(&error))?;
+        let written = written?;
         if let Some(refused) = written.failed.first() {
             return Err(self.error(&refusal(refused)));
         }
         let made = written.created.first();
         if let Some(made) = made.filter(|made| made.kind() != VariableKind::Plain) {
             let removed = self.writer.delete_variable(&self.reads.project, &made.id).await;
-            removed.map_err(|error| failed(&error))?;
+            removed?;
             return Err(ObjectError {
                 reason: "SensitivePolicy".to_owned(),
                 message: format!(
@@ -174,7 +174,7 @@ impl Writes {
         let value = Some(SecretText::new(mark.text()));
         let change = VariableChange { value, ..VariableChange::default() };
         let changed = self.writer.update_variable(&self.reads.project, id, &change).await;
-        changed.map(drop).map_err(|error| failed(&error))
+        changed.map(drop).map_err(ObjectError::from)
     }
 
     /// Changes the mark of an environment, if that changes anything.

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use super::{
     Changed, Content, Deleted, Expected, Fields, FlyError, Object, ObjectError, ObjectKey, ObjectKind, ObjectMarker,
-    ObjectWrite, Value, WriteObjects, Writes, Written, failed, marks, permanent,
+    ObjectWrite, Value, WriteObjects, Writes, Written, marks, permanent,
 };
 use crate::providers::fly::client::{BackupKind, CreateCluster, Role};
 use crate::providers::fly::wire::ClusterBackup;
@@ -43,7 +43,7 @@ fn role(fields: &Fields) -> Role {
 impl Writes {
     async fn create_cluster(&self, write: &ObjectWrite) -> Result<Written, ObjectError> {
         // Nothing else keeps a second one of the same name from being made.
-        if let Some(found) = self.reads.find(&write.key).await.map_err(|error| failed(&error))? {
+        if let Some(found) = self.reads.find(&write.key).await? {
             return Ok(Written { id: Some(found.id.clone()), shown: Some(found.id) });
         }
         let text = |name: &str| write.fields.get(name).and_then(Value::as_str).map(str::to_owned);
@@ -67,14 +67,14 @@ impl Writes {
             };
             self.writer.create_cluster(&cluster).await
         };
-        let made = made.map_err(|error| failed(&error))?;
+        let made = made?;
         Ok(Written { id: Some(made.id.clone()), shown: Some(made.id) })
     }
 
     async fn create_database(&self, write: &ObjectWrite) -> Result<Written, ObjectError> {
         let named = write.fields.get("cluster").and_then(Value::as_str).unwrap_or_default();
         let cluster = self.reads.named(named).await?.id;
-        let mut content = self.reads.content(&cluster).await.map_err(|error| failed(&error))?;
+        let mut content = self.reads.content(&cluster).await?;
         let id = format!("{cluster}/{}", write.key.name);
         let at = At::new(&id, &write.fields);
         // The user comes first: nothing is lost with it, and its name says whose it is, so that what is noted beside it can be found
@@ -95,7 +95,7 @@ impl Writes {
     async fn make_user(&self, at: &At, fields: &Fields, content: &Content) -> Result<(), ObjectError> {
         if let Some(user) = at.user.as_ref().filter(|name| !content.users.contains_key(*name)) {
             let made = self.writer.create_cluster_user(&at.cluster, user, role(fields)).await;
-            made.map_err(|error| failed(&error))?;
+            made?;
         }
         Ok(())
     }
@@ -103,7 +103,7 @@ impl Writes {
     /// Makes the database that is wanted, if it is not there.
     async fn make_database(&self, at: &At, content: &Content) -> Result<(), ObjectError> {
         if let Some(database) = at.database.as_ref().filter(|name| !content.databases.contains(*name)) {
-            self.writer.create_cluster_database(&at.cluster, database).await.map_err(|error| failed(&error))?;
+            self.writer.create_cluster_database(&at.cluster, database).await?;
         }
         Ok(())
     }
@@ -124,13 +124,12 @@ impl Writes {
             None => None,
         };
         if let Some(name) = wanted.as_ref().filter(|name| !content.databases.contains(*name)) {
-            self.writer.create_cluster_database(cluster, name).await.map_err(|error| failed(&error))?;
+            self.writer.create_cluster_database(cluster, name).await?;
         }
         let said = marks::said(bearer, Some(mark), &content.databases).into_iter();
         let former: Vec<String> = said.filter(|name| wanted.as_deref() != Some(*name)).map(str::to_owned).collect();
         for name in former {
-            let _: Deleted =
-                self.writer.delete_cluster_database(cluster, &name).await.map_err(|error| failed(&error))?;
+            let _: Deleted = self.writer.delete_cluster_database(cluster, &name).await?;
             content.databases.remove(&name);
         }
         content.databases.extend(wanted);
@@ -141,12 +140,12 @@ impl Writes {
     async fn backed_up(&self, cluster: &str) -> Result<String, ObjectError> {
         let clock = &self.reads.clock;
         let list = || self.reads.reader.cluster_backups(cluster);
-        let before = list().await.map_err(|error| failed(&error))?;
+        let before = list().await?;
         let begun = self.writer.start_cluster_backup(cluster, BackupKind::Full).await;
-        begun.map_err(|error| ObjectError { class: Class::Transient, ..failed(&error) })?;
+        begun.map_err(|error| ObjectError { class: Class::Transient, ..ObjectError::from(error) })?;
         let until = clock.now() + BACKUP;
         while clock.now() < until {
-            let backups = list().await.map_err(|error| failed(&error))?;
+            let backups = list().await?;
             let mut fresh = backups.into_iter().filter(|backup| before.iter().all(|old| old.id != backup.id));
             if let Some(backup) = fresh.find(ClusterBackup::is_complete) {
                 return Ok(backup.id);
@@ -177,14 +176,14 @@ impl WriteObjects for Writes {
     async fn update(&self, id: &str, write: &ObjectWrite, changed: &Changed) -> Result<Written, ObjectError> {
         let _alone = self.lane.lock().await;
         let at = At::new(id, &write.fields);
-        let mut content = self.reads.content(&at.cluster).await.map_err(|error| failed(&error))?;
+        let mut content = self.reads.content(&at.cluster).await?;
         self.make_user(&at, &write.fields, &content).await?;
         self.make_database(&at, &content).await?;
         let is_changed = |name: &str| changed.names.contains(name);
         let user = at.user.clone().unwrap_or_else(|| super::FIRST_USER.to_owned());
         if is_changed("role") && content.users.contains_key(&user) {
             let set = self.writer.set_cluster_role(&at.cluster, &user, role(&write.fields)).await;
-            set.map_err(|error| failed(&error))?;
+            set?;
         }
         if let Some(rotate) = write.fields.get("rotate").filter(|_| is_changed("rotate")) {
             let rotate = rotate.to_string();
@@ -193,7 +192,7 @@ impl WriteObjects for Writes {
             if !noted.is_some_and(|noted| content.databases.contains(&noted)) {
                 // Connections stay until who holds them has the new password.
                 let rotated = self.writer.rotate_cluster_password(&at.cluster, &user, false).await;
-                rotated.map_err(|error| failed(&error))?;
+                rotated?;
             }
             self.note(&at.cluster, &write.key.name, marks::ROTATE, Some(&rotate), &mut content).await?;
         }
@@ -208,7 +207,7 @@ impl WriteObjects for Writes {
     ) -> Result<Written, ObjectError> {
         let _alone = self.lane.lock().await;
         let at = At::new(id, &Fields::new());
-        let mut content = self.reads.content(&at.cluster).await.map_err(|error| failed(&error))?;
+        let mut content = self.reads.content(&at.cluster).await?;
         for (mark, value) in change {
             self.note(&at.cluster, &key.name, mark, value.as_ref(), &mut content).await?;
         }
@@ -217,30 +216,30 @@ impl WriteObjects for Writes {
 
     async fn delete(&self, key: &ObjectKey, id: &str, expected: Expected<'_>) -> Result<Written, ObjectError> {
         let _alone = self.lane.lock().await;
-        let found = self.reads.find(key).await.map_err(|error| failed(&error))?;
+        let found = self.reads.find(key).await?;
         let Some(object) = found.filter(|found| found.id == id) else { return Ok(Written::default()) };
         expected.check(&object)?;
         let at = At::new(id, &Fields::new());
         if key.object == ObjectKind::PostgresCluster {
-            let _: Deleted = self.writer.delete_cluster(&at.cluster).await.map_err(|error| failed(&error))?;
+            let _: Deleted = self.writer.delete_cluster(&at.cluster).await?;
             return Ok(Written::default());
         }
         let kept =
             if object.marks.contains_key(marks::SNAPSHOT) { Some(self.backed_up(&at.cluster).await?) } else { None };
-        let content = self.reads.content(&at.cluster).await.map_err(|error| failed(&error))?;
+        let content = self.reads.content(&at.cluster).await?;
         // A user that owns something cannot go first. It goes last, for by its name what is noted beside it is known as ours: if this
         // ends before, it is an orphan like any other, and gets a tombstone of its own.
         if content.databases.contains(&key.name) {
             let gone = self.writer.delete_cluster_database(&at.cluster, &key.name).await;
-            let _: Deleted = gone.map_err(|error| failed(&error))?;
+            let _: Deleted = gone?;
         }
         for name in marks::said(&key.name, None, &content.databases) {
             let gone = self.writer.delete_cluster_database(&at.cluster, name).await;
-            let _: Deleted = gone.map_err(|error| failed(&error))?;
+            let _: Deleted = gone?;
         }
         if content.users.contains_key(&key.name) {
             let gone = self.writer.delete_cluster_user(&at.cluster, &key.name).await;
-            let _: Deleted = gone.map_err(|error| failed(&error))?;
+            let _: Deleted = gone?;
         }
         let shown = kept.map(|backup| {
             format!(
@@ -257,6 +256,6 @@ impl WriteObjects for Writes {
         wanted: &Fields,
         _marker: Option<&ObjectMarker>,
     ) -> Result<Option<Object>, ObjectError> {
-        self.look(key, wanted).await.map_err(|error| failed(&error))
+        self.look(key, wanted).await.map_err(ObjectError::from)
     }
 }
