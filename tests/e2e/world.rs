@@ -81,8 +81,6 @@ impl World {
     pub(crate) fn configured(files: &[(&str, &str)], config: SimConfig) -> Self {
         let epoch: DateTime<Utc> = "2026-03-01T12:00:00Z".parse().unwrap();
         let clock: SharedClock = Arc::new(VirtualClock::starting_at(epoch));
-        // The paths of Supabase's projects begin like those of Vercel's.
-        let has_vercel = !config.vercel_projects.is_empty() && config.supabase_projects.is_empty();
         let sim = Simulator::new(config, Arc::clone(&clock));
         hold_to_contract(&sim);
         let mut variables = FixedVariables::default();

@@ -429,7 +429,7 @@ fn names_noted(object: &mut Object, wanted: &Fields) {
     for (_, field) in NAMED {
         let Some(names) = wanted.get(field).and_then(Value::as_array) else { continue };
         let mut noted = names.clone();
-        let gone = gone[field].as_array().into_iter().flatten();
+        let gone = gone.get(field).and_then(Value::as_array).into_iter().flatten();
         noted.extend(gone.filter(|name| !names.contains(name)).cloned());
         object.fields.insert(field.to_owned(), Value::Array(noted));
     }
