@@ -105,6 +105,11 @@ impl Note {
             NoteOutcome::Done { at } => add(at, delta(timing.listing_lag)),
         }
     }
+
+    /// Whether each write makes another one of what the key names.
+    fn makes_another(&self) -> bool {
+        matches!(&self.key, ResourceKey::Object(key) if key.object.is_renewed())
+    }
 }
 
 /// A change that was tried and did not work, so that it is not tried again without end.
@@ -346,10 +351,9 @@ fn shows_effect(rules: Rules, note: &Note, observed: &Observed) -> bool {
         ResourceKey::Object(key) => object_seen(key, observed),
         _ => seen_at_fly(note, observed),
     };
-    // What is renewed is there before and after: only time tells that every listing shows the newest.
-    let is_renewed = matches!(&note.key, ResourceKey::Object(key) if key.object.is_renewed());
     match (seen, note.verb, &note.outcome) {
-        (_, Verb::Create | Verb::Update, NoteOutcome::Done { .. }) if is_renewed => false,
+        // There was one before, and there is one after: only time tells that every listing shows the newest.
+        (_, Verb::Create | Verb::Update, NoteOutcome::Done { .. }) if note.makes_another() => false,
         (Some((is_there, _)), Verb::Create, _) => is_there || !rules.hold(Rule::NoteOutlivesAbsence),
         // A mark on an app is looked for in listings too, which may still lag behind what a direct request shows.
         (_, Verb::Update, NoteOutcome::Done { .. }) if matches!(note.key, ResourceKey::App { .. }) => false,

@@ -32,6 +32,12 @@ impl<'m> NotesByKey<'m> {
         longest_open(self.about(key).iter().copied(), now, timing)
     }
 
+    /// The same for what is only noted on what `key` names: which of several is the newest does not matter for that.
+    pub fn open_for_mark(&self, key: &ResourceKey, now: DateTime<Utc>, timing: Timing) -> Option<&'m Note> {
+        let is_past = |note: &&Note| note.makes_another() && matches!(note.outcome, NoteOutcome::Done { .. });
+        longest_open(self.about(key).iter().copied().filter(|note| !is_past(note)), now, timing)
+    }
+
     /// As [`Memory::open_note_for_end`].
     pub fn open_for_end(&self, key: &ResourceKey, now: DateTime<Utc>, timing: Timing) -> Option<&'m Note> {
         longest_open(self.about(key).iter().copied().filter(|note| !is_answered_change(note)), now, timing)
@@ -52,8 +58,9 @@ impl Memory {
     }
 }
 
+/// What is renewed is another one after each change, and has to be listed before it can be deleted.
 fn is_answered_change(note: &Note) -> bool {
-    note.verb == Verb::Update && matches!(note.outcome, NoteOutcome::Done { .. })
+    note.verb == Verb::Update && matches!(note.outcome, NoteOutcome::Done { .. }) && !note.makes_another()
 }
 
 fn longest_open<'n>(notes: impl Iterator<Item = &'n Note>, now: DateTime<Utc>, timing: Timing) -> Option<&'n Note> {

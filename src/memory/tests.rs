@@ -387,3 +387,21 @@ fn that_we_made_an_app_is_not_forgotten_while_a_write_to_it_is_open() {
     settle(&mut elsewhere, absent(), 100);
     assert!(!elsewhere.has_created(&"a".into(), "1"));
 }
+
+#[test]
+fn what_is_made_anew_by_each_write_stays_open_until_every_listing_shows_it() {
+    use crate::resource::{ObjectKey, ObjectKind, Provider, ScopeKey};
+    let of = |object| {
+        let scope = ScopeKey { provider: Provider::Vercel, name: "acme/web".to_owned() };
+        ResourceKey::Object(ObjectKey { scope, object, name: "e".to_owned() })
+    };
+    let timing = Timing::FLY;
+    for (kind, stays) in [(ObjectKind::VercelDeployment, true), (ObjectKind::VercelDomain, false)] {
+        let mut memory = noted(of(kind), Verb::Update, "");
+        memory.conclude(&of(kind), Verb::Update, Conclusion::Done { at: at(1), id: None });
+        settle(&mut memory, here(), 2);
+        assert_eq!(memory.open_note(&of(kind), at(2), timing).is_some(), stays, "{kind:?}");
+        assert_eq!(memory.open_note_for_end(&of(kind), at(2), timing).is_some(), stays, "{kind:?}");
+        assert!(memory.open_note(&of(kind), at(62), timing).is_none());
+    }
+}

@@ -150,7 +150,10 @@ impl Planner<'_> {
 
     /// Whether no write of ours to `key` may still be under way or unseen: asked in the name of `rule`.
     pub(super) fn is_settled(&self, key: &ResourceKey, rule: Rule) -> Result<(), Obstacle> {
-        let open = self.notes.open(key, self.now, self.policy.timing);
+        let open = match rule {
+            Rule::OpenKeyStopsMarking => self.notes.open_for_mark(key, self.now, self.policy.timing),
+            _ => self.notes.open(key, self.now, self.policy.timing),
+        };
         self.settled(key, open.filter(|_| self.holds(rule)))
     }
 

@@ -22,6 +22,8 @@ pub(crate) struct Clusters {
 struct Seen {
     /// What there was after the request before, by id.
     before: BTreeMap<String, Cluster>,
+    /// Whether the last listing of clusters failed.
+    is_partial: bool,
     broken: Vec<String>,
     doubled: Vec<String>,
 }
@@ -159,14 +161,23 @@ impl Clusters {
 
 impl Watcher for Clusters {
     fn seen(&self, simulator: &Simulator, exchange: &Exchange) {
-        if exchange.method == Method::Get || !exchange.path.starts_with("/v1/postgres") {
+        if !exchange.path.starts_with("/v1/postgres") {
             return;
         }
         let mut seen = self.seen.lock().unwrap();
+        if exchange.method == Method::Get {
+            if exchange.path == "/v1/postgres" {
+                seen.is_partial = exchange.status != 200;
+            }
+            return;
+        }
         let after = self.picture(simulator);
         let mut broken = Vec::new();
         for (id, before) in &seen.before {
             broken.extend(Self::judge(before, after.get(id), exchange));
+        }
+        if exchange.method == Method::Delete && seen.is_partial {
+            broken.push("the last listing of clusters failed".to_owned());
         }
         let mut doubled = Vec::new();
         for (_, made) in after.iter().filter(|(id, _)| !seen.before.contains_key(*id)) {

@@ -1,6 +1,6 @@
 //! What must be so of Supabase after every single request.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use hangar::http::transport::Method;
@@ -21,6 +21,8 @@ pub(crate) struct PreviewBranches {
 struct Seen {
     /// What there was after the request before, by id.
     before: BTreeMap<String, SupabaseBranchView>,
+    /// Projects of which the branches could not be listed last time.
+    partial: BTreeSet<String>,
     broken: Vec<String>,
 }
 
@@ -105,14 +107,25 @@ fn picture(sim: &Simulator) -> BTreeMap<String, SupabaseBranchView> {
 
 impl Watcher for PreviewBranches {
     fn seen(&self, simulator: &Simulator, exchange: &Exchange) {
-        if exchange.method == Method::Get || !exchange.path.contains("/branches") {
-            return;
-        }
-        let after = picture(simulator);
+        let segments: Vec<&str> = exchange.path.split('/').filter(|segment| !segment.is_empty()).collect();
         let mut seen = self.seen.lock().unwrap();
-        let broken = self.judge(&seen.before, &after);
-        let what = format!("{} {}", exchange.method.as_str(), exchange.path);
-        seen.broken.extend(broken.into_iter().map(|broken| format!("{what}: {broken}")));
-        seen.before = after;
+        match (exchange.method, segments.as_slice()) {
+            (Method::Get, [_, "projects", project, "branches"]) if exchange.status == 200 => {
+                seen.partial.remove(*project);
+            }
+            (Method::Get, [_, "projects", project, "branches"]) => drop(seen.partial.insert((*project).to_owned())),
+            (Method::Get, _) => {}
+            (_, [_, "projects", _, "branches"] | [_, "branches", ..]) => {
+                let after = picture(simulator);
+                let mut broken = self.judge(&seen.before, &after);
+                let gone = seen.before.values().filter(|one| !after.contains_key(&one.id));
+                let blind = gone.filter(|one| seen.partial.contains(&one.parent));
+                broken.extend(blind.map(|one| format!("{} is gone: the last listing of its project failed", one.name)));
+                let what = format!("{} {}", exchange.method.as_str(), exchange.path);
+                seen.broken.extend(broken.into_iter().map(|broken| format!("{what}: {broken}")));
+                seen.before = after;
+            }
+            _ => {}
+        }
     }
 }
