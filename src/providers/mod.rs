@@ -2,6 +2,7 @@
 
 pub mod fly;
 pub mod github;
+mod lenient;
 pub mod neon;
 pub mod objects;
 pub mod registry;

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
-use super::lenient::{moment, or_default, words};
+use crate::providers::lenient::{moment, or_default, words};
 
 words! {
     /// How far an app has come.

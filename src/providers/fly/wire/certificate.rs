@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
-use super::lenient::{moment, or_default};
+use crate::providers::lenient::{moment, or_default};
 
 /// A certificate in a list.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

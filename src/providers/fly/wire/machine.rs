@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::lease::LeaseHolder;
-use super::lenient::{moment, or_default, words};
+use crate::providers::lenient::{moment, or_default, words};
 use crate::secret::SecretText;
 
 words! {

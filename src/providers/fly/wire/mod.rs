@@ -6,7 +6,6 @@
 mod app;
 mod certificate;
 mod lease;
-pub(in crate::providers) mod lenient;
 mod machine;
 mod org;
 mod postgres;

@@ -4,9 +4,9 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::lenient::{moment, or_default};
 use super::machine::MachineState;
 use super::volume::Volume;
+use crate::providers::lenient::{moment, or_default};
 
 /// A machine in the list of an organization.
 #[derive(Debug, Clone, PartialEq, Deserialize)]

@@ -3,8 +3,8 @@
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
-use super::lenient::{moment, or_default, words};
 use super::machine::HostStatus;
+use crate::providers::lenient::{moment, or_default, words};
 
 words! {
     /// What a volume is doing.

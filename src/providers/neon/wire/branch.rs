@@ -9,7 +9,7 @@ use super::endpoint::Endpoint;
 use super::operation::Operation;
 use super::role::{Database, Role};
 use super::secret;
-use crate::providers::fly::wire::lenient::{or_default, words};
+use crate::providers::lenient::{or_default, words};
 use crate::secret::SecretText;
 
 words! {

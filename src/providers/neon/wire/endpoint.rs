@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
 use super::operation::Operation;
-use crate::providers::fly::wire::lenient::{or_default, words};
+use crate::providers::lenient::{or_default, words};
 
 words! {
     /// What a compute is for. A branch has one that writes at most.

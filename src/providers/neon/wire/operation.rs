@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
-use crate::providers::fly::wire::lenient::{or_default, words};
+use crate::providers::lenient::{or_default, words};
 
 words! {
     /// How far an operation is.

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::operation::Operation;
 use super::{maybe_secret, secret};
-use crate::providers::fly::wire::lenient::or_default;
+use crate::providers::lenient::or_default;
 use crate::secret::SecretText;
 
 /// A role of Postgres in a branch.

@@ -6,7 +6,8 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::lenient::{moment, or_default, truthy};
+use super::lenient::{moment, truthy};
+use crate::providers::lenient::or_default;
 
 /// What the commit of a deployment is noted as.
 const SHA: &str = "githubCommitSha";

@@ -3,7 +3,8 @@
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
-use super::lenient::{moment, or_default};
+use super::lenient::moment;
+use crate::providers::lenient::or_default;
 
 /// A domain of a project.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

@@ -4,11 +4,6 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-/// `null` is the default value.
-pub(super) fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(input: D) -> Result<T, D::Error> {
-    Option::<T>::deserialize(input).map(Option::unwrap_or_default)
-}
-
 /// A moment: milliseconds since 1970 or, of an alias, a text. Anything else is "not known".
 pub(super) fn moment<'de, D: Deserializer<'de>>(input: D) -> Result<Option<DateTime<Utc>>, D::Error> {
     Ok(match Value::deserialize(input)? {

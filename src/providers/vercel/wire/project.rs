@@ -6,7 +6,8 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::lenient::{moment, or_default};
+use super::lenient::moment;
+use crate::providers::lenient::or_default;
 use crate::secret::SecretText;
 
 /// A project.
