@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-/// A reconciling controller for environments on Fly.io, Neon and Vercel.
+/// A reconciling controller for environments on Fly.io, Vercel, Neon and Supabase.
 ///
 /// Commit declarative YAML specs of your environments; Hangar compares them with what is live and creates, updates and collects
 /// until both agree: as a daemon, in a cron job (`hangar reconcile --once`), or as a dry run in review (`hangar diff`).
@@ -22,7 +22,7 @@ const AFTER_HELP: &str = "\
 Exit codes:
   0  converged, in sync, valid
   1  something failed, or the input is wrong
-  2  `hangar diff` and dry runs: there are changes; any command: wrong usage
+  2  `hangar diff`, dry runs: there are changes, or something waits; any command: wrong usage
   3  waiting for something, or blocked until a person acts
 
 Environment variables:
@@ -105,7 +105,7 @@ pub(super) struct Target {
     /// Files and folders with specs.
     #[arg(value_name = "PATH", default_value = ".")]
     pub(super) paths: Vec<PathBuf>,
-    /// Compare with the built-in simulator instead of the providers: no account, no network. Its state is kept in `.hangar/sim`.
+    /// Use the built-in simulator instead of the providers: no account, no network. Its state is kept in `.hangar/sim`.
     #[arg(long)]
     pub(super) sim: bool,
     /// With `--sim`: let things go wrong, as a fault file or a profile says (calm, flaky, storm, outage, split, hostile).

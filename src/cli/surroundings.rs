@@ -96,7 +96,7 @@ impl Surroundings {
             paths: target.paths.clone(),
             store,
         };
-        around.require_organization()?;
+        around.require_somewhere_to_look()?;
         around.mask_tokens();
         Ok(around)
     }
@@ -110,14 +110,19 @@ impl Surroundings {
         GithubAccess::read_token(&github, &*self.variables);
     }
 
-    /// Without an organization there is nowhere to look, not even for what is left of earlier environments.
-    fn require_organization(&self) -> Result<(), CliError> {
-        let is_named = !self.loaded.orgs().is_empty() || !self.loaded.fleet.environments.is_empty();
-        if is_named || !self.memory_for_looking().organizations.is_empty() {
+    /// Where nothing is named there is nowhere to look, not even for what is left of earlier environments.
+    fn require_somewhere_to_look(&self) -> Result<(), CliError> {
+        let Loaded { fleet, .. } = &*self.loaded;
+        let is_named = !self.loaded.orgs().is_empty()
+            || !self.loaded.object_scopes().is_empty()
+            || !fleet.environments.is_empty()
+            || !fleet.sets.is_empty();
+        let is_remembered = |memory: Memory| !memory.organizations.is_empty() || !memory.scopes.is_empty();
+        if is_named || is_remembered(self.memory_for_looking()) {
             return Ok(());
         }
         let message = "the specs have no environment, and no Fly organization to look for what is left of earlier ones: name it in a \
-                       `Controller`, under `spec.fly.organizations`";
+                       `Controller`, under `spec.fly.organizations`, or a project of another provider, such as `spec.vercel.projects`";
         Err(CliError::Usage(message.to_owned()))
     }
 

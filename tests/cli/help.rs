@@ -26,7 +26,7 @@ fn the_help_says_what_the_exit_codes_mean() {
         "Exit codes:
   0  converged, in sync, valid
   1  something failed, or the input is wrong
-  2  `hangar diff` and dry runs: there are changes; any command: wrong usage
+  2  `hangar diff`, dry runs: there are changes, or something waits; any command: wrong usage
   3  waiting for something, or blocked until a person acts",
         "hangar reconcile --once --sim specs/chat-dev",
     ]);

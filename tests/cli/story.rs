@@ -169,6 +169,21 @@ fn a_folder_without_any_environment_says_what_it_needs() {
 }
 
 #[test]
+fn what_is_left_of_an_environment_without_fly_is_looked_for_all_the_same() {
+    let environment = "apiVersion: hangar/v1\nkind: Environment\nmetadata: {name: demo}\nspec:\n  vercel: {team: acme, projects: \
+                       {web: {project: web, branch: login, env: {A: one}}}}\n";
+    let controller = "apiVersion: hangar/v1\nkind: Controller\nmetadata: {name: c}\nspec: {owner: us, vercel: {projects: {acme/web: {}}}}\n";
+    let folder = Folder::with(&[("demo.yaml", environment), ("hangar.yaml", controller)]);
+    folder.run("reconcile --once --sim").ended(0).says(&["Vercel variables ready"]);
+    folder.remove("demo.yaml");
+    folder.run("gc --sim").ended(3).says(&["Vercel variables", "SourceSuddenlyEmpty"]);
+    for file in ["hangar.db", "hangar.db-wal", "hangar.db-shm"] {
+        drop(std::fs::remove_file(folder.path(".hangar/sim").join(file)));
+    }
+    folder.run("gc --sim").ended(3).says(&["SourceSuddenlyEmpty"]);
+}
+
+#[test]
 fn collecting_says_what_it_deleted_and_what_there_is_not_to_collect() {
     let folder = Folder::with(&[
         ("hangar.yaml", CONTROLLER),

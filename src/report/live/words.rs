@@ -53,6 +53,7 @@ pub(super) fn done(done: &StepRef) -> String {
     let runs_once = matches!(&done.key, ResourceKey::Machine { slot, .. } if runs_to_its_end(&slot.group));
     match done.action.as_str() {
         "wait" if runs_once => format!("{} has ended well", short_name(&done.key)),
+        "wait" if matches!(done.key, ResourceKey::Object(_)) => format!("{} ready", short_name(&done.key)),
         "wait" => format!("{} is healthy", short_name(&done.key)),
         _ => step(done),
     }
