@@ -105,6 +105,9 @@ pub enum ObjectKind {
     PostgresCluster,
     /// A database with a user of its own in a cluster of Managed Postgres, both of one name. Named by that.
     PostgresDatabase,
+    /// Fly's record that an app uses a cluster of Managed Postgres. Named by both, the cluster as its spec names it: `cluster/app`. Nothing
+    /// on it says whose it is, so it is only ever made; it goes with its app, and with its cluster.
+    PostgresAttachment,
     /// A preview branch of a Supabase project. Named by its name.
     SupabaseBranch,
 }
@@ -122,6 +125,7 @@ impl ObjectKind {
             Self::VercelDeployment => "deployment",
             Self::PostgresCluster => "cluster",
             Self::PostgresDatabase => "database",
+            Self::PostgresAttachment => "attachment",
         }
     }
 
@@ -146,7 +150,7 @@ impl ObjectKind {
         match self {
             Self::VercelDomain | Self::VercelAlias => 0,
             Self::VercelDeployment | Self::VercelBypass => 1,
-            Self::VercelVariables => 2,
+            Self::VercelVariables | Self::PostgresAttachment => 2,
             Self::VercelMark => 3,
             Self::PostgresDatabase => 5,
             Self::NeonBranch | Self::PostgresCluster | Self::SupabaseBranch => 6,
@@ -198,7 +202,11 @@ impl ObjectKind {
             ],
             Self::VercelDeployment => &[("url", false), ("branchUrl", false), ("deploymentId", false)],
             Self::VercelBypass => &[("bypassSecret", true)],
-            Self::VercelMark | Self::VercelVariables | Self::VercelDomain | Self::VercelAlias => &[],
+            Self::VercelMark
+            | Self::VercelVariables
+            | Self::VercelDomain
+            | Self::VercelAlias
+            | Self::PostgresAttachment => &[],
         }
     }
 

@@ -86,6 +86,16 @@ impl Simulator {
         self.by_hand(Method::Delete, &["postgres", cluster, "users", name], &Value::Null).map(drop)
     }
 
+    /// A person notes that an app uses a cluster.
+    pub fn attach_cluster(&self, cluster: &str, app: &str) -> Result<(), EditError> {
+        self.by_hand(Method::Post, &["postgres", cluster, "attachments"], &json!({"app_name": app})).map(drop)
+    }
+
+    /// A person removes that note.
+    pub fn detach_cluster(&self, cluster: &str, app: &str) -> Result<(), EditError> {
+        self.by_hand(Method::Delete, &["postgres", cluster, "attachments", app], &Value::Null).map(drop)
+    }
+
     /// A cluster cannot be made: it stays `failed` until it is deleted.
     pub fn fail_cluster(&self, id: &str) -> Result<(), EditError> {
         let mut state = self.present();

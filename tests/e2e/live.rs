@@ -149,8 +149,8 @@ fn clusters(sim: &Simulator) -> Vec<String> {
         for one in clusters {
             // A line for each thing: of what several share, each has its own.
             let within = |what: String| format!("cluster {} in {org}: {what}", one.name);
-            let attached = &one.attached_apps;
-            of_org.push(within(format!("{} {} {attached:?} backups={}", one.region, one.status, one.backups)));
+            of_org.push(within(format!("{} {} backups={}", one.region, one.status, one.backups)));
+            of_org.extend(one.attached_apps.iter().map(|app| within(format!("{app} is attached"))));
             of_org.extend(one.databases.iter().map(|database| within(format!("database {database}"))));
             of_org.extend(one.roles.iter().map(|(user, role)| within(format!("user {user} {role}"))));
         }

@@ -52,6 +52,7 @@ mod openapi;
 mod organizations;
 mod ownership;
 mod postgres;
+mod postgres_attachments;
 mod preview_life;
 mod preview_sets;
 mod preview_specs;

@@ -9,46 +9,50 @@ use crate::support::{CONTROLLER, GRACE, QUARANTINE, environment, seconds, small,
 use crate::world::World;
 
 /// The environment `demo` with an app that uses `postgres.main`.
-fn demo(postgres: &str) -> String {
+pub(crate) fn demo(postgres: &str) -> String {
     let app = "web: {image: 'registry.fly.io/demo:v1', secrets: {DATABASE_URL: {value: '${{ postgres.main.pooledUri }}'}}, env: {DB: '${{ postgres.main.host }}'}}";
     environment("demo", &format!("postgres: {postgres}"), app)
 }
 
-fn database(more: &str) -> String {
+pub(crate) fn database(more: &str) -> String {
     demo(&format!("{{databases: {{main: {{cluster: previews{more}}}}}}}"))
 }
 
-fn cluster(more: &str) -> String {
+pub(crate) fn cluster(more: &str) -> String {
     demo(&format!("{{clusters: {{main: {{plan: basic{more}}}}}}}"))
 }
 
 fn world(demo: &str) -> World {
+    world_on(SimConfig::default(), demo)
+}
+
+pub(crate) fn world_on(config: SimConfig, demo: &str) -> World {
     let controller = CONTROLLER.replace("FLY_API_TOKEN}}}", "FLY_API_TOKEN}, postgres: true}}");
     assert_ne!(controller, CONTROLLER);
-    let config = SimConfig::default().with_org("acme", "sim_acme_token");
+    let config = config.with_org("acme", "sim_acme_token");
     World::configured(&[("hangar.yaml", &controller), ("demo.yaml", demo)], config)
 }
 
 /// A world with a cluster `previews` that somebody has made.
-async fn shared(demo: &str) -> World {
+pub(crate) async fn shared(demo: &str) -> World {
     let world = world(demo);
     world.sim.create_cluster("acme", "previews", "iad").unwrap();
     world.pass_time(seconds(60)).await;
     world
 }
 
-async fn converged(demo: &str) -> World {
+pub(crate) async fn converged(demo: &str) -> World {
     let mut world = shared(demo).await;
     world.converge().await;
     world
 }
 
 impl World {
-    fn clusters_named(&self, begin: &str) -> Vec<ClusterView> {
+    pub(crate) fn clusters_named(&self, begin: &str) -> Vec<ClusterView> {
         self.sim.clusters("acme").into_iter().filter(|cluster| cluster.name.starts_with(begin)).collect()
     }
 
-    fn previews(&self) -> ClusterView {
+    pub(crate) fn previews(&self) -> ClusterView {
         self.clusters_named("previews").remove(0)
     }
 
@@ -57,7 +61,7 @@ impl World {
         self.previews().databases.into_iter().filter(|name| name.starts_with("demo-")).collect()
     }
 
-    fn postgres_writes(&self) -> Vec<String> {
+    pub(crate) fn postgres_writes(&self) -> Vec<String> {
         self.writes().into_iter().filter(|write| write.contains("/v1/postgres")).collect()
     }
 

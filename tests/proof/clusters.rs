@@ -179,6 +179,9 @@ impl Watcher for Clusters {
         if exchange.method == Method::Delete && seen.is_partial {
             broken.push("the last listing of clusters failed".to_owned());
         }
+        if exchange.method == Method::Delete && exchange.path.contains("/attachments/") {
+            broken.push("nothing says who has noted that this app uses this cluster".to_owned());
+        }
         let mut doubled = Vec::new();
         for (_, made) in after.iter().filter(|(id, _)| !seen.before.contains_key(*id)) {
             let name = &made.view.name;

@@ -127,6 +127,12 @@ impl Parts {
             let inside = all.filter(|name| **name == ours(PREVIEWS)).count();
             let wanted = if postgres.starts_with("clusters") { (1, 0) } else { (0, 2) };
             assert!((own == 1, inside == 2) == (wanted.0 == 1, wanted.1 == 2), "{env}: {clusters:#?}");
+            let used = if wanted.0 == 1 { clusters.iter().find(|one| is_own(&one.name)).unwrap() } else { previews };
+            let apps = ["web", "api"].map(|component| format!("{env}-{component}"));
+            let is_user = |app: &String| world.sim.secret_names(app).contains(&"POSTGRES_URL".to_owned());
+            for app in apps.into_iter().filter(is_user) {
+                assert!(used.attached_apps.contains(&app), "{app}: {used:#?}");
+            }
         }
     }
 }
@@ -266,13 +272,14 @@ pub(crate) enum Deed {
     DeleteAlias,
     DeleteDatabase,
     DeleteUser,
+    Detach,
     DeletePreviewBranch,
 }
 
 pub(crate) fn deed() -> impl Strategy<Value = Deed> {
     use Deed::{
         DeleteAlias, DeleteBranch, DeleteDatabase, DeleteDomain, DeletePreviewBranch, DeleteUser, DeleteVariable,
-        EditVariable, KeepBusy, RenameBranch, SetPassword,
+        Detach, EditVariable, KeepBusy, RenameBranch, SetPassword,
     };
     prop::sample::select(vec![
         DeleteBranch,
@@ -285,6 +292,7 @@ pub(crate) fn deed() -> impl Strategy<Value = Deed> {
         DeleteAlias,
         DeleteDatabase,
         DeleteUser,
+        Detach,
         DeletePreviewBranch,
     ])
 }
@@ -331,6 +339,12 @@ pub(crate) fn meddle(world: &World, index: usize, deed: Deed) {
             let branches = world.sim.supabase_branches(REFERENCE).into_iter();
             let mut branches = branches.filter(|one| ours.iter().any(|name| one.name.split('.').next() == Some(name)));
             branches.next().map_or(Ok(()), |branch| world.sim.delete_supabase_branch(&branch.reference))
+        }
+        Deed::Detach => {
+            let clusters = world.sim.clusters("acme").into_iter();
+            let all: Vec<_> =
+                clusters.flat_map(|one| one.attached_apps.into_iter().map(move |app| (one.id.clone(), app))).collect();
+            all.get(index % all.len().max(1)).map_or(Ok(()), |(cluster, app)| world.sim.detach_cluster(cluster, app))
         }
         Deed::DeleteUser => inside.map_or(Ok(()), |(cluster, name)| world.sim.delete_cluster_user(&cluster, &name)),
     };

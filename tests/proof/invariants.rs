@@ -200,6 +200,14 @@ impl Seen {
             return;
         }
         let is_write = exchange.method != Method::Get && (200..300).contains(&exchange.status);
+        if let (true, Method::Post, ["postgres", _, "attachments"]) = (is_write, exchange.method, rest) {
+            let body = serde_json::from_slice::<Value>(&exchange.request).unwrap_or_default();
+            let attached = body.get("app_name").and_then(Value::as_str).and_then(|name| self.before.get(name));
+            if !attached.is_some_and(|app| self.is_ours(app)) {
+                self.broken.push(format!("{}: the app is not ours", what()));
+            }
+            return;
+        }
         let ["apps", name, below @ ..] = rest else { return };
         if is_write && !matches!(below, ["machines", _, "lease"]) {
             // What an edit between two requests has put there was never seen before.

@@ -20,6 +20,7 @@ use crate::spec::environment::{DataDeletionPolicy, DeletionPolicy};
 use crate::template::has_expression;
 
 pub(super) use outputs::{Found, look_up, part_of};
+pub(super) use postgres::{Used, attachments};
 pub(super) use supabase_project::project_output;
 
 /// How long an object may take to be ready where nothing says otherwise.

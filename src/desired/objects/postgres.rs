@@ -1,13 +1,15 @@
 //! Clusters and databases of Fly Managed Postgres.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde_json::{Value, json};
 
 use super::{blank, is_retained, keep_data, place};
-use crate::desired::app::Defaults;
+use crate::desired::app::{BuiltApp, Defaults};
 use crate::desired::graph::Object;
 use crate::desired::resolver::Resolver;
 use crate::resource::own_name::own_name;
-use crate::resource::{ObjectKind, Provider};
+use crate::resource::{ComponentName, ObjectKey, ObjectKind, Provider};
 use crate::spec::positions::child;
 use crate::spec::postgres::{PostgresCluster, PostgresDatabase};
 
@@ -178,6 +180,42 @@ fn build_database(
     object.fields.extend(rotate(database.rotate).map(|rotate| ("rotate".to_owned(), rotate)));
     object.on_creation = ["cluster".to_owned()].into();
     Ok(object)
+}
+
+/// What each component of an app uses of other parts: itself, or a job in it.
+pub(in crate::desired) type Used = BTreeMap<String, BTreeSet<String>>;
+
+/// Fly's records of which apps use which of `objects`, each written once both are there.
+pub(in crate::desired) fn attachments(objects: &[Object], apps: &[BuiltApp], used: &Used) -> Vec<Object> {
+    // One app may use two databases of one cluster.
+    let mut records: BTreeMap<ObjectKey, Object> = BTreeMap::new();
+    for app in apps.iter().map(|built| &built.app) {
+        let parts: BTreeSet<&String> = std::iter::once(&app.component)
+            .chain(app.jobs.iter().map(|job| &job.part))
+            .filter_map(|part| used.get(part.as_str()))
+            .flatten()
+            .collect();
+        for object in objects.iter().filter(|object| parts.contains(&object.part.to_string())) {
+            let cluster = match object.key.object {
+                ObjectKind::PostgresCluster => Some(object.key.name.as_str()),
+                ObjectKind::PostgresDatabase => object.fields.get("cluster").and_then(Value::as_str),
+                _ => None,
+            };
+            let Some(cluster) = cluster else { continue };
+            let (org, name) = (&object.key.scope.name, format!("{cluster}/{}", app.name));
+            let part = format!("{}.attachments.{}", object.part, app.component);
+            let component = object.component.as_str();
+            let mut record = blank(Provider::Postgres, org, ObjectKind::PostgresAttachment, &name, component, &part);
+            // One that is there already is as good, whoever has made it.
+            record.adopt = true;
+            let fields = [("cluster", cluster), ("app", app.name.as_str())];
+            record.fields = fields.map(|(name, value)| (name.to_owned(), Value::from(value))).into();
+            record.on_creation = fields.map(|(name, _)| name.to_owned()).into();
+            let record = records.entry(record.key.clone()).or_insert(record);
+            record.after.extend([app.component.clone(), ComponentName::new(object.part.as_str())]);
+        }
+    }
+    records.into_values().collect()
 }
 
 fn rotate(rotate: Option<u32>) -> Option<Value> {

@@ -1,5 +1,5 @@
-//! Clusters of Managed Postgres, and databases in them, as objects. Whose they are is in their names, and what is noted on them in the
-//! names of empty databases beside them.
+//! Clusters of Managed Postgres, databases in them, and which apps use them, as objects. Whose the first two are is in their names, and
+//! what is noted on them in the names of empty databases beside them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -162,6 +162,29 @@ impl Reads {
             .collect()
     }
 
+    /// Which apps are noted as users of a cluster, under its name and under its id: specs may have either.
+    fn attachment_objects(&self, found: &Found) -> Vec<Object> {
+        let Found { cluster, .. } = found;
+        let kind = ObjectKind::PostgresAttachment;
+        let named = |within: &str, app: &str| {
+            let name = format!("{within}/{app}");
+            let id = format!("{}/{app}", cluster.id);
+            let mut object = self.object(kind, &name, &id, None, &Content::default());
+            object.is_close = true;
+            object
+        };
+        let apps = cluster.attached_apps.iter();
+        apps.flat_map(|app| [&cluster.name, &cluster.id].map(|within| named(within, &app.name))).collect()
+    }
+
+    /// Everything that a listing shows of a cluster.
+    fn objects_of(&self, found: &Found) -> Vec<Object> {
+        let mut objects = vec![self.cluster_object(found)];
+        objects.extend(self.database_objects(found));
+        objects.extend(self.attachment_objects(found));
+        objects
+    }
+
     fn object(
         &self,
         kind: ObjectKind,
@@ -200,7 +223,7 @@ impl Reads {
 
     /// Reads how to connect to one that is ready.
     async fn look_at(&self, object: &mut Object, wanted: &Fields) -> Result<(), FlyError> {
-        if object.state != ObjectState::Ready {
+        if object.state != ObjectState::Ready || object.key.object == ObjectKind::PostgresAttachment {
             return Ok(());
         }
         let (cluster_id, inside) =
@@ -246,10 +269,7 @@ impl Reads {
     /// The object by its key, as a listing shows it.
     async fn find(&self, key: &ObjectKey) -> Result<Option<Object>, FlyError> {
         let clusters = self.clusters().await?;
-        let mut objects = clusters.iter().flat_map(|found| {
-            let cluster = std::iter::once(self.cluster_object(found));
-            cluster.chain(self.database_objects(found)).collect::<Vec<_>>()
-        });
+        let mut objects = clusters.iter().flat_map(|found| self.objects_of(found));
         Ok(objects.find(|object| object.key == *key))
     }
 
@@ -315,10 +335,7 @@ impl ReadObjects for Reads {
                 return ObjectScope::unreadable(&self.scope, started_at, error.to_string(), advice);
             }
         };
-        let mut items: Vec<Object> = Vec::new();
-        for found in &clusters {
-            items.extend(std::iter::once(self.cluster_object(found)).chain(self.database_objects(found)));
-        }
+        let mut items: Vec<Object> = clusters.iter().flat_map(|found| self.objects_of(found)).collect();
         // Names of clusters are not unique, and copies have what is in them: only the first one of a name can be ours.
         let mut seen = BTreeSet::new();
         for object in &mut items {

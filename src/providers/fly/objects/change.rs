@@ -1,4 +1,4 @@
-//! How clusters, and databases in them, are made, changed, marked and deleted.
+//! How clusters, databases in them, and the records of which apps use them are made, changed, marked and deleted.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -91,6 +91,15 @@ impl Writes {
         Ok(Written { id: Some(id.clone()), shown: Some(id) })
     }
 
+    /// Notes that an app uses a cluster. The secret with the address is written like any other of the app.
+    async fn attach(&self, write: &ObjectWrite) -> Result<Written, ObjectError> {
+        let text = |name: &str| write.fields.get(name).and_then(Value::as_str).unwrap_or_default();
+        let cluster = self.reads.named(text("cluster")).await?.id;
+        self.writer.attach_cluster(&cluster, text("app")).await?;
+        let id = format!("{cluster}/{}", text("app"));
+        Ok(Written { id: Some(id.clone()), shown: Some(id) })
+    }
+
     /// Makes the user that is wanted, if it is not there.
     async fn make_user(&self, at: &At, fields: &Fields, content: &Content) -> Result<(), ObjectError> {
         if let Some(user) = at.user.as_ref().filter(|name| !content.users.contains_key(*name)) {
@@ -169,6 +178,7 @@ impl WriteObjects for Writes {
         let _alone = self.lane.lock().await;
         match write.key.object {
             ObjectKind::PostgresCluster => self.create_cluster(write).await,
+            ObjectKind::PostgresAttachment => self.attach(write).await,
             _ => self.create_database(write).await,
         }
     }
