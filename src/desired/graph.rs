@@ -253,6 +253,13 @@ pub struct Object {
     pub timeout: Duration,
 }
 
+impl Object {
+    /// Whether the value of a secret field is no secret: it is written in plain.
+    pub fn is_plain(&self, name: &str) -> bool {
+        self.fields.get("types").and_then(|types| types.get(name)).and_then(Value::as_str) == Some("plain")
+    }
+}
+
 /// One Fly app with everything in it.
 #[derive(Debug, Clone)]
 pub struct App {

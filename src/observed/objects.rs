@@ -93,7 +93,15 @@ pub enum ObjectState {
     },
 }
 
+/// The field that holds what is written in plain in place of a secret, by name.
+pub const PLAIN_VALUES: &str = "values";
+
 impl Object {
+    /// The value of a field that the spec has among the secret ones, where the provider shows it because it is kept in plain.
+    pub fn plain_value(&self, name: &str) -> Option<&str> {
+        self.fields.get(PLAIN_VALUES)?.get(name)?.as_str()
+    }
+
     /// Our marker, if it is ours and names this object.
     pub fn owned_by(&self, owner: &OwnerId) -> Option<&ObjectMarker> {
         self.marker.as_ref().filter(|marker| marker.owner == *owner && marker.name == self.key.name)

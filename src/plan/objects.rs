@@ -324,7 +324,8 @@ impl<'a> Planner<'a> {
         }
         if let Some(live) = live.filter(|_| object.key.object.owns_all_secrets()) {
             for name in live.fingerprints.keys().filter(|name| !object.secrets.contains_key(*name)) {
-                found.change_secret(name, Some(Change::Secret), None);
+                let old = live.plain_value(name).map_or(Change::Secret, |seen| Change::Plain(Value::from(seen)));
+                found.change_secret(name, Some(old), None);
                 found.gone.insert(name.clone());
             }
         }
@@ -341,20 +342,24 @@ impl<'a> Planner<'a> {
         found: &mut Difference,
     ) {
         let recorded = live.and_then(|live| live.fingerprints.get(name));
-        let old = recorded.map(|_| Change::Secret);
+        // What is written in plain can be read again, and may be shown.
+        let seen = live.and_then(|live| live.plain_value(name));
+        let show = |text: &str| if object.is_plain(name) { Change::Plain(Value::from(text)) } else { Change::Secret };
+        let old = recorded.map(|_| seen.map_or(Change::Secret, show));
         let reason = match (value, &self.fleet.fingerprinter) {
             (SecretValue::Known(text), Some(fingerprinter)) => {
                 let text = SecretText::new(output::resolve_text(text.expose(), outputs));
                 let waits = output::waits_for(text.expose());
                 let fingerprint = fingerprinter.of_object(&object.key, name, &text);
-                if waits.is_empty() && recorded == Some(&fingerprint) {
+                let is_as_written = seen.is_none_or(|seen| seen == text.expose());
+                if waits.is_empty() && recorded == Some(&fingerprint) && is_as_written {
                     found.fingerprints.insert(name.to_owned(), fingerprint);
                     return;
                 }
                 if waits.is_empty() {
                     found.fingerprints.insert(name.to_owned(), fingerprint);
                 }
-                found.change_secret(name, old, Some(Change::Secret));
+                found.change_secret(name, old, Some(show(text.expose())));
                 found.waits_for.extend(waits);
                 found.secrets.insert(name.to_owned(), text);
                 return;

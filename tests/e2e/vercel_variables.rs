@@ -1,6 +1,8 @@
 //! What kinds of variables there are at Vercel: those that everybody may read, those that can be decrypted, and those that nobody reads
 //! again.
 
+use hangar::resource::{Change, FieldChange};
+
 use crate::support::environment;
 use crate::vercel::{REPO, config, configured};
 use crate::world::World;
@@ -44,6 +46,39 @@ async fn a_variable_is_plain_encrypted_or_sensitive_as_its_spec_says() {
     assert_eq!(world.kinds(), all);
     world.tear_down().await;
     assert!(world.left().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_plain_is_shown_and_what_somebody_makes_of_it_is_seen() {
+    let mut world = world("A: {plain: one}, B: text, C: {plain: gone}");
+    let seen = |change: &FieldChange| (change.path.clone(), change.old.clone(), change.new.clone());
+    let plain = |text: &str| Some(Change::Plain(text.into()));
+    let changes = async |world: &mut World| -> Vec<_> {
+        let plan = world.diff().await.plan;
+        let of_variables = plan.steps.iter().filter(|step| step.key.to_string().contains("variables"));
+        of_variables.flat_map(|step| &step.changes).filter(|change| change.path.len() == 1).map(seen).collect()
+    };
+    let (a, b, c) = ("A".to_owned(), "B".to_owned(), "C".to_owned());
+    let all =
+        [(a.clone(), None, plain("one")), (b.clone(), None, Some(Change::Secret)), (c.clone(), None, plain("gone"))];
+    assert_eq!(changes(&mut world).await, all);
+    world.converge().await;
+    world.put("demo.yaml", &demo("A: {plain: two}, B: other"));
+    let all = [
+        (a.clone(), plain("one"), plain("two")),
+        (b, Some(Change::Secret), Some(Change::Secret)),
+        (c, plain("gone"), None),
+    ];
+    assert_eq!(changes(&mut world).await, all);
+    world.converge().await;
+    // The note beside it says still that it is as it was written.
+    let web = world.web();
+    let id = web.variables().into_iter().find(|one| one.key == "A").unwrap().id;
+    web.edit_variable(&id, "by hand").unwrap();
+    assert_eq!(changes(&mut world).await, [(a, plain("by hand"), plain("two"))]);
+    world.converge().await;
+    assert_eq!(world.kinds()[0], kind("A", "plain", "two"));
+    world.reconcile_without_writes().await;
 }
 
 #[test]

@@ -10,7 +10,7 @@ use super::client::{self, VercelError, VercelProblem, VercelReader};
 use super::marks::{self, Kept, Mark, Ours};
 use super::wire::{Alias, Project, ProjectDomain, Variable, VariableKind};
 use crate::clock::SharedClock;
-use crate::observed::{Object, ObjectScope, ObjectState};
+use crate::observed::{Object, ObjectScope, ObjectState, PLAIN_VALUES};
 use crate::providers::objects::{Class, ObjectError};
 use crate::resource::object::{Fields, Marks, ObjectMarker};
 use crate::resource::{ComponentName, EnvName, ObjectKey, ObjectKind, OwnerId, ScopeKey};
@@ -382,7 +382,7 @@ impl Reads {
         let custom = self.custom(&target).await?;
         let none = serde_json::Map::new();
         let wanted_types = wanted.get("types").and_then(Value::as_object).unwrap_or(&none);
-        let mut types = serde_json::Map::new();
+        let (mut types, mut values) = (serde_json::Map::new(), serde_json::Map::new());
         object.fields = wanted.iter().filter(|(name, _)| *name == "target" || *name == "branch").map(owned).collect();
         for (variable, ours) in seen.ours(marker.owner.as_str(), marker.env.as_str()) {
             if !target.meets(variable, custom.as_deref()) {
@@ -403,9 +403,13 @@ impl Reads {
                     continue;
                 }
             }
+            if variable.kind() == VariableKind::Plain {
+                values.insert(variable.key.clone(), json!(variable.value().map(SecretText::expose)));
+            }
             object.fingerprints.insert(variable.key.clone(), ours.fingerprint);
         }
         object.fields.insert("types".to_owned(), Value::Object(types));
+        object.fields.insert(PLAIN_VALUES.to_owned(), Value::Object(values));
         Ok(())
     }
 }
