@@ -119,7 +119,7 @@ pub(super) struct Selection {
     /// Only this environment.
     #[arg(long, value_name = "NAME")]
     pub(super) env: Option<String>,
-    /// Only this component of each environment.
+    /// Only this component of each environment, such as `web` or `neon.main`. What comes after something else that would change waits.
     #[arg(long, value_name = "COMPONENT")]
     pub(super) only: Option<String>,
 }

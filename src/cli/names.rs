@@ -33,7 +33,10 @@ fn component(name: &str, env: Option<&EnvName>, around: &Surroundings) -> Result
     let mut known = BTreeSet::new();
     for (_, wanted) in selected {
         match wanted {
-            Wanted::Ready(env) => known.extend(env.apps.iter().map(|app| app.component.as_str())),
+            Wanted::Ready(env) => {
+                known.extend(env.apps.iter().map(|app| app.component.as_str()));
+                known.extend(env.objects.iter().map(|object| object.component.as_str()));
+            }
             // Which components it has cannot be told; that it is broken is said elsewhere.
             Wanted::Broken { .. } => return Ok(ComponentName::new(name)),
         }

@@ -34,6 +34,7 @@ mod proof;
 mod queue;
 mod rollout;
 mod secrets;
+mod select;
 mod sets;
 mod sleep;
 mod step;

@@ -298,7 +298,7 @@ impl<'a> Planner<'a> {
     }
 
     /// The writes of secrets that only machines would record which are not written either: each pass would write them once more.
-    fn unrecorded_secrets(&self, first_step: usize, refused: &BTreeSet<StepId>) -> Vec<StepId> {
+    pub(super) fn unrecorded_secrets(&self, first_step: usize, refused: &BTreeSet<StepId>) -> Vec<StepId> {
         let steps = self.plan.steps.get(first_step..).unwrap_or_default();
         let is_in_vain = |step: &&Step| {
             let machines = steps.iter().filter(|other| {
@@ -327,26 +327,6 @@ impl<'a> Planner<'a> {
             kept.push(step);
         }
         self.plan.steps = kept;
-    }
-
-    /// Leaves only what was asked for.
-    fn select(&mut self) {
-        if self.request.env.is_none() && self.request.component.is_none() {
-            return;
-        }
-        let wants = |env: &EnvName, component: Option<&ComponentName>| {
-            self.request.env.as_ref().is_none_or(|only| only == env)
-                && (self.request.component.is_none()
-                    || component.is_none()
-                    || component == self.request.component.as_ref())
-        };
-        let gone = self.plan.steps.iter().filter(|step| !wants(&step.env, step.component.as_ref())).map(|step| step.id);
-        let gone: BTreeSet<StepId> = gone.collect();
-        self.plan.withheld.retain(|withheld| wants(&withheld.env, withheld.component.as_ref()));
-        self.plan.notices.retain(|notice| wants(&notice.env, notice.component.as_ref()));
-        self.plan.environments.retain(|env, _| wants(env, None));
-        self.plan.outputs.retain(|env, _| wants(env, None));
-        self.remove_steps(&gone);
     }
 
     /// Whether a safety rule holds: always, except where a test shows what it is for.

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::os::unix::fs::PermissionsExt;
 
-use crate::support::{CONTROLLER, Folder, Ran, Server, environment};
+use crate::support::{CONTROLLER, Folder, Ran, Server, environment, with_spec};
 
 /// A folder whose runs would reach `server`, if they sent anything.
 fn folder(server: &Server, files: &[(&str, &str)]) -> Folder {
@@ -295,10 +295,12 @@ fn files_with_secrets_that_others_can_read_are_refused() {
 fn options_that_name_nothing_are_refused_before_anything_is_sent() {
     let server = Server::start();
     let folder = folder(&server, &[("a.yaml", &environment("demo", "")), ("b.yaml", &environment("other", ""))]);
+    folder.write("c.yaml", with_spec("third", "neon: {project: p, branches: {main: {}}}", ""));
     for (options, text) in [
         ("--env dmeo", "there is no environment `dmeo`: did you mean `demo`?"),
-        ("--env x", "there is no environment `x`: known are `demo`, `other`"),
+        ("--env x", "there is no environment `x`: known are `demo`, `other`, `third`"),
         ("--only wbe", "there is no component `wbe`: did you mean `web`?"),
+        ("--env third --only neon.mian", "there is no component `neon.mian`: did you mean `neon.main`?"),
         ("--env demo --only nothing", "there is no component `nothing`: known are `web`"),
         ("--approve dmeo", "there is no environment `dmeo`: did you mean `demo`?"),
         ("--patience soon", "`--patience soon`"),

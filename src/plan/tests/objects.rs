@@ -63,6 +63,18 @@ fn what_is_not_there_is_made_and_what_uses_it_waits_until_it_is_known() {
 }
 
 #[test]
+fn what_waits_for_a_part_that_was_not_asked_for_waits() {
+    let world = World::wanting(&[("e", NEON, WEB)]);
+    let select = |component: &str| world.clone().with(|world| world.request.component = Some(component.into()));
+    assert_eq!(writes(&select("neon.main")), ["create Neon branch e-main of p"]);
+    let web = select("web");
+    assert_eq!(writes(&web), Vec::<String>::new());
+    let waits = "waits DependencyBlocked: machine app/iad/0 of e-web comes after Neon branch e-main of p of `neon.main`, which was not asked for: run that first, or all at once without `--only`";
+    tells_of(&web, &[waits]);
+    assert!(web.plan().steps.iter().all(|step| !matches!(step.action, Action::CreateMachine(_))));
+}
+
+#[test]
 fn what_is_made_from_another_environments_branch_waits_until_that_is_there() {
     const CHILD: &str = "neon: {project: p, branches: {main: {parent: base-main}}},";
     let both = [("base", NEON, ""), ("e", CHILD, "")];
