@@ -391,6 +391,27 @@ fn mistakes_are_errors_at_their_place() {
 }
 
 #[test]
+fn what_vercel_would_refuse_is_an_error_before_it_is_asked() {
+    let project = |more: &str| format!("{{vercel: {{projects: {{web: {{project: p, branch: b, {more}}}}}}}}}");
+    for (more, message) in [
+        ("domains: ['${{ env.name }}']", "`e` is not a host name, for example `www.example.com`"),
+        (
+            "deployment: {}, aliases: [ok.acme.dev, 'https://acme.dev']",
+            "`https://acme.dev` is not a host name, for example `www.example.com`",
+        ),
+        (
+            "deployment: {sha: 4f2a9c1}",
+            "`4f2a9c1` is not the whole hash of a commit (a branch moves, and an abbreviation may become another commit's: write all 40 characters)",
+        ),
+    ] {
+        let built = built(&environment("e", &project(more)));
+        let told = messages(&built);
+        assert_eq!(told.len(), 1, "{told:#?}");
+        assert_eq!(told[0].split_once(' ').unwrap().1, message);
+    }
+}
+
+#[test]
 fn names_are_shortened_only_where_that_was_asked_for() {
     let long = "e".repeat(60);
     let fly = |apps: &str| format!("{{fly: {{org: o, region: iad, apps: {{{apps}}}}}}}");

@@ -13,6 +13,8 @@ use crate::resource::{ComponentName, ObjectKind, Provider};
 use crate::spec::environment::Class;
 use crate::spec::positions::child;
 use crate::spec::secret::SecretSource;
+use crate::spec::validate::gate::not_a_commit;
+use crate::spec::validate::names;
 use crate::spec::vercel::{DeployedBy, VercelDeployment, VercelProject, VercelVariable};
 use crate::template::{Destination, Text};
 
@@ -150,13 +152,25 @@ fn domains(resolver: &mut Resolver<'_>, project: &Project<'_>) -> Option<Vec<Obj
     for (index, domain) in project.written.domains.iter().enumerate() {
         let what = format!("domains.{index}");
         let at = place(&project.part(&what), format!("{}/domains/{index}", project.pointer));
-        let name = resolver.fill_known(domain, at)?.to_lowercase();
+        let name = host(resolver, domain, at)?;
         let mut object = project.object(ObjectKind::VercelDomain, &name, &what);
         object.on_creation.insert("target".to_owned());
         object.after = project.after(&["mark"]);
         objects.push(object);
     }
     Some(objects)
+}
+
+/// The host name that `text` stands for.
+fn host(resolver: &mut Resolver<'_>, text: &str, at: Place) -> Option<String> {
+    let name = resolver.fill_known(text, at.clone())?.to_lowercase();
+    match names::host(&name) {
+        None => Some(name),
+        Some(problem) => {
+            resolver.error(&at, format!("`{name}` {problem}"), None);
+            None
+        }
+    }
 }
 
 fn aliases(resolver: &mut Resolver<'_>, project: &Project<'_>) -> Option<Vec<Object>> {
@@ -169,7 +183,7 @@ fn aliases(resolver: &mut Resolver<'_>, project: &Project<'_>) -> Option<Vec<Obj
             resolver.error(&at, "an alias leads to a deployment, and none is asked for", Some(help));
             return None;
         }
-        let name = resolver.fill_known(alias, at.clone())?.to_lowercase();
+        let name = host(resolver, alias, at.clone())?;
         let mut object = project.object(ObjectKind::VercelAlias, &name, &what);
         let deployment = format!("${{{{ vercel.{}.deploymentId }}}}", project.component);
         object.fields.insert("deployment".to_owned(), Value::from(resolver.fill_plain(&deployment, at)?));
@@ -222,7 +236,13 @@ fn deployment(resolver: &mut Resolver<'_>, project: &Project<'_>, written: &Verc
             resolver.error(&at, "a preview does not decide what is in production", Some(help));
             return None;
         }
-        object.fields.insert("sha".to_owned(), Value::from(resolver.fill_known(sha, at)?));
+        let sha = resolver.fill_known(sha, at.clone())?;
+        if let Some(problem) = not_a_commit(&sha) {
+            let help = "a branch moves, and an abbreviation may become another commit's: write all 40 characters";
+            resolver.error(&at, problem, Some(help.to_owned()));
+            return None;
+        }
+        object.fields.insert("sha".to_owned(), Value::from(sha));
         if project.target == "production" {
             object.fields.insert("inProduction".to_owned(), Value::Bool(true));
         }
