@@ -17,6 +17,7 @@ const DEFAULT_RATE: Rate = Rate::new(Duration::from_secs(1), 3);
 pub struct Call {
     pub(super) action: &'static str,
     pub(super) object: String,
+    pub(super) account: String,
     pub(super) lane: Option<&'static str>,
     pub(super) path: String,
     pub(super) query: Vec<(&'static str, String)>,
@@ -50,6 +51,7 @@ impl Call {
         Self {
             action,
             object: object.to_owned(),
+            account: String::new(),
             lane: None,
             path,
             query: Vec::new(),
@@ -119,6 +121,13 @@ impl Call {
     #[must_use]
     pub const fn harmless(mut self, statuses: &'static [u16]) -> Self {
         self.harmless = statuses;
+        self
+    }
+
+    /// The account that the provider counts it for, where one token is for several.
+    #[must_use]
+    pub fn account(mut self, account: &str) -> Self {
+        account.clone_into(&mut self.account);
         self
     }
 

@@ -65,6 +65,7 @@ impl Exchange {
         let policy = self.connection.retry;
         let key = LimitKey {
             token: self.connection.token.label().to_owned(),
+            account: call.account.clone(),
             action: call.lane.unwrap_or(call.action),
             object: if call.lane.is_some() { String::new() } else { call.object.clone() },
         };

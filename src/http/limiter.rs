@@ -19,6 +19,8 @@ const PRUNE_ABOVE: usize = 4096;
 pub struct LimitKey {
     /// The token's label.
     pub token: String,
+    /// Which of the accounts that the token is for; empty where it is for one.
+    pub account: String,
     /// The kind of request, such as `update machine`.
     pub action: &'static str,
     /// The object it is about: a machine's id, an app's name.
@@ -155,7 +157,7 @@ mod tests {
     }
 
     fn key(object: &str) -> LimitKey {
-        LimitKey { token: "T".into(), action: "update machine", object: object.into() }
+        LimitKey { token: "T".into(), account: String::new(), action: "update machine", object: object.into() }
     }
 
     #[tokio::test(start_paused = true)]

@@ -32,23 +32,46 @@ impl Quota {
     }
 }
 
-/// What was told last, by token and kind of request.
+/// Token, account and kind of request.
+type Counted = (String, String, &'static str);
+
+/// What was told last of what is counted separately.
 #[derive(Debug, Default)]
 pub struct Quotas {
-    known: Mutex<BTreeMap<(String, &'static str), Quota>>,
+    known: Mutex<BTreeMap<Counted, Quota>>,
 }
 
 impl Quotas {
     pub(super) fn note(&self, key: &LimitKey, quota: Quota) {
-        self.lock().insert((key.token.clone(), key.action), quota);
+        self.lock().insert((key.token.clone(), key.account.clone(), key.action), quota);
     }
 
-    /// What is left for requests of this kind with the token of this label; nothing where it was not told, or is counted anew by now.
-    pub fn of(&self, token: &str, action: &'static str, now: DateTime<Utc>) -> Option<Quota> {
-        self.lock().get(&(token.to_owned(), action)).copied().filter(|quota| quota.resets_at > now)
+    /// What is left to an account for requests of this kind with the token of this label; nothing where it was not told, or is counted
+    /// anew by now.
+    pub fn of(&self, token: &str, account: &str, action: &'static str, now: DateTime<Utc>) -> Option<Quota> {
+        self.lock().get(&(token.to_owned(), account.to_owned(), action)).copied().filter(|quota| quota.resets_at > now)
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<(String, &'static str), Quota>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Counted, Quota>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_one_account_has_left_is_not_what_another_has() {
+        let now: DateTime<Utc> = "2026-10-01T00:00:00Z".parse().unwrap();
+        let quota = Quota { limit: 100, left: 3, resets_at: now + chrono::TimeDelta::hours(1) };
+        let quotas = Quotas::default();
+        let key = LimitKey { token: "T".into(), account: "acme".into(), action: "deploy", object: String::new() };
+        quotas.note(&key, quota);
+        assert_eq!(quotas.of("T", "acme", "deploy", now), Some(quota));
+        for (token, account, action) in [("T", "other", "deploy"), ("U", "acme", "deploy"), ("T", "acme", "read")] {
+            assert_eq!(quotas.of(token, account, action, now), None, "{token} {account} {action}");
+        }
+        assert_eq!(quotas.of("T", "acme", "deploy", quota.resets_at), None);
     }
 }

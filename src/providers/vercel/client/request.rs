@@ -24,8 +24,17 @@ impl VercelScope {
         if team.starts_with("team_") { Self::Id(team.to_owned()) } else { Self::Slug(team.to_owned()) }
     }
 
-    /// The call, in this team.
+    /// The team as it is called here; nothing where the token says it.
+    pub(super) fn account(&self) -> &str {
+        match self {
+            Self::Id(team) | Self::Slug(team) => team,
+            Self::OfToken => "",
+        }
+    }
+
+    /// The call, in this team, which Vercel counts it for.
     pub(super) fn on(&self, call: Call) -> Call {
+        let call = call.account(self.account());
         match self {
             Self::Id(id) => call.query("teamId", id.as_str()),
             Self::Slug(slug) => call.query("slug", slug.as_str()),

@@ -183,8 +183,8 @@ impl VercelWriter {
     /// How many deployments the team may still make, as far as Vercel has told this run.
     pub fn deployments_left(&self) -> Option<Quota> {
         let connection = self.http.reader().connection();
-        let shared = &connection.shared;
-        shared.quotas.of(connection.token.label(), DEPLOYMENTS, shared.clock.now())
+        let (shared, account) = (&connection.shared, self.reader.scope().account());
+        shared.quotas.of(connection.token.label(), account, DEPLOYMENTS, shared.clock.now())
     }
 
     /// Makes a deployment of a commit. After an unknown outcome, look for it by branch and commit before another attempt.
