@@ -17,6 +17,7 @@ mod schema;
 mod signals;
 mod sim;
 mod simulator;
+mod standins;
 mod status;
 mod strangers;
 mod surroundings;

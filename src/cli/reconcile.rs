@@ -178,9 +178,15 @@ pub(super) fn show_diagnostics(global: &Global, around: &Surroundings) {
     if !around.loaded.diagnostics.is_empty() {
         output::diagnostics(global, &around.loaded.diagnostics);
     }
+    let mut notes = Vec::new();
     if !around.loaded.stand_ins.is_empty() {
         let names: Vec<&str> = around.loaded.stand_ins.iter().map(String::as_str).collect();
-        output::note(global, &format!("{}\n\n", stand_ins_note(&names)));
+        notes.push(stand_ins_note(&names));
+    }
+    let pulls = around.pulls.iter();
+    notes.extend(pulls.map(|pull| format!("note: in the simulator {pull} stands in for people's pull requests")));
+    if !notes.is_empty() {
+        output::note(global, &format!("{}\n\n", notes.join("\n")));
     }
 }
 

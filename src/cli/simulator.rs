@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::exit::CliError;
+use super::standins;
 use crate::clock::SharedClock;
 use crate::http::transport::{Method, Request, Response, SharedTransport, Transport, TransportError};
 use crate::random::Random;
 use crate::secret::SecretText;
 use crate::sim::contract::{self, Contract, Reporter};
 use crate::sim::{FaultFile, SimConfig, Simulator};
+use crate::spec::SourceFile;
 
 /// How long a command that is run once takes in a simulator where nobody is there to end it.
 pub(super) const COMMAND: Duration = Duration::from_secs(2);
@@ -39,6 +41,16 @@ impl LocalSimulator {
     pub(super) fn transport(&self) -> SharedTransport {
         let inner = self.simulator.transport();
         Arc::new(Saving { inner, simulator: self.simulator.clone(), file: self.folder.join("state.json") })
+    }
+
+    /// Gives the repositories that these specs name pull requests and branches that stand in for people's; returns the open ones.
+    pub(super) fn stand_in_for_people(&self, files: &[SourceFile]) -> Result<Vec<String>, CliError> {
+        let pulls = standins::open(&self.simulator, files);
+        if !pulls.is_empty() {
+            let file = self.folder.join("state.json");
+            save(&self.simulator, &file).map_err(CliError::io(format!("`{}` cannot be written", file.display())))?;
+        }
+        Ok(pulls)
     }
 
     /// The stand-in for the master key: made once, readable only by its owner.

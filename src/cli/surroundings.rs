@@ -42,6 +42,8 @@ pub(super) struct Surroundings {
     pub(super) shared: Shared,
     /// The simulator, if that is what is spoken to.
     pub(super) simulator: Option<LocalSimulator>,
+    /// The pull requests in the simulator that stand in for people's.
+    pub(super) pulls: Vec<String>,
     /// The files and folders that were given.
     pub(super) paths: Vec<PathBuf>,
     store: PathBuf,
@@ -73,6 +75,10 @@ impl Surroundings {
             Some(elsewhere) => elsewhere.load().await?,
             None => snapshot,
         };
+        let pulls = match &simulator {
+            Some(simulator) => simulator.stand_in_for_people(&snapshot.files)?,
+            None => Vec::new(),
+        };
         let source = elsewhere.unwrap_or(directory);
         let source = WithRepositories::new(source, shared.clone(), Arc::clone(&variables));
         loaded = load(&source.complete(snapshot).await, &*variables)?;
@@ -93,6 +99,7 @@ impl Surroundings {
             variables,
             shared,
             simulator,
+            pulls,
             paths: target.paths.clone(),
             store,
         };

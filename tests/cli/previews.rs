@@ -6,13 +6,7 @@ use crate::support::{Folder, Server};
 
 const GITHUB_TOKEN: &str = "ghp_planted_0123456789abcdef";
 
-/// A folder with a set of previews of `acme/chat`, both of whose platforms are at `server`.
-fn folder(server: &Server) -> Folder {
-    let url = &server.url;
-    let controller = format!(
-        "apiVersion: hangar/v1\nkind: Controller\nmetadata: {{name: hangar}}\nspec:\n  owner: hangar\n  github: {{baseUrl: '{url}'}}\n  fly: {{organizations: {{acme: {{token: {{fromEnv: FLY_API_TOKEN}}}}}}}}\n"
-    );
-    let set = "apiVersion: hangar/v1
+const SET: &str = "apiVersion: hangar/v1
 kind: PreviewSet
 metadata: {name: chat}
 spec:
@@ -25,9 +19,26 @@ spec:
         region: iad
         apps: {web: {image: 'registry.fly.io/demo:${{ head.shortSha }}'}}
 ";
-    let mut folder = Folder::with(&[("hangar.yaml", &controller), ("chat.yaml", set)]);
+
+/// A folder with a set of previews of `acme/chat`, both of whose platforms are at `server`.
+fn folder(server: &Server) -> Folder {
+    let url = &server.url;
+    let controller = format!(
+        "apiVersion: hangar/v1\nkind: Controller\nmetadata: {{name: hangar}}\nspec:\n  owner: hangar\n  github: {{baseUrl: '{url}'}}\n  fly: {{organizations: {{acme: {{token: {{fromEnv: FLY_API_TOKEN}}}}}}}}\n"
+    );
+    let mut folder = Folder::with(&[("hangar.yaml", &controller), ("chat.yaml", SET)]);
     folder.use_server(server);
     folder
+}
+
+#[test]
+fn in_the_simulator_a_pull_request_stands_in_for_peoples() {
+    let gated = SET.replace("      fly:\n", "      requires: {checks: {names: [ci]}}\n      fly:\n");
+    let folder = Folder::with(&[("chat.yaml", &gated)]);
+    let note = "in the simulator acme/chat#1 stands in for people's pull requests";
+    folder.run("diff --sim").ended(2).says(&[note, "chat-example  2 to create"]);
+    folder.run("reconcile --once --sim").ended(0).says(&[note, "✓ chat-example  as desired"]);
+    folder.run("diff --sim").ended(0).says(&[note, "Nothing to do"]);
 }
 
 #[test]

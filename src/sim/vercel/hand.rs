@@ -125,8 +125,13 @@ impl Simulator {
 
     /// Somebody makes a Vercel project, connected with a GitHub repository (`owner/name`) if one is named, unless it is there.
     pub fn create_vercel_project(&self, team: &str, name: &str, repo: Option<&str>) -> VercelHand {
-        let now = self.now();
-        self.present().world.vercel.ensure(team, name, repo, now);
+        let (now, config) = (self.now(), std::sync::Arc::clone(&self.inner.config));
+        let mut state = self.present();
+        let world = &mut state.world;
+        world.vercel.ensure(team, name, repo, now);
+        // What is pushed from now on is deployed.
+        world.vercel.sync(&world.github, &config, now);
+        drop(state);
         self.vercel(team, name)
     }
 
