@@ -246,7 +246,8 @@ impl<'a> Planner<'a> {
             object.after.iter().filter(|used| progress.is_stuck(used)).map(|used| format!("`{used}`")).collect();
         if !stuck.is_empty() {
             let key = ResourceKey::Object(object.key.clone());
-            let message = format!("{} waits for {}, which is not as wanted", object.key, stuck.join(" and "));
+            let verb = if stuck.len() == 1 { "is" } else { "are" };
+            let message = format!("{} waits for {}, which {verb} not as wanted", object.key, stuck.join(" and "));
             self.wait(&env.name, Some(&object.component), Some(&key), Reason::DependencyBlocked, message, None);
             return None;
         }

@@ -99,6 +99,17 @@ pub(super) struct Group<'p> {
     pub(super) entries: Vec<Entry<'p>>,
 }
 
+impl Group<'_> {
+    /// Whether what is called `subject` is shown in it: several objects of one name make up one component.
+    fn is_of(&self, component: Option<&ComponentName>, subject: &Subject) -> bool {
+        let is_beside = match (&self.subject, subject) {
+            (Subject::Object(one), Subject::Object(other)) => one.scope == other.scope && one.name == other.name,
+            (one, other) => one == other,
+        };
+        self.component == component && is_beside
+    }
+}
+
 /// Changes that the level of an environment withholds.
 #[derive(Debug, Clone)]
 pub(super) struct Held<'p> {
@@ -151,7 +162,7 @@ fn view_of<'p>(plan: &'p Plan, name: &'p EnvName, is_orphan: bool) -> EnvView<'p
     for step in plan.steps.iter().filter(|step| step.env == *name) {
         let subject = step.key.subject();
         let component = step.component.as_ref();
-        if let Some(group) = groups.iter_mut().find(|group| group.component == component && group.subject == subject) {
+        if let Some(group) = groups.iter_mut().find(|group| group.is_of(component, &subject)) {
             add(&mut group.entries, step);
         } else {
             let mut group = Group { component, subject, entries: Vec::new() };
@@ -208,7 +219,7 @@ fn held_by_level<'p>(blocked: &[&'p Withheld]) -> Option<Held<'p>> {
             health: None,
         };
         let (component, subject) = (withheld.component.as_ref(), key.subject());
-        match groups.iter_mut().find(|group| group.component == component && group.subject == subject) {
+        match groups.iter_mut().find(|group| group.is_of(component, &subject)) {
             Some(group) => group.entries.push(entry),
             None => groups.push(Group { component, subject, entries: vec![entry] }),
         }
