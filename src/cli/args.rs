@@ -31,7 +31,7 @@ Environment variables:
   VERCEL_TOKEN           the same for Vercel
   SUPABASE_ACCESS_TOKEN  the same for Supabase
   GITHUB_TOKEN           the same for GitHub, where sets of previews and comments need it
-  HANGAR_MASTER_KEY      what generated secrets are derived from, unless a `Controller` names another
+  HANGAR_MASTER_KEY      what generated secrets come from, unless a `Controller` names another
   FLY_FLAPS_BASE_URL     where the Machines API is, such as the address of `hangar sim`
   NO_COLOR               no colours, if set
 

@@ -100,11 +100,13 @@ pub fn nearest_help<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) ->
     nearest(word, &known).map(|meant| format!("{DID_YOU_MEAN}{meant}{MEANT_END}"))
 }
 
-/// The known word that was probably meant: the same but for case and separators, or few typing errors away.
+/// The known word that was probably meant: the same but for case, separators and number, or few typing errors away.
 fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
     let plain = |word: &str| word.replace(['_', '-'], "").to_lowercase();
     let target = plain(word);
-    if let Some(same) = known.iter().find(|known| plain(known) == target) {
+    let is_plural = |many: &str, one: &str| many.strip_prefix(one).is_some_and(|end| matches!(end, "" | "s" | "es"));
+    let is_same = |known: &str| is_plural(known, &target) || is_plural(&target, known);
+    if let Some(same) = known.iter().find(|known| is_same(&plain(known))) {
         return Some(same);
     }
     // One letter or two are too little to guess from.

@@ -91,6 +91,9 @@ impl fmt::Debug for PlainVariable {
     }
 }
 
+/// Where a secret can come from.
+const SOURCES: [&str; 4] = ["fromEnv", "fromFile", "value", "generate"];
+
 impl<'de> Deserialize<'de> for VercelVariable {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match Value::deserialize(deserializer)? {
@@ -98,7 +101,17 @@ impl<'de> Deserialize<'de> for VercelVariable {
             Value::Bool(value) => Ok(Self::Text(value.to_string())),
             Value::Number(value) => Ok(Self::Text(value.to_string())),
             Value::Object(map) if map.contains_key("plain") => {
+                if map.get("plain").is_some_and(Value::is_object) {
+                    let message =
+                        "`plain` holds a text that everybody may read; a secret goes without it: `{fromEnv: …}`";
+                    return Err(serde::de::Error::custom(message));
+                }
                 PlainVariable::deserialize(Value::Object(map)).map(Self::Plain).map_err(serde::de::Error::custom)
+            }
+            Value::Object(map) if !map.keys().any(|key| SOURCES.contains(&key.as_str())) => {
+                let unknown = map.keys().next().map(|key| format!("unknown field `{key}`, ")).unwrap_or_default();
+                let known = SOURCES.map(|source| format!("`{source}`")).join(", ");
+                Err(serde::de::Error::custom(format!("{unknown}expected one of `plain`, {known}, or a text")))
             }
             other => SecretSource::deserialize(other).map(Self::Secret).map_err(serde::de::Error::custom),
         }

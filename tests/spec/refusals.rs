@@ -60,6 +60,34 @@ fn all_problems_of_all_files_come_at_once() {
 }
 
 #[test]
+fn a_variable_at_vercel_says_what_it_can_be() {
+    let spec = "apiVersion: hangar/v1
+kind: Environment
+metadata: {name: demo}
+spec:
+  vercel:
+    projects:
+      web:
+        project: web
+        branch: x
+        alias: [a.acme.dev]
+        env:
+          A: {plain: {fromEnv: X}}
+          B: {plian: x}
+          C: {}
+";
+    assert_eq!(
+        listed(&read(spec).unwrap_err()),
+        [
+            "10:9 unknown field `alias` (did you mean `aliases`?)",
+            "12:11 `plain` holds a text that everybody may read; a secret goes without it: `{fromEnv: …}`",
+            "13:11 unknown field `plian`, expected one of `plain`, `fromEnv`, `fromFile`, `value`, `generate`, or a text",
+            "14:11 expected one of `plain`, `fromEnv`, `fromFile`, `value`, `generate`, or a text",
+        ]
+    );
+}
+
+#[test]
 fn files_that_are_no_text_are_refused_before_they_are_read() {
     let large = SourceFile { path: "x".into(), bytes: vec![b' '; 10 * 1024 * 1024] };
     let binary = SourceFile { path: "x".into(), bytes: b"\x7fELF\x02\x01\x01\0\0\xff".to_vec() };
