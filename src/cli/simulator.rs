@@ -45,8 +45,9 @@ impl LocalSimulator {
 
     /// Gives the repositories that these specs name pull requests and branches that stand in for people's; returns the open ones.
     pub(super) fn stand_in_for_people(&self, files: &[SourceFile]) -> Result<Vec<String>, CliError> {
+        let before = self.simulator.repositories();
         let pulls = standins::open(&self.simulator, files);
-        if !pulls.is_empty() {
+        if self.simulator.repositories() != before {
             let file = self.folder.join("state.json");
             save(&self.simulator, &file).map_err(CliError::io(format!("`{}` cannot be written", file.display())))?;
         }

@@ -394,7 +394,7 @@ fn mistakes_are_errors_at_their_place() {
 fn what_vercel_would_refuse_is_an_error_before_it_is_asked() {
     let project = |more: &str| format!("{{vercel: {{projects: {{web: {{project: p, branch: b, {more}}}}}}}}}");
     for (more, message) in [
-        ("domains: ['${{ env.name }}']", "`e` is not a host name, for example `www.example.com`"),
+        ("domains: [acme]", "`acme` is not a host name, for example `www.example.com`"),
         (
             "deployment: {}, aliases: [ok.acme.dev, 'https://acme.dev']",
             "`https://acme.dev` is not a host name, for example `www.example.com`",

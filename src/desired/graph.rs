@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::previews::{Audience, Ended, NamePattern, Preview, PreviewSet, Provenance};
 use crate::resource::marker::Finalizer;
-use crate::resource::object::Fields;
+use crate::resource::object::{Fields, is_plain};
 use crate::resource::{
     AppName, Commit, ComponentName, EnvName, IpKind, MachineSlot, ObjectKey, OrgSlug, OwnerId, ScopeKey, VolumeSlot,
 };
@@ -256,7 +256,7 @@ pub struct Object {
 impl Object {
     /// Whether the value of a secret field is no secret: it is written in plain.
     pub fn is_plain(&self, name: &str) -> bool {
-        self.fields.get("types").and_then(|types| types.get(name)).and_then(Value::as_str) == Some("plain")
+        is_plain(&self.fields, name)
     }
 }
 

@@ -13,7 +13,7 @@ use crate::observed::{Object, ObjectState};
 use crate::plan::{Action, Evidence, NO_ROOM, ObjectChange, Proof, Step};
 use crate::providers::objects::{Changed, Class, Expected, ObjectError, ObjectWriter, Written};
 use crate::resource::ObjectKey;
-use crate::resource::object::{Fields, ObjectWrite};
+use crate::resource::object::{Fields, ObjectWrite, is_plain, recorded_as};
 use crate::resource::output::{self, Outputs};
 use crate::secret::SecretText;
 
@@ -123,7 +123,10 @@ impl ObjectRun<'_> {
         let secrets: BTreeMap<String, SecretText> =
             change.secrets.iter().map(|(name, text)| (name.clone(), fill(text))).collect();
         let fingerprints = self.executor.fingerprinter.iter().flat_map(|fingerprinter| {
-            secrets.iter().map(|(name, text)| (name.clone(), fingerprinter.of_object(self.key, name, text)))
+            secrets.iter().map(|(name, text)| {
+                let recorded = recorded_as(name, is_plain(&change.fields, name));
+                (name.clone(), fingerprinter.of_object(self.key, &recorded, text))
+            })
         });
         ObjectWrite {
             key: self.key.clone(),

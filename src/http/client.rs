@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use super::call::Call;
 use super::error::HttpError;
 use super::exchange::{Exchange, Expects};
+use super::lanes::Lanes;
 use super::limiter::Limiter;
 use super::quotas::Quotas;
 use super::requests::Requests;
@@ -32,13 +33,23 @@ pub struct Shared {
     pub requests: Arc<Requests>,
     /// What providers say is left.
     pub quotas: Arc<Quotas>,
+    /// What only one writer at a time may change.
+    pub lanes: Arc<Lanes>,
 }
 
 impl Shared {
     /// What a run shares, with a new limiter and a counter at zero.
     pub fn new(transport: SharedTransport, clock: SharedClock, random: Random) -> Self {
         let limiter = Arc::new(Limiter::new(Arc::clone(&clock)));
-        Self { transport, limiter, clock, random, requests: Arc::default(), quotas: Arc::default() }
+        Self {
+            transport,
+            limiter,
+            clock,
+            random,
+            requests: Arc::default(),
+            quotas: Arc::default(),
+            lanes: Arc::default(),
+        }
     }
 }
 

@@ -96,10 +96,18 @@ pub enum ObjectState {
 /// The field that holds what is written in plain in place of a secret, by name.
 pub const PLAIN_VALUES: &str = "values";
 
+/// The field that says that something is there, and is not proved to be its owner's: to ask for it again may help.
+pub const UNPROVED: &str = "unproved";
+
 impl Object {
     /// The value of a field that the spec has among the secret ones, where the provider shows it because it is kept in plain.
     pub fn plain_value(&self, name: &str) -> Option<&str> {
         self.fields.get(PLAIN_VALUES)?.get(name)?.as_str()
+    }
+
+    /// Whether it does not work because it is not proved to be its owner's.
+    pub fn is_unproved(&self) -> bool {
+        self.fields.contains_key(UNPROVED)
     }
 
     /// Our marker, if it is ours and names this object.

@@ -13,7 +13,7 @@ use crate::desired::{Environment, Object, SecretValue, Wanted};
 use crate::memory::NoteOutcome;
 use crate::observed::{self, ObjectState};
 use crate::resource::marker::PREFIX;
-use crate::resource::object::{Fields, ObjectMarker};
+use crate::resource::object::{Fields, ObjectMarker, recorded_as};
 use crate::resource::output::{self, Outputs};
 use crate::resource::{Change, ChangeKind, FieldChange, ObjectKey, ResourceKey};
 use crate::rules::Rule;
@@ -160,7 +160,7 @@ impl<'a> Planner<'a> {
                 progress.produces(object, step);
                 return;
             }
-            ObjectState::Failed { message } if !object.key.object.is_renewed() => {
+            ObjectState::Failed { message } if !object.key.object.is_renewed() && !live.is_unproved() => {
                 let message = format!("{}: {message}", object.key);
                 self.block(&env.name, place.component, Some(&key), Reason::ObjectFailed, message);
                 return;
@@ -234,6 +234,9 @@ impl<'a> Planner<'a> {
 
     /// Waits until the object can be used, after the step that writes it.
     fn wait_object(&mut self, place: &Place<'_>, object: &Object, after: StepId, progress: &mut Progress<'_>) {
+        if object.key.object.is_ready_at_once() {
+            return;
+        }
         let key = ResourceKey::Object(object.key.clone());
         let waiting = Action::WaitObject { timeout: object.timeout, fields: object.fields.clone() };
         let step = self.step(place, key, waiting, "until it is ready", Vec::new(), &[after]);
@@ -320,13 +323,16 @@ impl<'a> Planner<'a> {
             }
             found.fields.insert(name.clone(), wanted);
         }
+        if live.is_some_and(observed::Object::is_unproved) {
+            let (old, new) = (Some(Value::from(false)), Some(Value::from(true)));
+            found.changes.push(FieldChange::plain("verified", old, new));
+        }
         for (name, value) in &object.secrets {
             self.secret_difference(object, name, value, live, outputs, &mut found);
         }
         if let Some(live) = live.filter(|_| object.key.object.owns_all_secrets()) {
             for name in live.fingerprints.keys().filter(|name| !object.secrets.contains_key(*name)) {
-                let old = live.plain_value(name).map_or(Change::Secret, |seen| Change::Plain(Value::from(seen)));
-                found.change_secret(name, Some(old), None);
+                found.change_secret(name, self.written_before(object, name, live), None);
                 found.gone.insert(name.clone());
             }
         }
@@ -343,15 +349,14 @@ impl<'a> Planner<'a> {
         found: &mut Difference,
     ) {
         let recorded = live.and_then(|live| live.fingerprints.get(name));
-        // What is written in plain can be read again, and may be shown.
-        let seen = live.and_then(|live| live.plain_value(name));
-        let show = |text: &str| if object.is_plain(name) { Change::Plain(Value::from(text)) } else { Change::Secret };
-        let old = recorded.map(|_| seen.map_or(Change::Secret, show));
+        let is_plain = object.is_plain(name);
+        let seen = live.and_then(|live| live.plain_value(name)).filter(|_| is_plain);
+        let old = live.and_then(|live| self.written_before(object, name, live));
         let reason = match (value, &self.fleet.fingerprinter) {
             (SecretValue::Known(text), Some(fingerprinter)) => {
                 let text = SecretText::new(output::resolve_text(text.expose(), outputs));
                 let waits = output::waits_for(text.expose());
-                let fingerprint = fingerprinter.of_object(&object.key, name, &text);
+                let fingerprint = fingerprinter.of_object(&object.key, &recorded_as(name, is_plain), &text);
                 let is_as_written = seen.is_none_or(|seen| seen == text.expose());
                 if waits.is_empty() && recorded == Some(&fingerprint) && is_as_written {
                     found.fingerprints.insert(name.to_owned(), fingerprint);
@@ -360,7 +365,11 @@ impl<'a> Planner<'a> {
                 if waits.is_empty() {
                     found.fingerprints.insert(name.to_owned(), fingerprint);
                 }
-                found.change_secret(name, old, Some(show(text.expose())));
+                found.change_secret(
+                    name,
+                    old,
+                    Some(if is_plain { Change::Plain(Value::from(text.expose())) } else { Change::Secret }),
+                );
                 found.waits_for.extend(waits);
                 found.secrets.insert(name.to_owned(), text);
                 return;
@@ -375,6 +384,16 @@ impl<'a> Planner<'a> {
         } else {
             found.missing.push(format!("`{name}` is needed: {reason}"));
         }
+    }
+
+    /// What is live of a secret field, if anything is. Its value is shown only where the record proves that it was written in plain, and
+    /// as it is: what somebody else has put there may be a secret.
+    fn written_before(&self, object: &Object, name: &str, live: &observed::Object) -> Option<Change> {
+        let recorded = live.fingerprints.get(name)?;
+        let seen = live.plain_value(name).zip(self.fleet.fingerprinter.as_ref()).filter(|(seen, fingerprinter)| {
+            fingerprinter.of_object(&object.key, &recorded_as(name, true), &SecretText::new(*seen)) == *recorded
+        });
+        Some(seen.map_or(Change::Secret, |(seen, _)| Change::Plain(Value::from(seen))))
     }
 
     /// Whether the same was tried before and refused, which is said.

@@ -129,7 +129,8 @@ impl<'a> Planner<'a> {
             // What is only noted on it is nothing to wait for.
             let is_noted = |step: &Step| matches!(step.action, Action::MarkMachine { .. } | Action::MarkObject { .. });
             let of_machines = planned.filter(|step| {
-                matches!(step.key, ResourceKey::Machine { .. } | ResourceKey::Object(_)) && !is_noted(step)
+                let is_made = matches!(step.action, Action::CreateApp { .. });
+                (is_made || matches!(step.key, ResourceKey::Machine { .. } | ResourceKey::Object(_))) && !is_noted(step)
             });
             progress.has_planned(part.name(), of_machines.map(|step| step.id).collect(), is_stuck);
         }

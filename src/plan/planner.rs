@@ -298,7 +298,7 @@ impl<'a> Planner<'a> {
     }
 
     /// The writes of secrets that only machines would record which are not written either: each pass would write them once more.
-    pub(super) fn unrecorded_secrets(&self, first_step: usize, refused: &BTreeSet<StepId>) -> Vec<StepId> {
+    fn unrecorded_secrets(&self, first_step: usize, refused: &BTreeSet<StepId>) -> Vec<StepId> {
         let steps = self.plan.steps.get(first_step..).unwrap_or_default();
         let is_in_vain = |step: &&Step| {
             let machines = steps.iter().filter(|other| {

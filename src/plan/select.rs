@@ -30,13 +30,29 @@ impl Planner<'_> {
                 gone.insert(step.id);
             }
         }
-        gone.extend(self.unrecorded_secrets(0, &gone));
+        // An app of which something waits waits as a whole: half of one would have no machine that says whose it is, and cost money.
+        while let Some((step, other)) = self.beside_what_waits(&gone, &held) {
+            gone.insert(step.id);
+            held.push((step, other));
+        }
         self.plan.withheld.retain(|withheld| wants(&withheld.env, withheld.component.as_ref()));
         self.plan.notices.retain(|notice| wants(&notice.env, notice.component.as_ref()));
         self.plan.environments.retain(|env, _| wants(env, None));
         self.plan.outputs.retain(|env, _| wants(env, None));
         self.remove_steps(&gone);
         self.say_what_waits(&held);
+    }
+
+    /// A step that is left, and is about an app of which something waits, or comes after what is not done; with what is waited for.
+    fn beside_what_waits(&self, gone: &BTreeSet<StepId>, held: &[(Step, Step)]) -> Option<(Step, Step)> {
+        let mut left = self.plan.steps.iter().filter(|step| !gone.contains(&step.id));
+        left.find_map(|step| {
+            let is_beside = |(waits, _): &&(Step, Step)| {
+                let is_of_app = step.key.app().is_some() && step.key.app() == waits.key.app() && step.env == waits.env;
+                is_of_app || step.after.contains(&waits.id)
+            };
+            held.iter().find(is_beside).map(|(_, other)| (step.clone(), other.clone()))
+        })
     }
 
     /// Says of each resource once what it waits for, which was not asked for.

@@ -9,9 +9,9 @@ use super::RequestCount;
 use super::held;
 use super::style::{Style, Tone};
 use super::text::{clean, columns, duration, pad, paragraph, plural};
-use crate::desired::{App, Fleet, Wanted};
+use crate::desired::{App, Environment, Fleet, Wanted};
 use crate::plan::{Plan, Purpose, Stance, Standing, Withheld};
-use crate::resource::{EnvName, IpKind, ResourceKey, Subject};
+use crate::resource::{EnvName, IpKind, ObjectKind, ResourceKey, Subject};
 
 /// What a pass came to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -77,7 +77,8 @@ impl EnvironmentSummary {
                 urls: match fleet.environments.get(view.name) {
                     Some(Wanted::Ready(env)) => {
                         let apps = env.apps.iter().filter(|app| has_address(last, view.name, app));
-                        apps.flat_map(|app| urls_of(app, |hostname| is_ready(last, view.name, hostname))).collect()
+                        let of_apps = apps.flat_map(|app| urls_of(app, |hostname| is_ready(last, view.name, hostname)));
+                        of_apps.chain(urls_elsewhere(env, last)).collect()
                     }
                     _ => Vec::new(),
                 },
@@ -152,6 +153,16 @@ fn is_ready(plan: &Plan, env: &EnvName, hostname: &str) -> bool {
     !plan.steps_of(env).any(|step| is_it(&step.key))
         && !plan.withheld.iter().any(|withheld| withheld.env == *env && withheld.key.as_ref().is_some_and(is_it))
         && !plan.notices.iter().any(|notice| notice.env == *env && notice.message.contains(&in_code))
+}
+
+/// The addresses of an environment's deployments at other providers, as far as they were known when `last` was planned.
+fn urls_elsewhere<'e>(env: &'e Environment, last: &'e Plan) -> impl Iterator<Item = String> + 'e {
+    let known = last.outputs.get(&env.name);
+    let deployments = env.objects.iter().filter(|object| object.key.object == ObjectKind::VercelDeployment);
+    deployments.filter_map(move |object| {
+        let output = |name: &str| known?.get(&format!("{}.{name}", object.component));
+        output("branchUrl").or_else(|| output("url")).map(|url| url.expose().to_owned())
+    })
 }
 
 /// The addresses under which an app is open to the public: it has a public address, and a service behind it. A host

@@ -106,7 +106,7 @@ pub enum ObjectKind {
     /// A database with a user of its own in a cluster of Managed Postgres, both of one name. Named by that.
     PostgresDatabase,
     /// Fly's record that an app uses a cluster of Managed Postgres. Named by both, the cluster as its spec names it: `cluster/app`. Nothing
-    /// on it says whose it is, so it is only ever made; it goes with its app, and with its cluster.
+    /// on it says whose it is, so it is only ever made. Of its own it goes with its cluster, and in the simulator with its app.
     PostgresAttachment,
     /// A preview branch of a Supabase project. Named by its name.
     SupabaseBranch,
@@ -168,6 +168,11 @@ impl ObjectKind {
     /// Whether it is changed by making a newer one, which also takes the place of one that has failed.
     pub const fn is_renewed(self) -> bool {
         matches!(self, Self::VercelDeployment)
+    }
+
+    /// Whether there is nothing to wait for once it is made.
+    pub const fn is_ready_at_once(self) -> bool {
+        matches!(self, Self::PostgresAttachment)
     }
 
     /// The outputs that are another one's once it is renewed.
@@ -287,6 +292,17 @@ impl ObjectMarker {
 
 /// The fields of an object in normal form, by name.
 pub type Fields = BTreeMap<String, Value>;
+
+/// Whether a field among the secret ones is written in plain: anybody who sees the object reads it.
+pub fn is_plain(fields: &Fields, name: &str) -> bool {
+    fields.get("types").and_then(|types| types.get(name)).and_then(Value::as_str) == Some("plain")
+}
+
+/// What the fingerprint of a field among the secret ones is made for: what was written in plain is not taken for what was written as a
+/// secret.
+pub fn recorded_as(name: &str, is_plain: bool) -> String {
+    if is_plain { format!("{name} (plain)") } else { name.to_owned() }
+}
 
 /// What is noted on live objects besides whose they are, by the keys that machines' metadata has for it (`hangar_tombstone`, …).
 pub type Marks = BTreeMap<String, String>;

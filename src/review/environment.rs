@@ -10,7 +10,7 @@ use crate::desired::{App, Environment, IpRequest, Machine, Network, Object, Volu
 use crate::plan::Effect;
 use crate::resource::field::FieldSet;
 use crate::resource::machine::three_way;
-use crate::resource::{Change, ChangeKind, FieldChange, ResourceKey};
+use crate::resource::{Change, ChangeKind, FieldChange, ObjectKind, ResourceKey};
 use crate::spec::ParsedEnvironment;
 
 /// An environment with the document that it comes from.
@@ -79,7 +79,9 @@ fn elsewhere(old: Option<&Graph>, new: Option<&Graph>, changes: &mut Vec<ObjectC
             changes.push(ObjectChange { component, key, effect, changes: found });
         }
     }
-    for object in was.iter().filter(|object| !is.iter().any(|other| other.key == object.key)) {
+    // An attachment is only ever made.
+    let goes = |object: &&Object| object.key.object != ObjectKind::PostgresAttachment;
+    for object in was.iter().filter(goes).filter(|object| !is.iter().any(|other| other.key == object.key)) {
         let (component, key) = (object.component.clone(), ResourceKey::Object(object.key.clone()));
         changes.push(ObjectChange { component, key, effect: Effect::Delete, changes: Vec::new() });
     }

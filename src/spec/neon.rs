@@ -48,8 +48,8 @@ pub struct NeonBranch {
     /// Neon refuses to delete or reset it. Default: as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protected: Option<bool>,
-    /// How long after it is made Neon deletes it by itself, at most `30d`: a safety net, should Hangar not be there. Longer than the
-    /// environment lives. Default: never.
+    /// How long after somebody has looked after it Neon deletes it by itself, at most `30d`: a safety net, should Hangar not be there. The
+    /// end is moved once half of the time is over; a branch that is protected, adopted or others' parent gets none. Default: never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<Duration>,
     /// Another text or number here resets the branch to the state of its parent; everything in it is lost. A number that is raised, or for

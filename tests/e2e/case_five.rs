@@ -179,7 +179,10 @@ async fn staging_is_two_workers_of_one_image_a_vercel_preview_and_a_branch_of_it
     let made = team.deployment(&sha).unwrap();
     assert_eq!((made.state, made.production, made.branch.as_deref()), ("READY", false, Some("main")));
     assert_eq!(team.status(&sha, "staging").as_deref(), Some("success"));
-    assert_eq!(team.repo.deployments().last().unwrap().state, "success");
+    let deployment = team.repo.deployments().pop().unwrap();
+    assert_eq!(deployment.state, "success");
+    // GitHub leads to what people look at, and not to a worker.
+    assert!(deployment.url.ends_with(".vercel.app") && deployment.url.contains("-git-main-"), "{}", deployment.url);
     // The smoke test knows the deployment that it tests, and passes the project's protection.
     let smoke = team.job("atlaris-smoke-staging", "smoke").unwrap();
     assert_eq!(smoke.env("APP_URL"), Some(&*format!("https://{}", made.host)));

@@ -585,3 +585,24 @@ async fn a_policy_that_comes_is_in_force_for_all_at_once() {
         assert_eq!(daemon.world.only_machine(app).metadata("hangar_protect"), Some("true"));
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn rounds_side_by_side_write_to_one_project_one_after_the_other() {
+    let mut config = SimConfig::default();
+    config.neon_times.operation = seconds(5);
+    let mut running = Running::start(crate::neon::world_on(config, ""));
+    running.pass(300).await;
+    let neon = "neon: {project: quiet-sun-123456, branches: {main: {}}}";
+    for name in ["one", "two", "three"] {
+        running.world.put(&format!("{name}.yaml"), &environment(name, neon, ""));
+        running.publish();
+        // The round before is still at work.
+        running.pass(1).await;
+    }
+    running.pass(120).await;
+    for name in ["demo", "one", "two", "three"] {
+        assert!(running.world.branch(&format!("{name}-main")).is_some(), "{name}");
+    }
+    let requests = running.world.sim.requests();
+    assert!(requests.iter().all(|request| request.status != Some(423)), "Neon was busy with another write of ours");
+}

@@ -19,7 +19,11 @@ pub(crate) fn demo(branch: &str) -> String {
 }
 
 pub(crate) fn world(branch: &str) -> World {
-    let config = SimConfig::default().with_org("acme", "sim_acme_token");
+    world_on(SimConfig::default(), branch)
+}
+
+pub(crate) fn world_on(config: SimConfig, branch: &str) -> World {
+    let config = config.with_org("acme", "sim_acme_token");
     let config = config.with_neon(SimNeonProject::new(PROJECT), "sim_neon_key");
     let controller = CONTROLLER.replace("  fly:", &format!("  neon: {{projects: {{{PROJECT}: {{}}}}}}\n  fly:"));
     let mut world = World::configured(&[("hangar.yaml", &controller), ("demo.yaml", &demo(branch))], config);
@@ -150,6 +154,40 @@ async fn a_branch_is_adopted_by_name_and_never_deleted() {
     }
     assert_eq!(world.app_names(), ["other-web"]);
     assert_eq!(world.branch("demo-main").unwrap().id, id);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_that_neon_keeps_is_moved_as_long_as_somebody_looks_after_the_branch() {
+    let mut world = converged("expires: 2d").await;
+    let left = |world: &World| world.branch("demo-main").unwrap().expires_at.unwrap() - world.clock.now();
+    world.pass_time(seconds(20 * 3_600)).await;
+    world.reconcile_without_writes().await;
+    for _ in 0..3 {
+        world.pass_time(seconds(30 * 3_600)).await;
+        world.converge().await;
+        assert!(left(&world).num_hours() >= 47, "{}", left(&world));
+        world.reconcile_without_writes().await;
+    }
+    // Somebody has taken it away, or the spec has another one.
+    world.put("demo.yaml", &demo("expires: 1d"));
+    world.converge().await;
+    assert_eq!(left(&world).num_hours(), 23);
+    // Nobody looks after it any more.
+    world.pass_time(seconds(30 * 3_600)).await;
+    assert_eq!(world.branch("demo-main"), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_end_is_given_to_a_branch_that_is_adopted_or_that_neon_lets_live() {
+    let mut adopted = world("adopt: true, expires: 2d");
+    adopted.sim.neon(PROJECT).create_branch("demo-main", None).unwrap();
+    adopted.converge().await;
+    assert_eq!(adopted.branch("demo-main").unwrap().expires_at, None);
+    let mut parent = converged("expires: 2d").await;
+    let id = parent.branch("demo-main").unwrap().id;
+    parent.sim.neon(PROJECT).create_branch("child", Some(&id)).unwrap();
+    parent.pass_time(seconds(30 * 3_600)).await;
+    parent.reconcile_without_writes().await;
 }
 
 #[tokio::test(start_paused = true)]

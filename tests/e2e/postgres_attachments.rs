@@ -110,6 +110,33 @@ async fn an_app_of_others_is_not_attached() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_app_without_machines_is_attached_once_it_is_there_and_only_then() {
+    let apps = "work: {image: 'registry.fly.io/demo:v1', count: 0}";
+    let database = "postgres: {databases: {main: {cluster: previews}}}";
+    let jobs = "jobs: {migrate: {app: work, command: [migrate], env: {DB: '${{ postgres.main.host }}'}}}";
+    for is_taken in [false, true] {
+        let platform = SimConfig { command: Some(seconds(1)), ..SimConfig::default() }.with_org("other", "sim_other");
+        let mut world = world_on(platform, &environment("demo", database, ""));
+        world.sim.create_cluster("acme", "previews", "iad").unwrap();
+        world.pass_time(seconds(60)).await;
+        world.converge().await;
+        if is_taken {
+            world.sim.create_app("other", "demo-work", "").unwrap();
+        }
+        // The database is there already: nothing but the app itself is to be waited for.
+        world.put("demo.yaml", &environment("demo", &format!("{database}\n{jobs}"), apps));
+        let writes = world.reconcile_writing().await;
+        let place = |what: &str| writes.iter().position(|write| write.contains(what));
+        if is_taken {
+            assert_eq!((place("/attachments"), world.previews().attached_apps.len()), (None, 0), "{writes:#?}");
+        } else {
+            assert!(place("POST /v1/apps").unwrap() < place("/attachments").unwrap(), "{writes:#?}");
+            assert_eq!(world.previews().attached_apps, ["demo-work"]);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_may_only_be_created_is_attached_too() {
     let mut world = shared(&database("").replace("spec:\n", "spec:\n  level: createOnly\n")).await;
     world.converge().await;

@@ -101,3 +101,67 @@ async fn an_environment_that_is_not_there_is_named_and_found_once_it_is() {
     world.converge().await;
     assert_eq!(world.left().len(), 2);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_domain_goes_where_its_environment_goes() {
+    let place = |place: &str| {
+        let vercel =
+            format!("vercel: {{team: acme, projects: {{web: {{project: web, {place}, domains: [x.acme.dev]}}}}}}");
+        environment("demo", &format!("{vercel}\nclass: staging"), "web: {image: 'registry.fly.io/demo:v1'}")
+    };
+    let mut world = configured(&[("demo.yaml", &place("branch: login"))], config());
+    world.sim.repository(REPO).push("login").unwrap();
+    let id = world.web().add_environment("qa", Some("qa")).unwrap();
+    world.converge().await;
+    let seen = |world: &World| {
+        let domain = world.web().domains().remove(0);
+        (domain.branch, domain.environment)
+    };
+    assert_eq!(seen(&world), (Some("login".to_owned()), None));
+    for (spec, wanted) in [
+        ("target: production", (None, None)),
+        ("target: qa", (None, Some(id.clone()))),
+        ("branch: login", (Some("login".to_owned()), None)),
+        ("target: qa", (None, Some(id))),
+        ("target: production", (None, None)),
+    ] {
+        world.put("demo.yaml", &place(spec));
+        world.converge().await;
+        assert_eq!(seen(&world), wanted, "{spec}");
+        world.reconcile_without_writes().await;
+    }
+    // Somebody gives it a branch by hand.
+    world.web().delete_domain("x.acme.dev").unwrap();
+    world.web().add_domain("x.acme.dev", Some("login")).unwrap();
+    world.converge().await;
+    assert_eq!(seen(&world), (None, None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_domain_that_is_not_proved_says_how_and_is_tried_again_until_it_is() {
+    let mut world = configured(&[("demo.yaml", &demo("env: {A: one}, domains: [qa.far.dev]"))], config());
+    world.edit("demo.yaml", ", env: {SITE: '${{ vercel.web.url }}'}", "");
+    world.web().add_environment("qa", None).unwrap();
+    world.sim.set_vercel_domain_taken("far.dev", true);
+    let outcome = world.reconcile().await;
+    assert_eq!(outcome.worst(), Verdict::Failed);
+    assert!(
+        world.seen(&outcome).contains("add to DNS TXT _vercel.far.dev vc-domain-verify="),
+        "{:#?}",
+        outcome.failures
+    );
+    let tries = |world: &World| world.writes().iter().filter(|write| write.ends_with("/verify")).count();
+    for _ in 0..10 {
+        world.pass_time(seconds(300)).await;
+        world.reconcile().await;
+    }
+    assert!((1..10).contains(&tries(&world)), "{}", tries(&world));
+    // Its owner has added the record.
+    world.sim.set_vercel_domain_taken("far.dev", false);
+    world.pass_time(seconds(7_200)).await;
+    world.converge().await;
+    assert!(world.web().domains()[0].verified);
+    world.reconcile_without_writes().await;
+    world.tear_down().await;
+    assert_eq!(world.left(), Vec::<String>::new());
+}

@@ -127,7 +127,7 @@ fn wish(
         (CommentOn::Failure, _) | (_, PreviewPhase::Deleting | PreviewPhase::Deleted) => Saying::ThisIfThere(text()),
         (CommentOn::Always, _) => Saying::This(text()),
     };
-    let url = status.and_then(|status| status.components.iter().find_map(|component| component.urls.first()).cloned());
+    let url = status.and_then(Status::main_url).cloned();
     let description = description(phase, status, problems);
     let state = match phase {
         PreviewPhase::Queued | PreviewPhase::Deploying | PreviewPhase::Waiting => Some(StatusState::Pending),

@@ -81,7 +81,11 @@ fn build_branch(
             object.fields.insert("reset".to_owned(), json!(reset));
         }
     }
-    object.on_creation.extend(["parent", "schemaOnly", "expiresSeconds"].map(str::to_owned));
+    object.on_creation.extend(["parent", "schemaOnly"].map(str::to_owned));
+    if branch.adopt {
+        // Neon deletes it then: that is for whoever has made it.
+        object.on_creation.insert("expiresSeconds".to_owned());
+    }
     Some(object)
 }
 

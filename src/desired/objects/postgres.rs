@@ -204,7 +204,7 @@ pub(in crate::desired) fn attachments(objects: &[Object], apps: &[BuiltApp], use
             let Some(cluster) = cluster else { continue };
             let (org, name) = (&object.key.scope.name, format!("{cluster}/{}", app.name));
             let part = format!("{}.attachments.{}", object.part, app.component);
-            let component = object.component.as_str();
+            let component = app.component.as_str();
             let mut record = blank(Provider::Postgres, org, ObjectKind::PostgresAttachment, &name, component, &part);
             // One that is there already is as good, whoever has made it.
             record.adopt = true;

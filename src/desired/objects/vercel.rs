@@ -16,7 +16,7 @@ use crate::spec::secret::SecretSource;
 use crate::spec::validate::gate::not_a_commit;
 use crate::spec::validate::names;
 use crate::spec::vercel::{DeployedBy, VercelDeployment, VercelProject, VercelVariable};
-use crate::template::{Destination, Text};
+use crate::template::{Destination, Text, has_expression};
 
 /// How long a deployment may take where nothing says otherwise.
 const DEPLOYMENT: Duration = Duration::from_mins(15);
@@ -154,7 +154,6 @@ fn domains(resolver: &mut Resolver<'_>, project: &Project<'_>) -> Option<Vec<Obj
         let at = place(&project.part(&what), format!("{}/domains/{index}", project.pointer));
         let name = host(resolver, domain, at)?;
         let mut object = project.object(ObjectKind::VercelDomain, &name, &what);
-        object.on_creation.insert("target".to_owned());
         object.after = project.after(&["mark"]);
         objects.push(object);
     }
@@ -164,6 +163,10 @@ fn domains(resolver: &mut Resolver<'_>, project: &Project<'_>) -> Option<Vec<Obj
 /// The host name that `text` stands for.
 fn host(resolver: &mut Resolver<'_>, text: &str, at: Place) -> Option<String> {
     let name = resolver.fill_known(text, at.clone())?.to_lowercase();
+    // What somebody else's branch makes of it concerns this domain alone, and is told there: nothing else of the environment waits.
+    if has_expression(text) {
+        return Some(name);
+    }
     match names::host(&name) {
         None => Some(name),
         Some(problem) => {
@@ -229,15 +232,15 @@ fn deployment(resolver: &mut Resolver<'_>, project: &Project<'_>, written: &Verc
         object.fields.insert("variables".to_owned(), Value::from("current"));
     }
     let is_preview = resolver.environment.spec.class == Class::Preview;
-    if let Some(sha) = &written.sha {
+    if let Some(written) = &written.sha {
         let at = place(&project.part("deployment"), format!("{}/deployment/sha", project.pointer));
         if project.target == "production" && is_preview {
             let help = "set `class: staging` or `class: production`, or leave `sha` out".to_owned();
             resolver.error(&at, "a preview does not decide what is in production", Some(help));
             return None;
         }
-        let sha = resolver.fill_known(sha, at.clone())?;
-        if let Some(problem) = not_a_commit(&sha) {
+        let sha = resolver.fill_known(written, at.clone())?;
+        if let Some(problem) = not_a_commit(&sha).filter(|_| !has_expression(written)) {
             let help = "a branch moves, and an abbreviation may become another commit's: write all 40 characters";
             resolver.error(&at, problem, Some(help.to_owned()));
             return None;

@@ -7,13 +7,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
-use tokio::sync::Mutex;
 
 use super::client::{self, Deleted, FlyError, FlyProblem, FlyReader, FlyWriter};
 use super::marks;
 use super::wire::{Cluster, ClusterEndpoint, ClusterStatus, ClusterSummary};
 use crate::clock::SharedClock;
-use crate::http::{ReadClient, Shared, WriteClient};
+use crate::http::{Lane, ReadClient, Shared, WriteClient};
 use crate::observed::{Object, ObjectScope, ObjectState};
 use crate::providers::objects::{
     Changed, Class, Expected, ObjectError, ObjectReader, ObjectWriter, ReadObjects, WriteObjects, Written,
@@ -46,7 +45,7 @@ pub fn writer(http: WriteClient, scope: &ScopeKey, owner: &OwnerId, shared: &Sha
     let writer = FlyWriter::new(http);
     let reader = writer.reader().clone();
     let reads = Reads { reader, scope: scope.clone(), owner: owner.clone(), clock: SharedClock::clone(&shared.clock) };
-    Arc::new(Writes { writer, reads, lane: Mutex::new(()) })
+    Arc::new(Writes { writer, reads, lane: shared.lanes.of(&scope.to_string()) })
 }
 
 #[derive(Debug)]
@@ -62,7 +61,7 @@ struct Writes {
     writer: FlyWriter,
     reads: Reads,
     /// What is noted is read and written: one after the other.
-    lane: Mutex<()>,
+    lane: Lane,
 }
 
 /// What is in a cluster.
@@ -271,6 +270,15 @@ impl Reads {
         let clusters = self.clusters().await?;
         let mut objects = clusters.iter().flat_map(|found| self.objects_of(found));
         Ok(objects.find(|object| object.key == *key))
+    }
+
+    /// The id of a cluster that is there: of several of a name the oldest, which is the one that can be ours.
+    async fn id_of(&self, named: &str) -> Result<String, ObjectError> {
+        let mut clusters = self.reader.clusters(self.org()).await?;
+        clusters.retain(|cluster| !cluster.status.is_gone() && (cluster.name == named || cluster.id == named));
+        let oldest = clusters.into_iter().min_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
+        let gone = || ObjectError::overtaken(format!("cluster `{named}` of {} has just gone", self.scope));
+        oldest.map(|cluster| cluster.id).ok_or_else(gone)
     }
 
     /// The cluster that a spec names, by name or id.

@@ -8,7 +8,6 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
-use tokio::sync::Mutex;
 
 use super::client::{self, BranchRef, Deleted, NeonError, NeonProblem, NeonReader, NeonWriter};
 use super::wire::{
@@ -17,7 +16,7 @@ use super::wire::{
 };
 use super::{marks, restore};
 use crate::clock::SharedClock;
-use crate::http::{ReadClient, Shared, WriteClient};
+use crate::http::{Lane, ReadClient, Shared, WriteClient};
 use crate::observed::{Object, ObjectScope, ObjectState, Room};
 use crate::providers::objects::{
     Changed, Class, Expected, ObjectError, ObjectReader, ObjectWriter, ReadObjects, WriteObjects, Written,
@@ -28,6 +27,8 @@ use crate::secret::SecretText;
 
 /// How long what Neon has begun may take.
 const PATIENCE: Duration = Duration::from_mins(5);
+/// The field that says when Neon deletes a branch.
+const EXPIRES_AT: &str = "expiresAt";
 
 /// What reads the project that `scope` names.
 pub fn reader(http: ReadClient, scope: &ScopeKey, shared: &Shared) -> ObjectReader {
@@ -39,7 +40,7 @@ pub fn writer(http: WriteClient, scope: &ScopeKey, shared: &Shared) -> ObjectWri
     let writer = NeonWriter::new(http);
     let reads =
         Reads { reader: writer.reader().clone(), scope: scope.clone(), clock: SharedClock::clone(&shared.clock) };
-    Arc::new(Writes { writer, reads, lane: Mutex::new(()) })
+    Arc::new(Writes { writer, reads, lane: shared.lanes.of(&scope.to_string()) })
 }
 
 #[derive(Debug)]
@@ -54,7 +55,7 @@ pub(super) struct Writes {
     pub(super) writer: NeonWriter,
     pub(super) reads: Reads,
     /// A project takes one write after the other.
-    lane: Mutex<()>,
+    lane: Lane,
 }
 
 impl Reads {
@@ -95,6 +96,7 @@ impl Reads {
         // Writing to a string does not fail.
         let _infallible = write!(bulk, "{:?} {:?} {fields:?} {:?}", branch.id, branch.expires_at, branch.last_reset_at);
         fields.extend(restore::facts(branch, all));
+        fields.extend(branch.expires_at.map(|at| (EXPIRES_AT.to_owned(), json!(at))));
         Object {
             key: self.key(&branch.name),
             id: branch.id.clone(),
@@ -125,6 +127,9 @@ impl Reads {
         let (endpoints, roles, databases) =
             futures::try_join!(self.reader.endpoints(at), self.reader.roles(at), self.reader.databases(at))?;
         object.is_close = true;
+        if let Some(wanted) = wanted.get("expiresSeconds") {
+            object.fields.insert("expiresSeconds".to_owned(), time_left(object, wanted, self.clock.now()));
+        }
         let text = |name: &str| wanted.get(name).and_then(Value::as_str);
         let database = match text("database") {
             Some(name) => databases.iter().find(|database| database.name == name),
@@ -301,6 +306,7 @@ impl Writes {
     /// Neon would not let go while it lives.
     async fn put_aside(&self, at: BranchRef<'_>, name: &str, endpoints: &[Endpoint]) -> Result<Written, ObjectError> {
         let kept = format!("{name}-before-deletion-{}", self.reads.clock.now().format("%Y%m%d-%H%M%S"));
+        // The name comes first: that it is to be put aside is noted in the name of its compute, and without that it would be deleted.
         let change = UpdateBranch { name: Some(kept.clone()), expires_at: Some(None), ..UpdateBranch::default() };
         let begun = self.writer.update_branch(at, &change).await?;
         self.finished(&begun.operations).await?;
@@ -334,6 +340,21 @@ impl Writes {
 /// The compute of a branch that takes writes: the one that others connect to.
 fn writing<'e>(endpoints: &'e [Endpoint], branch: &str) -> Option<&'e Endpoint> {
     endpoints.iter().find(|endpoint| endpoint.branch_id == branch && endpoint.kind == EndpointKind::ReadWrite)
+}
+
+/// How long a branch has before Neon deletes it, in seconds: as long as is wanted, as long as at least half of that is left. So it is begun
+/// anew in time while somebody looks after the branch, and ends where nobody does. Where Neon lets nobody set it, it is as it is.
+fn time_left(object: &Object, wanted: &Value, now: DateTime<Utc>) -> Value {
+    let is_fixed = object.held_by.is_some() || object.fields.get("protected") == Some(&Value::Bool(true));
+    let at = object.fields.get(EXPIRES_AT).and_then(Value::as_str).and_then(|at| at.parse::<DateTime<Utc>>().ok());
+    let (Some(seconds), false) = (wanted.as_i64(), is_fixed) else { return wanted.clone() };
+    let left = at.map(|at| at.signed_duration_since(now).num_seconds());
+    match left {
+        None => Value::Null,
+        // What it was given was counted from a moment ago.
+        Some(left) if left > seconds / 2 && left <= seconds => wanted.clone(),
+        Some(left) => json!(left),
+    }
 }
 
 /// The sizes among `fields` that `is_wanted` names.
@@ -470,6 +491,11 @@ impl WriteObjects for Writes {
                 let begun = self.writer.update_endpoint(self.reads.project(), &compute.id, &sizes).await;
                 self.finished(&begun?.operations).await?;
             }
+        }
+        if is_changed("expiresSeconds") {
+            let change = UpdateBranch { expires_at: Some(self.expiry(write)), ..UpdateBranch::default() };
+            let begun = self.writer.update_branch(at, &change).await?;
+            self.finished(&begun.operations).await?;
         }
         if let Some(role) = text("role").filter(|_| is_changed("role")) {
             self.create_role(at, role).await?;

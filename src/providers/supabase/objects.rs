@@ -6,14 +6,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::Value;
-use tokio::sync::Mutex;
 
 use super::client::{CreateBranch, Deleted, SupabaseReader, SupabaseWriter, UpdateBranch};
 use super::error::{self, SupabaseError};
 use super::marks;
 use super::wire::{Branch, Progress};
 use crate::clock::SharedClock;
-use crate::http::{ReadClient, Shared, WriteClient};
+use crate::http::{Lane, ReadClient, Shared, WriteClient};
 use crate::observed::{Object, ObjectScope, ObjectState};
 use crate::providers::objects::{
     Changed, Class, Expected, ObjectError, ObjectReader, ObjectWriter, ReadObjects, WriteObjects, Written,
@@ -43,7 +42,7 @@ pub fn writer(http: WriteClient, scope: &ScopeKey, owner: &OwnerId, shared: &Sha
     let writer = SupabaseWriter::new(http);
     let reader = writer.reader().clone();
     let reads = Reads { reader, scope: scope.clone(), owner: owner.clone(), clock: SharedClock::clone(&shared.clock) };
-    Arc::new(Writes { writer, reads, lane: Mutex::new(()) })
+    Arc::new(Writes { writer, reads, lane: shared.lanes.of(&scope.to_string()) })
 }
 
 #[derive(Debug)]
@@ -59,7 +58,7 @@ struct Writes {
     writer: SupabaseWriter,
     reads: Reads,
     /// What is noted is read and written: one after the other.
-    lane: Mutex<()>,
+    lane: Lane,
 }
 
 impl Reads {

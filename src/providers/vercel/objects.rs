@@ -5,16 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use serde_json::Value;
-use tokio::sync::Mutex;
 
-use super::client::{Added, DomainChange, NewDomain, VercelError, VercelReader, VercelScope, VercelWriter};
+use super::client::{Added, Deleted, DomainChange, NewDomain, VercelError, VercelReader, VercelScope, VercelWriter};
 use super::marks::{Mark, note};
 use super::reads::{Reads, Seen, Target, whole_name};
-use crate::http::{ReadClient, Shared, WriteClient};
+use crate::http::{Lane, ReadClient, Shared, WriteClient};
 use crate::observed::{Object, ObjectScope};
 use crate::providers::objects::{
-    Changed, Expected, ObjectError, ObjectReader, ObjectWriter, ReadObjects, WriteObjects, Written,
+    Changed, Class, Expected, ObjectError, ObjectReader, ObjectWriter, ReadObjects, WriteObjects, Written,
 };
 use crate::resource::object::{Fields, ObjectMarker, ObjectWrite};
 use crate::resource::{ObjectKey, ObjectKind, OwnerId, ScopeKey};
@@ -28,7 +26,7 @@ pub fn reader(http: ReadClient, scope: &ScopeKey, owner: &OwnerId, shared: &Shar
 pub fn writer(http: WriteClient, scope: &ScopeKey, owner: &OwnerId, shared: &Shared) -> ObjectWriter {
     let writer = VercelWriter::new(http, team_of(scope));
     let reads = Reads::new(writer.reader().clone(), scope, owner, Arc::clone(&shared.clock));
-    Arc::new(Writes { writer, reads, lane: Mutex::new(()) })
+    Arc::new(Writes { writer, reads, lane: shared.lanes.of(&scope.to_string()) })
 }
 
 fn team_of(scope: &ScopeKey) -> VercelScope {
@@ -41,7 +39,7 @@ pub(super) struct Writes {
     pub(super) writer: VercelWriter,
     pub(super) reads: Reads,
     /// A project is one document, and the mark in it is read before it is written: one change after the other.
-    lane: Mutex<()>,
+    lane: Lane,
 }
 
 impl Writes {
@@ -88,6 +86,36 @@ impl Writes {
             }
             Ok(_) => Ok(Written { id: Some(write.key.name.clone()), shown: None }),
             Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Lets a domain show what it is to show, and lets Vercel look whether it is proved by now.
+    async fn change_domain(&self, write: &ObjectWrite, changed: &Changed) -> Result<Written, ObjectError> {
+        let (project, name) = (self.reads.project.as_str(), write.key.name.as_str());
+        let target = Target::of(&write.fields);
+        let custom = self.reads.custom(&target).await?;
+        let found = self.reads.reader.domain(project, name).await?;
+        let Some(found) = found else { return Err(ObjectError::overtaken(format!("{} has just gone", write.key))) };
+        if found.custom_environment_id != custom {
+            // Vercel changes the branch of a domain, and not its environment. It is noted as ours until it is there again.
+            let _: Deleted = self.writer.remove_domain(project, name).await?;
+            return self.add_domain(write, custom, true).await;
+        }
+        if ["branch", "target"].iter().any(|field| changed.names.contains(*field)) {
+            let change = DomainChange { git_branch: target.branch.map(str::to_owned), ..DomainChange::default() };
+            self.writer.update_domain(project, name, &change).await?;
+        }
+        if found.verified {
+            return Ok(Written::default());
+        }
+        match self.writer.verify_domain(project, name).await {
+            Ok(proved) if proved.verified => Ok(Written::default()),
+            Err(error) if error.may_have_had_effect() => Err(error.into()),
+            Ok(_) | Err(_) => Err(ObjectError {
+                reason: "DomainNotVerified".to_owned(),
+                message: format!("{}: {}", write.key, found.how_to_prove()),
+                class: Class::Permanent,
+            }),
         }
     }
 
@@ -188,12 +216,7 @@ impl WriteObjects for Writes {
         match write.key.object {
             ObjectKind::VercelMark => self.write_mark(write).await,
             ObjectKind::VercelVariables => self.write_variables(write, &changed.gone).await,
-            ObjectKind::VercelDomain => {
-                let branch = write.fields.get("branch").and_then(Value::as_str).map(str::to_owned);
-                let change = DomainChange { git_branch: branch, ..DomainChange::default() };
-                let changed = self.writer.update_domain(&self.reads.project, &write.key.name, &change).await;
-                changed.map(|_| Written::default()).map_err(ObjectError::from)
-            }
+            ObjectKind::VercelDomain => self.change_domain(write, changed).await,
             ObjectKind::VercelAlias => self.lead_alias(write).await,
             ObjectKind::VercelDeployment => self.update_deployment(write, changed.names.contains("sha")).await,
             _ => Ok(Written::default()),

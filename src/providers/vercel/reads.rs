@@ -10,7 +10,7 @@ use super::client::{self, VercelError, VercelProblem, VercelReader};
 use super::marks::{self, Kept, Mark, Ours};
 use super::wire::{Alias, Project, ProjectDomain, Variable, VariableKind};
 use crate::clock::SharedClock;
-use crate::observed::{Object, ObjectScope, ObjectState, PLAIN_VALUES};
+use crate::observed::{Object, ObjectScope, ObjectState, PLAIN_VALUES, UNPROVED};
 use crate::providers::objects::{Class, ObjectError};
 use crate::resource::object::{Fields, Marks, ObjectMarker};
 use crate::resource::{ComponentName, EnvName, ObjectKey, ObjectKind, OwnerId, ScopeKey};
@@ -236,7 +236,8 @@ impl Reads {
         let mut by_env: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
         for (variable, ours) in ours {
             let texts = by_env.entry((ours.owner, ours.env)).or_default();
-            texts.push(format!("{} {:?} {}", variable.key, variable.comment, variable.kind().as_str()));
+            let (comment, kind, at) = (&variable.comment, variable.kind().as_str(), variable.updated_at);
+            texts.push(format!("{} {comment:?} {kind} {at:?}", variable.key));
         }
         let objects = by_env.into_iter().map(|((owner, env), texts)| {
             let object = self.of_env(ObjectKind::VercelVariables, seen, &owner, &env);
@@ -251,14 +252,18 @@ impl Reads {
             None => self.object(ObjectKind::VercelDomain, &domain.name, &domain.name, None, Marks::new()),
         };
         object.fields.extend(domain.git_branch.iter().map(|branch| ("branch".to_owned(), json!(branch))));
+        let target = match (&domain.custom_environment_id, &domain.git_branch) {
+            // Which one that is, only a closer look tells.
+            (Some(id), _) => id.as_str(),
+            (None, Some(_)) => "preview",
+            (None, None) => "production",
+        };
+        object.fields.insert("target".to_owned(), json!(target));
         if !domain.verified {
-            let proofs = domain.verification.iter();
-            let proofs: Vec<String> =
-                proofs.map(|proof| format!("{} {} {}", proof.kind, proof.domain, proof.value)).collect();
-            let message = format!("it is not proved to be the team's: add to DNS {}", proofs.join(" or "));
-            object.state = ObjectState::Failed { message };
+            object.fields.insert(UNPROVED.to_owned(), json!(true));
+            object.state = ObjectState::Failed { message: domain.how_to_prove() };
         }
-        object.bulk = format!("{:?} {:?}", domain.git_branch, domain.verified);
+        object.bulk = format!("{:?} {target:?} {:?}", domain.git_branch, domain.verified);
         object.created_at = domain.created_at;
         object
     }
@@ -366,6 +371,13 @@ impl Reads {
         match object.key.object {
             ObjectKind::VercelMark => names_noted(object, wanted),
             ObjectKind::VercelVariables => self.variables_closely(object, wanted, seen).await?,
+            ObjectKind::VercelDomain => {
+                let target = Target::of(wanted);
+                let custom = self.custom(&target).await?;
+                if custom.is_some_and(|id| object.fields.get("target") == Some(&json!(id))) {
+                    object.fields.insert("target".to_owned(), json!(target.name));
+                }
+            }
             ObjectKind::VercelDeployment => return self.deployment_closely(object, wanted, seen).await,
             ObjectKind::VercelBypass => {
                 let exposed = object.outputs.get("bypassSecret").map(SecretText::expose).unwrap_or_default();

@@ -322,6 +322,13 @@ pub struct CertificateStatus {
 }
 
 impl Status {
+    /// The address that people open: that of the last deployment at Vercel, or else of the last app that has one. What comes last uses
+    /// the others.
+    pub fn main_url(&self) -> Option<&String> {
+        let elsewhere = self.objects.iter().rev().find_map(|object| object.urls.first());
+        elsewhere.or_else(|| self.components.iter().rev().find_map(|component| component.urls.first()))
+    }
+
     /// Keeps since when each condition holds: where `previous` has the same condition in the same status, its moment stays.
     pub fn keep_transitions(&mut self, previous: &[Condition]) {
         for condition in &mut self.conditions {

@@ -44,8 +44,7 @@ fn overview(status: &Status, now: DateTime<Utc>, style: Style) -> Vec<Cell> {
     let machines = status.components.iter().flat_map(|component| &component.machines);
     let running = machines.filter(|machine| machine.state == "started").count();
     let expires = status.expires_at.map_or_else(|| "-".to_owned(), |at| moment(at, now));
-    // The last component with an address is the one that uses the others: the one people open.
-    let url = status.components.iter().rev().find_map(|component| component.urls.first());
+    let url = status.main_url();
     vec![
         Cell::toned(Tone::Strong, clean(status.name.as_str())),
         Cell::plain(class(status)),

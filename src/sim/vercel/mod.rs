@@ -139,11 +139,7 @@ pub(crate) fn answer(world: &mut World, call: &Call) -> Reply {
         && let (Some(team), ["projects", name, ..]) = (&team, path)
         && is_project_name(name)
     {
-        let home = github.home_of(team, name);
-        if vercel.find(team, name).is_none() {
-            github.ensure(&home, call.now);
-        }
-        vercel.ensure(team, name, Some(&home), call.now);
+        vercel.ensure(team, name, Some(&github.home_of(team, name)), call.now);
     }
     let now = call.envelope.as_of.unwrap_or(call.now);
     let asked = Asked { call, caller, team, config: &config, github, now };

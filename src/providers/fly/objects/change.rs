@@ -94,7 +94,7 @@ impl Writes {
     /// Notes that an app uses a cluster. The secret with the address is written like any other of the app.
     async fn attach(&self, write: &ObjectWrite) -> Result<Written, ObjectError> {
         let text = |name: &str| write.fields.get(name).and_then(Value::as_str).unwrap_or_default();
-        let cluster = self.reads.named(text("cluster")).await?.id;
+        let cluster = self.reads.id_of(text("cluster")).await?;
         self.writer.attach_cluster(&cluster, text("app")).await?;
         let id = format!("{cluster}/{}", text("app"));
         Ok(Written { id: Some(id.clone()), shown: Some(id) })

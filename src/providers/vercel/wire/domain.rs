@@ -21,6 +21,9 @@ pub struct ProjectDomain {
     /// The branch that it follows; `None` for production.
     #[serde(default)]
     pub git_branch: Option<String>,
+    /// The id of the custom environment that it shows.
+    #[serde(default)]
+    pub custom_environment_id: Option<String>,
     /// Where it sends visitors.
     #[serde(default)]
     pub redirect: Option<String>,
@@ -33,6 +36,16 @@ pub struct ProjectDomain {
     /// When it was added.
     #[serde(default, deserialize_with = "moment")]
     pub created_at: Option<DateTime<Utc>>,
+}
+
+impl ProjectDomain {
+    /// What is to be done where it is not proved to be the team's.
+    pub fn how_to_prove(&self) -> String {
+        let proofs = self.verification.iter();
+        let proofs: Vec<String> =
+            proofs.map(|proof| format!("{} {} {}", proof.kind, proof.domain, proof.value)).collect();
+        format!("it is not proved to be the team's: add to DNS {}", proofs.join(" or "))
+    }
 }
 
 /// A record in DNS that proves that a domain is the team's.
