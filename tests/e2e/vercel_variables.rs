@@ -82,6 +82,28 @@ async fn what_is_plain_is_shown_and_what_somebody_makes_of_it_is_seen() {
     world.reconcile_without_writes().await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_value_that_nobody_can_read_is_written_again_once_somebody_else_has_written_it() {
+    let mut world = world("A: text, B: {value: hidden}");
+    world.converge().await;
+    // Somebody else's variable is nobody's business here.
+    let theirs = world.web().add_variable("THEIRS", "theirs", "encrypted", &["preview"], Some("login")).unwrap();
+    world.web().edit_variable(&theirs, "theirs again").unwrap();
+    world.reconcile_without_writes().await;
+    let ids: Vec<String> =
+        world.web().variables().into_iter().filter(|one| one.key.len() == 1).map(|one| one.id).collect();
+    for id in ids {
+        world.web().edit_variable(&id, "by hand").unwrap();
+    }
+    world.converge().await;
+    let all =
+        [kind("A", "encrypted", "text"), kind("B", "sensitive", "hidden"), kind("THEIRS", "encrypted", "theirs again")];
+    assert_eq!(world.kinds(), all);
+    world.reconcile_without_writes().await;
+    world.lose_store();
+    world.reconcile_without_writes().await;
+}
+
 #[test]
 fn nothing_secret_is_let_into_a_plain_variable() {
     let world = world("A: {plain: '${{ vercel.web.bypassSecret }}'}");

@@ -8,6 +8,7 @@ use tokio::sync::OnceCell;
 
 use super::client::{self, VercelError, VercelProblem, VercelReader};
 use super::marks::{self, Kept, Mark, Ours};
+use super::variables::CHANGED;
 use super::wire::{Alias, Project, ProjectDomain, Variable, VariableKind};
 use crate::clock::SharedClock;
 use crate::observed::{Object, ObjectScope, ObjectState, PLAIN_VALUES, UNPROVED};
@@ -42,6 +43,8 @@ pub(super) struct Reads {
     pub(super) clock: SharedClock,
     /// The project as it was when it was read first, for what does not change.
     known: OnceCell<Project>,
+    /// The id of the user whose token it is, where Vercel tells.
+    user: OnceCell<Option<String>>,
 }
 
 /// What was read of a project.
@@ -103,12 +106,26 @@ impl<'f> Target<'f> {
 impl Reads {
     pub(super) fn new(reader: VercelReader, scope: &ScopeKey, owner: &OwnerId, clock: SharedClock) -> Self {
         let project = scope.name.rsplit('/').next().unwrap_or_default().to_owned();
-        Self { reader, scope: scope.clone(), owner: owner.clone(), project, clock, known: OnceCell::new() }
+        Self {
+            reader,
+            scope: scope.clone(),
+            owner: owner.clone(),
+            project,
+            clock,
+            known: OnceCell::new(),
+            user: OnceCell::new(),
+        }
     }
 
     /// The project, as it was when it was read first.
     pub(super) async fn project(&self) -> Result<&Project, VercelError> {
         self.known.get_or_try_init(|| self.reader.project(&self.project)).await
+    }
+
+    /// The id of the user whose token it is; nothing where that cannot be told.
+    pub(super) async fn user(&self) -> Option<&str> {
+        let ask = || async { self.reader.user().await.ok().map(|user| user.id) };
+        self.user.get_or_init(ask).await.as_deref()
     }
 
     /// The slug of the custom environment of this id, as far as the project was read and had it then.
@@ -394,6 +411,7 @@ impl Reads {
         let custom = self.custom(&target).await?;
         let none = serde_json::Map::new();
         let wanted_types = wanted.get("types").and_then(Value::as_object).unwrap_or(&none);
+        let changed_by_others = self.changed_by_others(seen, marker).await;
         let (mut types, mut values) = (serde_json::Map::new(), serde_json::Map::new());
         object.fields = wanted.iter().filter(|(name, _)| *name == "target" || *name == "branch").map(owned).collect();
         for (variable, ours) in seen.ours(marker.owner.as_str(), marker.env.as_str()) {
@@ -418,7 +436,11 @@ impl Reads {
             if variable.kind() == VariableKind::Plain {
                 values.insert(variable.key.clone(), json!(variable.value().map(SecretText::expose)));
             }
-            object.fingerprints.insert(variable.key.clone(), ours.fingerprint);
+            // What is noted beside it is what was written, and not what it is.
+            let is_changed = changed_by_others.contains(&variable.id);
+            object
+                .fingerprints
+                .insert(variable.key.clone(), if is_changed { CHANGED.to_owned() } else { ours.fingerprint });
         }
         object.fields.insert("types".to_owned(), Value::Object(types));
         object.fields.insert(PLAIN_VALUES.to_owned(), Value::Object(values));

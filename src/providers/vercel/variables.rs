@@ -4,15 +4,39 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::client::{NewVariable, VariableChange, VercelProblem};
+use super::client::{Deleted, NewVariable, VariableChange, VercelProblem};
 use super::marks::{Kept, Mark, Ours};
 use super::objects::Writes;
-use super::reads::{NAMED, Seen, Target, whole_name};
+use super::reads::{NAMED, Reads, Seen, Target, whole_name};
 use super::wire::{FailedVariable, Variable, VariableKind};
 use crate::providers::objects::{Class, ObjectError, Written};
 use crate::resource::ObjectKey;
-use crate::resource::object::ObjectWrite;
+use crate::resource::object::{ObjectMarker, ObjectWrite};
 use crate::secret::SecretText;
+
+/// What stands in place of the fingerprint of a variable whose value somebody else has written.
+pub(super) const CHANGED: &str = "changed";
+
+impl Reads {
+    /// The ids of those variables of an environment that somebody else wrote last. A value that is not kept in plain cannot be read here,
+    /// so who wrote it is what tells that it is another one.
+    pub(super) async fn changed_by_others(&self, seen: &Seen, marker: &ObjectMarker) -> BTreeSet<String> {
+        let ours = seen.ours(marker.owner.as_str(), marker.env.as_str());
+        let handed_on: Vec<&Variable> = ours
+            .iter()
+            .filter(|(_, ours)| !ours.adopted)
+            .map(|(variable, _)| *variable)
+            .filter(|variable| variable.updated_by.is_some() && variable.updated_by != variable.created_by)
+            .collect();
+        if handed_on.is_empty() {
+            return BTreeSet::new();
+        }
+        // A token that may not ask who it is says nothing of others.
+        let Some(own) = self.user().await else { return BTreeSet::new() };
+        let others = handed_on.into_iter().filter(|variable| variable.updated_by.as_deref() != Some(own));
+        others.map(|variable| variable.id.clone()).collect()
+    }
+}
 
 impl Writes {
     /// Writes the variables that are to be written, and removes those that are not wanted any more, or are in another place.
@@ -27,6 +51,7 @@ impl Writes {
         let custom = self.reads.custom(&target).await?;
         let adopts = write.fields.get("adopt") == Some(&Value::Bool(true));
         let types = write.fields.get("types").and_then(Value::as_object);
+        let changed_by_others = self.reads.changed_by_others(&seen, &write.marker).await;
         let mut wanted = Vec::new();
         let mut refused = Vec::new();
         for (key, value) in &write.secrets {
@@ -35,6 +60,10 @@ impl Writes {
             if let (Some(there), None, false) = (there, &ours, adopts) {
                 refused.push(conflict(there));
                 continue;
+            }
+            if let Some(there) = there.filter(|there| changed_by_others.contains(&there.id)) {
+                // A new one says who made it: whether Vercel notes who writes to one that is there is not documented.
+                let _: Deleted = self.writer.delete_variable(&self.reads.project, &there.id).await?;
             }
             let comment = Ours {
                 owner: owner.to_owned(),
