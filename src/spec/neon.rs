@@ -42,6 +42,12 @@ pub struct NeonBranch {
     /// The role that others use. Default: the parent's, where it has one only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
+    /// Further databases, each made if it is not there, and never removed. They belong to `role`. Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub databases: Vec<String>,
+    /// Further roles, each made if it is not there, and never removed. Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub roles: Vec<String>,
     /// The size of its endpoint. Default: the project's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compute: Option<NeonCompute>,

@@ -1,5 +1,7 @@
 //! Branches at Neon as parts of environments: made, used by others, changed, and gone with their environment; and nothing else touched.
 
+use std::collections::BTreeSet;
+
 use hangar::controller::Verdict;
 use hangar::desired::{Completeness, PullRequest, RepoListing};
 use hangar::http::transport::Method;
@@ -154,6 +156,32 @@ async fn a_branch_is_adopted_by_name_and_never_deleted() {
     }
     assert_eq!(world.app_names(), ["other-web"]);
     assert_eq!(world.branch("demo-main").unwrap().id, id);
+}
+
+#[tokio::test(start_paused = true)]
+async fn further_databases_and_roles_are_made_and_stay() {
+    let mut world = converged("database: app, role: app_owner, databases: [jobs], roles: [reader]").await;
+    let seen = |world: &World| {
+        let branch = world.branch("demo-main").unwrap();
+        (
+            branch.databases.iter().cloned().collect::<BTreeSet<_>>(),
+            branch.roles.iter().cloned().collect::<BTreeSet<_>>(),
+        )
+    };
+    let has = |(databases, roles): &(BTreeSet<String>, BTreeSet<String>), more: &str| {
+        ["app", "jobs", more].iter().all(|name| databases.contains(*name))
+            && ["app_owner", "reader"].iter().all(|name| roles.contains(*name))
+    };
+    assert!(has(&seen(&world), "app"), "{:?}", seen(&world));
+    world.reconcile_without_writes().await;
+    // One more is made, and what the spec no longer names stays: there may be something in it.
+    world.put("demo.yaml", &demo("database: app, role: app_owner, databases: [audit], roles: [reader]"));
+    world.converge().await;
+    assert!(has(&seen(&world), "audit"), "{:?}", seen(&world));
+    world.reconcile_without_writes().await;
+    world.put("demo.yaml", &demo("databases: [audit]"));
+    let told = world.load().diagnostics.render(false);
+    assert!(told.contains("which database do others use?"), "{told}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,6 +1,8 @@
 //! Branches of a Neon project.
 
 use chrono::SecondsFormat;
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -54,12 +56,21 @@ fn build_branch(
     let parent = text(resolver, "parent", &branch.parent)?;
     let database = text(resolver, "database", &branch.database)?;
     let role = text(resolver, "role", &branch.role)?;
+    let databases = names(resolver, &branch.databases, &part, &pointer("databases"))?;
+    let roles = names(resolver, &branch.roles, &part, &pointer("roles"))?;
+    if let (Some(_), None) = (&databases, &database) {
+        let help = "add `database: …`, which may be one of them".to_owned();
+        resolver.error(&place(&part, pointer("databases")), "which database do others use?", Some(help));
+        return None;
+    }
     let mut object = blank(Provider::Neon, project, ObjectKind::NeonBranch, &name, &part, &part);
     object.adopt = branch.adopt;
     object.protect = defaults.protect;
     keep_data(&mut object, branch.deletion_policy, defaults);
     let compute = branch.compute.clone().unwrap_or_default();
-    let fields: [(&str, Option<Value>); 9] = [
+    let fields: [(&str, Option<Value>); 11] = [
+        ("databases", databases),
+        ("roles", roles),
         ("parent", parent.map(Value::from)),
         ("schemaOnly", branch.schema_only.then_some(Value::Bool(true))),
         ("expiresSeconds", branch.expires.map(|expires| json!(expires.to_std().as_secs()))),
@@ -87,6 +98,15 @@ fn build_branch(
         object.on_creation.insert("expiresSeconds".to_owned());
     }
     Some(object)
+}
+
+/// What further things of a branch are called, in order; nothing where there are none.
+fn names(resolver: &mut Resolver<'_>, texts: &[String], part: &str, pointer: &str) -> Option<Option<Value>> {
+    let mut names = BTreeSet::new();
+    for (index, text) in texts.iter().enumerate() {
+        names.insert(resolver.fill_known(text, place(part, format!("{pointer}/{index}")))?);
+    }
+    Some((!names.is_empty()).then(|| json!(names)))
 }
 
 /// The number that a reset is marked by: there is no room for more where branches are marked. 0, or an empty text, asks for none.

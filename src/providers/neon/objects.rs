@@ -130,6 +130,14 @@ impl Reads {
         if let Some(wanted) = wanted.get("expiresSeconds") {
             object.fields.insert("expiresSeconds".to_owned(), time_left(object, wanted, self.clock.now()));
         }
+        let mut further = |field: &str, is_there: &dyn Fn(&str) -> bool| {
+            if let Some(names) = wanted.get(field).and_then(Value::as_array) {
+                let there = names.iter().filter(|name| name.as_str().is_some_and(is_there)).cloned();
+                object.fields.insert(field.to_owned(), there.collect());
+            }
+        };
+        further("databases", &|name| databases.iter().any(|database| database.name == name));
+        further("roles", &|name| roles.iter().any(|role| role.name == name));
         let text = |name: &str| wanted.get(name).and_then(Value::as_str);
         let database = match text("database") {
             Some(name) => databases.iter().find(|database| database.name == name),
@@ -302,6 +310,19 @@ impl Writes {
         }
     }
 
+    /// Makes the further roles and databases that are wanted and not there.
+    async fn create_further(&self, at: BranchRef<'_>, fields: &Fields) -> Result<(), ObjectError> {
+        let names =
+            |field: &str| fields.get(field).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+        for role in names("roles") {
+            self.create_role(at, role).await?;
+        }
+        for database in names("databases") {
+            self.create_database(at, database, fields.get("role").and_then(Value::as_str)).await?;
+        }
+        Ok(())
+    }
+
     /// Leaves the branch, without its compute, under a name by which it is nobody's. No room is needed for that, and no copy, of which
     /// Neon would not let go while it lives.
     async fn put_aside(&self, at: BranchRef<'_>, name: &str, endpoints: &[Endpoint]) -> Result<Written, ObjectError> {
@@ -459,6 +480,7 @@ impl WriteObjects for Writes {
         if let Some(database) = text("database").filter(|name| created.databases.iter().all(|one| one.name != **name)) {
             self.create_database(at, database, role.as_deref()).await?;
         }
+        self.create_further(at, &write.fields).await?;
         Ok(Written { id: Some(created.branch.id.clone()), shown: Some(created.branch.id) })
     }
 
@@ -502,6 +524,9 @@ impl WriteObjects for Writes {
         }
         if let Some(database) = text("database").filter(|_| is_changed("database")) {
             self.create_database(at, database, text("role")).await?;
+        }
+        if is_changed("databases") || is_changed("roles") {
+            self.create_further(at, &write.fields).await?;
         }
         // A branch that is protected takes no reset, so protection comes last, as it goes first.
         if protected == Some(true) {
