@@ -252,7 +252,7 @@ fn connect(resolver: &mut Resolver<'_>, mut apps: Vec<BuiltApp>, elsewhere: &mut
     let uses = std::mem::take(&mut resolver.uses);
     let mut outputs = Outputs::new();
     let mut order = Order::new();
-    let mut used = objects::Used::new();
+    let mut by_part = objects::Used::new();
     let sequence = Sequence::of(&resolver.environment.spec, |name| {
         let parts = elsewhere.iter().filter(|object| object.component.as_str() == name);
         parts.map(|object| object.part.clone()).collect()
@@ -267,7 +267,7 @@ fn connect(resolver: &mut Resolver<'_>, mut apps: Vec<BuiltApp>, elsewhere: &mut
             Err((message, help)) => resolver.error(&each.place, message, Some(help)),
         }
         let dependent = each.place.component.clone().unwrap_or_default();
-        used.entry(dependent.clone()).or_default().insert(each.of.clone());
+        by_part.entry(dependent.clone()).or_default().insert(each.of.clone());
         if dependent != each.of {
             order.entry(dependent).or_default().insert(each.of.clone());
         }
@@ -275,7 +275,7 @@ fn connect(resolver: &mut Resolver<'_>, mut apps: Vec<BuiltApp>, elsewhere: &mut
     for built in &mut apps {
         for (own, path) in fill_outputs(built, &outputs) {
             let of = objects::part_of(&path).unwrap_or_else(|| path.split('.').nth(1).unwrap_or_default().to_owned());
-            used.entry(own.clone()).or_default().insert(of.clone());
+            by_part.entry(own.clone()).or_default().insert(of.clone());
             if of != own {
                 order.entry(own.clone()).or_default().insert(of);
             }
@@ -302,7 +302,7 @@ fn connect(resolver: &mut Resolver<'_>, mut apps: Vec<BuiltApp>, elsewhere: &mut
         let after = order.get(object.part.as_str()).into_iter().flatten();
         object.after = after.map(ComponentName::new).collect();
     }
-    let attachments = objects::attachments(elsewhere, &apps, &used);
+    let attachments = objects::attachments(elsewhere, &apps, &by_part);
     elsewhere.extend(attachments);
     apps
 }

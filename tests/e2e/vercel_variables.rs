@@ -54,8 +54,8 @@ async fn what_is_plain_is_shown_and_what_somebody_makes_of_it_is_seen() {
     let seen = |change: &FieldChange| (change.path.clone(), change.old.clone(), change.new.clone());
     let plain = |text: &str| Some(Change::Plain(text.into()));
     let changes = async |world: &mut World| -> Vec<_> {
-        let plan = world.diff().await.plan;
-        let of_variables = plan.steps.iter().filter(|step| step.key.to_string().contains("variables"));
+        let planned = world.diff().await.plan;
+        let of_variables = planned.steps.iter().filter(|step| step.key.to_string().contains("variables"));
         of_variables.flat_map(|step| &step.changes).filter(|change| change.path.len() == 1).map(seen).collect()
     };
     let (a, b, c) = ("A".to_owned(), "B".to_owned(), "C".to_owned());

@@ -58,7 +58,7 @@ fn build_branch(
     let role = text(resolver, "role", &branch.role)?;
     let databases = names(resolver, &branch.databases, &part, &pointer("databases"))?;
     let roles = names(resolver, &branch.roles, &part, &pointer("roles"))?;
-    if let (Some(_), None) = (&databases, &database) {
+    if !databases.is_empty() && database.is_none() {
         let help = "add `database: …`, which may be one of them".to_owned();
         resolver.error(&place(&part, pointer("databases")), "which database do others use?", Some(help));
         return None;
@@ -69,8 +69,8 @@ fn build_branch(
     keep_data(&mut object, branch.deletion_policy, defaults);
     let compute = branch.compute.clone().unwrap_or_default();
     let fields: [(&str, Option<Value>); 11] = [
-        ("databases", databases),
-        ("roles", roles),
+        ("databases", (!databases.is_empty()).then(|| json!(databases))),
+        ("roles", (!roles.is_empty()).then(|| json!(roles))),
         ("parent", parent.map(Value::from)),
         ("schemaOnly", branch.schema_only.then_some(Value::Bool(true))),
         ("expiresSeconds", branch.expires.map(|expires| json!(expires.to_std().as_secs()))),
@@ -100,13 +100,10 @@ fn build_branch(
     Some(object)
 }
 
-/// What further things of a branch are called, in order; nothing where there are none.
-fn names(resolver: &mut Resolver<'_>, texts: &[String], part: &str, pointer: &str) -> Option<Option<Value>> {
-    let mut names = BTreeSet::new();
-    for (index, text) in texts.iter().enumerate() {
-        names.insert(resolver.fill_known(text, place(part, format!("{pointer}/{index}")))?);
-    }
-    Some((!names.is_empty()).then(|| json!(names)))
+/// What further things of a branch are called.
+fn names(resolver: &mut Resolver<'_>, texts: &[String], part: &str, pointer: &str) -> Option<BTreeSet<String>> {
+    let texts = texts.iter().enumerate();
+    texts.map(|(index, text)| resolver.fill_known(text, place(part, format!("{pointer}/{index}")))).collect()
 }
 
 /// The number that a reset is marked by: there is no room for more where branches are marked. 0, or an empty text, asks for none.

@@ -152,7 +152,7 @@ fn domains(resolver: &mut Resolver<'_>, project: &Project<'_>) -> Option<Vec<Obj
     for (index, domain) in project.written.domains.iter().enumerate() {
         let what = format!("domains.{index}");
         let at = place(&project.part(&what), format!("{}/domains/{index}", project.pointer));
-        let name = host(resolver, domain, at)?;
+        let name = host(resolver, domain, &at)?;
         let mut object = project.object(ObjectKind::VercelDomain, &name, &what);
         object.after = project.after(&["mark"]);
         objects.push(object);
@@ -161,7 +161,7 @@ fn domains(resolver: &mut Resolver<'_>, project: &Project<'_>) -> Option<Vec<Obj
 }
 
 /// The host name that `text` stands for.
-fn host(resolver: &mut Resolver<'_>, text: &str, at: Place) -> Option<String> {
+fn host(resolver: &mut Resolver<'_>, text: &str, at: &Place) -> Option<String> {
     let name = resolver.fill_known(text, at.clone())?.to_lowercase();
     // What somebody else's branch makes of it concerns this domain alone, and is told there: nothing else of the environment waits.
     if has_expression(text) {
@@ -170,7 +170,7 @@ fn host(resolver: &mut Resolver<'_>, text: &str, at: Place) -> Option<String> {
     match names::host(&name) {
         None => Some(name),
         Some(problem) => {
-            resolver.error(&at, format!("`{name}` {problem}"), None);
+            resolver.error(at, format!("`{name}` {problem}"), None);
             None
         }
     }
@@ -186,7 +186,7 @@ fn aliases(resolver: &mut Resolver<'_>, project: &Project<'_>) -> Option<Vec<Obj
             resolver.error(&at, "an alias leads to a deployment, and none is asked for", Some(help));
             return None;
         }
-        let name = host(resolver, alias, at.clone())?;
+        let name = host(resolver, alias, &at)?;
         let mut object = project.object(ObjectKind::VercelAlias, &name, &what);
         let deployment = format!("${{{{ vercel.{}.deploymentId }}}}", project.component);
         object.fields.insert("deployment".to_owned(), Value::from(resolver.fill_plain(&deployment, at)?));
