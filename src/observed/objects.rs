@@ -96,6 +96,9 @@ pub enum ObjectState {
 /// The field that holds what is written in plain in place of a secret, by name.
 pub const PLAIN_VALUES: &str = "values";
 
+/// The field that holds which of the secret fields somebody else wrote last, by name.
+pub const BY_OTHERS: &str = "byOthers";
+
 /// The field that says that something is there, and is not proved to be its owner's: to ask for it again may help.
 pub const UNPROVED: &str = "unproved";
 
@@ -103,6 +106,11 @@ impl Object {
     /// The value of a field that the spec has among the secret ones, where the provider shows it because it is kept in plain.
     pub fn plain_value(&self, name: &str) -> Option<&str> {
         self.fields.get(PLAIN_VALUES)?.get(name)?.as_str()
+    }
+
+    /// Whether somebody else wrote a secret field last: its value may be another one than its record says.
+    pub fn is_by_others(&self, name: &str) -> bool {
+        self.fields.get(BY_OTHERS).is_some_and(|fields| fields.get(name).is_some())
     }
 
     /// Whether it does not work because it is not proved to be its owner's.

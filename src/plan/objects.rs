@@ -316,6 +316,10 @@ impl<'a> Planner<'a> {
             let wanted = output::resolve(wanted, outputs);
             let waits = output::waits_for_in(&wanted);
             let old = live.and_then(|live| live.fields.get(name)).cloned();
+            if wanted.is_null() && old.as_ref().is_none_or(Value::is_null) {
+                // It is not to be there, and is not.
+                continue;
+            }
             let is_of_creation = object.on_creation.contains(name);
             if old.as_ref() != Some(&wanted) && (live.is_none() || !is_of_creation) {
                 found.changes.push(FieldChange::plain(name.clone(), old, Some(wanted.clone())));
@@ -360,6 +364,12 @@ impl<'a> Planner<'a> {
                 let is_as_written = seen.is_none_or(|seen| seen == text.expose());
                 if waits.is_empty() && recorded == Some(&fingerprint) && is_as_written {
                     found.fingerprints.insert(name.to_owned(), fingerprint);
+                    if seen.is_none() && live.is_some_and(|live| live.is_by_others(name)) {
+                        found.unknown.push(format!(
+                            "somebody else than the user of the token wrote `{name}` of {} last, and its value cannot be read: if it is not the spec's, delete the variable at Vercel, and it is made again",
+                            object.key
+                        ));
+                    }
                     return;
                 }
                 if waits.is_empty() {

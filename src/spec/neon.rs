@@ -55,7 +55,8 @@ pub struct NeonBranch {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protected: Option<bool>,
     /// How long after somebody has looked after it Neon deletes it by itself, at most `30d`: a safety net, should Hangar not be there. The
-    /// end is moved once half of the time is over; a branch that is protected, adopted or others' parent gets none. Default: never.
+    /// end is moved once a quarter of the time is over. A branch that is protected, retained, adopted or others' parent gets none. Default:
+    /// never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<Duration>,
     /// Another text or number here resets the branch to the state of its parent; everything in it is lost. A number that is raised, or for

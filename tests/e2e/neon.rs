@@ -181,14 +181,14 @@ async fn further_databases_and_roles_are_made_and_stay() {
     world.reconcile_without_writes().await;
     world.put("demo.yaml", &demo("databases: [audit]"));
     let told = world.load().diagnostics.render(false);
-    assert!(told.contains("which database do others use?"), "{told}");
+    assert!(told.contains("which database do others use, and whose are these?"), "{told}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_end_that_neon_keeps_is_moved_as_long_as_somebody_looks_after_the_branch() {
     let mut world = converged("expires: 2d").await;
     let left = |world: &World| world.branch("demo-main").unwrap().expires_at.unwrap() - world.clock.now();
-    world.pass_time(seconds(20 * 3_600)).await;
+    world.pass_time(seconds(11 * 3_600)).await;
     world.reconcile_without_writes().await;
     for _ in 0..3 {
         world.pass_time(seconds(30 * 3_600)).await;
@@ -203,6 +203,20 @@ async fn the_end_that_neon_keeps_is_moved_as_long_as_somebody_looks_after_the_br
     // Nobody looks after it any more.
     world.pass_time(seconds(30 * 3_600)).await;
     assert_eq!(world.branch("demo-main"), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_to_stay_gets_no_end_and_loses_the_one_it_has() {
+    for stays in ["", "expires: 2d, deletionPolicy: retain", "expires: 2d, protected: true"] {
+        let mut world = converged("expires: 2d").await;
+        assert!(world.branch("demo-main").unwrap().expires_at.is_some());
+        world.put("demo.yaml", &demo(stays));
+        world.converge().await;
+        assert_eq!(world.branch("demo-main").unwrap().expires_at, None, "{stays}");
+        world.reconcile_without_writes().await;
+        let born = converged(stays).await;
+        assert_eq!(born.branch("demo-main").unwrap().expires_at, None, "{stays}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,6 +1,8 @@
 //! Custom environments at Vercel: variables, domains and deployments go there, and nowhere else.
 
 use hangar::controller::Verdict;
+use hangar::http::transport::Method;
+use hangar::sim::{Fault, FaultKind, Matcher};
 
 use crate::support::{environment, seconds};
 use crate::vercel::{REPO, config, configured};
@@ -164,4 +166,41 @@ async fn a_domain_that_is_not_proved_says_how_and_is_tried_again_until_it_is() {
     world.reconcile_without_writes().await;
     world.tear_down().await;
     assert_eq!(world.left(), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_domain_that_is_adopted_is_never_removed_to_be_shown_elsewhere() {
+    let mut world = configured(&[("demo.yaml", &demo("adopt: true, domains: [www.acme.dev]"))], config());
+    world.edit("demo.yaml", ", env: {SITE: '${{ vercel.web.url }}'}", "");
+    world.web().add_environment("qa", None).unwrap();
+    world.web().add_domain("www.acme.dev", None).unwrap();
+    let outcome = world.reconcile().await;
+    assert!(world.seen(&outcome).contains("Vercel moves no domain between them"), "{:#?}", outcome.failures);
+    let removed =
+        world.writes().iter().filter(|write| write.starts_with("DELETE") && write.contains("/domains/")).count();
+    assert_eq!((removed, world.web().domains().remove(0).environment), (0, None));
+    world.tear_down().await;
+    assert_eq!(world.web().domains().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_domain_that_cannot_be_shown_elsewhere_stays_where_it_was() {
+    let place = |target: &str| {
+        let vercel = format!(
+            "vercel: {{team: acme, projects: {{web: {{project: web, target: {target}, domains: [x.acme.dev]}}}}}}"
+        );
+        environment("demo", &format!("{vercel}\nclass: staging"), "web: {image: 'registry.fly.io/demo:v1'}")
+    };
+    let mut world = configured(&[("demo.yaml", &place("qa"))], config());
+    let id = world.web().add_environment("qa", Some("qa")).unwrap();
+    world.converge().await;
+    world.put("demo.yaml", &place("production"));
+    let added = Matcher::new(Method::Post, "/v10/projects/web/domains");
+    world.sim.inject(Fault::always(added, FaultKind::status_before(400)).times(1));
+    let outcome = world.reconcile().await;
+    assert_ne!(outcome.worst(), Verdict::Converged);
+    assert_eq!(world.web().domains().remove(0).environment, Some(id));
+    world.pass_time(seconds(7_200)).await;
+    world.converge().await;
+    assert_eq!(world.web().domains().remove(0).environment, None);
 }

@@ -58,9 +58,10 @@ fn build_branch(
     let role = text(resolver, "role", &branch.role)?;
     let databases = names(resolver, &branch.databases, &part, &pointer("databases"))?;
     let roles = names(resolver, &branch.roles, &part, &pointer("roles"))?;
-    if !databases.is_empty() && database.is_none() {
-        let help = "add `database: …`, which may be one of them".to_owned();
-        resolver.error(&place(&part, pointer("databases")), "which database do others use?", Some(help));
+    if !databases.is_empty() && (database.is_none() || role.is_none()) {
+        let help = "add `database: …`, which may be one of them, and `role: …`, whose all of them are".to_owned();
+        let message = "which database do others use, and whose are these?";
+        resolver.error(&place(&part, pointer("databases")), message, Some(help));
         return None;
     }
     let mut object = blank(Provider::Neon, project, ObjectKind::NeonBranch, &name, &part, &part);
@@ -68,12 +69,11 @@ fn build_branch(
     object.protect = defaults.protect;
     keep_data(&mut object, branch.deletion_policy, defaults);
     let compute = branch.compute.clone().unwrap_or_default();
-    let fields: [(&str, Option<Value>); 11] = [
+    let fields: [(&str, Option<Value>); 10] = [
         ("databases", (!databases.is_empty()).then(|| json!(databases))),
         ("roles", (!roles.is_empty()).then(|| json!(roles))),
         ("parent", parent.map(Value::from)),
         ("schemaOnly", branch.schema_only.then_some(Value::Bool(true))),
-        ("expiresSeconds", branch.expires.map(|expires| json!(expires.to_std().as_secs()))),
         ("database", database.map(Value::from)),
         ("role", role.map(Value::from)),
         ("minCu", compute.min.map(Value::from)),
@@ -93,9 +93,11 @@ fn build_branch(
         }
     }
     object.on_creation.extend(["parent", "schemaOnly"].map(str::to_owned));
-    if branch.adopt {
-        // Neon deletes it then: that is for whoever has made it.
-        object.on_creation.insert("expiresSeconds".to_owned());
+    if !branch.adopt {
+        // Neon deletes it then. What is to stay gets no end, and loses one that it has; when others' branches end is for others to say.
+        let stays = object.retain || object.protect || branch.protected == Some(true);
+        let expires = branch.expires.filter(|_| !stays).map(|expires| json!(expires.to_std().as_secs()));
+        object.fields.insert("expiresSeconds".to_owned(), expires.unwrap_or_default());
     }
     Some(object)
 }

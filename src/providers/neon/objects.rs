@@ -29,6 +29,8 @@ use crate::secret::SecretText;
 const PATIENCE: Duration = Duration::from_mins(5);
 /// The field that says when Neon deletes a branch.
 const EXPIRES_AT: &str = "expiresAt";
+/// The field that says that it is the project's default one.
+const IS_DEFAULT: &str = "isDefault";
 
 /// What reads the project that `scope` names.
 pub fn reader(http: ReadClient, scope: &ScopeKey, shared: &Shared) -> ObjectReader {
@@ -97,6 +99,7 @@ impl Reads {
         let _infallible = write!(bulk, "{:?} {:?} {fields:?} {:?}", branch.id, branch.expires_at, branch.last_reset_at);
         fields.extend(restore::facts(branch, all));
         fields.extend(branch.expires_at.map(|at| (EXPIRES_AT.to_owned(), json!(at))));
+        fields.insert(IS_DEFAULT.to_owned(), Value::Bool(branch.default));
         Object {
             key: self.key(&branch.name),
             id: branch.id.clone(),
@@ -314,11 +317,17 @@ impl Writes {
     async fn create_further(&self, at: BranchRef<'_>, fields: &Fields) -> Result<(), ObjectError> {
         let names =
             |field: &str| fields.get(field).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
-        for role in names("roles") {
+        if names("roles").chain(names("databases")).next().is_none() {
+            return Ok(());
+        }
+        let reader = &self.reads.reader;
+        let (roles, databases) = futures::try_join!(reader.roles(at), reader.databases(at))?;
+        for role in names("roles").filter(|name| roles.iter().all(|one| one.name != *name)) {
             self.create_role(at, role).await?;
         }
-        for database in names("databases") {
-            self.create_database(at, database, fields.get("role").and_then(Value::as_str)).await?;
+        let owner = fields.get("role").and_then(Value::as_str);
+        for database in names("databases").filter(|name| databases.iter().all(|one| one.name != *name)) {
+            self.create_database(at, database, owner).await?;
         }
         Ok(())
     }
@@ -363,18 +372,18 @@ fn writing<'e>(endpoints: &'e [Endpoint], branch: &str) -> Option<&'e Endpoint> 
     endpoints.iter().find(|endpoint| endpoint.branch_id == branch && endpoint.kind == EndpointKind::ReadWrite)
 }
 
-/// How long a branch has before Neon deletes it, in seconds: as long as is wanted, as long as at least half of that is left. So it is begun
-/// anew in time while somebody looks after the branch, and ends where nobody does. Where Neon lets nobody set it, it is as it is.
+/// How long a branch has before Neon deletes it, in seconds: as long as is wanted, as long as three quarters of that are left. So it is
+/// begun anew in time while somebody looks after the branch, and ends where nobody does. Where Neon lets nobody set it, it is as it is.
 fn time_left(object: &Object, wanted: &Value, now: DateTime<Utc>) -> Value {
-    let is_fixed = object.held_by.is_some() || object.fields.get("protected") == Some(&Value::Bool(true));
     let at = object.fields.get(EXPIRES_AT).and_then(Value::as_str).and_then(|at| at.parse::<DateTime<Utc>>().ok());
-    let (Some(seconds), false) = (wanted.as_i64(), is_fixed) else { return wanted.clone() };
     let left = at.map(|at| at.signed_duration_since(now).num_seconds());
-    match left {
-        None => Value::Null,
-        // What it was given was counted from a moment ago.
-        Some(left) if left > seconds / 2 && left <= seconds => wanted.clone(),
-        Some(left) => json!(left),
+    let is_set = |field: &str| object.fields.get(field) == Some(&Value::Bool(true));
+    let is_fixed = object.held_by.is_some() || is_set("protected") || is_set(IS_DEFAULT);
+    match (left, wanted.as_i64()) {
+        (_, Some(_)) if is_fixed => wanted.clone(),
+        (None, _) => Value::Null,
+        (Some(left), Some(seconds)) if left > seconds / 4 * 3 && left <= seconds => wanted.clone(),
+        (Some(left), _) => json!(left),
     }
 }
 
@@ -493,6 +502,12 @@ impl WriteObjects for Writes {
         if protected == Some(false) {
             self.protect(at, false).await?;
         }
+        // Before anything that can be refused: the branch would end. And one that ends cannot be protected.
+        if is_changed("expiresSeconds") {
+            let change = UpdateBranch { expires_at: Some(self.expiry(write)), ..UpdateBranch::default() };
+            let begun = self.writer.update_branch(at, &change).await?;
+            self.finished(&begun.operations).await?;
+        }
         if is_changed("reset") && is_changed("restore") {
             return Err(ObjectError {
                 reason: "ResetAndRestore".to_owned(),
@@ -513,11 +528,6 @@ impl WriteObjects for Writes {
                 let begun = self.writer.update_endpoint(self.reads.project(), &compute.id, &sizes).await;
                 self.finished(&begun?.operations).await?;
             }
-        }
-        if is_changed("expiresSeconds") {
-            let change = UpdateBranch { expires_at: Some(self.expiry(write)), ..UpdateBranch::default() };
-            let begun = self.writer.update_branch(at, &change).await?;
-            self.finished(&begun.operations).await?;
         }
         if let Some(role) = text("role").filter(|_| is_changed("role")) {
             self.create_role(at, role).await?;

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use super::client::{Added, Deleted, DomainChange, NewDomain, VercelError, VercelReader, VercelScope, VercelWriter};
 use super::marks::{Mark, note};
 use super::reads::{Reads, Seen, Target, whole_name};
+use super::wire::ProjectDomain;
 use crate::http::{Lane, ReadClient, Shared, WriteClient};
 use crate::observed::{Object, ObjectScope};
 use crate::providers::objects::{
@@ -97,9 +98,7 @@ impl Writes {
         let found = self.reads.reader.domain(project, name).await?;
         let Some(found) = found else { return Err(ObjectError::overtaken(format!("{} has just gone", write.key))) };
         if found.custom_environment_id != custom {
-            // Vercel changes the branch of a domain, and not its environment. It is noted as ours until it is there again.
-            let _: Deleted = self.writer.remove_domain(project, name).await?;
-            return self.add_domain(write, custom, true).await;
+            return self.move_domain(write, custom, found).await;
         }
         if ["branch", "target"].iter().any(|field| changed.names.contains(*field)) {
             let change = DomainChange { git_branch: target.branch.map(str::to_owned), ..DomainChange::default() };
@@ -117,6 +116,51 @@ impl Writes {
                 class: Class::Permanent,
             }),
         }
+    }
+
+    /// Takes a domain to another environment, or from one: Vercel changes the branch of a domain, and not its environment. One that is
+    /// ours is removed and added again; meanwhile the mark says whose it is.
+    async fn move_domain(
+        &self,
+        write: &ObjectWrite,
+        custom: Option<String>,
+        found: ProjectDomain,
+    ) -> Result<Written, ObjectError> {
+        let project = self.reads.project.as_str();
+        let seen = self.reads.see(false, false).await?;
+        let kept = seen.mark(write.marker.owner.as_str(), write.marker.env.as_str());
+        let adopts = write.fields.get("adopt") == Some(&serde_json::Value::Bool(true));
+        if adopts || !kept.is_some_and(|kept| kept.mark.notes(&write.key)) || found.redirect.is_some() {
+            return Err(ObjectError {
+                reason: "DomainElsewhere".to_owned(),
+                message: format!(
+                    "{} shows another environment, and Vercel moves no domain between them: remove it from the project, and it is added where the spec has it",
+                    write.key
+                ),
+                class: Class::Permanent,
+            });
+        }
+        let target = Target::of(&write.fields);
+        let wanted = NewDomain {
+            name: write.key.name.clone(),
+            git_branch: target.branch.map(str::to_owned),
+            custom_environment_id: custom,
+            redirect: None,
+        };
+        let _: Deleted = self.writer.remove_domain(project, &wanted.name).await?;
+        let Err(error) = self.writer.add_domain(project, &wanted).await else { return Ok(Written::default()) };
+        if !error.may_have_had_effect() {
+            // Where it was it is of more use than nowhere.
+            let before = NewDomain {
+                git_branch: found.git_branch,
+                custom_environment_id: found.custom_environment_id,
+                ..wanted
+            };
+            if let Err(error) = self.writer.add_domain(project, &before).await {
+                tracing::warn!(%error, domain = before.name, "a domain could not be brought back to where it was");
+            }
+        }
+        Err(error.into())
     }
 
     async fn create_bypass(&self, write: &ObjectWrite) -> Result<Written, ObjectError> {
@@ -269,10 +313,10 @@ impl WriteObjects for Writes {
     }
 
     async fn delete(&self, key: &ObjectKey, id: &str, expected: Expected<'_>) -> Result<Written, ObjectError> {
-        let _alone = self.lane.lock().await;
+        let mut alone = self.lane.lock().await;
         let with_names = key.object.is_noted_by_mark() || key.object == ObjectKind::VercelMark;
         let with_project = matches!(key.object, ObjectKind::VercelBypass | ObjectKind::VercelMark);
-        let seen = self.reads.see(with_project, with_names).await?;
+        let mut seen = self.reads.see(with_project, with_names).await?;
         let objects = self.reads.objects(&seen);
         let (owner, env) = (expected.owner.as_str(), expected.env.as_str());
         let Some(object) = objects.iter().find(|object| object.key == *key && object.id == id) else {
@@ -294,12 +338,19 @@ impl WriteObjects for Writes {
                 let removed = self.writer.remove_alias(&key.name).await;
                 removed.map(drop)?;
             }
-            ObjectKind::VercelDeployment => self.delete_deployments(&seen, owner, env).await?,
+            ObjectKind::VercelDeployment => {
+                // They are no part of the project's document, and there may be hundreds: nobody waits for that.
+                drop(alone);
+                self.delete_deployments(&seen, owner, env).await?;
+                alone = self.lane.lock().await;
+                seen = self.reads.see(false, false).await?;
+            }
             _ => self.revoke_bypass(&seen, owner, env).await?,
         }
         if seen.mark(owner, env).is_some() {
             self.change_mark(&seen, (owner, env), |mark| mark.forget(key)).await?;
         }
+        drop(alone);
         Ok(Written::default())
     }
 

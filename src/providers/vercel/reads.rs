@@ -8,10 +8,9 @@ use tokio::sync::OnceCell;
 
 use super::client::{self, VercelError, VercelProblem, VercelReader};
 use super::marks::{self, Kept, Mark, Ours};
-use super::variables::CHANGED;
 use super::wire::{Alias, Project, ProjectDomain, Variable, VariableKind};
 use crate::clock::SharedClock;
-use crate::observed::{Object, ObjectScope, ObjectState, PLAIN_VALUES, UNPROVED};
+use crate::observed::{BY_OTHERS, Object, ObjectScope, ObjectState, PLAIN_VALUES, UNPROVED};
 use crate::providers::objects::{Class, ObjectError};
 use crate::resource::object::{Fields, Marks, ObjectMarker};
 use crate::resource::{ComponentName, EnvName, ObjectKey, ObjectKind, OwnerId, ScopeKey};
@@ -412,7 +411,7 @@ impl Reads {
         let none = serde_json::Map::new();
         let wanted_types = wanted.get("types").and_then(Value::as_object).unwrap_or(&none);
         let changed_by_others = self.changed_by_others(seen, marker).await;
-        let (mut types, mut values) = (serde_json::Map::new(), serde_json::Map::new());
+        let (mut types, mut values, mut by_others) = (none.clone(), none.clone(), none.clone());
         object.fields = wanted.iter().filter(|(name, _)| *name == "target" || *name == "branch").map(owned).collect();
         for (variable, ours) in seen.ours(marker.owner.as_str(), marker.env.as_str()) {
             if !target.meets(variable, custom.as_deref()) {
@@ -436,14 +435,14 @@ impl Reads {
             if variable.kind() == VariableKind::Plain {
                 values.insert(variable.key.clone(), json!(variable.value().map(SecretText::expose)));
             }
-            // What is noted beside it is what was written, and not what it is.
-            let is_changed = changed_by_others.contains(&variable.id);
-            object
-                .fingerprints
-                .insert(variable.key.clone(), if is_changed { CHANGED.to_owned() } else { ours.fingerprint });
+            object.fingerprints.insert(variable.key.clone(), ours.fingerprint);
+            if changed_by_others.contains(&variable.id) {
+                by_others.insert(variable.key.clone(), json!(true));
+            }
         }
         object.fields.insert("types".to_owned(), Value::Object(types));
         object.fields.insert(PLAIN_VALUES.to_owned(), Value::Object(values));
+        object.fields.insert(BY_OTHERS.to_owned(), Value::Object(by_others));
         Ok(())
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::client::{Deleted, NewVariable, VariableChange, VercelProblem};
+use super::client::{NewVariable, VariableChange, VercelProblem};
 use super::marks::{Kept, Mark, Ours};
 use super::objects::Writes;
 use super::reads::{NAMED, Reads, Seen, Target, whole_name};
@@ -14,12 +14,10 @@ use crate::resource::ObjectKey;
 use crate::resource::object::{ObjectMarker, ObjectWrite};
 use crate::secret::SecretText;
 
-/// What stands in place of the fingerprint of a variable whose value somebody else has written.
-pub(super) const CHANGED: &str = "changed";
-
 impl Reads {
     /// The ids of those variables of an environment that somebody else wrote last. A value that is not kept in plain cannot be read here,
-    /// so who wrote it is what tells that it is another one.
+    /// so who wrote it is what tells that it may be another one. It is said, and not written again: whether Vercel then says that it was us
+    /// is not documented, and each time means a new build.
     pub(super) async fn changed_by_others(&self, seen: &Seen, marker: &ObjectMarker) -> BTreeSet<String> {
         let ours = seen.ours(marker.owner.as_str(), marker.env.as_str());
         let handed_on: Vec<&Variable> = ours
@@ -51,7 +49,6 @@ impl Writes {
         let custom = self.reads.custom(&target).await?;
         let adopts = write.fields.get("adopt") == Some(&Value::Bool(true));
         let types = write.fields.get("types").and_then(Value::as_object);
-        let changed_by_others = self.reads.changed_by_others(&seen, &write.marker).await;
         let mut wanted = Vec::new();
         let mut refused = Vec::new();
         for (key, value) in &write.secrets {
@@ -60,10 +57,6 @@ impl Writes {
             if let (Some(there), None, false) = (there, &ours, adopts) {
                 refused.push(conflict(there));
                 continue;
-            }
-            if let Some(there) = there.filter(|there| changed_by_others.contains(&there.id)) {
-                // A new one says who made it: whether Vercel notes who writes to one that is there is not documented.
-                let _: Deleted = self.writer.delete_variable(&self.reads.project, &there.id).await?;
             }
             let comment = Ours {
                 owner: owner.to_owned(),
