@@ -2,10 +2,10 @@
 
 use super::{BEHIND_GATES, Checker};
 use crate::desired::{self, Level, Wanted};
-use crate::memory::{NoteOutcome, Verb};
+use crate::memory::{Note, NoteOutcome, Verb};
 use crate::observed::Object;
 use crate::plan::{Action, Evidence, Proof, Step, StepId};
-use crate::resource::{ObjectKey, output};
+use crate::resource::{ObjectKey, ObjectKind, output};
 
 impl Checker<'_> {
     pub(super) fn rules_broken_at_object(&self, index: usize, step: &Step) -> Vec<&'static str> {
@@ -44,6 +44,10 @@ impl Checker<'_> {
                     !step.key.is_minted()
                         || self.memory.quarantined_until(self.plan.made_at, self.policy.timing).is_none(),
                     "what a provider mints an id for is not made in quarantine",
+                );
+                rule(
+                    self.is_mark_settled(step, key),
+                    "nothing is made beside a mark while an earlier write there may come late",
                 );
             }
             Action::UpdateObject { .. } | Action::MarkObject { .. } => {
@@ -187,6 +191,23 @@ impl Checker<'_> {
     fn is_absent(&self, key: &ObjectKey) -> bool {
         let scope = self.observed.objects.get(&key.scope);
         scope.is_some_and(|scope| scope.objects.absent(|object| object.key == *key))
+    }
+
+    /// Whether no earlier write to the mark, or of what stands beside it, can come late. Beside one that is not there yet nothing can.
+    fn is_mark_settled(&self, step: &Step, key: &ObjectKey) -> bool {
+        let is_mark = |object: &Object| object.key.object == ObjectKind::VercelMark && object.key.scope == key.scope;
+        let mut marks = self.observed.all_objects().filter(|object| is_mark(object));
+        if !key.object.needs_settled_mark() || !marks.any(|mark| mark.is_of(&self.fleet.owner, &step.env)) {
+            return true;
+        }
+        let may_come = |note: &Note| {
+            note.env == step.env
+                && note.outcome == NoteOutcome::Unknown
+                && note.key.object().is_some_and(|noted| noted.scope == key.scope)
+                && self.plan.made_at < note.open_until(self.policy.timing)
+        };
+        self.memory.quarantined_until(self.plan.made_at, self.policy.timing).is_none()
+            && !self.memory.notes.iter().any(may_come)
     }
 
     fn is_our_object(&self, step: &Step, key: &ObjectKey) -> bool {

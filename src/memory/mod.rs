@@ -352,8 +352,8 @@ fn shows_effect(rules: Rules, note: &Note, observed: &Observed) -> bool {
         _ => seen_at_fly(note, observed),
     };
     match (seen, note.verb, &note.outcome) {
-        // There was one before, and there is one after: only time tells that every listing shows the newest.
-        (_, Verb::Create | Verb::Update, NoteOutcome::Done { .. }) if note.makes_another() => false,
+        // There may have been one before: only time tells that every listing shows the newest, and that none comes late.
+        (_, Verb::Create | Verb::Update, _) if note.makes_another() => false,
         (Some((is_there, _)), Verb::Create, _) => is_there || !rules.hold(Rule::NoteOutlivesAbsence),
         // A mark on an app is looked for in listings too, which may still lag behind what a direct request shows.
         (_, Verb::Update, NoteOutcome::Done { .. }) if matches!(note.key, ResourceKey::App { .. }) => false,

@@ -2,7 +2,7 @@ use super::*;
 use crate::desired::Completeness;
 use crate::observed::machine::{Machine, MachineState};
 use crate::observed::{AppDetail, AppRow, Listing, Presence, Reading, Scope, Volume};
-use crate::resource::{IpKind, MachineSlot, VolumeSlot};
+use crate::resource::{IpKind, MachineSlot, ObjectKey, ObjectKind, Provider, VolumeSlot};
 
 fn at(second: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_800_000_000 + second, 0).unwrap()
@@ -145,6 +145,37 @@ fn a_creation_is_settled_by_what_it_made_and_not_by_absence() {
     assert_eq!(memory.notes.len(), 1, "what was not read settles nothing");
     settle(&mut memory, AppDetail { machines: known(vec![machine("m")], 50), ..here() }, 60);
     assert_eq!(memory.notes.len(), 0);
+}
+
+#[test]
+fn the_creation_of_what_is_made_anew_each_time_is_not_settled_by_one_that_was_there() {
+    let scope = ScopeKey::new(Provider::Vercel, "p");
+    let of = |object| ObjectKey { scope: scope.clone(), object, name: "e".to_owned() };
+    for (object, is_settled) in [(ObjectKind::VercelDeployment, false), (ObjectKind::VercelBypass, true)] {
+        let key = ResourceKey::Object(of(object));
+        let mut memory = noted(key.clone(), Verb::Create, "");
+        let items = vec![crate::observed::Object {
+            key: of(object),
+            id: "1".to_owned(),
+            marker: None,
+            made_by: None,
+            marks: BTreeMap::new(),
+            state: crate::observed::ObjectState::Ready,
+            fields: BTreeMap::new(),
+            bulk: String::new(),
+            fingerprints: BTreeMap::new(),
+            outputs: BTreeMap::new(),
+            is_close: true,
+            held_by: None,
+            created_at: None,
+        }];
+        let seen = crate::observed::ObjectScope::complete(items, at(5));
+        let observed = Observed { objects: BTreeMap::from([(scope.clone(), seen)]), ..Observed::default() };
+        memory.settle(&observed, at(10), Timing::FLY, Duration::from_secs(1));
+        assert_eq!(memory.open_note(&key, at(10), Timing::FLY).is_none(), is_settled, "{key}");
+        memory.settle(&observed, at(120), Timing::FLY, Duration::from_secs(1));
+        assert_eq!(memory.notes, []);
+    }
 }
 
 #[test]

@@ -15,7 +15,7 @@ use crate::observed::{self, ObjectState};
 use crate::resource::marker::PREFIX;
 use crate::resource::object::{Fields, ObjectMarker, recorded_as};
 use crate::resource::output::{self, Outputs};
-use crate::resource::{Change, ChangeKind, FieldChange, ObjectKey, ResourceKey};
+use crate::resource::{Change, ChangeKind, FieldChange, ObjectKey, ObjectKind, ResourceKey};
 use crate::rules::Rule;
 use crate::secret::SecretText;
 
@@ -81,7 +81,8 @@ impl<'a> Planner<'a> {
             self.wait(&env.name, place.component, Some(&key), Reason::Queued, message, None);
             return;
         }
-        if let Err(obstacle) = self.may_create(&key, false) {
+        let may_create = self.may_create(&key, false).and_then(|()| self.is_mark_settled(env, object, scope));
+        if let Err(obstacle) = may_create {
             self.withhold(&place, &key, &format!("create {}", object.key), obstacle);
             return;
         }
@@ -214,6 +215,12 @@ impl<'a> Planner<'a> {
                 NoteOutcome::Done { .. } => format!("what was just made of {} may not be listed yet", object.key),
             };
             self.wait(&env.name, place.component, Some(&key), Reason::OwnWritePending, message, until);
+            return;
+        }
+        if object.key.object == ObjectKind::VercelMark
+            && let Err(obstacle) = self.no_write_beside(&object.key, &env.name, Rule::OpenKeyStopsUpdate)
+        {
+            self.withhold(&place, &key, &format!("change {}", object.key), obstacle);
             return;
         }
         // What is renewed is not changed: another one is made.

@@ -4,9 +4,10 @@ use chrono::{DateTime, Utc};
 
 use super::planner::Planner;
 use super::withheld::Reason;
-use crate::memory::Note;
-use crate::observed::{Completeness, Scope};
-use crate::resource::{ResourceKey, Subject};
+use crate::desired::{Environment, Object};
+use crate::memory::{Note, NoteOutcome};
+use crate::observed::{Completeness, ObjectScope, Scope};
+use crate::resource::{EnvName, ObjectKey, ObjectKind, ResourceKey, Subject};
 use crate::rules::Rule;
 
 /// Why an object may go.
@@ -154,7 +155,12 @@ impl Planner<'_> {
             Rule::OpenKeyStopsMarking => self.notes.open_for_mark(key, self.now, self.policy.timing),
             _ => self.notes.open(key, self.now, self.policy.timing),
         };
-        self.settled(key, open.filter(|_| self.holds(rule)))
+        self.settled(key, open.filter(|_| self.holds(rule)))?;
+        let object = key.object().filter(|key| key.object.shares_a_mark()).and_then(|key| self.observed.object(key));
+        match object.and_then(|object| Some((&object.key, object.owned_by(&self.fleet.owner)?))) {
+            Some((key, marker)) => self.no_write_beside(key, &marker.env, rule),
+            None => Ok(()),
+        }
     }
 
     /// The same for what a person wants to end.
@@ -192,6 +198,49 @@ impl Planner<'_> {
             message: format!("{key} {why}, but an earlier run may still be creating it: this store began empty"),
             until: Some(until),
         })
+    }
+
+    /// Whether no earlier write to the mark of `env`, or of what stands beside it, can come late, where that matters for `object`. The
+    /// mark is written as a whole, so such a write would take back what is noted now; or make another one of what has no name.
+    pub(super) fn is_mark_settled(
+        &self,
+        env: &Environment,
+        object: &Object,
+        scope: &ObjectScope,
+    ) -> Result<(), Obstacle> {
+        let key = &object.key;
+        let is_mark = |other: &&Object| other.key.object == ObjectKind::VercelMark && other.key.scope == key.scope;
+        let Some(mark) = env.objects.iter().find(is_mark).filter(|_| key.object.needs_settled_mark()) else {
+            return Ok(());
+        };
+        if !scope.objects.items.iter().any(|live| live.key == mark.key) {
+            // This plan makes it, which is refused where it is there: nothing of an earlier run can be under way in it.
+            return Ok(());
+        }
+        self.may_mint(&ResourceKey::Object(key.clone()), "is missing")?;
+        self.no_write_beside(key, &env.name, Rule::OpenKeyStopsCreation)
+    }
+
+    /// Whether no write of ours to another object of `env` in the scope of `key` may still take effect, where all of them write one mark:
+    /// it is written as a whole, so such a write would take back what is written now. Asked in the name of `rule`.
+    pub(super) fn no_write_beside(&self, key: &ObjectKey, env: &EnvName, rule: Rule) -> Result<(), Obstacle> {
+        if !key.object.shares_a_mark() || !self.holds(rule) {
+            return Ok(());
+        }
+        let is_beside = |note: &&Note| {
+            note.env == *env
+                && note.outcome == NoteOutcome::Unknown
+                && note.key.object().is_some_and(|noted| noted.scope == key.scope)
+        };
+        let open = self.memory.notes.iter().filter(is_beside).map(|note| note.open_until(self.policy.timing)).max();
+        match open.filter(|until| self.now < *until) {
+            None => Ok(()),
+            Some(until) => Err(Obstacle {
+                reason: Reason::OwnWritePending,
+                message: format!("an earlier write of ours beside {key} may still take effect"),
+                until: Some(until),
+            }),
+        }
     }
 }
 

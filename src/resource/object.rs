@@ -144,6 +144,25 @@ impl ObjectKind {
         matches!(self, Self::VercelDomain | Self::VercelAlias)
     }
 
+    /// Whether what is noted on it stands in the mark of its environment, with what is noted on all else that the environment has there.
+    pub const fn shares_a_mark(self) -> bool {
+        matches!(
+            self,
+            Self::VercelMark
+                | Self::VercelVariables
+                | Self::VercelDomain
+                | Self::VercelAlias
+                | Self::VercelBypass
+                | Self::VercelDeployment
+        )
+    }
+
+    /// Whether it is made only where no earlier write to the mark of its environment, or of itself, can come late: such a write would
+    /// take back what the mark notes, or make a second one.
+    pub const fn needs_settled_mark(self) -> bool {
+        self.is_noted_by_mark() || matches!(self, Self::VercelBypass)
+    }
+
     /// When it goes, as an environment is torn down from the outside in: what people reach first, what holds data last. Fly apps go
     /// between [`Self::BEFORE_APPS`] and the rest.
     pub const fn teardown_stage(self) -> u8 {

@@ -76,6 +76,7 @@ mod vercel_aliases;
 mod vercel_builds;
 #[path = "../contract/vercel.rs"]
 mod vercel_document;
+mod vercel_late;
 mod vercel_limits;
 mod vercel_places;
 mod vercel_production;

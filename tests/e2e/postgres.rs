@@ -221,6 +221,33 @@ async fn what_was_made_goes_after_grace_and_the_cluster_of_others_stays() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_user_that_a_deletion_has_left_goes_without_a_note_that_could_outlive_it() {
+    let mut world = converged(&database("")).await;
+    let (cluster, own) = (world.previews().id, world.own_databases().remove(0));
+    world.sim.delete_cluster_database(&cluster, &own).unwrap();
+    world.remove("demo.yaml");
+    world.put("other.yaml", &small("other"));
+    world.lose_store();
+    world.sim.clear_requests();
+    world.reconcile().await;
+    world.pass_time(QUARANTINE).await;
+    world.reconcile().await;
+    assert_eq!(world.postgres_writes(), [format!("DELETE /v1/postgres/{cluster}/users/{own}")]);
+    assert_eq!(world.previews().users, ["fly-user"]);
+    assert_eq!(world.previews().databases, ["fly-db"]);
+    assert_eq!(world.app_names(), ["other-web"]);
+    // One that is wanted has its database again, and no note either.
+    world.put("demo.yaml", &database(""));
+    world.converge().await;
+    let own = world.own_databases().remove(0);
+    world.sim.delete_cluster_database(&cluster, &own).unwrap();
+    world.reconcile_writing().await;
+    assert_eq!(world.postgres_writes(), [format!("POST /v1/postgres/{cluster}/databases")]);
+    assert_eq!(world.previews().databases, [own.as_str(), "fly-db"]);
+    world.reconcile_without_writes().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_wanted_again_within_grace_stays_and_bears_no_mark() {
     let mut world = converged(&database("")).await;
     world.remove("demo.yaml");

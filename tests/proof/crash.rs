@@ -1,8 +1,8 @@
 //! Killed at any request, before its effect or after it, and started again with nothing or with what was stored: the same end.
 
-use hangar::sim::{FaultKind, SimConfig};
+use hangar::sim::SimConfig;
 
-use crate::scene::{Blow, Scene, killed};
+use crate::scene::{Scene, killed, lost_and_late};
 use crate::support::{CONTROLLER, QUARANTINE, environment, policy, small};
 use crate::world::World;
 
@@ -58,18 +58,6 @@ fn stage(apps: &str, config: SimConfig) -> (World, SimConfig) {
 fn put(files: &mut Vec<(String, String)>, path: &str, text: &str) {
     files.retain(|(other, _)| other != path);
     files.push((path.to_owned(), text.to_owned()));
-}
-
-/// What a network can do to one request. What comes late comes within F.
-fn lost_and_late() -> [Blow; 5] {
-    let late = FaultKind::Late { after_ms: 55_000 };
-    [
-        Blow::Suffers(FaultKind::ResetAfter),
-        Blow::Suffers(FaultKind::TimeoutBefore),
-        Blow::Suffers(FaultKind::lost_in_500()),
-        Blow::Suffers(late.clone()),
-        Blow::SuffersAndDies(late),
-    ]
 }
 
 async fn creation() -> Scene {

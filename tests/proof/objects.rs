@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 
 use hangar::resource::OwnerId;
 use hangar::resource::own_name::{last_word, own_name};
-use hangar::sim::{FaultKind, SimConfig, SimNeonProject};
+use hangar::sim::{SimConfig, SimNeonProject};
 
 use crate::previews;
 use crate::projects::mark_key;
-use crate::scene::{Blow, Scene, killed};
+use crate::scene::{Scene, killed, lost_and_late};
 use crate::support::{CONTROLLER, QUARANTINE, environment, policy, small};
 use crate::world::World;
 
@@ -32,9 +32,6 @@ struct Stage {
     others: fn(&World, u32) -> bool,
     /// What happens before the environment begins.
     begins: fn(&World),
-    /// Whether everything may come late. All marks of a Vercel project are in the value of one variable, which is written whole, so one
-    /// that comes late takes back what was noted after it: that cannot be told yet.
-    late: bool,
 }
 
 const PROJECT: &str = "quiet-sun-123456";
@@ -70,7 +67,6 @@ const NEON: Stage = Stage {
         false
     },
     begins: |_| (),
-    late: true,
 };
 
 const REPO: &str = "acme/site";
@@ -135,7 +131,6 @@ const VERCEL: Stage = Stage {
             world.sim.repository(REPO).push(branch).unwrap();
         }
     },
-    late: false,
 };
 
 const POSTGRES: Stage = Stage {
@@ -178,7 +173,6 @@ const POSTGRES: Stage = Stage {
         false
     },
     begins: |_| (),
-    late: false,
 };
 
 const REFERENCE: &str = "abcdefghijklmnopqrst";
@@ -206,7 +200,6 @@ const SUPABASE: Stage = Stage {
         true
     },
     begins: |_| (),
-    late: true,
 };
 
 impl Stage {
@@ -290,8 +283,7 @@ impl Stage {
         let (how, points) = match blows {
             Blows::EmptyStore => ("with an empty store", scene.every_point(&killed(false), false).await),
             Blows::Store => ("with its store", scene.every_point(&killed(true), false).await),
-            Blows::Network if self.late => ("lost and late", scene.every_point(&lost_and_late(), true).await),
-            Blows::Network => ("lost", scene.every_point(&lost_and_late()[..3], true).await),
+            Blows::Network => ("lost and late", scene.every_point(&lost_and_late(), true).await),
         };
         println!("shown: {}: {what}, {how}: {points} points", self.name);
     }
@@ -303,18 +295,6 @@ enum Blows {
     EmptyStore,
     Store,
     Network,
-}
-
-/// What a network can do to one request. What comes late comes within F.
-fn lost_and_late() -> [Blow; 5] {
-    let late = FaultKind::Late { after_ms: 55_000 };
-    [
-        Blow::Suffers(FaultKind::ResetAfter),
-        Blow::Suffers(FaultKind::TimeoutBefore),
-        Blow::Suffers(FaultKind::lost_in_500()),
-        Blow::Suffers(late.clone()),
-        Blow::SuffersAndDies(late),
-    ]
 }
 
 /// A module for a provider, with a test for each thing that happens and each kind of blow.

@@ -153,7 +153,7 @@ impl Scene {
         let fault = |kind: &FaultKind| Fault::once(Matcher::any(), kind.clone()).after(k - 1);
         match blow {
             Blow::Killed { point, .. } => world.sim.kill_after(k, *point),
-            Blow::Suffers(kind) | Blow::SuffersAndDies(kind) => world.sim.inject(fault(kind)),
+            Blow::Suffers(kind) | Blow::SuffersAndDies { kind, .. } => world.sim.inject(fault(kind)),
         }
         world.pass_time(seconds(3)).await;
         let session = world.session();
@@ -164,18 +164,22 @@ impl Scene {
                 assert!(world.sim.is_dead(), "the run ended before request {k}");
             }
             Blow::Suffers(_) => drop(run.await.unwrap()),
-            Blow::SuffersAndDies(_) => until(|| world.sim.faults().is_empty(), run).await,
+            Blow::SuffersAndDies { .. } => until(|| world.sim.faults().is_empty(), run).await,
         }
         drop(session);
         world.sim.revive();
         world.store = match blow {
-            Blow::Killed { keep_store: true, .. } | Blow::Suffers(_) => kept,
-            Blow::Killed { keep_store: false, .. } | Blow::SuffersAndDies(_) => Arc::new(MemoryStore::new()),
+            Blow::Killed { keep_store: true, .. }
+            | Blow::Suffers(_)
+            | Blow::SuffersAndDies { keep_store: true, .. } => kept,
+            Blow::Killed { keep_store: false, .. } | Blow::SuffersAndDies { keep_store: false, .. } => {
+                Arc::new(MemoryStore::new())
+            }
         };
         if let Some(afterwards) = &self.afterwards {
             world.read_before = Some(Arc::clone(afterwards));
         }
-        if matches!(blow, Blow::Suffers(_) | Blow::SuffersAndDies(_)) {
+        if matches!(blow, Blow::Suffers(_) | Blow::SuffersAndDies { .. }) {
             drop(world.reconcile().await);
             // Also what comes late has come now.
             world.pass_time(seconds(61)).await;
@@ -318,8 +322,8 @@ pub(crate) enum Blow {
     Killed { point: CrashPoint, keep_store: bool },
     /// The request suffers this, and the run goes on.
     Suffers(FaultKind),
-    /// The request suffers this, the run dies with it, and another one begins without a store.
-    SuffersAndDies(FaultKind),
+    /// The request suffers this, the run dies with it, and another one begins, with its store or without.
+    SuffersAndDies { kind: FaultKind, keep_store: bool },
 }
 
 /// Polls `run` until it ends or is dead, whichever is first; a dead run does nothing more.
@@ -335,4 +339,17 @@ pub(crate) async fn until<F: Future>(is_dead: impl Fn() -> bool, run: F) {
 /// A run that dies at a request, before its effect or after it.
 pub(crate) fn killed(keep_store: bool) -> [Blow; 2] {
     [CrashPoint::BeforeEffect, CrashPoint::BeforeReply].map(|point| Blow::Killed { point, keep_store })
+}
+
+/// What a network can do to one request. What comes late comes within F.
+pub(crate) fn lost_and_late() -> [Blow; 6] {
+    let late = FaultKind::Late { after_ms: 55_000 };
+    [
+        Blow::Suffers(FaultKind::ResetAfter),
+        Blow::Suffers(FaultKind::TimeoutBefore),
+        Blow::Suffers(FaultKind::lost_in_500()),
+        Blow::Suffers(late.clone()),
+        Blow::SuffersAndDies { kind: late.clone(), keep_store: false },
+        Blow::SuffersAndDies { kind: late, keep_store: true },
+    ]
 }

@@ -205,6 +205,51 @@ fn an_object_is_made_only_where_it_is_known_not_to_be_and_is_ours_from_birth() {
 }
 
 #[test]
+fn nothing_is_made_beside_a_mark_while_an_earlier_write_there_may_come_late() {
+    let scope = ScopeKey::new(Provider::Vercel, "p");
+    let key = |object, name: &str| ObjectKey { scope: scope.clone(), object, name: name.to_owned() };
+    let about_domain = |case: &mut Case, with_mark: bool| {
+        let domain = key(ObjectKind::VercelDomain, "kept.example.com");
+        let Action::CreateObject(created) = &mut case.plan.steps[0].action else { panic!() };
+        created.marker.name.clone_from(&domain.name);
+        case.plan.steps[0].key = ResourceKey::Object(domain);
+        let mut mark = Object { key: key(ObjectKind::VercelMark, "kept"), ..branch("kept", &[]) };
+        mark.marker.as_mut().unwrap().name = "kept".to_owned();
+        let items = if with_mark { vec![mark] } else { vec![] };
+        let seen = ObjectScope { objects: listing(items), out_of_reach: None, room: None };
+        case.observed.objects.insert(scope.clone(), seen);
+    };
+    let another = |case: &mut Case, outcome| {
+        note(case, Verb::Update, outcome, -119);
+        case.memory.notes[0].key = ResourceKey::Object(key(ObjectKind::VercelVariables, "kept"));
+    };
+    let rule = "nothing is made beside a mark while an earlier write there may come late";
+    creation().breaks(rule, |case| {
+        about_domain(case, true);
+        case.memory.blank_since = Some(at(-119));
+    });
+    creation().breaks(rule, |case| {
+        about_domain(case, true);
+        another(case, NoteOutcome::Unknown);
+    });
+    // One that was answered is past, one of another environment is in a mark of its own, and none can be in a mark that is not there.
+    let harmless: [fn(&mut Note); 2] =
+        [|note| note.outcome = NoteOutcome::Done { at: at(-1) }, |note| note.env = "other".into()];
+    for change in harmless {
+        let mut case = creation();
+        about_domain(&mut case, true);
+        another(&mut case, NoteOutcome::Unknown);
+        change(&mut case.memory.notes[0]);
+        assert!(!case.broken().contains(&rule));
+    }
+    let mut case = creation();
+    about_domain(&mut case, false);
+    another(&mut case, NoteOutcome::Unknown);
+    case.memory.blank_since = Some(at(-119));
+    assert!(!case.broken().contains(&rule));
+}
+
+#[test]
 fn nothing_is_written_to_what_is_not_ours_except_to_adopt_it() {
     let rule = "nothing is written where no evidence says that it is ours";
     for case in [update, marking] {

@@ -61,7 +61,7 @@ struct Writes {
     writer: FlyWriter,
     reads: Reads,
     /// What is noted is read and written: one after the other.
-    lane: Lane,
+    lane: Arc<Lane>,
 }
 
 /// What is in a cluster.
@@ -151,6 +151,10 @@ impl Reads {
                 let mut object = self.object(kind, name, &id, Some(marker), content);
                 if content.databases.contains(name) {
                     object.fields.insert("database".to_owned(), Value::from(name.as_str()));
+                } else {
+                    // A user alone is what a deletion has left, or a creation that ended early: there is nothing that could be missed,
+                    // so it has no grace, and no note is made that would stay where the deletion of the user comes late.
+                    object.marks.entry(marks::TOMBSTONE.to_owned()).or_insert_with(|| "0".to_owned());
                 }
                 if let Some(role) = content.users.get(name) {
                     object.fields.insert("user".to_owned(), Value::from(name.as_str()));

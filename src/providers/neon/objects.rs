@@ -57,7 +57,7 @@ pub(super) struct Writes {
     pub(super) writer: NeonWriter,
     pub(super) reads: Reads,
     /// A project takes one write after the other.
-    lane: Lane,
+    lane: Arc<Lane>,
 }
 
 impl Reads {

@@ -58,7 +58,7 @@ struct Writes {
     writer: SupabaseWriter,
     reads: Reads,
     /// What is noted is read and written: one after the other.
-    lane: Lane,
+    lane: Arc<Lane>,
 }
 
 impl Reads {

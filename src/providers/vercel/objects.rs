@@ -40,7 +40,7 @@ pub(super) struct Writes {
     pub(super) writer: VercelWriter,
     pub(super) reads: Reads,
     /// A project is one document, and the mark in it is read before it is written: one change after the other.
-    lane: Lane,
+    pub(super) lane: Arc<Lane>,
 }
 
 impl Writes {

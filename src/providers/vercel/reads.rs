@@ -27,8 +27,9 @@ pub(super) const NAMED: [(ObjectKind, &str); 2] =
 /// are wanted.
 const GONE: &str = "gone";
 
-/// How long after the last change of a mark a domain that was noted in it may still come: longer than a request is on its way.
-const STILL_COMING: TimeDelta = TimeDelta::minutes(2);
+/// How long after the last change of a mark a domain that was noted in it may still come, or the change itself: longer than a request is
+/// on its way.
+pub(super) const STILL_COMING: TimeDelta = TimeDelta::minutes(2);
 
 /// What reads one project.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::client::{NewVariable, VariableChange, VercelProblem};
 use super::marks::{Kept, Mark, Ours};
 use super::objects::Writes;
-use super::reads::{NAMED, Reads, Seen, Target, whole_name};
+use super::reads::{NAMED, Reads, STILL_COMING, Seen, Target, whole_name};
 use super::wire::{FailedVariable, Variable, VariableKind};
 use crate::providers::objects::{Class, ObjectError, Written};
 use crate::resource::ObjectKey;
@@ -140,7 +140,9 @@ impl Writes {
             }
         }
         let is_here = |kept: &&Kept| kept.mark.target == mark.target && kept.mark.branch == mark.branch;
-        let id = match known.filter(is_here) {
+        // An earlier run may have come as far as to make the one that is wanted, and no further.
+        let here = seen.marks.iter().filter(|kept| kept.mark.is_of(owner, env)).find(is_here);
+        let id = match here {
             Some(kept) => {
                 self.keep_mark(&kept.id, &mark).await?;
                 kept.id.clone()
@@ -170,13 +172,18 @@ impl Writes {
             comment: Some(mark.comment()),
             ..place(&target, custom.as_deref())
         };
-        let written = self.writer.upsert_variables(&self.reads.project, &[variable]).await;
-        let written = written?;
-        if let Some(refused) = written.failed.first() {
-            return Err(self.error(&refusal(refused)));
-        }
-        let made = written.created.first();
-        if let Some(made) = made.filter(|made| made.kind() != VariableKind::Plain) {
+        let written = self.writer.add_variable(&self.reads.project, &variable).await;
+        let is_conflict = |problem: &VercelProblem| matches!(problem, VercelProblem::EnvConflict { .. });
+        let made = match written {
+            Ok(written) => match written.failed.first() {
+                None => written.created.into_iter().next(),
+                Some(refused) if is_conflict(&refused.problem) => Some(self.mark_there(mark).await?),
+                Some(refused) => return Err(self.error(&refusal(refused))),
+            },
+            Err(error) if is_conflict(error.problem()) => Some(self.mark_there(mark).await?),
+            Err(error) => return Err(error.into()),
+        };
+        if let Some(made) = made.as_ref().filter(|made| made.kind() != VariableKind::Plain) {
             let removed = self.writer.delete_variable(&self.reads.project, &made.id).await;
             removed?;
             return Err(ObjectError {
@@ -188,15 +195,44 @@ impl Writes {
                 class: Class::Permanent,
             });
         }
-        Ok(made.map(|made| made.id.clone()).unwrap_or_default())
+        Ok(made.map(|made| made.id).unwrap_or_default())
     }
 
-    /// Gives the variable of a mark another value.
+    /// The variable of a new mark that is there already, from an attempt that had no answer.
+    async fn mark_there(&self, mark: &Mark) -> Result<Variable, ObjectError> {
+        let (key, text) = (Mark::variable(&mark.owner, &mark.env), mark.text());
+        let variables = self.reads.reader.variables(&self.reads.project).await?;
+        let is_it = |one: &Variable| one.key == key && one.value().is_some_and(|value| value.expose() == text);
+        variables
+            .into_iter()
+            .find(is_it)
+            .ok_or_else(|| ObjectError::overtaken(format!("a mark of the environment `{}` is there by now", mark.env)))
+    }
+
+    /// Gives the variable of a mark another value, unless an earlier write to it may still take effect: it would take back what is
+    /// written now.
     pub(super) async fn keep_mark(&self, id: &str, mark: &Mark) -> Result<(), ObjectError> {
-        let value = Some(SecretText::new(mark.text()));
-        let change = VariableChange { value, ..VariableChange::default() };
-        let changed = self.writer.update_variable(&self.reads.project, id, &change).await;
-        changed.map(drop).map_err(ObjectError::from)
+        let project = self.reads.project.as_str();
+        if let Some(until) = self.lane.unanswered(id, self.reads.clock.now()) {
+            return Err(ObjectError::overtaken(format!(
+                "the mark of the environment `{}` in {} is written again after {}: an earlier write to it had no answer and may still take effect",
+                mark.env,
+                self.reads.scope,
+                until.format("%H:%M:%S UTC")
+            )));
+        }
+        let text = SecretText::new(mark.text());
+        let Err(error) = self.writer.rewrite_variable(project, id, text.clone()).await else { return Ok(()) };
+        if error.may_have_had_effect() {
+            let found = self.reads.reader.variable(project, id).await;
+            // There was one attempt, so nothing of it is to come once it is seen to have had its effect.
+            let seen = found.as_ref().ok().and_then(Option::as_ref).and_then(Variable::value);
+            if seen.is_some_and(|seen| seen.expose() == text.expose()) {
+                return Ok(());
+            }
+            self.lane.note_unanswered(id, self.reads.clock.now() + STILL_COMING);
+        }
+        Err(error.into())
     }
 
     /// Changes the mark of an environment, if that changes anything.

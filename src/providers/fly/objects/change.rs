@@ -238,7 +238,7 @@ impl WriteObjects for Writes {
             if object.marks.contains_key(marks::SNAPSHOT) { Some(self.backed_up(&at.cluster).await?) } else { None };
         let content = self.reads.content(&at.cluster).await?;
         // A user that owns something cannot go first. It goes last, for by its name what is noted beside it is known as ours: if this
-        // ends before, it is an orphan like any other, and gets a tombstone of its own.
+        // ends before, it is an orphan like any other, without grace.
         if content.databases.contains(&key.name) {
             let gone = self.writer.delete_cluster_database(&at.cluster, &key.name).await;
             let _: Deleted = gone?;

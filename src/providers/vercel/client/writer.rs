@@ -75,9 +75,25 @@ impl VercelWriter {
         if variables.is_empty() {
             return Ok(Upserted::default());
         }
+        let call = Call::new("write variables", "", &["v10", "projects", project, "env"]).query("upsert", "true");
+        self.send_variables(project, variables, call).await
+    }
+
+    /// Makes a variable where there is none. Of several attempts only one can have its effect, however late: it is a conflict for the
+    /// others, so a conflict may also mean that the variable is there from an attempt that had no answer.
+    pub async fn add_variable(&self, project: &str, variable: &NewVariable) -> Result<Upserted, VercelError> {
+        let call = Call::new("write variables", "", &["v10", "projects", project, "env"]);
+        self.send_variables(project, std::slice::from_ref(variable), call).await
+    }
+
+    async fn send_variables(
+        &self,
+        project: &str,
+        variables: &[NewVariable],
+        mut call: Call,
+    ) -> Result<Upserted, VercelError> {
         let _lane = self.lanes.enter(project).await;
         let bodies: Vec<Value> = variables.iter().map(NewVariable::body).collect();
-        let mut call = Call::new("write variables", "", &["v10", "projects", project, "env"]).query("upsert", "true");
         for variable in variables {
             call = call.hiding(variable.value.clone());
         }
@@ -120,11 +136,15 @@ impl VercelWriter {
         change: &VariableChange,
     ) -> Result<Variable, VercelError> {
         let _lane = self.lanes.enter(project).await;
-        let mut call = Call::new("change variable", "", &["v9", "projects", project, "env", id]).json(&change.body());
-        if let Some(value) = &change.value {
-            call = call.hiding(value.clone());
-        }
-        self.send(Method::Patch, call.rate(VARIABLE_RATE).replay_safe(), Place::within(project, id)).await
+        self.send(Method::Patch, change_of(project, id, change).replay_safe(), Place::within(project, id)).await
+    }
+
+    /// Gives a variable another value, in one attempt: where what is written was read before, an attempt that comes late takes back what
+    /// was written after it. After an unknown outcome, wait until that cannot be any more.
+    pub async fn rewrite_variable(&self, project: &str, id: &str, value: SecretText) -> Result<Variable, VercelError> {
+        let _lane = self.lanes.enter(project).await;
+        let change = VariableChange { value: Some(value), ..VariableChange::default() };
+        self.send(Method::Patch, change_of(project, id, &change), Place::within(project, id)).await
     }
 
     /// Deletes a variable.
@@ -322,6 +342,16 @@ impl VercelWriter {
             404 => Ok(Deleted::WasGone),
             _ => Ok(Deleted::Done),
         }
+    }
+}
+
+/// The call that changes a variable.
+fn change_of(project: &str, id: &str, change: &VariableChange) -> Call {
+    let call = Call::new("change variable", "", &["v9", "projects", project, "env", id]).json(&change.body());
+    let call = call.rate(VARIABLE_RATE);
+    match &change.value {
+        Some(value) => call.hiding(value.clone()),
+        None => call,
     }
 }
 
