@@ -79,14 +79,18 @@ fn branches(sim: &Simulator) -> Vec<String> {
         let all = neon.branches();
         for branch in &all {
             let parent = all.iter().find(|other| Some(&other.id) == branch.parent.as_ref()).map(|other| &other.name);
+            // What was put aside is named after the moment, and is nobody's: a compute that a killed run has left there sleeps.
+            let put_aside = branch.name.split_once("-before-deletion-");
+            let name = put_aside.map_or(branch.name.as_str(), |(name, _moment)| name);
+            let aside = if put_aside.is_some() { " put aside" } else { "" };
             let computes = neon.endpoints(&branch.id);
             let computes: Vec<_> = computes
                 .iter()
+                .filter(|_| put_aside.is_none())
                 .map(|compute| (&compute.name, &compute.kind, compute.sizes, compute.suspend_seconds))
                 .collect();
             lines.push(format!(
-                "{project} branch {} of {parent:?} {} protected={} expires={} {:?} {:?} {:?} reset={} {computes:?}",
-                branch.name,
+                "{project} branch {name}{aside} of {parent:?} {} protected={} expires={} {:?} {:?} {:?} reset={} {computes:?}",
                 branch.state,
                 branch.protected,
                 branch.expires_at.is_some(),
@@ -120,6 +124,9 @@ fn projects(sim: &Simulator, minted: &[(String, String)]) -> Vec<String> {
         of_project.extend(vercel.bypasses().values().map(|note| format!("bypass {note:?}")));
         let deployments = vercel.deployments().into_iter().filter(|one| one.state != "DELETED");
         let newest: BTreeMap<_, _> = deployments.map(|one| (one.branch.clone(), one)).collect();
+        let production = vercel.production();
+        let live = vercel.deployments().into_iter().find(|one| Some(&one.id) == production.as_ref());
+        of_project.push(format!("production has {:?}", live.and_then(|one| one.sha)));
         for (alias, id) in vercel.aliases() {
             let leads_to = newest.values().find(|one| one.id == id).map(|one| &one.branch);
             of_project.push(format!("alias {alias} leads to the newest of {leads_to:?}"));
@@ -149,7 +156,8 @@ fn clusters(sim: &Simulator) -> Vec<String> {
         for one in clusters {
             // A line for each thing: of what several share, each has its own.
             let within = |what: String| format!("cluster {} in {org}: {what}", one.name);
-            of_org.push(within(format!("{} {} backups={}", one.region, one.status, one.backups)));
+            // A run that is killed after a backup begins another one.
+            of_org.push(within(format!("{} {} backups={}", one.region, one.status, one.backups > 0)));
             of_org.extend(one.attached_apps.iter().map(|app| within(format!("{app} is attached"))));
             of_org.extend(one.databases.iter().map(|database| within(format!("database {database}"))));
             of_org.extend(one.roles.iter().map(|(user, role)| within(format!("user {user} {role}"))));

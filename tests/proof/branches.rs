@@ -9,7 +9,9 @@ use serde_json::Value;
 
 /// Looks at every request to Neon, and remembers what must not have been.
 ///
-/// A branch is the controller's when what was noted of it as it was made names the controller and the branch itself.
+/// A branch is the controller's when what was noted of it as it was made names the controller and the branch itself. One that people have
+/// given over to it is called `adopted`: it may be changed, and never deleted. One that was the controller's, and is kept under another name,
+/// may lose its computes and nothing else.
 #[derive(Debug)]
 pub(crate) struct Branches {
     owner: String,
@@ -28,6 +30,8 @@ struct Seen {
 #[derive(Debug)]
 struct Branch {
     is_ours: bool,
+    is_adopted: bool,
+    is_put_aside: bool,
     /// Whether it is of a preview, whose end needs no tombstone.
     is_preview: bool,
     computes: BTreeSet<String>,
@@ -36,6 +40,8 @@ struct Branch {
     /// The password of each role, and what else people can tell of it.
     passwords: BTreeMap<String, String>,
     shown: String,
+    /// What people can tell of its computes.
+    sizes: String,
 }
 
 impl Branch {
@@ -86,10 +92,15 @@ impl Branches {
             .collect();
         Branch {
             is_ours: noted("hangar_owner") == Some(&self.owner) && noted("hangar_name") == Some(&branch.name),
+            is_adopted: branch.name == "adopted",
+            is_put_aside: noted("hangar_owner") == Some(&self.owner)
+                && noted("hangar_name")
+                    .is_some_and(|name| branch.name.starts_with(&format!("{name}-before-deletion-"))),
             is_preview: noted("hangar_set").is_some(),
             marks: computes.iter().filter_map(|compute| compute.name.clone()).collect::<Vec<_>>().join(","),
             passwords: branch.roles.iter().filter_map(named).collect(),
-            shown: format!("{branch:?} {sizes:?}"),
+            shown: format!("{branch:?}"),
+            sizes: format!("{sizes:?}"),
             computes: computes.into_iter().map(|compute| compute.id).collect(),
         }
     }
@@ -124,13 +135,18 @@ impl Seen {
         };
         let Some(branch) = branch else { return };
         let mut broken = Vec::new();
-        if !branch.is_ours {
+        let is_deletion = exchange.method == Method::Delete;
+        let leaves_data = branch.is_put_aside && is_deletion && matches!(rest, ["endpoints", _]);
+        // The name may be asked for again, where the answer was lost: that changes nothing.
+        let is_renamed = branch.is_put_aside && exchange.method == Method::Patch && matches!(rest, ["branches", _]);
+        let is_allowed = leaves_data || is_renamed || (branch.is_adopted && !is_deletion);
+        if !branch.is_ours && !is_allowed {
             broken.push(format!("{what}: the branch is not ours"));
         }
         if rest.ends_with(&["reset_password"]) {
             broken.push(format!("{what}: nobody asked for another password"));
         }
-        if let (Method::Delete, ["branches", _]) = (exchange.method, rest) {
+        if is_deletion && matches!(rest, ["branches", _]) {
             if self.partial.contains(*project) {
                 broken.push(format!("{what}: the last listing of the project was incomplete"));
             }
@@ -140,7 +156,7 @@ impl Seen {
             if !branch.is_marked('t') && !branch.is_preview {
                 broken.push(format!("{what}: no tombstone stands on it"));
             }
-        } else if exchange.method == Method::Delete {
+        } else if is_deletion && !leaves_data {
             broken.push(format!("{what}: nothing within a branch is ever deleted"));
         }
         self.broken.append(&mut broken);
@@ -188,10 +204,11 @@ impl Watcher for Branches {
                 }
                 continue;
             };
-            if !before.is_ours && now.shown != before.shown {
+            let is_same = now.shown == before.shown && (before.is_put_aside || now.sizes == before.sizes);
+            if !before.is_ours && !before.is_adopted && !is_same {
                 broken.push(format!(
-                    "{}: {key:?}, which is not ours, was {} and is {}",
-                    exchange.path, before.shown, now.shown
+                    "{}: {key:?}, which is not ours, was {} {} and is {} {}",
+                    exchange.path, before.shown, before.sizes, now.shown, now.sizes
                 ));
             }
             let is_reset = exchange.path.ends_with("/restore");

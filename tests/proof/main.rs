@@ -25,6 +25,7 @@ mod life;
 #[path = "../e2e/live.rs"]
 mod live;
 mod objects;
+mod once;
 mod pairs;
 mod previews;
 mod projects;

@@ -16,7 +16,7 @@ use crate::support::{CONTROLLER, QUARANTINE, environment, policy, small};
 use crate::world::World;
 
 /// One provider: how an environment uses it.
-struct Stage {
+pub(crate) struct Stage {
     name: &'static str,
     /// What of the controller's settings says another thing here, and which.
     settings: (&'static str, &'static str),
@@ -34,9 +34,9 @@ struct Stage {
     begins: fn(&World),
 }
 
-const PROJECT: &str = "quiet-sun-123456";
+pub(crate) const PROJECT: &str = "quiet-sun-123456";
 
-const NEON: Stage = Stage {
+pub(crate) const NEON: Stage = Stage {
     name: "neon",
     settings: ("  fly:", "  neon: {projects: {quiet-sun-123456: {}}}\n  fly:"),
     first: "neon: {project: quiet-sun-123456, branches: {main: {compute: {min: 0.25, max: 1}, database: neondb}}}",
@@ -69,9 +69,9 @@ const NEON: Stage = Stage {
     begins: |_| (),
 };
 
-const REPO: &str = "acme/site";
+pub(crate) const REPO: &str = "acme/site";
 
-const VERCEL: Stage = Stage {
+pub(crate) const VERCEL: Stage = Stage {
     name: "vercel",
     settings: ("  fly:", "  vercel: {projects: {acme/web: {}}}\n  fly:"),
     first: "vercel: {team: acme, projects: {web: {project: web, branch: login, env: {API: 'https://one.example.com', \
@@ -133,7 +133,7 @@ const VERCEL: Stage = Stage {
     },
 };
 
-const POSTGRES: Stage = Stage {
+pub(crate) const POSTGRES: Stage = Stage {
     name: "postgres",
     settings: ("FLY_API_TOKEN}}}", "FLY_API_TOKEN}, postgres: true}}"),
     first: "postgres: {databases: {main: {cluster: previews, rotate: 1}}, clusters: {own: {plan: basic, database: app, user: app}}}",
@@ -204,7 +204,7 @@ const SUPABASE: Stage = Stage {
 
 impl Stage {
     /// A platform on which others have something, with a spec of another environment.
-    async fn world(&self) -> (World, SimConfig) {
+    pub(crate) async fn world(&self) -> (World, SimConfig) {
         let config = (self.config)(SimConfig::default().with_org("acme", "sim_acme_token"));
         let controller = CONTROLLER.replace(self.settings.0, self.settings.1);
         assert_ne!(controller, CONTROLLER);
