@@ -138,7 +138,8 @@ impl Checker<'_> {
             Some(Wanted::Broken { .. }) => true,
             None => false,
         };
-        let tombstone = live.and_then(|live| live.marks.get("hangar_tombstone")).and_then(|text| text.parse().ok());
+        let marked = live.and_then(|live| live.marks.get("hangar_tombstone")).and_then(|text| text.parse().ok());
+        let tombstone = marked.or(live.filter(|live| live.is_remnant()).map(|_| 0));
         match proof.evidence() {
             Evidence::Requested => true,
             Evidence::Ended { .. } => {

@@ -139,16 +139,16 @@ impl ObjectRun<'_> {
     }
 
     fn conclude(&self, verb: Verb, result: Result<Written, ObjectError>) -> Ended {
-        let (key, journal) = (&self.step.key, &self.executor.journal);
+        let (key, journal, now) = (&self.step.key, &self.executor.journal, self.executor.clock.now());
         let (conclusion, ended) = match result {
-            Ok(written) => {
-                let conclusion = Conclusion::Done { at: self.executor.clock.now(), id: written.id };
-                (Some(conclusion), Ended::Done { produced: written.shown })
+            Ok(written) => (Conclusion::Done { at: now, id: written.id }, Ended::Done { produced: written.shown }),
+            // It may have waited for its turn before it was sent.
+            Err(error) if error.class == Class::Unknown => {
+                (Conclusion::NoAnswer { at: now }, Ended::Unknown { message: error.message })
             }
-            Err(error) if error.class == Class::Unknown => (None, Ended::Unknown { message: error.message }),
-            Err(error) => (Some(Conclusion::NoEffect), self.refused(error)),
+            Err(error) => (Conclusion::NoEffect, self.refused(error)),
         };
-        match conclusion.map_or(Ok(()), |conclusion| journal.conclude(key, verb, conclusion)) {
+        match journal.conclude(key, verb, conclusion) {
             Ok(()) => ended,
             Err(error) => failed("StoreFailed", error.to_string(), true),
         }

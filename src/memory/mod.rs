@@ -76,6 +76,11 @@ pub enum Conclusion {
     },
     /// The provider refused it, or it was never sent: it cannot take effect any more.
     NoEffect,
+    /// No answer came, or none that tells: it may have been sent, for the last time, as late as this.
+    NoAnswer {
+        /// When it was given up.
+        at: DateTime<Utc>,
+    },
 }
 
 /// One own write.
@@ -90,7 +95,7 @@ pub struct Note {
     pub verb: Verb,
     /// The server's id of the object, where the write names one; or the launch id, or the network of a new app.
     pub detail: String,
-    /// When it was sent, or about to be.
+    /// When it was sent, or about to be; where its answer was given up, when that was.
     pub sent_at: DateTime<Utc>,
     /// What is known of the outcome.
     #[serde(flatten)]
@@ -245,6 +250,11 @@ impl Memory {
                         self.freed.insert(app.clone(), at);
                     }
                     _ => {}
+                }
+            }
+            Conclusion::NoAnswer { at } => {
+                for note in self.notes.iter_mut().filter(|note| note.key == *key && note.verb == verb) {
+                    note.sent_at = at;
                 }
             }
             Conclusion::NoEffect => self.notes.retain(|note| !(note.key == *key && note.verb == verb)),

@@ -23,7 +23,7 @@ pub use by_app::ByApp;
 pub use checks::{CheckState, Checks, CommitChecks};
 pub use images::{ImageAnswer, Images};
 pub use machine::{Check, Exit, Machine, MachineState};
-pub use objects::{BY_OTHERS, Object, ObjectScope, ObjectState, PLAIN_VALUES, Room, UNPROVED};
+pub use objects::{BY_OTHERS, Object, ObjectScope, ObjectState, PLAIN_VALUES, REMNANT, Room, UNPROVED};
 
 pub use crate::desired::Completeness;
 use crate::resource::{AppName, IpKind, ObjectKey, OrgSlug, ScopeKey};

@@ -102,6 +102,9 @@ pub const BY_OTHERS: &str = "byOthers";
 /// The field that says that something is there, and is not proved to be its owner's: to ask for it again may help.
 pub const UNPROVED: &str = "unproved";
 
+/// The field that says that of the object only what holds no data is left. It is no field of specs.
+pub const REMNANT: &str = "remnant";
+
 impl Object {
     /// The value of a field that the spec has among the secret ones, where the provider shows it because it is kept in plain.
     pub fn plain_value(&self, name: &str) -> Option<&str> {
@@ -116,6 +119,11 @@ impl Object {
     /// Whether it does not work because it is not proved to be its owner's.
     pub fn is_unproved(&self) -> bool {
         self.fields.contains_key(UNPROVED)
+    }
+
+    /// Whether only what holds no data is left of it, as a deletion leaves it that did not come to its end: there is nothing to have grace for.
+    pub fn is_remnant(&self) -> bool {
+        self.fields.contains_key(REMNANT)
     }
 
     /// Our marker, if it is ours and names this object.

@@ -55,7 +55,8 @@ impl Planner<'_> {
             id: object.id.clone(),
             component: Some(marker.component.clone()),
             created_by_us: true,
-            tombstone: since(&format!("{PREFIX}tombstone")),
+            // A note on what a deletion has left would stay where the rest of that deletion comes late.
+            tombstone: since(&format!("{PREFIX}tombstone")).or(object.is_remnant().then_some(DateTime::UNIX_EPOCH)),
             held_since,
             emptied_since,
             released: held_since.is_none() && emptied_since.is_none() && object.marks.contains_key(&released_key()),

@@ -156,9 +156,16 @@ impl Planner<'_> {
             _ => self.notes.open(key, self.now, self.policy.timing),
         };
         self.settled(key, open.filter(|_| self.holds(rule)))?;
-        let object = key.object().filter(|key| key.object.shares_a_mark()).and_then(|key| self.observed.object(key));
-        match object.and_then(|object| Some((&object.key, object.owned_by(&self.fleet.owner)?))) {
-            Some((key, marker)) => self.no_write_beside(key, &marker.env, rule),
+        match key.object().filter(|key| key.object.shares_a_mark()) {
+            Some(key) => self.is_settled_beside(key, rule),
+            None => Ok(()),
+        }
+    }
+
+    /// The same of everything that the environment of a live object has beside it.
+    fn is_settled_beside(&self, key: &ObjectKey, rule: Rule) -> Result<(), Obstacle> {
+        match self.observed.object(key).and_then(|object| object.owned_by(&self.fleet.owner)) {
+            Some(marker) => self.no_write_beside(key, &marker.env, rule),
             None => Ok(()),
         }
     }
@@ -166,7 +173,12 @@ impl Planner<'_> {
     /// The same for what a person wants to end.
     fn is_settled_for_end(&self, key: &ResourceKey) -> Result<(), Obstacle> {
         let open = self.notes.open_for_end(key, self.now, self.policy.timing);
-        self.settled(key, open.filter(|_| self.holds(Rule::OpenKeyStopsDeletion)))
+        self.settled(key, open.filter(|_| self.holds(Rule::OpenKeyStopsDeletion)))?;
+        // What comes late beside a mark that is gone is nobody's.
+        match key.object().filter(|key| key.object == ObjectKind::VercelMark) {
+            Some(mark) => self.is_settled_beside(mark, Rule::OpenKeyStopsDeletion),
+            None => Ok(()),
+        }
     }
 
     fn settled(&self, key: &ResourceKey, open: Option<&Note>) -> Result<(), Obstacle> {

@@ -79,7 +79,7 @@ impl Expected<'_> {
         if object.marks.contains_key("hangar_protect") {
             return Err(ObjectError::overtaken(format!("{} is marked as protected now; it is left alone", object.key)));
         }
-        if self.needs_tombstone && !object.marks.contains_key("hangar_tombstone") {
+        if self.needs_tombstone && !object.marks.contains_key("hangar_tombstone") && !object.is_remnant() {
             return Err(ObjectError::overtaken(format!(
                 "no tombstone stands on {} any more; it is left alone",
                 object.key

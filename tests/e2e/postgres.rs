@@ -248,6 +248,36 @@ async fn a_user_that_a_deletion_has_left_goes_without_a_note_that_could_outlive_
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_user_alone_is_left_alone_while_its_environment_is_paused() {
+    let mut world = converged(&database("")).await;
+    let (cluster, own) = (world.previews().id, world.own_databases().remove(0));
+    world.sim.delete_cluster_database(&cluster, &own).unwrap();
+    world.put("demo.yaml", &database("").replace("spec:\n", "spec:\n  pause: true\n"));
+    let outcome = world.reconcile_without_writes().await;
+    assert!(outcome.last.plan.steps.is_empty(), "{:#?}", outcome.last.plan.steps);
+    assert!(world.previews().users.contains(&own));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_user_has_its_grace_where_no_database_at_all_is_listed() {
+    let mut world = converged(&database("")).await;
+    let (cluster, own) = (world.previews().id, world.own_databases().remove(0));
+    for name in [own.as_str(), "fly-db"] {
+        world.sim.delete_cluster_database(&cluster, name).unwrap();
+    }
+    world.remove("demo.yaml");
+    world.put("other.yaml", &small("other"));
+    world.pass_time(QUARANTINE).await;
+    world.reconcile().await;
+    assert!(world.previews().users.contains(&own));
+    let noted = world.previews().databases;
+    assert!(matches!(noted.as_slice(), [name] if name.starts_with("hangar_t")), "{noted:?}");
+    world.pass_time(GRACE).await;
+    world.converge().await;
+    assert!(!world.previews().users.contains(&own));
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_wanted_again_within_grace_stays_and_bears_no_mark() {
     let mut world = converged(&database("")).await;
     world.remove("demo.yaml");

@@ -3,7 +3,7 @@
 
 use hangar::controller::Verdict;
 use hangar::http::transport::Method;
-use hangar::plan::{Action, Plan, Reason};
+use hangar::plan::{Action, Plan, Purpose, Reason, Request};
 use hangar::sim::{Fault, FaultKind, Matcher};
 
 use crate::support::{QUARANTINE, environment, seconds, small, withheld};
@@ -66,7 +66,7 @@ async fn ends_well(world: &mut World) {
 async fn after_a_write_of_the_mark_without_an_answer_it_is_not_written_until_that_can_come_no_more() {
     let mut world = extended().await;
     delay_next_mark(&world);
-    world.reconcile().await;
+    assert_eq!(world.reconcile().await.worst(), Verdict::Converged);
     let is_change = |path: &str| path.starts_with("/v9/projects/web/env/");
     let changes: Vec<_> =
         world.sim.requests().into_iter().filter(|one| !one.is_read() && is_change(&one.path)).collect();
@@ -85,6 +85,44 @@ async fn a_write_of_the_mark_whose_answer_is_lost_is_looked_at_and_nothing_waits
     assert_eq!(world.reconcile().await.worst(), Verdict::Converged);
     assert!(world.clock.now() - began < chrono::TimeDelta::seconds(60));
     ends_well(&mut world).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_of_the_mark_that_times_out_is_waited_for_from_then_on_and_is_no_failure() {
+    let mut world = extended().await;
+    let mark = Matcher::new(Method::Patch, "/v9/projects/web/env/*");
+    world.sim.inject(Fault::once(mark, FaultKind::TimeoutBefore));
+    let outcome = world.reconcile().await;
+    assert_eq!(outcome.worst(), Verdict::Converged, "{:#?} {:#?}", outcome.failures, outcome.last.plan.withheld);
+    ends_well(&mut world).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_domain_that_comes_late_goes_with_an_environment_that_a_person_ends_meanwhile() {
+    let mut world = extended().await;
+    let domains = Matcher::new(Method::Post, "/v10/projects/web/domains");
+    world.sim.inject(Fault::once(domains, FaultKind::Late { after_ms: 55_000 }));
+    world.run_for(seconds(2)).await;
+    let end = || Request { purpose: Purpose::Destroy("demo".into()), ..Request::default() };
+    world.run(end()).await;
+    world.pass_time(QUARANTINE).await;
+    world.run(end()).await;
+    assert_eq!(world.left(), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_every_variable_is_made_sensitive_that_is_said_and_nothing_stays_also_after_a_lost_answer() {
+    for faults in [0, 1] {
+        let mut config = config();
+        config.vercel_teams.iter_mut().for_each(|team| team.sensitive_policy = true);
+        let mut world = configured(&[("demo.yaml", &demo("env: {A: one}"))], config);
+        world.sim.repository(REPO).push("login").unwrap();
+        let create = Matcher::new(Method::Post, "/v10/projects/web/env");
+        world.sim.inject(Fault::always(create, FaultKind::ResetAfter).times(faults));
+        let outcome = world.reconcile().await;
+        assert!(world.seen(&outcome).contains("SensitivePolicy"), "{:#?}", outcome.failures);
+        assert_eq!(world.left(), Vec::<String>::new());
+    }
 }
 
 #[tokio::test(start_paused = true)]

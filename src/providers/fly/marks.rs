@@ -16,15 +16,12 @@ pub(super) const ROTATE: &str = "hangar_rotate";
 /// The mark that says that a backup is made before the deletion.
 pub(super) const SNAPSHOT: &str = "hangar_snapshot";
 
-/// The mark that says since when nobody asks for it.
-pub(super) const TOMBSTONE: &str = "hangar_tombstone";
-
 /// Which marks there are, each with its letter, and whether its value is a number (which is kept in base 16).
 const LETTERS: [(&str, char, bool); 8] = [
     ("hangar_protect", 'p', true),
     ("hangar_retain", 'k', true),
     (SNAPSHOT, 's', true),
-    (TOMBSTONE, 't', true),
+    ("hangar_tombstone", 't', true),
     ("hangar_held", 'h', true),
     ("hangar_emptied", 'e', true),
     (ROTATE, 'r', true),

@@ -13,7 +13,7 @@ use super::marks;
 use super::wire::{Cluster, ClusterEndpoint, ClusterStatus, ClusterSummary};
 use crate::clock::SharedClock;
 use crate::http::{Lane, ReadClient, Shared, WriteClient};
-use crate::observed::{Object, ObjectScope, ObjectState};
+use crate::observed::{Object, ObjectScope, ObjectState, REMNANT};
 use crate::providers::objects::{
     Changed, Class, Expected, ObjectError, ObjectReader, ObjectWriter, ReadObjects, WriteObjects, Written,
 };
@@ -151,10 +151,10 @@ impl Reads {
                 let mut object = self.object(kind, name, &id, Some(marker), content);
                 if content.databases.contains(name) {
                     object.fields.insert("database".to_owned(), Value::from(name.as_str()));
-                } else {
-                    // A user alone is what a deletion has left, or a creation that ended early: there is nothing that could be missed,
-                    // so it has no grace, and no note is made that would stay where the deletion of the user comes late.
-                    object.marks.entry(marks::TOMBSTONE.to_owned()).or_insert_with(|| "0".to_owned());
+                } else if !content.databases.is_empty() && object.marks.is_empty() {
+                    // A user alone, on which nothing is noted, is what a deletion has left, or a creation that ended early. Where no database at
+                    // all is listed, what is noted is not seen either.
+                    object.fields.insert(REMNANT.to_owned(), Value::Bool(true));
                 }
                 if let Some(role) = content.users.get(name) {
                     object.fields.insert("user".to_owned(), Value::from(name.as_str()));

@@ -319,6 +319,8 @@ impl WriteObjects for Writes {
         let mut seen = self.reads.see(with_project, with_names).await?;
         let objects = self.reads.objects(&seen);
         let (owner, env) = (expected.owner.as_str(), expected.env.as_str());
+        // What is deleted is forgotten in the mark afterwards.
+        seen.mark(owner, env).map_or(Ok(()), |kept| self.may_write(kept))?;
         let Some(object) = objects.iter().find(|object| object.key == *key && object.id == id) else {
             // A domain that is gone may still be noted.
             if seen.mark(owner, env).is_some() && key.object != ObjectKind::VercelMark {

@@ -144,7 +144,7 @@ impl Writes {
         let here = seen.marks.iter().filter(|kept| kept.mark.is_of(owner, env)).find(is_here);
         let id = match here {
             Some(kept) => {
-                self.keep_mark(&kept.id, &mark).await?;
+                self.keep_mark(kept, &mark).await?;
                 kept.id.clone()
             }
             None => self.make_mark(&seen, &mark).await?,
@@ -202,30 +202,40 @@ impl Writes {
     async fn mark_there(&self, mark: &Mark) -> Result<Variable, ObjectError> {
         let (key, text) = (Mark::variable(&mark.owner, &mark.env), mark.text());
         let variables = self.reads.reader.variables(&self.reads.project).await?;
-        let is_it = |one: &Variable| one.key == key && one.value().is_some_and(|value| value.expose() == text);
+        // Where the team makes every variable sensitive, its value is not shown: then its comment says that it is the one.
+        let is_it = |one: &Variable| {
+            let is_same = one.value().map(|value| value.expose() == text);
+            one.key == key && is_same.unwrap_or_else(|| one.comment.as_deref() == Some(&mark.comment()))
+        };
         variables
             .into_iter()
             .find(is_it)
             .ok_or_else(|| ObjectError::overtaken(format!("a mark of the environment `{}` is there by now", mark.env)))
     }
 
-    /// Gives the variable of a mark another value, unless an earlier write to it may still take effect: it would take back what is
-    /// written now.
-    pub(super) async fn keep_mark(&self, id: &str, mark: &Mark) -> Result<(), ObjectError> {
-        let project = self.reads.project.as_str();
-        if let Some(until) = self.lane.unanswered(id, self.reads.clock.now()) {
-            return Err(ObjectError::overtaken(format!(
-                "the mark of the environment `{}` in {} is written again after {}: an earlier write to it had no answer and may still take effect",
-                mark.env,
-                self.reads.scope,
-                until.format("%H:%M:%S UTC")
-            )));
+    /// Fails where an earlier write to the variable of a mark may still take effect: it would take back what is written now.
+    pub(super) fn may_write(&self, kept: &Kept) -> Result<(), ObjectError> {
+        let Some(until) = self.lane.unanswered(&kept.id, self.reads.clock.now()) else { return Ok(()) };
+        Err(ObjectError::overtaken(format!(
+            "the mark of the environment `{}` in {} is written again after {}: an earlier write to it had no answer and may still take effect",
+            kept.mark.env,
+            self.reads.scope,
+            until.format("%H:%M:%S UTC")
+        )))
+    }
+
+    /// Gives the variable of a mark another value, if it is another one.
+    pub(super) async fn keep_mark(&self, kept: &Kept, mark: &Mark) -> Result<(), ObjectError> {
+        if *mark == kept.mark {
+            return Ok(());
         }
+        self.may_write(kept)?;
+        let (project, id) = (self.reads.project.as_str(), kept.id.as_str());
         let text = SecretText::new(mark.text());
         let Err(error) = self.writer.rewrite_variable(project, id, text.clone()).await else { return Ok(()) };
         if error.may_have_had_effect() {
             let found = self.reads.reader.variable(project, id).await;
-            // There was one attempt, so nothing of it is to come once it is seen to have had its effect.
+            // It was another value before, and there was one attempt: nothing of it is to come once it is seen to have had its effect.
             let seen = found.as_ref().ok().and_then(Option::as_ref).and_then(Variable::value);
             if seen.is_some_and(|seen| seen.expose() == text.expose()) {
                 return Ok(());
@@ -250,10 +260,7 @@ impl Writes {
         };
         let mut mark = kept.mark.clone();
         change(&mut mark);
-        if mark == kept.mark {
-            return Ok(());
-        }
-        self.keep_mark(&kept.id, &mark).await
+        self.keep_mark(kept, &mark).await
     }
 
     fn error(&self, refused: &Refused) -> ObjectError {

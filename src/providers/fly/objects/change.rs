@@ -226,17 +226,25 @@ impl WriteObjects for Writes {
 
     async fn delete(&self, key: &ObjectKey, id: &str, expected: Expected<'_>) -> Result<Written, ObjectError> {
         let _alone = self.lane.lock().await;
-        let found = self.reads.find(key).await?;
-        let Some(object) = found.filter(|found| found.id == id) else { return Ok(Written::default()) };
+        let find = || async { self.reads.find(key).await.map(|found| found.filter(|found| found.id == id)) };
+        let Some(object) = find().await? else { return Ok(Written::default()) };
         expected.check(&object)?;
         let at = At::new(id, &Fields::new());
         if key.object == ObjectKind::PostgresCluster {
             let _: Deleted = self.writer.delete_cluster(&at.cluster).await?;
             return Ok(Written::default());
         }
-        let kept =
-            if object.marks.contains_key(marks::SNAPSHOT) { Some(self.backed_up(&at.cluster).await?) } else { None };
+        let mut kept = None;
+        if object.marks.contains_key(marks::SNAPSHOT) {
+            kept = Some(self.backed_up(&at.cluster).await?);
+            // That takes long enough for people to change their minds.
+            let Some(object) = find().await? else { return Ok(Written::default()) };
+            expected.check(&object)?;
+        }
         let content = self.reads.content(&at.cluster).await?;
+        if object.is_remnant() && content.databases.contains(&key.name) {
+            return Err(ObjectError::overtaken(format!("{key} has its database again; it is left alone")));
+        }
         // A user that owns something cannot go first. It goes last, for by its name what is noted beside it is known as ours: if this
         // ends before, it is an orphan like any other, without grace.
         if content.databases.contains(&key.name) {
