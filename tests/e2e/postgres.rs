@@ -3,9 +3,10 @@
 use hangar::controller::Verdict;
 use hangar::http::transport::Method;
 use hangar::plan::{Purpose, Reason, Request};
+use hangar::resource::own_name::last_word;
 use hangar::sim::{ClusterView, Fault, FaultKind, Matcher, SimConfig};
 
-use crate::support::{CONTROLLER, GRACE, QUARANTINE, environment, seconds, small, withheld};
+use crate::support::{CONTROLLER, GRACE, Meddler, QUARANTINE, environment, seconds, small, withheld};
 use crate::world::World;
 
 /// The environment `demo` with an app that uses `postgres.main`.
@@ -248,6 +249,32 @@ async fn a_user_that_a_deletion_has_left_goes_without_a_note_that_could_outlive_
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_database_that_comes_back_while_its_user_is_about_to_go_is_never_deleted_with_it() {
+    let mut moments = 0;
+    loop {
+        let mut world = converged(&database("")).await;
+        let (cluster, own) = (world.previews().id, world.own_databases().remove(0));
+        world.sim.delete_cluster_database(&cluster, &own).unwrap();
+        world.remove("demo.yaml");
+        world.put("other.yaml", &small("other"));
+        world.reconcile().await;
+        world.pass_time(GRACE).await;
+        let sim = world.sim.clone();
+        let meddler = Meddler::after(moments, &world, Method::Get, "/databases", move || {
+            // Where its user is still there, that is said, once the database is made.
+            drop(sim.create_cluster_database(&cluster, &own));
+        });
+        world.reconcile_through(&meddler).await;
+        if !meddler.has_acted() {
+            break;
+        }
+        assert_eq!(world.own_databases().len(), 1, "made before look {moments}");
+        moments += 1;
+    }
+    assert!(moments > 2, "{moments}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_user_alone_is_left_alone_while_its_environment_is_paused() {
     let mut world = converged(&database("")).await;
     let (cluster, own) = (world.previews().id, world.own_databases().remove(0));
@@ -369,4 +396,25 @@ async fn a_database_goes_only_once_its_cluster_is_backed_up() {
     world.converge().await;
     assert_eq!((world.own_databases().len(), world.previews().backups), (0, 1));
     assert!(format!("{:?}", world.recorder.events()).contains("is kept in backup"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_database_that_somebody_protects_during_the_backup_stays() {
+    let mut world = converged(&database(", deletionPolicy: snapshot")).await;
+    world.remove("demo.yaml");
+    world.put("other.yaml", &small("other"));
+    world.reconcile().await;
+    world.pass_time(GRACE).await;
+    let (sim, cluster, own) = (world.sim.clone(), world.previews().id, world.own_databases().remove(0));
+    let (protect, user) = (format!("hangar_p1_{}", last_word(&own)), own);
+    let meddler = Meddler::before(&world, Method::Post, "/backups", move || {
+        sim.create_cluster_database(&cluster, &protect).unwrap();
+    });
+    world.reconcile_through(&meddler).await;
+    assert!(meddler.has_acted());
+    let previews = world.previews();
+    assert_eq!((world.own_databases().len(), previews.backups), (1, 1));
+    assert!(previews.users.contains(&user));
+    world.pass_time(GRACE).await;
+    world.reconcile_without_writes().await;
 }

@@ -248,6 +248,25 @@ impl Meddler {
         })
     }
 
+    /// The same before such a request that comes after so many others.
+    pub(crate) fn after(
+        count: usize,
+        world: &World,
+        method: Method,
+        end: &'static str,
+        act: impl FnOnce() + Send + 'static,
+    ) -> Arc<Self> {
+        let left = Mutex::new(count);
+        let is_it = move |request: &Request| {
+            let mut left = left.lock().unwrap();
+            let is_such = request.method == method && request.url.ends_with(end);
+            let is_due = is_such && *left == 0;
+            *left -= usize::from(is_such && *left > 0);
+            is_due
+        };
+        Arc::new(Self { inner: world.sim.transport(), matches: Box::new(is_it), act: Mutex::new(Some(Box::new(act))) })
+    }
+
     /// Whether the moment has come.
     pub(crate) fn has_acted(&self) -> bool {
         self.act.lock().unwrap().is_none()
